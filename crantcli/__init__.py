@@ -1,0 +1,1 @@
+"""Connectivity from connectome synapse tables."""

@@ -1,0 +1,90 @@
+"""`crantcli adjacency`: a matrix of synapse counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crantcli.cli.options import NEURON_HELP, EdgeOptions, RunOptions, Selectors, SourceOptions, with_options
+
+if TYPE_CHECKING:
+    from crantcli.cli.job import Work
+    from crantcli.core.adjacency import MatrixResult
+
+EPILOG = """Example: crantcli adjacency edges.parquet --pre "cell_type=ER2" --post "cell_type=EPG" -a annotations.csv -o er2.npz --plot er2.png
+
+Rows are presynaptic, columns postsynaptic neurons. scipy.sparse.load_npz opens the .npz; its arrays pre and post are the IDs."""
+
+
+@with_options
+def adjacency(
+    source: SourceOptions,
+    rows: EdgeOptions,
+    run: RunOptions,
+    pre: Annotated[Selectors, typer.Option("--pre", help=f"Presynaptic neurons, the rows: {NEURON_HELP}.")] = None,
+    post: Annotated[Selectors, typer.Option("--post", help="Postsynaptic neurons, the columns, likewise.")] = None,
+    symmetric: Annotated[
+        bool, typer.Option("--symmetric", help="All neurons of the kept synapses on both axes.")
+    ] = False,
+    keep_silent: Annotated[
+        bool, typer.Option("--keep-silent", help="Keep requested neurons without synapses as zero rows or columns.")
+    ] = False,
+    force_wide: Annotated[
+        bool, typer.Option("--force-wide", help="Write a wide table even with more than 5,000 columns.")
+    ] = False,
+    plot: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help="Draw the matrix: .png, .pdf or .svg.")
+    ] = None,
+) -> None:
+    """A matrix of synapse counts: presynaptic rows by postsynaptic columns."""
+    from crantcli.cli.job import Job
+    from crantcli.core.adjacency import adjacency as answer
+    from crantcli.core.synapses import Wanted
+    from crantcli.output.heatmap import check_picture
+
+    if plot:
+        check_picture(plot)
+    job = Job("adjacency", source, run, {"pre": pre, "post": post}, [plot], matrix=True)
+    with job.opened() as work:
+        work.annotations()
+        table = work.table()
+        kept = work.row_filter(rows, table)
+        wanted = Wanted(work.select("pre", table), work.select("post", table))
+        result = answer(
+            work.engine, table, wanted, kept,
+            symmetric=symmetric, keep_silent=keep_silent, sum_duplicates=rows.sum_duplicates,
+        )  # fmt: skip
+        work.refuse_empty(len(result.matrix.weights), result.ledger)
+        options = {
+            "symmetric": symmetric or None,
+            "keep_silent": keep_silent or None,
+            "sum_duplicates": rows.sum_duplicates or None,
+        }
+        record = work.record("adjacency", table, kept, result, result.matrix.shape[0], options)
+        _write(work, result, record, force_wide, plot)
+        shape = {"shape": list(result.matrix.shape), "entries": len(result.matrix.weights)}
+        size = f"entries in {result.matrix.shape[0]:,} x {result.matrix.shape[1]:,} neurons"
+        work.finish(size, len(result.matrix.weights), result.ledger, result.notes, shape)
+
+
+def _write(work: Work, result: MatrixResult, record: dict[str, Any], force_wide: bool, plot: str | None) -> None:
+    """Write the matrix and the picture that were asked for."""
+    from crantcli.core.ledger import Ledger
+    from crantcli.core.table import Result
+    from crantcli.output.matrices import check_width, wide_query, write_npz
+    from crantcli.output.provenance import metadata
+
+    matrix, output = result.matrix, work.job.run.output
+    if output is not None and output.lower().endswith(".npz"):
+        write_npz(matrix, work.pending.place(output), metadata(record))
+    elif output is not None or (plot is None and not work.job.run.json):
+        check_width(matrix.shape[1], output or "stdout", force_wide)
+        columns = ("pre", *(str(neuron) for neuron in matrix.post.tolist()))
+        table = Result(wide_query(work.engine, matrix), columns, matrix.shape[0], Ledger("cells", 0))
+        work.write(table, record)
+    if plot is not None:
+        from crantcli.output.heatmap import Style, draw, save
+
+        figure, _ = draw(matrix, Style(quantity="synapses" if work.counts_synapses else "weight"))
+        save(figure, work.pending.place(plot), plot, metadata(record))

@@ -1,0 +1,112 @@
+"""Assembles the commands, and turns errors into one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from crantcli.cli import adjacency, connectivity, counts, info, synapses
+from crantcli.cli.console import error_line
+from crantcli.errors import INTERRUPTED, TERMINATED, CrantError, UsageError
+from crantcli.version import __version__
+
+app = typer.Typer(
+    name="crantcli",
+    help="Connectivity from connectome synapse tables: which neuron talks to which, and how strongly.",
+    epilog=(
+        "The commands chain through files: synapses -> connectivity -> adjacency -> counts. "
+        "Start with: crantcli connectivity SYNAPSES.parquet -t 5 -o edges.parquet"
+    ),
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"crantcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Connectivity from connectome synapse tables: which neuron talks to which, and how strongly."""
+
+
+for name, command, epilog in (
+    ("synapses", synapses.synapses, synapses.EPILOG),
+    ("connectivity", connectivity.connectivity, connectivity.EPILOG),
+    ("adjacency", adjacency.adjacency, adjacency.EPILOG),
+    ("counts", counts.counts, counts.EPILOG),
+    ("info", info.info, info.EPILOG),
+):
+    app.command(name, epilog=epilog)(command)
+
+
+class _Terminated(BaseException):
+    """SIGTERM has come; leave in order, so that temporary files go."""
+
+
+def _terminate(*_: Any) -> None:
+    raise _Terminated
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Without the program's name.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    label = " ".join(["crantcli", *[word for word in arguments[:1] if not word.startswith("-")]])
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(arguments, prog_name="crantcli", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except _Terminated:
+        return TERMINATED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has what it wants. Python flushes stdout once more at exit, so that must go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if "--debug" in arguments:
+            import traceback
+
+            traceback.print_exc()
+        return _report(label, error)
+
+
+def _report(label: str, error: Exception) -> int:
+    message: Any = getattr(error, "format_message", None)
+    if isinstance(error, CrantError):
+        error_line(label, str(error))
+        return error.exit_code
+    if message is not None:  # what Typer raises for the command line itself
+        text = message() or "no command given"
+        error_line(label, f"{text.rstrip('.')} (see {label} --help)")
+        return UsageError.exit_code
+    if isinstance(error, OSError):
+        error_line(label, f"{error.filename or 'a file'}: {error.strerror or error}")
+        return CrantError.exit_code
+    error_line(label, f"unexpected {type(error).__name__}: {error}; this is a defect, please report it with --debug")
+    return CrantError.exit_code

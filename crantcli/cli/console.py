@@ -1,0 +1,94 @@
+"""The one object that owns stdout and stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+
+class Busy(Protocol):
+    """Something that can tell how far it is."""
+
+    def progress(self) -> float:
+        """Percent, or -1."""
+        ...
+
+
+class Console:
+    """Says things: data and JSON on stdout, everything else on stderr.
+
+    Parameters
+    ----------
+    command : str
+        Stands before each line on stderr.
+    quiet : bool
+        No notes. Errors are always said.
+    """
+
+    def __init__(self, command: str, quiet: bool = False) -> None:
+        self._command, self._quiet = command, quiet
+
+    def note(self, message: str) -> None:
+        """Say something that the user should know."""
+        if not self._quiet:
+            print(f"{self._command}: {message}", file=sys.stderr)
+
+    def json(self, summary: dict[str, Any]) -> None:
+        """Print the summary as one object."""
+        print(json.dumps(summary, ensure_ascii=False, indent=2))
+
+    def rows(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], total: int) -> None:
+        """Show a short table on a terminal."""
+        from rich.console import Console as Terminal
+        from rich.table import Table
+
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in columns:
+            table.add_column(column, no_wrap=True)
+        for row in rows:
+            table.add_row(
+                *("" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value) for value in row)
+            )
+        terminal = Terminal(highlight=False, markup=False)
+        terminal.print(table)
+        if total > len(rows):
+            terminal.print(f"... {total:,} rows; write them all with -o FILE")
+
+    @contextlib.contextmanager
+    def busy(self, engine: Busy, label: str) -> Iterator[None]:
+        """Show how far the engine is, on a terminal, for work that takes longer than a second."""
+        if self._quiet or not sys.stderr.isatty():
+            yield
+            return
+        done = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(engine, label, done), daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join(timeout=2)
+
+    @staticmethod
+    def _watch(engine: Busy, label: str, done: threading.Event) -> None:
+        if done.wait(1.0):
+            return
+        from rich.console import Console as Terminal
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
+            task = bar.add_task(label, total=None)
+            while not done.wait(0.2):
+                percent = engine.progress()
+                if 0 <= percent <= 100:
+                    bar.update(task, total=100, completed=percent)
+
+
+def error_line(command: str, message: str) -> None:
+    """Say what went wrong, as one line on stderr."""
+    print(f"{command}: {' '.join(message.split())}", file=sys.stderr)

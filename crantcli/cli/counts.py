@@ -1,0 +1,38 @@
+"""`crantcli counts`: partners and synapses per neuron."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from crantcli.cli.options import NEURON_HELP, EdgeOptions, RunOptions, Selectors, SourceOptions, with_options
+
+EPILOG = """Example: crantcli counts synapses.parquet -n @neurons.txt -o counts.csv
+
+pre and post are numbers of distinct partner neurons (outgoing, incoming); pre_synapses and post_synapses are synapses."""
+
+
+@with_options
+def counts(
+    source: SourceOptions,
+    rows: EdgeOptions,
+    run: RunOptions,
+    neurons: Annotated[
+        Selectors, typer.Option("--neurons", "-n", help=f"Neurons to count: {NEURON_HELP}. Default: all.")
+    ] = None,
+) -> None:
+    """Partners and synapses per neuron: neuron_id, pre, post, pre_synapses, post_synapses."""
+    from crantcli.cli.job import Job
+    from crantcli.core.connectivity import counts as answer
+
+    job = Job("counts", source, run, {"neurons": neurons})
+    with job.opened() as work:
+        work.annotations()
+        table = work.table()
+        kept = work.row_filter(rows, table)
+        result = answer(work.engine, table, work.select("neurons", table), kept, rows.sum_duplicates)
+        options = {"sum_duplicates": rows.sum_duplicates or None}
+        record = work.record("counts", table, kept, result, result.rows, options)
+        work.write(result, record)
+        work.finish("neurons", result.rows, result.ledger, result.notes)

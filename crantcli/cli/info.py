@@ -1,0 +1,73 @@
+"""`crantcli info`: what a file is and how it came about."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+EPILOG = """Example: crantcli info er2.parquet"""
+
+
+def info(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A table, matrix or picture.", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes on stderr.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+) -> None:
+    """Show a file's kind, columns, rows and provenance, and what it is complete for."""
+    from crantcli.cli.console import Console
+    from crantcli.sources.inspection import describe
+
+    console = Console("crantcli info", quiet)
+    found = describe(file)
+    if json:
+        console.json(found)
+        return
+    for line in _lines(found):
+        print(line)
+    if found["provenance"] is None:
+        console.note("the file carries no provenance of crantcli")
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    columns = found.get("columns") or []
+    shown = ", ".join(columns[:20]) + (f", ... ({len(columns):,} columns)" if len(columns) > 20 else "")
+    lines = [f"{'file':12}{found['file']}", f"{'kind':12}{found['kind']}"]
+    if found.get("rows") is not None:
+        lines.append(f"{'rows':12}{found['rows']:,}")
+    if columns:
+        lines.append(f"{'columns':12}{shown}")
+    lines.append(f"{'units':12}{found['units']}")
+    record = found["provenance"]
+    if record is None:
+        return lines
+    lines.append(f"{'made by':12}crantcli {record['crantcli']} {record['command']}")
+    lines += [f"{'option':12}{name} = {_short(value)}" for name, value in record["options"].items()]
+    for source in record["inputs"]:
+        size = f"{source['bytes']:,} bytes, " if "bytes" in source else ""
+        lines.append(f"{'input':12}{source['name']} ({size}{source.get('sha256', '')[:24]})")
+    for name, selection in record.get("selection", {}).items():
+        lines.append(f"{'selection':12}{name}: {', '.join(selection['named'])} ({selection['neurons']:,} neurons)")
+    ledger = record["ledger"]
+    lines.append(f"{'ledger':12}{ledger['read']:,} {ledger['unit']} read")
+    lines += [f"{'':12}{number:>14,}  {step}" for step, number in ledger["removed"].items() if number]
+    lines += [f"{'':12}{ledger['merged']:>14,}  merged"] if ledger.get("merged") else []
+    lines.append(f"{'':12}{ledger['kept']:>14,}  kept")
+    return [*lines, *_coverage(record["complete_for"])]
+
+
+def _coverage(complete: dict[str, Any]) -> list[str]:
+    relative = "" if complete["origin"] == "known" else " of its input, whose origin is unknown"
+    if complete["thinned_by"]:
+        return [f"{'complete':12}for no neuron's totals: thinned by {complete['thinned_by']}"]
+    lines = []
+    for side in ("inputs_of", "outputs_of"):
+        neurons = complete[side]
+        which = "all neurons" if neurons == "all" else f"{len(neurons):,} neurons"
+        lines.append(f"{'complete':12}{side.replace('_', ' ')} {which}{relative}")
+    return lines
+
+
+def _short(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,248 @@
+"""One run of one command: checks options, opens inputs, writes outputs, and says what happened."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from crantcli.cli.console import Console
+from crantcli.cli.options import RowOptions, RunOptions, SourceOptions
+from crantcli.core.ledger import Ledger
+from crantcli.core.synapses import RowFilter
+from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize, merge_filters
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import EmptyResultError, UsageError
+from crantcli.ids import IdStdin, Selection, Selector, parse_selectors
+from crantcli.output import provenance
+from crantcli.output.atomic import Outputs, check_destination, outputs
+from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
+from crantcli.schema import Kind
+from crantcli.sources.datasets import find_dataset
+from crantcli.sources.selection import check_files
+from crantcli.sources.tables import Reading
+from crantcli.workspace import Workspace
+
+#: Rows of a table that is shown on a terminal.
+_SHOWN = 20
+
+
+class Job:
+    """What a command needs to do its work.
+
+    Parameters
+    ----------
+    command : str
+    source : SourceOptions
+    run : RunOptions
+    selectors : dict of str to list of str or None
+        Option name (for the provenance) -> values of a neuron selection.
+    more_outputs : sequence of str or None
+        Destinations beside `-o`.
+    matrix : bool
+        `-o` may be `.npz`.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        source: SourceOptions,
+        run: RunOptions,
+        selectors: dict[str, list[str] | None] | None = None,
+        more_outputs: Sequence[str | None] = (),
+        matrix: bool = False,
+    ) -> None:
+        self.command, self.source, self.run = command, source, run
+        self.console = Console(f"crantcli {command}", run.quiet)
+        self._selectors: dict[str, tuple[Selector, ...]] = {
+            name: parse_selectors(values or [], source.ignore_case) for name, values in (selectors or {}).items()
+        }
+        self._more = [destination for destination in more_outputs if destination]
+        self.form = self._check_output(matrix)
+        self._check_stdin()
+        for found in self._selectors.values():
+            check_files(found)
+        self.selected: dict[str, Selection | None] = {}
+
+    def _check_output(self, matrix: bool) -> TableFormat | None:
+        output = self.run.output
+        if output == "-" and self.run.json:
+            raise UsageError("-o - and --json both write to stdout; use one of them")
+        if output in (None, "-"):
+            return None
+        if matrix and output.lower().endswith(".npz"):  # type: ignore[union-attr]
+            return None
+        return table_format(output, more=(".npz",) if matrix else ())  # type: ignore[arg-type]
+
+    def _check_stdin(self) -> None:
+        readers = (self.source.sources or []).count("-")
+        readers += sum(isinstance(item, IdStdin) for found in self._selectors.values() for item in found)
+        if readers > 1:
+            raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
+
+    @contextmanager
+    def opened(self) -> Iterator[Work]:
+        """Start the engine, and commit the outputs at the end or leave nothing behind."""
+        dataset = find_dataset(self.source.dataset)
+        if not self.source.sources and dataset is not None:
+            dataset.synapse_file()
+        with (
+            Engine(self.run.max_memory, self.run.threads, self.run.tmp_dir) as engine,
+            self.console.busy(engine, self.command),
+            outputs() as pending,
+        ):
+            yield Work(self, Workspace(engine, dataset), engine, pending)
+
+    @property
+    def destinations(self) -> list[str]:
+        """Files that the command writes."""
+        main = [self.run.output] if self.run.output not in (None, "-") else []
+        return [*main, *self._more]  # type: ignore[list-item]
+
+    @property
+    def selectors(self) -> dict[str, tuple[Selector, ...]]:
+        """Parsed selectors by option name."""
+        return self._selectors
+
+
+class Work:
+    """A job under way."""
+
+    def __init__(self, job: Job, space: Workspace, engine: Engine, pending: Outputs) -> None:
+        self.job, self.space, self.engine, self.pending = job, space, engine, pending
+        self.counts_synapses = True
+
+    def table(
+        self, *, carry: bool = False, coordinates: str | None = None, voxel_size: VoxelSize | None = None
+    ) -> Table:
+        """Open the source, and see that no output would overwrite an input."""
+        source = self.job.source
+        reading = Reading(source.kind, source.pre_col, source.post_col, coordinates, voxel_size, carry=carry)
+        table = self.space.table(source.sources, reading)
+        self.counts_synapses = table.kind is not Kind.EDGES
+        self.check_destinations()
+        return table
+
+    def check_destinations(self) -> None:
+        """Refuse destinations that cannot be written, or that are inputs."""
+        destinations = self.job.destinations
+        if len({*destinations}) < len(destinations):
+            raise UsageError(f"two outputs have the same name: {', '.join(destinations)}")
+        for destination in destinations:
+            check_destination(destination, self.space.paths)
+
+    def annotations(self) -> Annotations | None:
+        """Open the annotations that were given, if any."""
+        source = self.job.source
+        opened = self.space.annotations(source.annotations, source.neuron_id_column, source.cell_type_column)
+        self.check_destinations()
+        return opened
+
+    def select(self, name: str, table: Table) -> Selection | None:
+        """The neurons of one selection option."""
+        found = self.space.select(self.job.selectors[name], table)
+        self.job.selected[name] = found
+        return found
+
+    def totals(self, source: str, table: Table, filters: dict[str, Any]) -> Totals:
+        """Open the totals for fractions; the source may have been filtered too."""
+        opened = self.space.totals(source, merge_filters(table.filters, filters))
+        self.check_destinations()
+        return opened
+
+    def row_filter(self, rows: RowOptions, table: Table) -> RowFilter:
+        """The filter that the options ask for, checked against the table."""
+        made = RowFilter(rows.clean, self.space.background, rows.min_size, rows.threshold)
+        made.check(table)
+        return made
+
+    def record(
+        self,
+        kind: str,
+        table: Table,
+        rows: RowFilter,
+        result: Any,
+        number: int,
+        options: dict[str, Any],
+        units: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The provenance of what this run makes."""
+        selection = {
+            name: {"named": list(found.named), "neurons": len(found.ids)}
+            for name, found in self.job.selected.items()
+            if found is not None
+        }
+        source = self.job.source
+        common = {
+            "clean": rows.clean,
+            "min_size": rows.min_size,
+            "threshold": rows.threshold,
+            "background_ids": [str(neuron) for neuron in rows.background],
+            "kind": source.kind.value if source.kind else None,
+            "pre_col": source.pre_col,
+            "post_col": source.post_col,
+            "neuron_id_column": source.neuron_id_column,
+            "cell_type_column": source.cell_type_column,
+            "ignore_case": source.ignore_case or None,
+        }
+        return provenance.build(
+            self.job.command,
+            kind,
+            table,
+            options={**common, **options},
+            inputs=self.space.inputs,
+            ledger=result.ledger,
+            coverage=result.coverage,
+            rows=number,
+            filters={"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold},
+            units=units,
+            facts={**result.facts, **({"selection": selection} if selection else {})},
+        )
+
+    def write(self, result: Result, record: dict[str, Any]) -> None:
+        """Send a table where it was asked for: a file, stdout, or a short table on a terminal."""
+        run = self.job.run
+        self.refuse_empty(result.rows, result.ledger)
+        if run.output not in (None, "-"):
+            assert self.job.form is not None
+            path = self.pending.place(str(run.output))
+            write_table(self.engine, result.query, path, self.job.form, provenance.metadata(record))
+        elif run.output == "-" or (not self.job.destinations and not run.json):
+            if run.output is None and sys.stdout.isatty():
+                rows = self.engine.execute(f"SELECT * FROM ({result.query}) LIMIT {_SHOWN}")
+                self.job.console.rows(result.columns, rows, result.rows)
+            else:
+                write_csv_stream(self.engine, result.query, sys.stdout.buffer)
+
+    def refuse_empty(self, number: int, ledger: Ledger) -> None:
+        """Stop where nothing is left and that was to be an error.
+
+        Raises
+        ------
+        EmptyResultError
+        """
+        if number == 0 and self.job.run.fail_empty:
+            raise EmptyResultError(f"nothing is left ({ledger.sentence()}); no file is written")
+
+    def finish(
+        self, what: str, number: int, ledger: Ledger, notes: Sequence[str], extra: dict[str, Any] | None = None
+    ) -> None:
+        """Rename the outputs into place and say what happened."""
+        job = self.job
+        self.pending.commit()
+        for note in dict.fromkeys([*self.space.notes, *notes]):
+            job.console.note(note)
+        where = f" -> {', '.join(job.destinations)}" if job.destinations else ""
+        job.console.note(f"{ledger.sentence()}; {number:,} {what}{where}")
+        if job.run.json:
+            job.console.json(
+                {
+                    "command": job.command,
+                    "outputs": job.destinations,
+                    "rows": number,
+                    "ledger": ledger.as_dict(),
+                    "notes": list(dict.fromkeys([*self.space.notes, *notes])),
+                    **(extra or {}),
+                }
+            )

@@ -1,0 +1,141 @@
+"""Every shared option, declared once.
+
+Options that belong together are a dataclass. A command takes such a dataclass as one parameter, and
+`with_options` spells its fields out for Typer.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from crantcli.schema import Kind
+
+Selectors = list[str] | None
+
+NEURON_HELP = (
+    "an ID, IDs joined by commas, @FILE, @FILE:COLUMN, - for stdin, or criteria on annotations such as "
+    '"cell_type=ER1,ER2 and side!=left" or "cell_type~^PN_"; repeat to add'
+)
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What to read, and how to understand it."""
+
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SOURCE]...",
+            help="Files, folders or globs: .parquet, .feather, .csv, .tsv (also .gz), or - for CSV on stdin.",
+            show_default=False,
+        ),
+    ] = None
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Kind of table, where the columns do not tell.")] = None
+    pre_col: Annotated[str | None, typer.Option("--pre-col", help="Column of presynaptic IDs.")] = None
+    post_col: Annotated[str | None, typer.Option("--post-col", help="Column of postsynaptic IDs.")] = None
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", "-d", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."),
+    ] = None
+    annotations: Annotated[
+        str | None,
+        typer.Option("--annotations", "-a", metavar="FILE", help="Annotation table, for criteria and labels."),
+    ] = None
+    neuron_id_column: Annotated[
+        str | None, typer.Option("--neuron-id-column", help="Column of neuron IDs in the annotations.")
+    ] = None
+    cell_type_column: Annotated[
+        str | None, typer.Option("--cell-type-column", help="Column of cell types in the annotations.")
+    ] = None
+    ignore_case: Annotated[bool, typer.Option("--ignore-case", help="Criteria do not heed case.")] = False
+
+
+@dataclass(frozen=True)
+class RowOptions:
+    """Which synapses count."""
+
+    threshold: Annotated[
+        int, typer.Option("--threshold", "-t", min=1, help="Keep pairs of neurons with at least this many synapses.")
+    ] = 1
+    min_size: Annotated[
+        int | None, typer.Option("--min-size", min=0, help="Keep synapses of at least this size.", show_default=False)
+    ] = None
+    clean: Annotated[bool, typer.Option("--clean/--no-clean", help="Drop autapses and rows with a background ID.")] = (
+        True
+    )
+
+
+@dataclass(frozen=True)
+class EdgeOptions(RowOptions):
+    """Which synapses or edges count."""
+
+    sum_duplicates: Annotated[
+        bool, typer.Option("--sum-duplicates", help="Add up edge rows that repeat a pair, instead of refusing them.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where the answer goes, what is said about it, and what the work may take."""
+
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write; the suffix picks the format.")
+    ] = None
+    json: Annotated[bool, typer.Option("--json", help="Print a summary as one JSON object on stdout.")] = False
+    fail_empty: Annotated[bool, typer.Option("--fail-empty", help="Exit with 4 when nothing is left.")] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes on stderr.")] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False
+    max_memory: Annotated[
+        str,
+        typer.Option("--max-memory", metavar="SIZE", help="What the engine may hold in memory; beyond, it uses disk."),
+    ] = "2GB"
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Threads. Default: all cores.", show_default=False)
+    ] = None
+    tmp_dir: Annotated[
+        str | None, typer.Option("--tmp-dir", metavar="FOLDER", help="Folder for temporary files.", show_default=False)
+    ] = None
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take dataclasses of options, and show their fields to Typer as parameters of its own."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, type] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if is_dataclass(hints[name]):
+            groups[name] = hints[name]
+            parameters += _parameters(hints[name])
+        else:
+            parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @functools.wraps(command)
+    def spelled_out(**values: Any) -> None:
+        for name, group in groups.items():
+            members = {item.name: values.pop(item.name) for item in fields(group)}
+            values[name] = group(**members)
+        command(**values)
+
+    del spelled_out.__wrapped__  # type: ignore[attr-defined]
+    spelled_out.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    spelled_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return spelled_out
+
+
+def _parameters(group: type) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            item.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if item.default is MISSING else item.default,
+            annotation=hints[item.name],
+        )
+        for item in fields(group)
+    ]

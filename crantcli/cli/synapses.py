@@ -1,0 +1,73 @@
+"""`crantcli synapses`: rows of a synapse table."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from crantcli.cli.options import NEURON_HELP, RowOptions, RunOptions, Selectors, SourceOptions, with_options
+
+EPILOG = """Example: crantcli synapses raw.parquet --pre "cell_type=ER2" -a annotations.csv --min-size 50 -o er2.parquet
+
+The file is sorted by pre, post, id, so that later questions about a few neurons read little of it."""
+
+
+@with_options
+def synapses(
+    source: SourceOptions,
+    rows: RowOptions,
+    run: RunOptions,
+    pre: Annotated[Selectors, typer.Option("--pre", help=f"Presynaptic neurons: {NEURON_HELP}.")] = None,
+    post: Annotated[
+        Selectors, typer.Option("--post", help="Postsynaptic neurons, likewise; with --pre both must hold.")
+    ] = None,
+    coordinates: Annotated[
+        Literal["nm", "pixels"] | None,
+        typer.Option("--coordinates", help="Unit of the positions, where the file does not say."),
+    ] = None,
+    voxel_size: Annotated[
+        str | None,
+        typer.Option("--voxel-size", metavar="X,Y,Z", help="Nanometres per voxel, where the file does not say."),
+    ] = None,
+    units: Annotated[
+        Literal["nm", "pixels"] | None,
+        typer.Option("--units", help="Convert positions to this unit. Default: as they come."),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option("--columns", metavar="A,B,...", help="Write these columns only, in this order.")
+    ] = None,
+) -> None:
+    """Rows of a synapse table for chosen neurons, each synapse once, sorted by pre, post, id."""
+    from crantcli.cli.job import Job
+    from crantcli.core.synapses import Wanted, synapse_rows
+    from crantcli.core.units import convert_positions, unit_record
+    from crantcli.errors import DataError
+    from crantcli.schema import Kind
+    from crantcli.sources.recorded import parse_voxel_size
+
+    voxel = parse_voxel_size(voxel_size) if voxel_size else None
+    job = Job("synapses", source, run, {"pre": pre, "post": post})
+    with job.opened() as work:
+        work.annotations()
+        table = work.table(carry=True, coordinates=coordinates, voxel_size=voxel)
+        if table.kind is not Kind.SYNAPSES:
+            raise DataError(f"this is an {table.kind} table; synapses needs one row per synapse")
+        kept = work.row_filter(rows, table)
+        wanted = Wanted(work.select("pre", table), work.select("post", table))
+        conversions, unit, voxel = convert_positions(table, units)
+        result = synapse_rows(work.engine, table, wanted, kept, conversions, _names(columns))
+        recorded = unit_record(table, result.columns, unit, voxel)
+        options = {"units": units, "columns": _names(columns), "coordinates": coordinates}
+        record = work.record("synapses", table, kept, result, result.rows, options, recorded)
+        work.write(result, record)
+        if recorded and job.form is not None and not job.form.carries_metadata:
+            result.notes.append(
+                f"CSV does not record units: the positions are in {recorded['units']}; "
+                "tell the next command with --coordinates and --voxel-size, or write .parquet"
+            )
+        work.finish("synapses", result.rows, result.ledger, result.notes, recorded)
+
+
+def _names(columns: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in columns.split(",") if name.strip()) if columns else ()

@@ -1,0 +1,174 @@
+"""A labelled sparse matrix of synapse counts, presynaptic rows by postsynaptic columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crantcli.core.connectivity import edges
+from crantcli.core.ledger import Ledger
+from crantcli.core.sql import SqlEngine
+from crantcli.core.synapses import RowFilter, Wanted, pair_coverage
+from crantcli.core.table import Coverage, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+class ArrayEngine(SqlEngine, Protocol):
+    """An engine that can also hand over whole columns."""
+
+    def arrays(self, query: str) -> dict[str, np.ndarray[Any, Any]]:
+        """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
+        ...
+
+
+@dataclass(frozen=True)
+class LabelledMatrix:
+    """A matrix in compressed sparse row form, with the neurons of both axes.
+
+    Attributes
+    ----------
+    pre, post : ndarray of int64 or text, shapes (rows,) and (columns,)
+        Neuron IDs of the rows and columns.
+    indptr : ndarray of int64, shape (rows + 1,)
+        Where each row starts in `indices` and `weights`.
+    indices : ndarray of int32 or int64, shape (entries,)
+        Column of each entry, ascending within a row.
+    weights : ndarray of int64 or float64, shape (entries,)
+        Synapses of each pair; no zeros.
+    """
+
+    pre: np.ndarray[Any, Any]
+    post: np.ndarray[Any, Any]
+    indptr: np.ndarray[Any, Any]
+    indices: np.ndarray[Any, Any]
+    weights: np.ndarray[Any, Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, columns."""
+        return len(self.pre), len(self.post)
+
+    def dense_rows(self, start: int, stop: int) -> np.ndarray[Any, Any]:
+        """Rows `start` to `stop` with their zeros, shape (stop - start, columns)."""
+        import numpy as np
+
+        block = np.zeros((stop - start, self.shape[1]), dtype=self.weights.dtype)
+        first, last = self.indptr[start], self.indptr[stop]
+        rows = np.repeat(np.arange(stop - start), np.diff(self.indptr[start : stop + 1]))
+        block[rows, self.indices[first:last]] = self.weights[first:last]
+        return block
+
+    def frame(self) -> pd.DataFrame:
+        """As a dense DataFrame, index `pre`, columns `post`."""
+        import pandas as pd
+
+        index, columns = (pd.Index(labels.tolist(), dtype=None) for labels in (self.pre, self.post))
+        return pd.DataFrame(self.dense_rows(0, self.shape[0]), index=index, columns=columns)
+
+
+@dataclass
+class MatrixResult:
+    """An adjacency and what to say about it."""
+
+    matrix: LabelledMatrix
+    ledger: Ledger
+    coverage: Coverage
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def adjacency(
+    engine: ArrayEngine,
+    table: Table,
+    wanted: Wanted,
+    rows: RowFilter,
+    *,
+    symmetric: bool = False,
+    keep_silent: bool = False,
+    sum_duplicates: bool = False,
+) -> MatrixResult:
+    """Synapse counts between pairs of neurons.
+
+    Parameters
+    ----------
+    engine : ArrayEngine
+    table : Table
+    wanted : Wanted
+        `pre` and `post`, both of which must hold.
+    rows : RowFilter
+    symmetric : bool
+        Both axes get all neurons of the kept synapses.
+    keep_silent : bool
+        Neurons that were asked for stay as zero rows or columns when they have no synapses. Of an adjacency that is
+        read, so do the neurons of its axes.
+    sum_duplicates : bool
+
+    Returns
+    -------
+    MatrixResult
+        IDs ascending on both axes (text by its code points).
+    """
+    import numpy as np
+
+    condition = None if wanted.everything else wanted.condition(engine, table.id_type)
+    found = edges(engine, table, condition, rows, sum_duplicates=sum_duplicates)
+    kept = engine.table("kept_edges", f"SELECT pre, post, weight FROM {found.relation}")
+    axes = _axes(engine, table, kept, wanted, symmetric, keep_silent)
+    entries = engine.arrays(
+        f"SELECT r.position AS i, c.position AS j, e.weight AS weight FROM {kept} AS e "
+        f"JOIN {axes['pre']} AS r ON e.pre = r.id JOIN {axes['post']} AS c ON e.post = c.id ORDER BY i, j"
+    )
+    pre, post = (engine.arrays(f"SELECT id FROM {axes[side]} ORDER BY position")["id"] for side in ("pre", "post"))
+    indptr = np.zeros(len(pre) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(entries["i"], minlength=len(pre)), out=indptr[1:])
+    indices = entries["j"].astype(np.int32 if max(len(pre), len(post)) < 2**31 else np.int64)
+    weights = entries["weight"]
+    if table.whole_weights:
+        weights = weights.astype(np.int64)
+    matrix = LabelledMatrix(pre, post, indptr, indices, weights)
+    thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
+    facts, notes = _unasked(wanted, symmetric)
+    return MatrixResult(matrix, found.ledger, pair_coverage(table, wanted, thinned), facts, [*found.notes, *notes])
+
+
+def _axes(
+    engine: SqlEngine, table: Table, kept: str, wanted: Wanted, symmetric: bool, keep_silent: bool
+) -> dict[str, str]:
+    """Tables `id, position` of both axes."""
+    sources: dict[str, list[str]] = {"pre": [], "post": []}
+    for side, selection in (("pre", wanted.pre), ("post", wanted.post)):
+        sources[side].append(f"SELECT {side} AS id FROM {kept}")
+        if keep_silent and selection is not None:
+            sources[side].append(f"SELECT id FROM {engine.id_table('asked', selection.ids, table.id_type)}")
+        if keep_silent and table.silent is not None and wanted.everything:
+            sources[side].append(f"SELECT id FROM {table.silent} WHERE side = '{side}'")
+    if symmetric:
+        both = [*sources["pre"], *sources["post"]]
+        sources = {"pre": both, "post": both}
+    return {
+        side: engine.table(
+            f"{side}_axis",
+            "SELECT id, row_number() OVER (ORDER BY id) - 1 AS position FROM "
+            f"(SELECT DISTINCT id FROM ({' UNION ALL '.join(queries)}))",
+        )
+        for side, queries in sources.items()
+    }
+
+
+def _unasked(wanted: Wanted, symmetric: bool) -> tuple[dict[str, Any], list[str]]:
+    """Which cells of a symmetric matrix were never asked for, so that their zeros say nothing."""
+    if not symmetric or wanted.everything:
+        return {"symmetric": symmetric}, []
+    asked = {
+        side: "all" if selection is None else sorted(map(str, selection.ids))
+        for side, selection in (("pre", wanted.pre), ("post", wanted.post))
+    }
+    meaning = "a cell was asked for where its row is among asked.pre and its column among asked.post"
+    note = (
+        "the matrix is symmetric over selected neurons: cells whose pair was not asked for are 0 without having been "
+        "counted (the file records which were asked for)"
+    )
+    return {"symmetric": True, "asked": {**asked, "meaning": meaning}}, [note]

@@ -1,0 +1,549 @@
+"""Edges between neurons, aggregated to types or split by neuropil, fractions, and partner counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from crantcli.core import sql
+from crantcli.core.ledger import Ledger
+from crantcli.core.sql import SqlEngine, quote
+from crantcli.core.synapses import Prepared, RowFilter, Wanted, pair_strength, prepare, synapse_pairs
+from crantcli.core.table import Annotations, Coverage, Result, Table, Totals, annotation_column
+from crantcli.errors import DataError, UsageError
+from crantcli.ids import Selection
+from crantcli.schema import Kind, near
+
+Side = Literal["input", "output"]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Pairs of neurons with their weights, before and after the threshold.
+
+    Attributes
+    ----------
+    relation : str
+        `pre, post, weight`, with `neuropil` where it was asked for: what is kept.
+    pairs : str
+        The pairs before the threshold, as `synapses.synapse_pairs` describes them.
+    """
+
+    relation: str
+    pairs: str
+    ledger: Ledger
+    notes: tuple[str, ...] = ()
+
+
+def edges(
+    engine: SqlEngine,
+    table: Table,
+    condition: str | None,
+    rows: RowFilter,
+    *,
+    by_neuropil: bool = False,
+    sum_duplicates: bool = False,
+) -> Edges:
+    """Aggregate the rows of any kind of table to edges.
+
+    Parameters
+    ----------
+    engine : SqlEngine
+    table : Table
+    condition : str or None
+        Which rows are selected; None for all.
+    rows : RowFilter
+    by_neuropil : bool
+        One edge per pair and neuropil. The threshold still counts the whole pair.
+    sum_duplicates : bool
+        Add up edge rows that repeat a pair within one neuropil, instead of refusing them.
+    """
+    rows.check(table)
+    if by_neuropil and not table.has_neuropil:
+        raise DataError("--by neuropil needs a column neuropil or roi, and this table has neither")
+    notes: list[str] = []
+    if table.kind is Kind.SYNAPSES:
+        needed = (*(["size"] if rows.min_size is not None else []), *(["neuropil"] if by_neuropil else []))
+        prepared = prepare(engine, table, condition, needed)
+        pairs = synapse_pairs(engine, prepared, rows, by_neuropil)
+    else:
+        needed = ("weight", *(["neuropil"] if table.has_neuropil else []))
+        prepared = prepare(engine, table, condition, needed)
+        pairs = _edge_pairs(engine, prepared, rows, by_neuropil, sum_duplicates, notes)
+    prepared.ledger.check()
+    neuropil = "neuropil, " if by_neuropil else ""
+    kept = f"SELECT pre, post, {neuropil}n AS weight FROM {pairs} WHERE NOT dropped"
+    if by_neuropil:
+        kept = (
+            f"SELECT pre, post, neuropil, n AS weight FROM (SELECT *, {pair_strength(True)} AS pair "
+            f"FROM {pairs} WHERE NOT dropped) WHERE n <> 0 AND {rows.strong_sql('pair')}"
+        )
+    else:
+        kept += f" AND {rows.strong_sql('n')}"
+    return Edges(engine.view("edges", kept), pairs, prepared.ledger, tuple(notes))
+
+
+def _edge_pairs(
+    engine: SqlEngine, prepared: Prepared, rows: RowFilter, by_neuropil: bool, sum_duplicates: bool, notes: list[str]
+) -> str:
+    """Make edge rows into pairs, shaped like the pairs of synapses, and complete the ledger in edge rows."""
+    table = prepared.table
+    keys = "pre, post, neuropil" if table.has_neuropil else "pre, post"
+    whole = table.whole_weights
+
+    def total(column: str, order: str) -> str:
+        # Sums of floats depend on their order, so that is fixed.
+        return f"CAST(sum({column}) AS BIGINT)" if whole else f"sum({column} ORDER BY {order})"
+
+    rows_per_key = engine.table(
+        "edge_rows",
+        f"SELECT {keys}, {total('weight', 'weight')} AS n, count(*) AS total FROM {prepared.relation} GROUP BY {keys}",
+    )
+    if not sum_duplicates:
+        _refuse_repeats(engine, rows_per_key, table)
+    dropped = f"(pre IS NULL OR post IS NULL OR {rows.background_sql(table.id_type)} OR {rows.autapse_sql})"
+    grouped = rows_per_key
+    if table.has_neuropil and not by_neuropil:
+        grouped = (
+            f"(SELECT pre, post, {total('n', 'neuropil, n')} AS n, CAST(sum(total) AS BIGINT) AS total "
+            f"FROM {rows_per_key} GROUP BY pre, post)"
+        )
+    pairs = engine.table("pairs", f"SELECT *, {dropped} AS dropped FROM {grouped}")
+    _count_edge_rows(engine, prepared, rows, pairs, by_neuropil)
+    if prepared.ledger.merged:
+        reason = "rows of one pair in several neuropils" if table.has_neuropil else "repeated rows of one pair"
+        notes.append(f"{prepared.ledger.merged:,} edge rows were added to another ({reason})")
+    return pairs
+
+
+def _refuse_repeats(engine: SqlEngine, rows_per_key: str, table: Table) -> None:
+    repeat = engine.execute(f"SELECT pre, post, total FROM {rows_per_key} WHERE total > 1 ORDER BY 1, 2 LIMIT 1")
+    if repeat:
+        pre, post, times = repeat[0]
+        place = " in one neuropil" if table.has_neuropil else ""
+        raise DataError(
+            f"the pair {table.pre_name} {pre}, {table.post_name} {post} stands in {times} rows{place}; an edge table "
+            "has one row per pair. Use --sum-duplicates to add them up, or --kind synapses if each row is one synapse"
+        )
+
+
+def _count_edge_rows(engine: SqlEngine, prepared: Prepared, rows: RowFilter, pairs: str, by_neuropil: bool) -> None:
+    background = rows.background_sql(prepared.table.id_type)
+    null = "(pre IS NULL OR post IS NULL)"
+    kept = f"NOT dropped AND n <> 0 AND {rows.strong_sql('pair')}"
+    null_n, background_n, autapse_n, weak_n, kept_n, kept_rows = engine.execute(
+        f"SELECT sum(total) FILTER ({null}), sum(total) FILTER (NOT {null} AND {background}), "
+        f"sum(total) FILTER (NOT {null} AND NOT {background} AND {rows.autapse_sql}), "
+        f"sum(total) FILTER (NOT dropped AND NOT (n <> 0 AND {rows.strong_sql('pair')})), "
+        f"count(*) FILTER ({kept}), sum(total) FILTER ({kept}) "
+        f"FROM (SELECT *, {pair_strength(by_neuropil)} AS pair FROM {pairs})"
+    )[0]
+    ledger = prepared.ledger
+    for step, number in (("null", null_n), ("background", background_n), ("autapse", autapse_n), ("threshold", weak_n)):
+        ledger.remove(step, number)
+    ledger.kept = int(kept_n)
+    ledger.merged = int(kept_rows or 0) - ledger.kept
+
+
+@dataclass(frozen=True)
+class Question:
+    """What `connectivity` is asked, beside the rows that count.
+
+    Attributes
+    ----------
+    neurons : Selection or None
+        Neurons whose partners are wanted; None for all.
+    upstream, downstream : bool
+        Inputs of these neurons; outputs of them.
+    by : {"type", "neuropil"} or None
+    annotate : tuple of str
+        Annotation columns to add for both sides.
+    top : int or None
+        Strongest partners per neuron, in each direction.
+    normalize : {"input", "output"} or None
+        Add `fraction`: of the post neuron's total input, or of the pre neuron's total output.
+    sum_duplicates : bool
+    """
+
+    neurons: Selection | None = None
+    upstream: bool = True
+    downstream: bool = True
+    by: Literal["type", "neuropil"] | None = None
+    annotate: tuple[str, ...] = ()
+    top: int | None = None
+    normalize: Side | None = None
+    sum_duplicates: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.upstream or self.downstream):
+            raise UsageError("without upstream and without downstream partners nothing is left; drop one of the two")
+        if self.top is not None and self.top < 1:
+            raise UsageError(f"top {self.top}: at least 1 partner per neuron")
+        if self.by == "type" and self.annotate:
+            raise UsageError("--annotate adds columns per neuron, and --by type has none; use one of them")
+
+    def about(self, neurons: Selection | None) -> Question:
+        """The same question about these neurons."""
+        return replace(self, neurons=neurons)
+
+    @property
+    def wanted(self) -> Wanted:
+        """The rows that must be read."""
+        if self.neurons is None or (self.upstream and self.downstream):
+            return Wanted(either=self.neurons)
+        return Wanted(post=self.neurons) if self.upstream else Wanted(pre=self.neurons)
+
+    def coverage(self, table: Table, thinned: str) -> Coverage:
+        """What is complete in the answer."""
+        asked = None if self.neurons is None else self.neurons.texts
+        nothing = frozenset[str]()
+        outputs = asked if self.downstream or asked is None else nothing
+        inputs = asked if self.upstream or asked is None else nothing
+        return table.coverage.narrowed(inputs, outputs, thinned)
+
+
+def connectivity(
+    engine: SqlEngine,
+    table: Table,
+    question: Question,
+    rows: RowFilter,
+    annotations: Annotations | None = None,
+    totals: Totals | None = None,
+) -> Result:
+    """Who talks to whom, and how strongly: weight descending, then pre, then post.
+
+    Returns
+    -------
+    Result
+        Columns `pre`, `post`, `weight` (int64 where all weights are whole), then as asked: `neuropil`, `pre_neurons`
+        and `post_neurons`, `fraction` (float64), `pre_COL` and `post_COL`.
+
+    Raises
+    ------
+    DataError
+        Where columns are missing, or a fraction's whole is known to be incomplete.
+    """
+    condition = None if question.wanted.everything else question.wanted.condition(engine, table.id_type)
+    found = edges(
+        engine,
+        table,
+        condition,
+        rows,
+        by_neuropil=question.by == "neuropil",
+        sum_duplicates=question.sum_duplicates,
+    )
+    notes = list(found.notes)
+    relation, columns = found.relation, ["pre", "post", "weight"]
+    if question.by == "neuropil":
+        columns = ["pre", "post", "neuropil", "weight"]
+    if question.by == "type":
+        relation = _by_type(engine, table, found, _typed(annotations), notes)
+        columns += ["pre_neurons", "post_neurons"]
+    if question.normalize:
+        whole = _wholes(engine, table, found, relation, question, rows, annotations, totals, notes)
+        relation = _with_fraction(engine, relation, columns, question.normalize, whole)
+        columns.append("fraction")
+    if question.top is not None:
+        relation = _strongest(engine, table, relation, question, annotations)
+    if question.annotate:
+        relation, added = _annotated(engine, table, relation, columns, question.annotate, annotations)
+        columns += added
+    order = "weight DESC, pre, post" + (", neuropil" if question.by == "neuropil" else "")
+    number = engine.execute(f"SELECT count(*) FROM {relation}")[0][0]
+    found.ledger.check()
+    return Result(
+        f"SELECT {sql.columns(columns)} FROM {relation} ORDER BY {order}",
+        tuple(columns),
+        int(number),
+        found.ledger,
+        question.coverage(table, _thinned(question, rows)),
+        {"labels": "types" if question.by == "type" else "neurons"},
+        notes,
+    )
+
+
+def _thinned(question: Question, rows: RowFilter) -> str:
+    reasons = []
+    if rows.threshold > 1:
+        reasons.append(f"a threshold of {rows.threshold}")
+    if question.top is not None:
+        reasons.append(f"--top {question.top}")
+    if question.by == "type":
+        reasons.append("--by type, which leaves out untyped neurons")
+    return " and ".join(reasons)
+
+
+def _typed(annotations: Annotations | None) -> tuple[Annotations, str]:
+    if annotations is None:
+        raise UsageError("--by type needs the neurons' types: --annotations FILE, or a data set that has annotations")
+    if annotations.type_column is None:
+        raise DataError(
+            "the annotations have no column for the cell type (cell_type, type, primary_type, celltype); "
+            "name it with --cell-type-column"
+        )
+    return annotations, annotations.type_column
+
+
+def _label(column: str, annotations: Annotations) -> str:
+    """An annotation column as a label: lists joined, everything as text."""
+    if column in annotations.list_columns:
+        return f"array_to_string({annotation_column(column)}, ';')"
+    return f"CAST({annotation_column(column)} AS VARCHAR)"
+
+
+def _types_view(engine: SqlEngine, table: Table, typed: tuple[Annotations, str]) -> str:
+    """`id, label` of the typed neurons, IDs as the table has them."""
+    annotations, column = typed
+    return engine.view(
+        "types",
+        f"SELECT {key(annotations, table)} AS id, {_label(column, annotations)} AS label "
+        f"FROM {annotations.relation} WHERE {annotation_column(column)} IS NOT NULL",
+    )
+
+
+def key(annotations: Annotations, table: Table) -> str:
+    """The annotation table's ID as an expression of the other table's ID type; null where it cannot be one."""
+    return f"TRY_CAST(id AS {table.id_type})" if table.id_type == "BIGINT" else "CAST(id AS VARCHAR)"
+
+
+def _by_type(engine: SqlEngine, table: Table, found: Edges, typed: tuple[Annotations, str], notes: list[str]) -> str:
+    types = _types_view(engine, table, typed)
+    joined = engine.table(
+        "typed_edges",
+        f"SELECT e.pre AS pre_id, e.post AS post_id, e.weight, a.label AS pre, b.label AS post "
+        f"FROM {found.relation} AS e LEFT JOIN {types} AS a ON e.pre = a.id LEFT JOIN {types} AS b ON e.post = b.id",
+    )
+    amount = "sum(weight)" if table.kind is Kind.SYNAPSES else "count(*)"
+    untyped = engine.execute(f"SELECT {amount} FROM {joined} WHERE pre IS NULL OR post IS NULL")[0][0]
+    found.ledger.remove("unannotated", untyped)
+    found.ledger.kept -= int(untyped or 0)
+    if untyped:
+        notes.append(f"{int(untyped):,} {found.ledger.unit} of neurons without a type are left out")
+    weight = "CAST(sum(weight) AS BIGINT)" if table.whole_weights else "sum(weight ORDER BY pre_id, post_id)"
+    return engine.table(
+        "by_type",
+        f"SELECT pre, post, {weight} AS weight, count(DISTINCT pre_id) AS pre_neurons, "
+        f"count(DISTINCT post_id) AS post_neurons FROM {joined} "
+        "WHERE pre IS NOT NULL AND post IS NOT NULL GROUP BY pre, post",
+    )
+
+
+def _wholes(
+    engine: SqlEngine,
+    table: Table,
+    found: Edges,
+    relation: str,
+    question: Question,
+    rows: RowFilter,
+    annotations: Annotations | None,
+    totals: Totals | None,
+    notes: list[str],
+) -> str:
+    """`id, whole`: what the fractions are of, per neuron or per type. Taken after cleaning, before the threshold."""
+    side = question.normalize
+    assert side is not None
+    end = "post" if side == "input" else "pre"
+    types = None
+    if question.by == "type":
+        types = _types_view(engine, table, _typed(annotations))
+        neurons = f"SELECT id FROM {types} WHERE label IN (SELECT {end} FROM {relation})"
+    else:
+        neurons = f"SELECT {end} AS id FROM {relation}"
+    ids = engine.table("of_neurons", f"SELECT DISTINCT id FROM ({neurons}) WHERE id IS NOT NULL")
+    if totals is None:
+        _check_coverage(engine, ids, table.coverage, side, "the input", notes)
+        whole = _totals_from_source(engine, table, found, question, rows, ids, end)
+    else:
+        _check_coverage(engine, ids, totals.coverage, side, "--totals", notes)
+        whole = _totals_from_file(engine, table, totals, found, ids, side)
+    if types is None:
+        return whole
+    return engine.table(
+        "type_wholes",
+        f"SELECT t.label AS id, sum(w.whole ORDER BY t.id) AS whole FROM {whole} AS w JOIN {types} AS t ON w.id = t.id "
+        "GROUP BY t.label",
+    )
+
+
+def _check_coverage(engine: SqlEngine, ids: str, coverage: Coverage, side: Side, what: str, notes: list[str]) -> None:
+    """Refuse fractions of a whole that is known to be incomplete."""
+    advice = "give --totals FILE, made by counts of the whole table with the same cleaning and size"
+    if coverage.thinned:
+        raise DataError(f"fractions of {side} cannot be told: {what} was thinned by {coverage.thinned}; {advice}")
+    covered = coverage.inputs if side == "input" else coverage.outputs
+    if covered is not None:
+        neurons = [str(row[0]) for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
+        missing = [neuron for neuron in neurons if neuron not in covered]
+        if missing:
+            raise DataError(
+                f"fractions of {side} cannot be told: {what} does not hold every {side} of {len(missing):,} of "
+                f"{len(neurons):,} neurons, such as {missing[0]}; {advice}"
+            )
+    if not coverage.known:
+        notes.append(f"fractions take {what} to hold every {side} of the neurons; its origin is not recorded")
+
+
+def _totals_from_source(
+    engine: SqlEngine, table: Table, found: Edges, question: Question, rows: RowFilter, ids: str, end: str
+) -> str:
+    if question.neurons is None:
+        pairs = found.pairs
+    else:
+        everything = edges(
+            engine, table, f"{end} IN (SELECT id FROM {ids})", rows, sum_duplicates=question.sum_duplicates
+        )
+        pairs = everything.pairs
+    total = "sum(n)" if table.whole_weights else "sum(n ORDER BY pre, post)"
+    return engine.table(
+        "wholes",
+        f"SELECT {end} AS id, {total} AS whole FROM {pairs} WHERE NOT dropped AND {end} IN (SELECT id FROM {ids}) "
+        f"GROUP BY {end}",
+    )
+
+
+def _totals_from_file(engine: SqlEngine, table: Table, totals: Totals, found: Edges, ids: str, side: Side) -> str:
+    end = "post" if side == "input" else "pre"
+    whole = engine.table(
+        "wholes",
+        f"SELECT i.id, t.{side} AS whole FROM {ids} AS i LEFT JOIN "
+        f"(SELECT TRY_CAST(id AS {table.id_type}) AS id, {side} FROM {totals.relation}) AS t ON i.id = t.id",
+    )
+    missing = engine.execute(
+        f"SELECT id FROM {whole} WHERE whole IS NULL AND id IN (SELECT {end} FROM {found.relation}) ORDER BY id LIMIT 1"
+    )
+    if missing:
+        raise DataError(f"--totals has no row for neuron {missing[0][0]}; make it with counts of the whole table")
+    short = engine.execute(
+        f"SELECT e.id, e.weight, w.whole FROM (SELECT {end} AS id, sum(weight) AS weight FROM {found.relation} "
+        f"GROUP BY {end}) AS e JOIN {whole} AS w ON e.id = w.id WHERE e.weight > w.whole ORDER BY e.id LIMIT 1"
+    )
+    if short:
+        neuron, weight, known = short[0]
+        raise DataError(
+            f"--totals gives neuron {neuron} {known} synapses of {side}, and the input alone has {weight}; "
+            "they do not belong together"
+        )
+    return whole
+
+
+def _with_fraction(engine: SqlEngine, relation: str, columns: list[str], side: Side, whole: str) -> str:
+    end = "post" if side == "input" else "pre"
+    kept = ", ".join(f"e.{quote(column)}" for column in columns)
+    return engine.table(
+        "fractions",
+        f"SELECT {kept}, CAST(e.weight AS DOUBLE) / CAST(w.whole AS DOUBLE) AS fraction "
+        f"FROM {relation} AS e JOIN {whole} AS w ON e.{end} = w.id",
+    )
+
+
+def _strongest(
+    engine: SqlEngine, table: Table, relation: str, question: Question, annotations: Annotations | None
+) -> str:
+    """Keep the `top` strongest partners of each neuron that was asked for, in each direction that was asked for."""
+    asked = "TRUE"
+    if question.neurons is not None:
+        ids = engine.id_table("asked", question.neurons.ids, table.id_type)
+        chosen = f"SELECT id FROM {ids}"
+        if question.by == "type":
+            types = _types_view(engine, table, _typed(annotations))
+            chosen = f"SELECT label FROM {types} WHERE id IN ({chosen})"
+        asked = "{end} IN (" + chosen + ")"
+    strength = "sum(weight) OVER (PARTITION BY pre, post)" if question.by == "neuropil" else "weight"
+    ranks, conditions = [], []
+    for wanted, end, partner in ((question.downstream, "pre", "post"), (question.upstream, "post", "pre")):
+        if wanted:
+            # Ties go to the partner that sorts first, so the choice is total.
+            ranks.append(f"dense_rank() OVER (PARTITION BY {end} ORDER BY strength DESC, {partner}) AS {end}_rank")
+            conditions.append(f"({end}_rank <= {question.top} AND {asked.format(end=end)})")
+    return engine.table(
+        "strongest",
+        f"SELECT * FROM (SELECT *, {', '.join(ranks)} FROM (SELECT *, {strength} AS strength FROM {relation})) "
+        f"WHERE {sql.any_of(conditions)}",
+    )
+
+
+def _annotated(
+    engine: SqlEngine,
+    table: Table,
+    relation: str,
+    columns: list[str],
+    annotate: tuple[str, ...],
+    annotations: Annotations | None,
+) -> tuple[str, list[str]]:
+    if annotations is None:
+        raise UsageError("--annotate needs --annotations FILE, or a data set that has annotations")
+    for column in annotate:
+        if column not in annotations.columns:
+            raise DataError(
+                f"--annotate {column}: no such column in the annotations ({near(column, annotations.columns)})"
+            )
+    wanted = list(dict.fromkeys(annotate))
+    picked = ", ".join(f"{annotation_column(column)} AS label_{number}" for number, column in enumerate(wanted))
+    labels = engine.view("labels", f"SELECT {key(annotations, table)} AS neuron, {picked} FROM {annotations.relation}")
+    added: list[str] = []
+    chosen = [f"e.{quote(column)}" for column in columns]
+    for side, alias in (("pre", "a"), ("post", "b")):
+        for number, column in enumerate(wanted):
+            name = f"{side}_{column}"
+            if name in columns:
+                raise UsageError(f"--annotate {column} would make a second column {name}")
+            chosen.append(f"{alias}.label_{number} AS {quote(name)}")
+            added.append(name)
+    return engine.view(
+        "annotated",
+        f"SELECT {', '.join(chosen)} FROM {relation} AS e LEFT JOIN {labels} AS a ON e.pre = a.neuron "
+        f"LEFT JOIN {labels} AS b ON e.post = b.neuron",
+    ), added
+
+
+def counts(
+    engine: SqlEngine, table: Table, neurons: Selection | None, rows: RowFilter, sum_duplicates: bool = False
+) -> Result:
+    """Partners and synapses per neuron.
+
+    Returns
+    -------
+    Result
+        Columns `neuron_id`; `pre`, `post`: numbers of distinct partner neurons it sends to and receives from; and
+        `pre_synapses`, `post_synapses`: its outgoing and incoming synapses (int64). Neurons that were asked for stand in
+        that order, with zeros where they are silent; without a selection all neurons, sorted.
+    """
+    wanted = Wanted(either=neurons)
+    condition = None if wanted.everything else wanted.condition(engine, table.id_type)
+    found = edges(engine, table, condition, rows, sum_duplicates=sum_duplicates)
+    weight_type = "BIGINT" if table.whole_weights else "DOUBLE"
+    total = "sum(weight)" if table.whole_weights else "sum(weight ORDER BY pre, post)"
+    tally = engine.table(
+        "tally",
+        f"SELECT id, CAST(sum(p) AS BIGINT) AS pre, CAST(sum(q) AS BIGINT) AS post, "
+        f"CAST(sum(s) AS {weight_type}) AS pre_synapses, CAST(sum(t) AS {weight_type}) AS post_synapses FROM ("
+        f"SELECT pre AS id, count(*) AS p, 0 AS q, {total} AS s, 0 AS t FROM {found.relation} GROUP BY pre "
+        f"UNION ALL SELECT post, 0, count(*), 0, {total} FROM {found.relation} GROUP BY post) GROUP BY id",
+    )
+    numbers = ", ".join(f"coalesce({name}, 0) AS {name}" for name in ("pre", "post", "pre_synapses", "post_synapses"))
+    if neurons is not None:
+        listed = engine.id_table("asked", neurons.ids, table.id_type)
+        source = f"{listed} LEFT JOIN {tally} USING (id)"
+        order = "position"
+    elif table.silent is not None:
+        source = f"(SELECT DISTINCT id FROM (SELECT id FROM {tally} UNION ALL SELECT id FROM {table.silent}))"
+        source += f" LEFT JOIN {tally} USING (id)"
+        order = "neuron_id"
+    else:
+        source, order = tally, "neuron_id"
+    position = "0 AS position" if neurons is None else "position"
+    relation = engine.table("counted", f"SELECT id AS neuron_id, {numbers}, {position} FROM {source}")
+    number = engine.execute(f"SELECT count(*) FROM {relation}")[0][0]
+    columns = ("neuron_id", "pre", "post", "pre_synapses", "post_synapses")
+    asked = None if neurons is None else neurons.texts
+    thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
+    facts: dict[str, Any] = {"labels": "neurons"}
+    return Result(
+        f"SELECT {sql.columns(columns)} FROM {relation} ORDER BY {order}",
+        columns,
+        int(number),
+        found.ledger,
+        table.coverage.narrowed(asked, asked, thinned),
+        facts,
+        list(found.notes),
+    )

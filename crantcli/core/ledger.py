@@ -1,0 +1,66 @@
+"""The ledger: what happened to every row that was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+#: The steps in which rows can be removed, in the order in which they are taken and told.
+STEPS = (
+    "null",
+    "duplicate",
+    "unselected",
+    "background",
+    "autapse",
+    "size",
+    "threshold",
+    "distance",
+    "unannotated",
+)
+
+
+@dataclass
+class Ledger:
+    """Rows read, removed by each step, and kept.
+
+    Attributes
+    ----------
+    unit : str
+        What is counted: "synapses" (rows of a synapse table) or "edges" (rows of an edge table).
+    read, kept : int
+        Rows that came in and rows that count in the result.
+    removed : dict of str to int
+        Rows removed, by step. Each step is counted on its own.
+    merged : int
+        Edge rows that were added to another row of the same pair of neurons.
+    """
+
+    unit: str
+    read: int
+    removed: dict[str, int] = field(default_factory=dict)
+    kept: int = 0
+    merged: int = 0
+
+    def remove(self, step: str, rows: int | None) -> None:
+        """Count rows as removed by a step."""
+        if step not in STEPS:
+            raise ValueError(f"unknown ledger step {step!r}")
+        self.removed[step] = self.removed.get(step, 0) + int(rows or 0)
+
+    def check(self) -> None:
+        """Fail if the steps do not add up to what was read: that would be a defect of the program."""
+        total = sum(self.removed.values()) + self.kept + self.merged
+        if total != self.read:
+            raise AssertionError(f"the ledger does not add up: {self.read} read, {total} accounted for: {self}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: every step in its order, zeros included."""
+        steps = {step: self.removed.get(step, 0) for step in STEPS}
+        merged = {"merged": self.merged} if self.unit == "edges" else {}
+        return {"unit": self.unit, "read": self.read, "removed": steps, **merged, "kept": self.kept}
+
+    def sentence(self) -> str:
+        """For people: `1,000 synapses read, 12 null, 30 autapse, 958 kept`."""
+        losses = [f"{self.removed[step]:,} {step}" for step in STEPS if self.removed.get(step)]
+        merged = [f"{self.merged:,} merged"] if self.merged else []
+        return ", ".join([f"{self.read:,} {self.unit} read", *losses, *merged, f"{self.kept:,} kept"])

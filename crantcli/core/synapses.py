@@ -1,0 +1,410 @@
+"""Which rows count: selection, repeated synapses, cleaning, size, threshold. And the `synapses` command's rows.
+
+The way of a row: source view -> picked (selected rows) -> distinct (each synapse once) -> pairs (rows per pair of
+neurons) -> kept. The ledger is counted on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crantcli.core import sql
+from crantcli.core.ledger import Ledger
+from crantcli.core.sql import SqlEngine, quote
+from crantcli.core.table import Coverage, Result, Table
+from crantcli.errors import DataError, UsageError
+from crantcli.ids import Selection
+from crantcli.schema import AXES, IdType, Kind, NeuronId, near
+
+
+@dataclass(frozen=True)
+class RowFilter:
+    """Which synapses count, after the neurons have been selected.
+
+    Attributes
+    ----------
+    clean : bool
+        Drop autapses and rows with a background ID.
+    background : tuple of int
+        IDs that stand for no neuron.
+    min_size : int or None
+        Keep synapses of at least this size.
+    threshold : int
+        Keep pairs of neurons with at least this many synapses, counted after cleaning and `min_size`.
+        1 keeps every pair that has a weight.
+    """
+
+    clean: bool = True
+    background: tuple[int, ...] = (0,)
+    min_size: int | None = None
+    threshold: int = 1
+
+    def __post_init__(self) -> None:
+        if self.threshold < 1:
+            raise UsageError(f"threshold {self.threshold}: a pair needs at least 1 synapse to be kept")
+        if self.min_size is not None and self.min_size < 0:
+            raise UsageError(f"min-size {self.min_size}: a size is not negative")
+
+    def check(self, table: Table) -> None:
+        """Refuse `min_size` where there are no sizes."""
+        if self.min_size is not None and not table.has_size:
+            raise DataError(
+                "--min-size needs a size column, and this table has none; leave the option out, or use a table "
+                "with one row per synapse and a column size"
+            )
+
+    def background_sql(self, id_type: IdType) -> str:
+        """A condition that holds for rows with a background ID on either side."""
+        ids = ", ".join(sql.id_literal(neuron, id_type) for neuron in self.background)
+        return f"(pre IN ({ids}) OR post IN ({ids}))" if self.clean and ids else "FALSE"
+
+    def strong_sql(self, weight: str) -> str:
+        """A condition that holds for the weight of a pair that is kept."""
+        return f"({weight} <> 0)" if self.threshold == 1 else f"({weight} >= {self.threshold})"
+
+    @property
+    def autapse_sql(self) -> str:
+        """A condition that holds for synapses of a neuron with itself."""
+        return "(pre = post)" if self.clean else "FALSE"
+
+    @property
+    def small_sql(self) -> str:
+        """A condition that holds for synapses below the size; a synapse of unknown size is not known to reach it."""
+        return f"(coalesce(size, -1) < {self.min_size})" if self.min_size is not None else "FALSE"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Neurons that rows are selected by; None where a side was not asked for.
+
+    `either` selects rows with one of these neurons on whichever side; `pre` and `post` must both hold.
+    """
+
+    pre: Selection | None = None
+    post: Selection | None = None
+    either: Selection | None = None
+
+    @property
+    def everything(self) -> bool:
+        """No selection at all."""
+        return self.pre is None and self.post is None and self.either is None
+
+    def condition(self, engine: SqlEngine, id_type: IdType) -> str:
+        """The selection as a condition on `pre` and `post`."""
+        parts = [
+            member(engine, side, selection.ids, id_type)
+            for side, selection in (("pre", self.pre), ("post", self.post))
+            if selection is not None
+        ]
+        if self.either is not None:
+            both = [member(engine, side, self.either.ids, id_type) for side in ("pre", "post")]
+            parts.append(sql.any_of(both))
+        return sql.all_of(parts)
+
+
+def member(engine: SqlEngine, column: str, ids: tuple[NeuronId, ...], id_type: IdType) -> str:
+    """A condition that holds where a column has one of the IDs."""
+    if len(ids) <= sql.INLINE_IDS:
+        listed = ", ".join(sql.id_literal(neuron, id_type) for neuron in ids)
+        return f"{column} IN ({listed})" if listed else "FALSE"
+    return f"{column} IN (SELECT id FROM {engine.id_table('selected', ids, id_type)})"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Selected rows, each synapse once, with the ledger so far."""
+
+    table: Table
+    relation: str
+    ledger: Ledger
+    selected: bool
+
+
+def prepare(engine: SqlEngine, table: Table, condition: str | None, columns: tuple[str, ...]) -> Prepared:
+    """Select rows and make each synapse count once.
+
+    Parameters
+    ----------
+    engine : SqlEngine
+    table : Table
+        The opened source.
+    condition : str or None
+        Which rows are selected; None for all.
+    columns : tuple of str
+        Columns that are needed further on, besides `pre`, `post` and `id`.
+
+    Returns
+    -------
+    Prepared
+        Null IDs are out of it only where there was a selection; else they are left for the pairs to count.
+
+    Notes
+    -----
+    With a selection, repeated rows are looked for among the selected rows only: rows that are equal in pre and post are
+    all selected or all not, so the result is the same, and a sorted file need not be read as a whole. Repeated rows
+    of other neurons are counted as unselected.
+    """
+    ledger = Ledger(unit=table.kind.value if table.kind is Kind.SYNAPSES else "edges", read=table.rows)
+    needed = tuple(dict.fromkeys(("pre", "post", *(["id"] if table.has_id else []), *columns)))
+    relation = table.relation
+    if condition is not None:
+        relation = engine.table(
+            "picked",
+            f"SELECT {sql.columns(needed)} FROM {relation} WHERE {condition} AND pre IS NOT NULL AND post IS NOT NULL",
+        )
+        nulls = table.null_rows
+        if nulls is None:
+            nulls = _count(engine, f"{table.relation} WHERE pre IS NULL OR post IS NULL")
+        ledger.remove("null", nulls)
+        ledger.remove("unselected", table.rows - nulls - _count(engine, relation))
+    if table.has_id and not table.unique_ids:
+        relation, repeats = _each_once(engine, relation, needed, table)
+        ledger.remove("duplicate", repeats)
+    return Prepared(table, relation, ledger, condition is not None)
+
+
+def _count(engine: SqlEngine, relation: str) -> int:
+    return int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
+
+
+def _each_once(engine: SqlEngine, relation: str, needed: tuple[str, ...], table: Table) -> tuple[str, int]:
+    """Drop repeated synapses: rows equal in id, pre and post. One id with different neurons is an error."""
+    if _ids_are_unique(engine, relation):
+        return relation, 0
+    whole = "id IS NOT NULL AND pre IS NOT NULL AND post IS NOT NULL"
+    repeated = engine.table(
+        "repeated", f"SELECT id, count(*) AS n FROM {relation} WHERE {whole} GROUP BY id HAVING count(*) > 1"
+    )
+    rows, distinct = engine.execute(f"SELECT coalesce(sum(n), 0), count(*) FROM {repeated}")[0]
+    if not distinct:
+        return relation, 0
+    copies = engine.table(
+        "copies", f"SELECT {sql.columns(needed)} FROM {relation} WHERE {whole} AND id IN (SELECT id FROM {repeated})"
+    )
+    _refuse_conflicts(engine, copies, table)
+    # Where the copies differ in what they carry, the one that sorts first stays, size before all else, so that
+    # every command keeps the same one whatever columns it reads.
+    order = ["size"] if "size" in needed else []
+    order += [column for column in needed if column not in ("id", "pre", "post", "size")]
+    ordering = f"ORDER BY {sql.columns(order)}" if order else ""
+    first = f"row_number() OVER (PARTITION BY id {ordering}) = 1"
+    kept = engine.table("first", f"SELECT {sql.columns(needed)} FROM {copies} QUALIFY {first}")
+    distinct_rows = engine.view(
+        "distinct_rows",
+        f"SELECT {sql.columns(needed)} FROM {relation} AS r "
+        f"WHERE NOT ({whole} AND EXISTS (SELECT 1 FROM {repeated} AS d WHERE d.id = r.id)) "
+        f"UNION ALL SELECT {sql.columns(needed)} FROM {kept}",
+    )
+    return distinct_rows, int(rows) - int(distinct)
+
+
+def _ids_are_unique(engine: SqlEngine, relation: str) -> bool:
+    """Tell in one cheap pass, by a bitmap over the range of ids, whether any synapse id comes twice.
+
+    False where the ids are text or lie too far apart for a bitmap; then they are grouped.
+    """
+    types = dict(engine.execute(f"SELECT column_name, column_type FROM (DESCRIBE SELECT id FROM {relation})"))
+    if types["id"] != "BIGINT":
+        return False
+    low, high, count = engine.execute(f"SELECT min(id), max(id), count(id) FROM {relation}")[0]
+    if not count:
+        return True
+    span = high - low + 1
+    if span < count:
+        return False
+    if span > engine.bitmap_bits:
+        return False
+    # One aggregate holds at most a billion bits, so a wide range is cut into windows, all filled in the same pass.
+    window = 500_000_000
+    bounds = [(start, min(start + window, high + 1) - 1) for start in range(low, high + 1, window)]
+    bits = " + ".join(
+        f"coalesce(bit_count(bitstring_agg(id, {start}, {end}) FILTER (id BETWEEN {start} AND {end})), 0)"
+        for start, end in bounds
+    )
+    return bool(engine.execute(f"SELECT {bits} FROM {relation}")[0][0] == count)
+
+
+def _refuse_conflicts(engine: SqlEngine, copies: str, table: Table) -> None:
+    clash = engine.execute(
+        f"SELECT id, min(pre), max(pre), min(post), max(post) FROM {copies} GROUP BY id "
+        "HAVING min(pre) <> max(pre) OR min(post) <> max(post) ORDER BY id LIMIT 1"
+    )
+    if clash:
+        synapse, pre, other_pre, post, other_post = clash[0]
+        where, one, other = (
+            (table.pre_name, pre, other_pre) if pre != other_pre else (table.post_name, post, other_post)
+        )
+        raise DataError(
+            f"column id: synapse {synapse} stands for different neurons ({where} {one} and {other}); are these row "
+            "numbers instead of synapse ids? Drop or rename the column, or read the files one by one"
+        )
+
+
+def synapse_rows(
+    engine: SqlEngine,
+    table: Table,
+    wanted: Wanted,
+    rows: RowFilter,
+    conversions: dict[str, str] | None = None,
+    columns: tuple[str, ...] = (),
+) -> Result:
+    """The rows of the `synapses` command.
+
+    Parameters
+    ----------
+    engine : SqlEngine
+    table : Table
+        A synapse table.
+    wanted : Wanted
+        `pre` and `post`, both of which must hold.
+    rows : RowFilter
+    conversions : dict of str to str, optional
+        Column name -> expression that replaces it on the way out (positions in another unit).
+    columns : tuple of str, optional
+        Names of the columns that are wanted, in their order; a position's name stands for its three columns.
+
+    Returns
+    -------
+    Result
+        Columns as in the source, sorted by pre, post, id and then by all others.
+    """
+    rows.check(table)
+    extra = (*(["size"] if table.has_size else []), *(["neuropil"] if table.has_neuropil else []), *table.carried)
+    condition = None if wanted.everything else wanted.condition(engine, table.id_type)
+    prepared = prepare(engine, table, condition, extra)
+    ledger, kept_where = prepared.ledger, "TRUE"
+    if rows.threshold > 1:
+        pairs = synapse_pairs(engine, prepared, rows)
+        strong = engine.table("strong", f"SELECT pre, post FROM {pairs} WHERE {rows.strong_sql('n')} AND NOT dropped")
+        kept_where = f"EXISTS (SELECT 1 FROM {strong} AS s WHERE s.pre = r.pre AND s.post = r.post)"
+    else:
+        _count_steps(engine, prepared, rows)
+    ledger.check()
+    dropped = [rows.background_sql(table.id_type), rows.autapse_sql, rows.small_sql]
+    conditions = ["pre IS NOT NULL", "post IS NOT NULL", *(f"NOT {d}" for d in dropped if d != "FALSE"), kept_where]
+    names = output_columns(table)
+    shown = _chosen_columns(table, names, columns)
+    chosen = [f"{(conversions or {}).get(inner, quote(inner))} AS {quote(outer)}" for inner, outer in shown.items()]
+    unique = table.has_id and _no_null_ids(engine, prepared.relation)
+    order = (
+        ["pre", "post", "id"] if unique else ["pre", "post", *(name for name in names if name not in ("pre", "post"))]
+    )
+    query = (
+        f"SELECT {', '.join(chosen)} FROM {prepared.relation} AS r WHERE {sql.all_of(conditions)} "
+        f"ORDER BY {', '.join('r.' + quote(name) for name in order)}"
+    )
+    thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
+    coverage = pair_coverage(table, wanted, thinned)
+    return Result(query, tuple(shown.values()), ledger.kept, ledger, coverage, {"unique_ids": unique})
+
+
+def _no_null_ids(engine: SqlEngine, relation: str) -> bool:
+    return _count(engine, f"{relation} WHERE id IS NULL") == 0
+
+
+def output_columns(table: Table) -> dict[str, str]:
+    """Canonical column -> its name on the way out, in the order of a synapse table."""
+    head = {"id": "id"} if table.has_id else {}
+    head |= {"pre": table.pre_name, "post": table.post_name}
+    head |= {"size": "size"} if table.has_size else {}
+    head |= {"neuropil": "neuropil"} if table.has_neuropil else {}
+    return head | {name: name for name in table.carried}
+
+
+def _chosen_columns(table: Table, names: dict[str, str], columns: tuple[str, ...]) -> dict[str, str]:
+    """The wanted ones of the output columns, in the wanted order; all when none are named."""
+    if not columns:
+        return names
+    outer = {**{inner: inner for inner in names if inner in ("pre", "post")}, **{o: i for i, o in names.items()}}
+    found: dict[str, str] = {}
+    for name in columns:
+        parts = [f"{name}_{axis}" for axis in AXES] if name in table.positions else [name]
+        for part in parts:
+            if part not in outer:
+                raise DataError(f"--columns {name}: the table has no such column ({near(name, names.values())})")
+            found[outer[part]] = names[outer[part]]
+    return found
+
+
+def position_columns(table: Table) -> list[tuple[str, int]]:
+    """Coordinate columns of the table's positions, with the number of their axis."""
+    return [(f"{name}_{axis}", number) for name in table.positions for number, axis in enumerate(AXES)]
+
+
+def pair_coverage(table: Table, wanted: Wanted, thinned: str = "") -> Coverage:
+    """What is complete after a selection of pre and post neurons that must both hold."""
+    pre, post = wanted.pre, wanted.post
+    outputs = frozenset[str]() if post is not None else pre.texts if pre is not None else None
+    inputs = frozenset[str]() if pre is not None else post.texts if post is not None else None
+    return table.coverage.narrowed(inputs, outputs, thinned)
+
+
+def _count_steps(engine: SqlEngine, prepared: Prepared, rows: RowFilter) -> None:
+    """Count the ledger's steps row by row, for a result that needs no pairs."""
+    background = rows.background_sql(prepared.table.id_type)
+    null = "(pre IS NULL OR post IS NULL)"
+    steps = {
+        "null": null,
+        "background": f"(NOT {null} AND {background})",
+        "autapse": f"(NOT {null} AND NOT {background} AND {rows.autapse_sql})",
+        "size": f"(NOT {null} AND NOT {background} AND NOT {rows.autapse_sql} AND {rows.small_sql})",
+    }
+    counted = ", ".join(f"count(*) FILTER ({condition})" for condition in steps.values())
+    kept = f"count(*) FILTER (NOT {null} AND NOT {background} AND NOT {rows.autapse_sql} AND NOT {rows.small_sql})"
+    *removed, total = engine.execute(f"SELECT {counted}, {kept} FROM {prepared.relation}")[0]
+    for step, number in zip(steps, removed, strict=True):
+        prepared.ledger.remove(step, number)
+    prepared.ledger.kept = int(total)
+
+
+def synapse_pairs(engine: SqlEngine, prepared: Prepared, rows: RowFilter, by_neuropil: bool = False) -> str:
+    """Count synapses per pair of neurons, and complete the ledger from the pairs.
+
+    Returns
+    -------
+    str
+        A table `pre, post, n, total, dropped`, with `neuropil` if asked for: synapses that reach the size, all
+        synapses, and whether cleaning drops the pair. One pass over the rows makes both the result and the ledger.
+    """
+    keys = "pre, post, neuropil" if by_neuropil else "pre, post"
+    big = "count(*)" if rows.min_size is None else f"count(*) FILTER (NOT {rows.small_sql})"
+    background = rows.background_sql(prepared.table.id_type)
+    pairs = engine.table(
+        "pairs",
+        f"SELECT {keys}, {big} AS n, count(*) AS total, "
+        f"(pre IS NULL OR post IS NULL OR {background} OR {rows.autapse_sql}) AS dropped "
+        f"FROM {prepared.relation} GROUP BY {keys}",
+    )
+    count_pairs(engine, prepared, rows, pairs, by_neuropil)
+    return pairs
+
+
+def pair_strength(by_neuropil: bool) -> str:
+    """The number of synapses of a pair, over all neuropils, from one row of `pairs`."""
+    return "sum(n) OVER (PARTITION BY pre, post)" if by_neuropil else "n"
+
+
+def count_pairs(engine: SqlEngine, prepared: Prepared, rows: RowFilter, pairs: str, by_neuropil: bool) -> None:
+    """Complete the ledger of synapses from their pairs."""
+    background = rows.background_sql(prepared.table.id_type)
+    weak = f"NOT {rows.strong_sql('pair')}"
+    null = "(pre IS NULL OR post IS NULL)"
+    null_n, background_n, autapse_n, small_n, weak_n, kept = engine.execute(
+        f"SELECT sum(total) FILTER ({null}), "
+        f"sum(total) FILTER (NOT {null} AND {background}), "
+        f"sum(total) FILTER (NOT {null} AND NOT {background} AND {rows.autapse_sql}), "
+        f"sum(total - n) FILTER (NOT dropped), "
+        f"sum(n) FILTER (NOT dropped AND {weak}), "
+        f"sum(n) FILTER (NOT dropped AND NOT {weak}) "
+        f"FROM (SELECT *, {pair_strength(by_neuropil)} AS pair FROM {pairs})"
+    )[0]
+    ledger = prepared.ledger
+    for step, number in (
+        ("null", null_n),
+        ("background", background_n),
+        ("autapse", autapse_n),
+        ("size", small_n),
+        ("threshold", weak_n),
+    ):
+        ledger.remove(step, number)
+    ledger.kept = int(kept or 0)

@@ -1,0 +1,197 @@
+"""What core knows about an opened source and hands on about a result. No values, only descriptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from crantcli.core import sql
+from crantcli.core.ledger import Ledger
+from crantcli.schema import IdType, Kind
+
+Unit = Literal["nm", "pixels", "unknown"]
+VoxelSize = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """For which neurons a table holds every input and every output.
+
+    Attributes
+    ----------
+    inputs, outputs : frozenset of str, or None
+        IDs as text; None means all neurons.
+    known : bool
+        False where the table's origin is unknown, so that the two are only relative to that table.
+    thinned : str
+        Why the totals are short even so (a threshold, `--top`), or "".
+    """
+
+    inputs: frozenset[str] | None = None
+    outputs: frozenset[str] | None = None
+    known: bool = False
+    thinned: str = ""
+
+    def narrowed(self, inputs: frozenset[str] | None, outputs: frozenset[str] | None, thinned: str = "") -> Coverage:
+        """What is still covered after a selection."""
+        return Coverage(_both(self.inputs, inputs), _both(self.outputs, outputs), self.known, self.thinned or thinned)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the provenance; IDs sorted as text."""
+        return {
+            "inputs_of": "all" if self.inputs is None else sorted(self.inputs),
+            "outputs_of": "all" if self.outputs is None else sorted(self.outputs),
+            "origin": "known" if self.known else "unknown",
+            "thinned_by": self.thinned,
+        }
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Coverage:
+        """Read back what `as_dict` wrote."""
+        sides = [
+            None if record[side] == "all" else frozenset(map(str, record[side])) for side in ("inputs_of", "outputs_of")
+        ]
+        return cls(sides[0], sides[1], record.get("origin") == "known", record.get("thinned_by", ""))
+
+
+def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    if one is None:
+        return other
+    return one if other is None else one & other
+
+
+def merge_filters(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Filters that rows have passed when they have passed both."""
+    sizes = [f["min_size"] for f in (one, other) if f.get("min_size") is not None]
+    return {
+        "clean": bool(one.get("clean")) or bool(other.get("clean")),
+        "min_size": max(sizes) if sizes else None,
+        "threshold": max(one.get("threshold", 1), other.get("threshold", 1)),
+    }
+
+
+@dataclass(frozen=True)
+class Table:
+    """An opened source: a view named `relation` with canonical column names.
+
+    Synapse and edge views have `pre` and `post` (never null only after preparation); synapse views may have `id`
+    and `size`; edge views have `weight`. Either may have `neuropil`. Other columns keep their names.
+
+    Attributes
+    ----------
+    rows : int
+        Rows of the whole table.
+    null_rows : int or None
+        Rows with a null neuron ID, where the file's footer tells; else None.
+    pre_name, post_name : str
+        What the ID columns are called in the source and in what is passed on.
+    carried : tuple of str
+        Further columns, in the source's order, positions taken apart into `_x _y _z`.
+    positions : tuple of str
+        Names of the positions among them.
+    unique_ids : bool
+        The file is known to hold no synapse id twice.
+    inputs : tuple of dict
+        Base name, size and fingerprint of each input, for the provenance.
+    silent : str or None
+        A table (`side`, `id`) of the neurons on the axes of an adjacency.
+    filters : dict
+        What the file was filtered by when it was made: clean, min_size, threshold.
+    """
+
+    kind: Kind
+    relation: str
+    id_type: IdType
+    rows: int
+    null_rows: int | None = None
+    pre_name: str = "pre"
+    post_name: str = "post"
+    has_id: bool = False
+    has_size: bool = False
+    has_neuropil: bool = False
+    whole_weights: bool = True
+    carried: tuple[str, ...] = ()
+    positions: tuple[str, ...] = ()
+    unique_ids: bool = False
+    unit: Unit = "unknown"
+    voxel_size: VoxelSize | None = None
+    coverage: Coverage = Coverage()
+    inputs: tuple[dict[str, Any], ...] = ()
+    silent: str | None = None
+    filters: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def annotation_column(name: str) -> str:
+    """What a column of an annotation table is called in our views, as query text.
+
+    The prefix keeps the table's own names apart from ours, whatever they are.
+    """
+    return sql.quote("c:" + name)
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """An annotation table, one row per neuron, in a view named `relation`.
+
+    The view has `id`, `place` (row number of the neuron's first row, from 1) and the table's columns under the names
+    that `annotation_column` gives.
+
+    Attributes
+    ----------
+    relation : str
+    id_column : str
+    columns : tuple of str
+        All columns of the table, the ID column included.
+    type_column : str or None
+    list_columns : frozenset of str
+        Columns that hold lists of labels.
+    every_row : str
+        A table with all rows, for criteria; `row` instead of `place`.
+    """
+
+    relation: str
+    every_row: str
+    id_column: str
+    columns: tuple[str, ...]
+    type_column: str | None
+    list_columns: frozenset[str] = frozenset()
+    inputs: tuple[dict[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Totals per neuron from a file: a view `id, input, output`, complete for `coverage`."""
+
+    relation: str
+    coverage: Coverage
+    filters: dict[str, Any] = field(default_factory=dict)
+    inputs: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass
+class Result:
+    """A finished table: the query that gives its rows in their order, and what to say about it.
+
+    Attributes
+    ----------
+    query : str
+        SELECT text, ORDER BY included.
+    columns : tuple of str
+        Names of the columns.
+    rows : int
+        Number of rows.
+    facts : dict
+        What goes into the provenance beside options, inputs and ledger.
+    notes : list of str
+        What the user should be told.
+    """
+
+    query: str
+    columns: tuple[str, ...]
+    rows: int
+    ledger: Ledger
+    coverage: Coverage = Coverage()
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)

@@ -1,0 +1,64 @@
+"""Nanometres and voxels ("pixels")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crantcli.core.sql import quote
+from crantcli.core.synapses import position_columns
+from crantcli.core.table import Table, Unit, VoxelSize
+from crantcli.errors import DataError, UsageError
+
+
+def convert_positions(table: Table, units: Unit | None) -> tuple[dict[str, str], Unit, VoxelSize | None]:
+    """Expressions that convert a table's positions.
+
+    Parameters
+    ----------
+    table : Table
+    units : {"nm", "pixels"} or None
+        The wanted unit; None leaves positions as they are.
+
+    Returns
+    -------
+    tuple of dict, str, tuple or None
+        Column -> expression, empty where nothing is to be done; the unit after conversion; the voxel size in nm.
+        Voxels are floor(nm / size), int64. Nanometres of whole voxels of whole size are int64, else float64.
+
+    Raises
+    ------
+    UsageError
+        Where unit or voxel size are not known.
+    DataError
+        Where the table has no positions.
+    """
+    if units is None:
+        return {}, table.unit, table.voxel_size
+    if not table.positions:
+        raise DataError(f"--units {units}: the table has no positions")
+    if table.unit == "unknown":
+        raise UsageError(
+            f"--units {units}: the unit of the positions is not recorded; say --coordinates nm or --coordinates pixels"
+        )
+    if table.unit == units:
+        return {}, units, table.voxel_size
+    if table.voxel_size is None:
+        raise UsageError(f"--units {units}: the voxel size is not recorded; say --voxel-size X,Y,Z in nm")
+    conversions = {}
+    for column, axis in position_columns(table):
+        size, name = table.voxel_size[axis], quote(column)
+        if units == "pixels":
+            conversions[column] = f"CAST(floor({name} / {size!r}) AS BIGINT)"
+        elif size.is_integer():
+            conversions[column] = f"{name} * {int(size)}"
+        else:
+            conversions[column] = f"{name} * CAST({size!r} AS DOUBLE)"
+    return conversions, units, table.voxel_size
+
+
+def unit_record(table: Table, columns: Sequence[str], unit: Unit, voxel_size: VoxelSize | None) -> dict[str, Any]:
+    """What a file with these columns records about units; nothing where it has no positions."""
+    if not any(column in columns for column, _ in position_columns(table)):
+        return {}
+    return {"units": unit, **({"voxel_size_nm": list(voxel_size)} if voxel_size else {})}

@@ -1,0 +1,15 @@
+"""The facts of CRANTb, the clonal raider ant brain, as data.
+
+Source: the CRANTb project's public documentation (CAVE, SeaTable and mesh repository addresses).
+"""
+
+from __future__ import annotations
+
+#: Names under which the data set can be asked for -> its CAVE datastack.
+DATASTACKS = {"latest": "kronauer_ant", "crantb": "kronauer_ant", "sandbox": "kronauer_ant_sandbox"}
+
+#: Nanometres per voxel along x, y and z.
+VOXEL_SIZE_NM = (8.0, 8.0, 42.0)
+
+#: Root ID of everything that is not segmented.
+BACKGROUND_IDS = (0,)

@@ -1,0 +1,240 @@
+"""The embedded engine: DuckDB in memory, spilling to a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crantcli.core.sql import text
+from crantcli.errors import CrantError, DataError, UsageError
+from crantcli.schema import IdType, NeuronId
+from crantcli.temporary import sweep, temporary_name
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+DEFAULT_MEMORY = "2GB"
+
+
+def parse_memory(value: str) -> int:
+    """Bytes of `2GB`, `500MB`, `1.5g`.
+
+    Raises
+    ------
+    UsageError
+        For anything else, and for less than 100 MB, with which the engine cannot work.
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?\s*", value.lower())
+    if not match:
+        raise UsageError(f"--max-memory {value}: write it like 2GB or 500MB")
+    scale = _UNITS[match[2]]
+    if match[3]:
+        scale = 1024 ** list(_UNITS).index(match[2])
+    size = int(float(match[1]) * scale)
+    if size < 100 * 10**6:
+        raise UsageError(f"--max-memory {value} is too little; give at least 100MB")
+    return size
+
+
+class Engine:
+    """A connection with limits. Use it in a `with` block: leaving it removes what was spilled.
+
+    Parameters
+    ----------
+    max_memory : str
+        What the engine may hold in memory; beyond that it spills.
+    threads : int, optional
+        Default: all cores.
+    tmp_dir : path, optional
+        Where to spill; default: the system's temporary folder.
+    """
+
+    def __init__(
+        self, max_memory: str = DEFAULT_MEMORY, threads: int | None = None, tmp_dir: str | None = None
+    ) -> None:
+        import duckdb
+
+        if threads is not None and threads < 1:
+            raise UsageError(f"--threads {threads}: at least 1")
+        parent = Path(tmp_dir or tempfile.gettempdir())
+        if not parent.is_dir():
+            raise UsageError(f"--tmp-dir {parent}: there is no such folder")
+        self._memory = parse_memory(max_memory)
+        self._threads = threads or os.cpu_count() or 1
+        sweep(parent, "spill")
+        self.scratch = parent / temporary_name("spill")
+        self._names: dict[str, int] = {}
+        try:
+            self.scratch.mkdir()
+            self._connection = duckdb.connect(
+                config={
+                    "threads": self._threads,
+                    "memory_limit": f"{self._memory}B",
+                    "temp_directory": str(self.scratch / "blocks"),
+                    "preserve_insertion_order": True,
+                    "autoinstall_known_extensions": False,
+                    "autoload_known_extensions": False,
+                }
+            )
+            self.execute("SET TimeZone = 'UTC'")
+        except OSError as error:
+            raise CrantError(
+                f"{parent}: cannot write temporary files there ({error.strerror}); use --tmp-dir"
+            ) from None
+
+    def __enter__(self) -> Engine:
+        """Hand over the engine."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection and remove what was spilled."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection and remove what was spilled."""
+        with contextlib.suppress(Exception):
+            self._connection.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    @property
+    def bitmap_bits(self) -> int:
+        """Bits of a bitmap that every thread may hold within an eighth of the memory limit."""
+        return self._memory // 8 // self._threads * 8
+
+    def interrupt(self) -> None:
+        """Stop the query that is running in another thread."""
+        self._connection.interrupt()
+
+    def progress(self) -> float:
+        """Percent of the running query, or -1 where that is unknown."""
+        return float(self._connection.query_progress())
+
+    def name(self, stem: str) -> str:
+        """A name that is not yet taken."""
+        self._names[stem] = self._names.get(stem, 0) + 1
+        return f"{stem}_{self._names[stem]}"
+
+    def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows.
+
+        Raises
+        ------
+        CrantError
+            What the engine reports, in one line, as the kind it is.
+        """
+        with explained():
+            cursor = self._connection.execute(sql, parameters) if parameters else self._connection.execute(sql)
+            return list(cursor.fetchall())
+
+    def table(self, stem: str, query: str) -> str:
+        """Keep the result of a query in a temporary table, and return its name."""
+        name = self.name(stem)
+        self.execute(f"CREATE TEMP TABLE {name} AS {query}")
+        return name
+
+    def view(self, stem: str, query: str) -> str:
+        """Name a query without running it."""
+        name = self.name(stem)
+        self.execute(f"CREATE TEMP VIEW {name} AS {query}")
+        return name
+
+    def id_table(self, stem: str, ids: Iterable[NeuronId], id_type: IdType) -> str:
+        """Make a table with columns `id` and `position` (0, 1, ...) out of IDs."""
+        name = self.name(stem)
+        self.execute(
+            f"CREATE TEMP TABLE {name} AS SELECT u.id, u.position - 1 AS position FROM "
+            f"(SELECT unnest(CAST(? AS {id_type}[])) AS id, generate_subscripts(CAST(? AS {id_type}[]), 1) AS position) AS u",
+            [list(ids)] * 2,
+        )
+        return name
+
+    def columns(self, query: str) -> list[tuple[str, str]]:
+        """Names and types of a query's columns."""
+        return [(row[0], row[1]) for row in self.execute(f"DESCRIBE {query}")]
+
+    def register(self, stem: str, reader: pa.RecordBatchReader | pa.Table) -> str:
+        """Name Arrow data. A reader can be read once."""
+        name = self.name(stem)
+        with explained():
+            self._connection.register(name, reader)
+        return name
+
+    def reader(self, query: str, rows: int = 122_880) -> pa.RecordBatchReader:
+        """The result of a query as a stream of Arrow batches."""
+        with explained():
+            return self._connection.sql(query).to_arrow_reader(rows)
+
+    def arrays(self, query: str) -> dict[str, np.ndarray[Any, Any]]:
+        """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
+        with explained():
+            found = self._connection.execute(query).fetchnumpy()
+        return {name: column.astype(str) if column.dtype == object else column for name, column in found.items()}
+
+    def copy(self, query: str, path: str, options: dict[str, str]) -> None:
+        """Write the result of a query to a file. Option values are query text."""
+        listed = ", ".join(f"{name} {value}" for name, value in options.items())
+        self.execute(f"COPY ({query}) TO {text(path)} ({listed}, USE_TMP_FILE false)")
+
+
+@contextlib.contextmanager
+def explained() -> Any:
+    """Turn what the engine raises into our errors, one line each."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.InterruptException, RuntimeError) as error:
+        if isinstance(error, duckdb.InterruptException) or "interrupted" in str(error).lower():
+            raise KeyboardInterrupt from error
+        raise
+    except duckdb.OutOfMemoryException as error:
+        raise CrantError(
+            f"out of memory or of temporary disk space ({_first_line(error)}); raise --max-memory, lower --threads, "
+            "or point --tmp-dir to a larger disk"
+        ) from error
+    except duckdb.Error as error:
+        raise _explain(error) from error
+
+
+def _first_line(error: Exception) -> str:
+    line = str(error).strip().splitlines()[0]
+    return re.sub(r"^[A-Za-z ]+ Error: ", "", line)
+
+
+def _explain(error: Exception) -> CrantError:
+    message = str(error)
+    line = _first_line(error)
+    csv = re.search(r"CSV Error on Line: (\d+)", message)
+    if csv:
+        return _csv_error(message, csv[1])
+    if re.search(
+        r"magic bytes|[Ii]nvalid (Parquet|parquet)|[Tt]hrift|corrupt|[Ss]nappy|[Zz][Ss][Tt][Dd]|gzip|TProtocol", message
+    ):
+        return DataError(f"a file is truncated or damaged: {line}; make it or fetch it again")
+    if "No space left" in message:
+        return CrantError(f"the disk is full: {line}; free some space, or write elsewhere")
+    if "File too large" in message:
+        return CrantError(f"a file grew over the limit of the system: {line}")
+    if "Could not convert" in message or "Conversion Error" in message:
+        return DataError(line)
+    return CrantError(line)
+
+
+def _csv_error(message: str, line: str) -> DataError:
+    file = re.search(r"^\s*file = (.+)$", message, re.MULTILINE)
+    where = f"{Path(file[1]).name}, " if file else ""
+    expected = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
+    if expected:
+        return DataError(
+            f"{where}line {line}: {expected[2]} columns instead of the {expected[1]} of the header; mend the row"
+        )
+    reason = message.splitlines()[1:3]
+    return DataError(f"{where}line {line}: cannot be read as CSV ({'; '.join(reason)}); mend the row")

@@ -1,0 +1,57 @@
+"""What can go wrong, and the exit code of each kind (the one table of them).
+
+Core, sources, engine and output raise these; the command line prints their text as one line.
+"""
+
+from __future__ import annotations
+
+
+class CrantError(Exception):
+    """Something failed at run time: a file that cannot be written, a full disk, too little memory."""
+
+    exit_code = 1
+
+
+class UsageError(CrantError, ValueError):
+    """An option, a value or a file name is wrong."""
+
+    exit_code = 2
+
+
+class ArgumentTypeError(UsageError, TypeError):
+    """A Python argument has a type that the function does not take, such as a float for a neuron ID."""
+
+
+class DataError(CrantError, ValueError):
+    """The data does not say what is needed: columns, IDs, types, units, criteria."""
+
+    exit_code = 3
+
+
+class EmptyResultError(CrantError):
+    """Nothing is left, and `--fail-empty` asked for that to be an error."""
+
+    exit_code = 4
+
+
+class AuthorisationError(CrantError):
+    """A server wants a token, or does not accept the one it got."""
+
+    exit_code = 5
+
+
+class IncompleteError(CrantError):
+    """A server's answer is not known to be whole."""
+
+    exit_code = 6
+
+
+#: Exit code after Ctrl-C, as shells count it: 128 + SIGINT.
+INTERRUPTED = 130
+
+#: Exit code after SIGTERM: 128 + SIGTERM.
+TERMINATED = 143
+
+
+class CrantWarning(UserWarning):
+    """What the command line would print as a note, for callers from Python."""

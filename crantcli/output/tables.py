@@ -1,0 +1,159 @@
+"""Writes the result of a query as a table, in the format that the file name asks for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from crantcli.core.sql import text
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import CrantError, UsageError
+
+#: Suffixes of tables -> how they are written.
+SUFFIXES = (".parquet", ".feather", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
+
+#: Rows in a Parquet row group. A sorted table in groups of this size answers for 100 neurons from a few groups.
+ROW_GROUP = 200_000
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """How to write a table.
+
+    Attributes
+    ----------
+    kind : str
+        "parquet", "feather" or "csv".
+    delimiter : str
+    compressed : bool
+    """
+
+    kind: str
+    delimiter: str = ","
+    compressed: bool = False
+
+    @property
+    def carries_metadata(self) -> bool:
+        """Whether units and provenance fit into the file."""
+        return self.kind != "csv"
+
+
+def table_format(destination: str, *, more: tuple[str, ...] = ()) -> TableFormat:
+    """The format that a destination's suffix asks for.
+
+    Raises
+    ------
+    UsageError
+        For a suffix that is not known; `more` are further ones to name.
+    """
+    lower = destination.lower()
+    if lower.endswith(".parquet"):
+        return TableFormat("parquet")
+    if lower.endswith(".feather"):
+        return TableFormat("feather")
+    for suffix, delimiter in ((".csv", ","), (".tsv", "\t")):
+        if lower.endswith((suffix, suffix + ".gz")):
+            return TableFormat("csv", delimiter, lower.endswith(".gz"))
+    raise UsageError(f"{destination}: unknown suffix; write to {', '.join((*SUFFIXES, *more))}")
+
+
+def write_table(engine: Engine, query: str, path: Path, form: TableFormat, metadata: dict[str, str]) -> None:
+    """Write the result of a query.
+
+    Parameters
+    ----------
+    engine : Engine
+    query : str
+        With its ORDER BY.
+    path : Path
+        Where to; a temporary name, whatever its suffix.
+    form : TableFormat
+    metadata : dict of str to str
+        Goes into Parquet and Feather files.
+
+    Raises
+    ------
+    CrantError
+        Where the file cannot be written.
+    """
+    if form.kind == "feather":
+        _write_feather(engine, query, path, metadata)
+        return
+    if form.kind == "parquet":
+        pairs = ", ".join(f"{text(key)}: {text(value)}" for key, value in sorted(metadata.items()))
+        options = {"FORMAT": "parquet", "ROW_GROUP_SIZE": str(ROW_GROUP), "KV_METADATA": f"{{{pairs}}}"}
+        if not metadata:
+            del options["KV_METADATA"]
+    else:
+        options = {"FORMAT": "csv", "HEADER": "true", "DELIMITER": text(form.delimiter)}
+        options["COMPRESSION"] = "'gzip'" if form.compressed else "'none'"
+    engine.copy(query, str(path), options)
+
+
+def _write_feather(engine: Engine, query: str, path: Path, metadata: dict[str, str]) -> None:
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    reader = engine.reader(query)
+    schema = reader.schema.with_metadata(metadata)
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    try:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
+            for batch in reader:
+                writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+    except OSError as error:
+        raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
+
+
+def write_csv_stream(engine: Engine, query: str, stream: BinaryIO) -> None:
+    """Write the result of a query as CSV to an open stream, with the bytes that a file would have.
+
+    A reader that goes away ends the writing without an error.
+    """
+    read_end, write_end = os.pipe()
+    failure: list[BaseException] = []
+
+    def pump() -> None:
+        try:
+            engine.copy(
+                query,
+                f"/dev/fd/{write_end}",
+                {"FORMAT": "csv", "HEADER": "true", "DELIMITER": "','", "COMPRESSION": "'none'"},
+            )
+        except BaseException as error:
+            failure.append(error)
+        finally:
+            os.close(write_end)
+
+    writer = threading.Thread(target=pump, name="csv")
+    writer.start()
+    gone = False
+    try:
+        for block in _blocks(read_end):
+            stream.write(block)
+        stream.flush()
+    except BrokenPipeError:
+        gone = True
+    except BaseException:
+        engine.interrupt()
+        raise
+    finally:
+        os.close(read_end)
+        with contextlib.suppress(KeyboardInterrupt):
+            if gone:
+                engine.interrupt()
+        writer.join()
+    if gone:
+        raise BrokenPipeError
+    if failure:
+        raise failure[0]
+
+
+def _blocks(descriptor: int) -> Iterator[bytes]:
+    while block := os.read(descriptor, 1 << 20):
+        yield block

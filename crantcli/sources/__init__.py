@@ -1,0 +1,1 @@
+"""Brings data in: tables, annotations, selections, data set files."""

@@ -1,0 +1,156 @@
+"""Adjacencies read back as edges: wide tables, and the `.npz` files that we write."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from crantcli.core.sql import quote
+from crantcli.core.table import Table
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import DataError
+from crantcli.schema import INDEX_COLUMNS, KEY, IdType, Kind
+from crantcli.sources.files import Source
+from crantcli.sources.inference import inspect_ids, numeric_types
+from crantcli.sources.recorded import Recorded, read_recorded
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from crantcli.sources.tables import Part
+
+
+def open_wide(engine: Engine, part: Part, asked_for: bool) -> Table:
+    """Open a wide table: one column of presynaptic IDs, then one column per postsynaptic neuron.
+
+    Raises
+    ------
+    DataError
+        Where the table does not look like one, unless the user says that it is.
+    """
+    names = list(part.columns)
+    index = next((name for name in names if name in INDEX_COLUMNS), names[0])
+    targets = [name for name in names if name != index]
+    if not asked_for:
+        _check_looks(engine, part, index, targets)
+    kind = part.columns[index]
+    if kind in ("FLOAT", "DOUBLE"):
+        raise DataError(f"{part.name}, column {index}: IDs are stored as floating-point numbers; export them as text")
+    labels = engine.table("labels", "SELECT unnest(?) AS label".replace("?", _list(targets)))
+    in_text = inspect_ids(engine, part.relation, [index]) if kind.startswith("VARCHAR") else {}
+    of_columns = inspect_ids(engine, labels, ["label"])["label"]
+    integer = of_columns.integer and (index not in in_text or in_text[index].integer)
+    id_type: IdType = "BIGINT" if integer else "VARCHAR"
+    types = numeric_types(engine, part.relation, targets) if part.text else {}
+    wrong = [
+        name for name in targets
+        if (types.get(name) == "VARCHAR" if part.text else part.columns[name].startswith("VARCHAR"))
+    ]  # fmt: skip
+    if wrong and any(engine.execute(f"SELECT count({quote(name)}) FROM {part.relation}")[0][0] for name in wrong):
+        raise DataError(f"{part.name}, column {wrong[0]}: an adjacency holds numbers, and this column does not")
+    pre = in_text[index].expression(quote(index), id_type) if index in in_text else f"CAST({quote(index)} AS {id_type})"
+    cells = ", ".join(f"TRY_CAST({quote(name)} AS DOUBLE) AS {quote(name)}" for name in targets)
+    listed = ", ".join(quote(name) for name in targets)
+    cells_long = engine.table(
+        "cells",
+        f"SELECT pre, {of_columns.expression('label', id_type)} AS post, cell AS weight FROM "
+        f"(UNPIVOT (SELECT {pre} AS pre, {cells} FROM {part.relation}) ON {listed} INTO NAME label VALUE cell) "
+        "WHERE cell <> 0 AND NOT isnan(cell)",
+    )
+    whole = engine.execute(f"SELECT coalesce(bool_and(weight = trunc(weight)), true) FROM {cells_long}")[0][0]
+    kept = f"SELECT pre, post, CAST(weight AS {'BIGINT' if whole else 'DOUBLE'}) AS weight FROM {cells_long}"
+    axes = engine.view(
+        "axes",
+        f"SELECT 'pre' AS side, {pre} AS id FROM {part.relation} "
+        f"UNION ALL SELECT 'post', {of_columns.expression('label', id_type)} FROM {labels}",
+    )
+    return _table(engine, engine.view("source", kept), id_type, bool(whole), axes, part.recorded[0], part.records)
+
+
+def _list(values: list[str]) -> str:
+    return "[" + ", ".join("'" + value.replace("'", "''") + "'" for value in values) + "]"
+
+
+def _check_looks(engine: Engine, part: Part, index: str, targets: list[str]) -> None:
+    """Whether the columns after the first can be neurons: numbers, or names that stand in the first column too."""
+    if targets and (index in INDEX_COLUMNS or part.recorded[0].command == "adjacency"):
+        return
+    numbered = targets and all(name.lstrip("-").isdigit() for name in targets)
+    if targets and not numbered:
+        first = engine.execute(f"SELECT DISTINCT CAST({quote(index)} AS VARCHAR) FROM {part.relation} LIMIT 100000")
+        numbered = set(targets) <= {str(row[0]) for row in first}
+    if not numbered:
+        raise DataError(
+            f"{part.name}: no kind of table has the columns {', '.join(part.columns)}; name the ID columns with "
+            "--pre-col and --post-col, or say --kind adjacency"
+        )
+
+
+def _table(
+    engine: Engine,
+    relation: str,
+    id_type: IdType,
+    whole: bool,
+    axes: str,
+    recorded: Recorded,
+    records: list[dict[str, Any]],
+) -> Table:
+    return Table(
+        kind=Kind.ADJACENCY,
+        relation=relation,
+        id_type=id_type,
+        rows=int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0]),
+        null_rows=None,
+        whole_weights=whole,
+        coverage=recorded.coverage,
+        filters=recorded.filters,
+        inputs=tuple(records),
+        silent=axes,
+    )
+
+
+def open_npz(engine: Engine, source: Source) -> Table:
+    """Open an adjacency in the form that `output.matrices` writes.
+
+    Raises
+    ------
+    DataError
+        Where the file is damaged, or has no neuron IDs.
+    """
+    import numpy as np
+
+    try:
+        with np.load(source.path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{source.name}: cannot be read as .npz ({error}); make it again") from None
+    missing = {"format", "shape", "data", "indices", "indptr", "pre", "post"} - set(arrays)
+    if missing:
+        raise DataError(f"{source.name}: has no array {', '.join(sorted(missing))}; not an adjacency made by crantcli")
+    pre, post = arrays["pre"], arrays["post"]
+    if arrays["format"].item() not in ("csr", b"csr") or len(arrays["indptr"]) != len(pre) + 1:
+        raise DataError(f"{source.name}: is not in compressed sparse row form with one ID per row")
+    integer = all(np.issubdtype(ids.dtype, np.integer) for ids in (pre, post))
+    if not integer:
+        pre, post = pre.astype(str), post.astype(str)
+    id_type: IdType = "BIGINT" if integer else "VARCHAR"
+    rows = np.repeat(np.arange(len(pre)), np.diff(arrays["indptr"]))
+    weights = arrays["data"]
+    whole = bool(np.issubdtype(weights.dtype, np.integer) or np.all(weights == np.trunc(weights)))
+    entries = _load(engine, {"i": rows, "j": arrays["indices"].astype(np.int64), "weight": weights})
+    axes = [engine.id_table(side, ids.tolist(), id_type) for side, ids in (("rows", pre), ("columns", post))]
+    relation = engine.view(
+        "source",
+        f"SELECT r.id AS pre, c.id AS post, CAST(e.weight AS {'BIGINT' if whole else 'DOUBLE'}) AS weight "
+        f"FROM {entries} AS e JOIN {axes[0]} AS r ON e.i = r.position JOIN {axes[1]} AS c ON e.j = c.position "
+        "WHERE e.weight <> 0",
+    )
+    silent = engine.view("axes", f"SELECT 'pre' AS side, id FROM {axes[0]} UNION ALL SELECT 'post', id FROM {axes[1]}")
+    metadata = {KEY: str(arrays[KEY].item())} if KEY in arrays else {}
+    return _table(engine, relation, id_type, whole, silent, read_recorded(metadata), [source.record()])
+
+
+def _load(engine: Engine, arrays: dict[str, np.ndarray[Any, Any]]) -> str:
+    """Keep arrays as a table of the engine."""
+    name = engine.register("arrays", arrays)  # type: ignore[arg-type]
+    return engine.table("entries", f"SELECT * FROM {name}")

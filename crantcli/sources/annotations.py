@@ -1,0 +1,183 @@
+"""Annotation tables: one view with one row per neuron, and the neurons that criteria select."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crantcli.core.sql import quote
+from crantcli.core.table import Annotations, annotation_column
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import DataError, UsageError
+from crantcli.ids import Criteria, Criterion
+from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, near
+from crantcli.sources.inference import inspect_ids
+from crantcli.sources.tables import Part
+
+
+def open_annotations(
+    engine: Engine, found: Sequence[Part], id_column: str | None = None, type_column: str | None = None
+) -> Annotations:
+    """Open an annotation table.
+
+    Parameters
+    ----------
+    engine : Engine
+    found : sequence of Part
+        One part.
+    id_column, type_column : str, optional
+        Override the columns for neuron IDs and cell types; they must exist.
+
+    Returns
+    -------
+    Annotations
+        A neuron that is annotated twice has its first row that has a type, at the place of its first row.
+
+    Raises
+    ------
+    DataError
+        Where a column is missing, or IDs have gone through floats.
+    """
+    if len(found) != 1:
+        raise UsageError("annotations are one table; give one file")
+    part = found[0]
+    names = list(part.columns)
+    ids = _column(names, id_column, ANNOTATION_IDS, "--neuron-id-column")
+    if ids is None:
+        raise DataError(
+            f"{part.name}: no column for neuron IDs ({', '.join(ANNOTATION_IDS)}) among {', '.join(names)}; "
+            "name it with --neuron-id-column"
+        )
+    label = _column(names, type_column, ANNOTATION_TYPES, "--cell-type-column")
+    expression = _id_expression(engine, part, ids)
+    lists = {name for name in names if part.columns[name].endswith("]")}
+    in_text = _lists_in_text(engine, part, [name for name in names if name not in lists]) if part.text else set()
+    chosen = ", ".join(
+        f"{_elements(name) if name in in_text else quote(name)} AS {annotation_column(name)}" for name in names
+    )
+    loaded = engine.table(
+        "annotation_rows",
+        f"SELECT {expression} AS id, row_number() OVER () AS row, {chosen} FROM {part.relation}",
+    )
+    typeless = f"({annotation_column(label)} IS NULL)" if label else "false"
+    nulls = engine.execute(f"SELECT count(*) FROM {loaded} WHERE id IS NULL")[0][0]
+    repeated = engine.execute(
+        f"SELECT count(*) FROM (SELECT id FROM {loaded} WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1)"
+    )[0][0]
+    relation = engine.view(
+        "annotations",
+        "SELECT * FROM (SELECT *, min(row) OVER (PARTITION BY id) AS place, "
+        f"row_number() OVER (PARTITION BY id ORDER BY {typeless}, row) AS pick FROM {loaded} WHERE id IS NOT NULL) "
+        "WHERE pick = 1",
+    )
+    notes = []
+    if nulls:
+        notes.append(f"{nulls:,} annotation rows without a neuron ID are left out")
+    if repeated:
+        notes.append(f"{repeated:,} neurons are annotated more than once; the first row with a type counts")
+    return Annotations(
+        relation, loaded, ids, tuple(names), label, frozenset(lists | in_text), tuple(part.records), tuple(notes)
+    )
+
+
+def _column(names: list[str], chosen: str | None, known: tuple[str, ...], option: str) -> str | None:
+    if chosen is None:
+        return next((name for name in known if name in names), None)
+    if chosen not in names:
+        raise DataError(f"{option} {chosen}: the annotations have no such column ({near(chosen, names)})")
+    return chosen
+
+
+def _id_expression(engine: Engine, part: Part, column: str) -> str:
+    kind = part.columns[column]
+    if kind in ("FLOAT", "DOUBLE"):
+        raise DataError(
+            f"{part.name}, column {column}: neuron IDs are stored as floating-point numbers, which cannot hold them "
+            "exactly; export the table again with this column as integers or text"
+        )
+    if not kind.startswith(("VARCHAR", "ENUM")):
+        return f"CAST({quote(column)} AS BIGINT)"
+    try:
+        found = inspect_ids(engine, part.relation, [column])[column]
+    except DataError as error:
+        raise DataError(f"{part.name}, {error}") from None
+    id_type: IdType = "BIGINT" if found.integer else "VARCHAR"
+    return found.expression(quote(column), id_type)
+
+
+def _lists_in_text(engine: Engine, part: Part, names: list[str]) -> set[str]:
+    """Columns of a CSV whose values are all lists as Python writes them, and not positions."""
+    if not names:
+        return set()
+    tests = ", ".join(
+        f"coalesce(bool_and(regexp_full_match(trim({quote(name)}), '\\[.*\\]', 's')), false) AND "
+        f"coalesce(bool_or(regexp_matches({quote(name)}, '[''\"A-Za-z]')), false)"
+        for name in names
+    )
+    found = engine.execute(f"SELECT {tests} FROM {part.relation}")[0]
+    return {name for name, is_list in zip(names, found, strict=True) if is_list}
+
+
+def _elements(name: str) -> str:
+    """The elements of a list that stands in text: quoted ones without their quotes, others as they are."""
+    items = f"regexp_extract_all({quote(name)}, '''[^'']*''|\"[^\"]*\"|[^\\[\\],\\s][^\\[\\],]*')"
+    return f"list_transform({items}, lambda item: trim(item, '''\" '))"
+
+
+def matching(engine: Engine, annotations: Annotations, criteria: Criteria) -> tuple[list[int | str], list[str]]:
+    """Neurons that meet all criteria, in the order of the annotation table, and what to say about it.
+
+    Raises
+    ------
+    DataError
+        Where a column does not exist, or nothing matches.
+    """
+    conditions, notes = [], []
+    for criterion in criteria.criteria:
+        condition, unmatched = _condition(engine, annotations, criterion)
+        conditions.append(condition)
+        if unmatched and len(criterion.values) > 1:
+            notes.append(f"{criterion.column}: no neuron has {', '.join(unmatched)}")
+    rows = engine.execute(
+        f"SELECT id, min(row) AS place FROM {annotations.every_row} WHERE id IS NOT NULL AND "
+        f"{' AND '.join(conditions)} GROUP BY id ORDER BY place"
+    )
+    if not rows:
+        raise DataError(f"{criteria}: no neuron matches; look at the values in the annotations (comparison heeds case)")
+    return [row[0] for row in rows], notes
+
+
+def _condition(engine: Engine, annotations: Annotations, criterion: Criterion) -> tuple[str, list[str]]:
+    if criterion.column not in annotations.columns:
+        raise DataError(
+            f"{criterion.column}: the annotations have no such column ({near(criterion.column, annotations.columns)})"
+        )
+    column = annotation_column(criterion.column)
+    if criterion.column == annotations.id_column:
+        column = "id"
+    is_list = criterion.column in annotations.list_columns
+    element = f"unnest({column})" if is_list else column
+    labels = [
+        str(row[0])
+        for row in engine.execute(
+            f"SELECT DISTINCT CAST(label AS VARCHAR) FROM (SELECT {element} AS label FROM {annotations.every_row}) "
+            "WHERE label IS NOT NULL"
+        )
+    ]
+    matched = {
+        value: [label for label in labels if criterion.value_matches(value, label)] for value in criterion.values
+    }
+    unmatched = [value for value, found in matched.items() if not found]
+
+    def among(found: list[str]) -> str:
+        listed = ", ".join("'" + label.replace("'", "''") + "'" for label in found)
+        if is_list:
+            return f"coalesce(list_has_any(CAST({column} AS VARCHAR[]), CAST([{listed}] AS VARCHAR[])), false)"
+        return f"(CAST({column} AS VARCHAR) IN ({listed}))" if listed else "false"
+
+    if criterion.match_all and is_list:
+        condition = "(" + " AND ".join(among(found) for found in matched.values()) + ")"
+    else:
+        condition = among(sorted({label for found in matched.values() for label in found}))
+    if criterion.negate:
+        return f"NOT coalesce({condition}, false)", []
+    return f"coalesce({condition}, false)", unmatched

@@ -1,0 +1,151 @@
+"""Data sets as data: a TOML file says where a brain's tables are and how large its voxels."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crantcli import crantb
+from crantcli.core.table import Unit, VoxelSize
+from crantcli.errors import DataError, UsageError
+from crantcli.schema import near
+from crantcli.sources.recorded import Recorded
+
+#: Environment variable with the name of the data set to use when none is given.
+DEFAULT_VARIABLE = "CRANT_DEFAULT_DATASET"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a data set's description says.
+
+    Attributes
+    ----------
+    name : str
+    synapses, annotations : str or None
+        Local files.
+    unit : {"nm", "pixels", "unknown"}
+        Of the positions in the local synapse file.
+    voxel_size : tuple of float, or None
+        In nm.
+    background : tuple of int
+        IDs that stand for no neuron.
+    live : bool
+        The description names servers.
+    """
+
+    name: str
+    synapses: str | None = None
+    annotations: str | None = None
+    unit: Unit = "unknown"
+    voxel_size: VoxelSize | None = None
+    background: tuple[int, ...] = crantb.BACKGROUND_IDS
+    live: bool = False
+
+    @property
+    def recorded(self) -> Recorded:
+        """Unit and voxel size, as if a file recorded them."""
+        return Recorded(self.unit, self.voxel_size)
+
+    def synapse_file(self) -> str:
+        """The local synapse table.
+
+        Raises
+        ------
+        UsageError
+            Where the data set has none.
+        """
+        if self.synapses is not None:
+            return self.synapses
+        where = "is on a server, and this version reads files only" if self.live else "names no synapse table"
+        raise UsageError(
+            f"data set {self.name} {where}; give a file as SOURCE, or a data set whose TOML has "
+            '[files] synapses = "..."'
+        )
+
+
+def find_dataset(name: str | None) -> Dataset | None:
+    """The data set that was asked for by name or file, or by CRANT_DEFAULT_DATASET; None if none was.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such data set.
+    DataError
+        Where its description cannot be read.
+    """
+    name = name or os.environ.get(DEFAULT_VARIABLE) or None
+    if name is None:
+        return None
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"--dataset {name}: there is no such file")
+        return _parse(path.stem, _load(path), path.parent)
+    listed = user_file()
+    own = _load(listed) if listed.is_file() else {}
+    if isinstance(own.get(name), dict):
+        return _parse(name, own[name], listed.parent)
+    if name in crantb.DATASTACKS:
+        return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, live=True)
+    known = [*crantb.DATASTACKS, *own]
+    raise UsageError(
+        f"--dataset {name}: unknown ({near(name, known)}); a file must end in .toml, names stand in {listed}"
+    )
+
+
+def user_file() -> Path:
+    """`datasets.toml` in the user's configuration folder: one table `[NAME]` per data set."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("crantcli")) / "datasets.toml"
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as TOML ({error})") from None
+
+
+def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
+    files, voxel = _section(record, "files", name), _section(record, "voxel", name)
+    paths = {
+        key: _path(files[key], folder, f"{name}: files.{key}") for key in ("synapses", "annotations") if key in files
+    }
+    unit = files.get("coordinates", "unknown")
+    if unit not in ("nm", "pixels", "unknown"):
+        raise DataError(f"data set {name}: files.coordinates is {unit!r}; nm or pixels")
+    background = record.get("background_ids", list(crantb.BACKGROUND_IDS))
+    if not isinstance(background, list) or not all(isinstance(item, int) for item in background):
+        raise DataError(f"data set {name}: background_ids is a list of integers")
+    return Dataset(
+        name, paths.get("synapses"), paths.get("annotations"), unit, _voxel(voxel, name), tuple(background),
+        "cave" in record,
+    )  # fmt: skip
+
+
+def _section(record: dict[str, Any], key: str, name: str) -> dict[str, Any]:
+    section = record.get(key, {})
+    if not isinstance(section, dict):
+        raise DataError(f"data set {name}: [{key}] is a table of settings")
+    return section
+
+
+def _path(value: Any, folder: Path, where: str) -> str:
+    if not isinstance(value, str):
+        raise DataError(f"data set {where} is a path in quotes")
+    return str(folder / Path(value).expanduser())
+
+
+def _voxel(section: dict[str, Any], name: str) -> VoxelSize | None:
+    sizes = section.get("size_nm")
+    if sizes is None:
+        return None
+    numbers = isinstance(sizes, list) and len(sizes) == 3 and all(isinstance(s, int | float) and s > 0 for s in sizes)
+    if not numbers:
+        raise DataError(f"data set {name}: voxel.size_nm is three positive numbers, such as [8, 8, 42]")
+    return (float(sizes[0]), float(sizes[1]), float(sizes[2]))

@@ -1,0 +1,222 @@
+"""Which files a source names, what format each has, and how to tell one from another."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import gzip
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from crantcli.core.sql import quote, text
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import DataError, UsageError
+
+Format = Literal["parquet", "arrow", "csv", "npz"]
+
+_SUFFIXES: dict[str, Format] = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".feather": "arrow",
+    ".arrow": "arrow",
+    ".ipc": "arrow",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".csv.gz": "csv",
+    ".tsv.gz": "csv",
+    ".npz": "npz",
+}
+
+#: Up to this size a file is fingerprinted whole; beyond it by its head and tail, where Parquet keeps its footer.
+WHOLE_FINGERPRINT = 64 * 2**20
+_END = 2**20
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to read.
+
+    Attributes
+    ----------
+    path : Path
+    format : {"parquet", "arrow", "csv", "npz"}
+    name : str
+        What to call it in messages and in the provenance: its base name, or "stdin".
+    """
+
+    path: Path
+    format: Format
+    name: str
+
+    def record(self) -> dict[str, Any]:
+        """Base name, size and fingerprint, for the provenance."""
+        size = self.path.stat().st_size
+        return {"name": self.name, "bytes": size, "sha256": fingerprint(self.path, size)}
+
+
+def fingerprint(path: Path, size: int) -> str:
+    """SHA-256 of the whole content up to 64 MB; beyond that `ends:` and that of size, first and last megabyte."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        if size <= WHOLE_FINGERPRINT:
+            for block in iter(lambda: file.read(_END), b""):
+                digest.update(block)
+            return digest.hexdigest()
+        digest.update(str(size).encode())
+        digest.update(file.read(_END))
+        file.seek(-8, os.SEEK_END)
+        end = file.read(8)
+        # A Parquet file ends with the length of its footer and "PAR1"; the footer is taken whole.
+        footer = int.from_bytes(end[:4], "little") + 8 if end[4:] == b"PAR1" else 0
+        file.seek(-min(size, max(_END, footer)), os.SEEK_END)
+        digest.update(file.read())
+    return "ends:" + digest.hexdigest()
+
+
+def file_format(name: str) -> Format | None:
+    """The format that a file name's suffix stands for."""
+    lower = name.lower()
+    return next((kind for suffix, kind in _SUFFIXES.items() if lower.endswith(suffix)), None)
+
+
+def expand(names: Iterable[str], engine: Engine) -> list[Source]:
+    """Find the files that the sources of a command name.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Files, folders, globs, or `-` for CSV on standard input.
+    engine : Engine
+        Its scratch folder takes what comes from standard input.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such file, or its suffix is not known.
+    """
+    found: list[Source] = []
+    for name in names:
+        if name == "-":
+            found.append(_from_stdin(engine))
+        else:
+            found += [_source(path) for path in _paths(name)]
+    unique = {os.path.realpath(source.path): source for source in found}
+    return list(unique.values())
+
+
+def _paths(name: str) -> list[Path]:
+    path = Path(name)
+    if path.is_dir():
+        inside = sorted(p for p in path.rglob("*") if p.is_file() and file_format(p.name) and p.name[0] not in "._")
+        if not inside:
+            raise UsageError(f"{name}: no table in this folder ({', '.join(_SUFFIXES)})")
+        return inside
+    if path.exists():
+        return [path]
+    matched = sorted(Path(match) for match in glob.glob(name, recursive=True)) if glob.has_magic(name) else []
+    files = [match for match in matched if match.is_file()]
+    if not files:
+        what = "no file matches" if glob.has_magic(name) else "there is no such file or folder"
+        raise UsageError(f"{name}: {what}")
+    return files
+
+
+def _source(path: Path) -> Source:
+    kind = file_format(path.name)
+    if kind is None:
+        raise UsageError(f"{path}: unknown kind of file; tables end in {', '.join(_SUFFIXES)}")
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{path}: no permission to read this file")
+    return Source(path, kind, path.name)
+
+
+def _from_stdin(engine: Engine) -> Source:
+    """Keep standard input in a file, since a table is looked at more than once."""
+    path = engine.scratch / "stdin.csv"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start[:2] == b"\x1f\x8b":
+        path = path.rename(path.with_suffix(".csv.gz"))
+    formats: dict[bytes, Format] = {b"PAR1": "parquet", b"ARRO": "arrow"}
+    return Source(path, formats.get(start[:4], "csv"), "stdin")
+
+
+@dataclass(frozen=True)
+class CsvHeader:
+    """The first line of a CSV file."""
+
+    columns: tuple[str, ...]
+    delimiter: str
+
+
+def read_header(source: Source) -> CsvHeader:
+    """Read column names and find the delimiter: a comma, unless only tabs or semicolons are there."""
+    opener = gzip.open if source.path.name.endswith(".gz") else open
+    try:
+        with opener(source.path, "rt", encoding="utf-8-sig", newline="") as file:
+            line = file.readline()
+            while line.count('"') % 2 and (more := file.readline()):
+                line += more
+    except (OSError, EOFError) as error:
+        raise DataError(f"{source.name}: cannot be read ({error}); is it damaged?") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{source.name}: is not UTF-8 text; save it as CSV in UTF-8") from None
+    if not line.strip():
+        raise DataError(f"{source.name}: is empty; a table needs a header line")
+    candidates = "\t,;" if ".tsv" in source.path.name.lower() else ",\t;"
+    delimiter = next((mark for mark in candidates if mark in line), candidates[0])
+    names = tuple(name.strip() for name in next(csv.reader([line], delimiter=delimiter)))
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in seen:
+            raise DataError(
+                f"{source.name}: columns {seen[name.lower()]!r} and {name!r} are called the same; rename one"
+            )
+        seen[name.lower()] = name
+    return CsvHeader(names, delimiter)
+
+
+def csv_relation(sources: Sequence[Source], header: CsvHeader) -> str:
+    """A FROM expression that reads CSV files as text, refusing rows that do not fit the header."""
+    listed = ", ".join(text(str(source.path)) for source in sources)
+    names = ", ".join(f"{quote(name or 'Unnamed: 0')}: 'VARCHAR'" for name in header.columns)
+    return (
+        f"read_csv([{listed}], auto_detect = false, header = true, delim = {text(header.delimiter)}, quote = '\"', "
+        f"escape = '\"', columns = {{{names}}}, null_padding = false, nullstr = '', max_line_size = 33554432)"
+    )
+
+
+def stage_arrow(engine: Engine, source: Source) -> Path:
+    """Copy an Arrow file, batch by batch, to Parquet in the scratch folder, since the engine reads that natively."""
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    target = engine.scratch / f"{engine.name('staged')}.parquet"
+    try:
+        with pa.memory_map(str(source.path)) as mapped:
+            file = pa.ipc.open_file(mapped)
+            batches = (file.get_batch(number) for number in range(file.num_record_batches))
+            reader = pa.RecordBatchReader.from_batches(file.schema, batches)
+            name = engine.register("arrow", reader)
+            engine.copy(f"SELECT * FROM {name}", str(target), {"FORMAT": "parquet"})
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{source.name}: cannot be read as Arrow or Feather ({str(error).splitlines()[0]})") from None
+    return target
+
+
+def arrow_metadata(source: Source) -> dict[str, str]:
+    """The key-value metadata of an Arrow file."""
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    with pa.memory_map(str(source.path)) as mapped:
+        metadata = pa.ipc.open_file(mapped).schema.metadata or {}
+    return {key.decode(): value.decode("utf-8", "replace") for key, value in metadata.items()}

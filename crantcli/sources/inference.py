@@ -1,0 +1,137 @@
+"""What a column of text holds: IDs, numbers, or names. Decided from every value, never from a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crantcli.core.sql import quote
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import DataError
+from crantcli.schema import IdType
+
+#: How programs write a missing value into a column of numbers.
+_NULL_WORDS = "('NA', 'N/A', 'nan', 'NaN', 'NAN', 'null', 'NULL', 'None', '<NA>')"
+_PLAIN = "-?(0|[1-9][0-9]*)"
+_POINT_ZERO = rf"{_PLAIN}\.0*"
+_FLOAT = r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?"
+_EXACT = 2**53
+
+
+@dataclass(frozen=True)
+class TextIds:
+    """What a text column of IDs holds, and how to read it."""
+
+    integer: bool
+    pointed: bool
+
+    def expression(self, column: str, id_type: IdType) -> str:
+        """The column as IDs of the wanted type."""
+        if id_type == "BIGINT":
+            return f"TRY_CAST({column} AS BIGINT)"
+        if not self.pointed:
+            return f"trim({column})" if self.integer else column
+        return (
+            f"CASE WHEN regexp_full_match(trim({column}), '{_POINT_ZERO}') "
+            f"THEN regexp_replace(trim({column}), '\\.0*$', '') ELSE {column} END"
+        )
+
+
+def _state(column: str) -> str:
+    """A query expression that sorts the values of a text column of IDs into classes."""
+    value = f"trim({column})"
+    return (
+        f"CASE WHEN {column} IS NULL THEN 'null' "
+        f"WHEN TRY_CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR) = {column} THEN 'integer' "
+        f"WHEN regexp_full_match({value}, '{_PLAIN}') "
+        f"THEN CASE WHEN TRY_CAST({value} AS BIGINT) IS NULL THEN 'large' ELSE 'integer' END "
+        f"WHEN regexp_full_match({value}, '{_POINT_ZERO}') AND abs(TRY_CAST({value} AS DOUBLE)) < {_EXACT} THEN 'pointed' "
+        f"WHEN regexp_full_match({value}, '{_FLOAT}') "
+        f"THEN CASE WHEN abs(TRY_CAST({value} AS DOUBLE)) < {_EXACT} AND NOT regexp_full_match({value}, '[0-9]+') "
+        f"THEN 'fraction' WHEN regexp_full_match({value}, '[0-9]+') THEN 'name' ELSE 'damaged' END "
+        f"WHEN {value} IN {_NULL_WORDS} THEN 'null word' ELSE 'name' END"
+    )
+
+
+def inspect_ids(engine: Engine, relation: str, columns: Sequence[str]) -> dict[str, TextIds]:
+    """Look at every value of text columns that hold IDs.
+
+    Parameters
+    ----------
+    engine : Engine
+    relation : str
+        A FROM expression.
+    columns : sequence of str
+
+    Returns
+    -------
+    dict of str to TextIds
+
+    Raises
+    ------
+    DataError
+        Where IDs have gone through a floating-point number, naming column, row and value.
+    """
+    if not columns:
+        return {}
+    counted = ", ".join(f"histogram({_state(quote(column))})" for column in columns)
+    found = engine.execute(f"SELECT {counted} FROM {relation}")[0]
+    result = {}
+    for column, counts in zip(columns, found, strict=True):
+        states: dict[str, int] = dict(counts or {})
+        names = states.get("name", 0) + states.get("large", 0)
+        if states.get("damaged") or (states.get("fraction") and not names):
+            wrong = "damaged" if states.get("damaged") else "fraction"
+            row, value = _first(engine, relation, column, wrong)
+            raise DataError(
+                f"column {column}, row {row}: ID {value} has gone through a floating-point number and may have lost "
+                "digits; export the table again with this column as integers or text"
+            )
+        result[column] = TextIds(integer=not names, pointed=bool(states.get("pointed")))
+    return result
+
+
+def _first(engine: Engine, relation: str, column: str, state: str) -> tuple[int, str]:
+    """Number (from 1, header not counted) and value of the first row in a state."""
+    row, value = engine.execute(
+        f"SELECT n, v FROM (SELECT row_number() OVER () AS n, {quote(column)} AS v FROM {relation}) "
+        f"WHERE {_state('v')} = '{state}' ORDER BY n LIMIT 1"
+    )[0]
+    return int(row), str(value)
+
+
+def numeric_types(engine: Engine, relation: str, columns: Sequence[str]) -> dict[str, str]:
+    """The narrowest of BIGINT, DOUBLE and VARCHAR that holds every value of each text column unchanged."""
+    if not columns:
+        return {}
+    tests = []
+    for column in columns:
+        name = quote(column)
+        null = f"{name} IS NULL OR trim({name}) IN {_NULL_WORDS}"
+        tests.append(f"coalesce(bool_and({null} OR TRY_CAST(TRY_CAST({name} AS BIGINT) AS VARCHAR) = {name}), false)")
+        tests.append(
+            f"coalesce(bool_and({null} OR (regexp_full_match({name}, '{_FLOAT}') AND NOT regexp_full_match({name}, "
+            f"'[-+]?0[0-9]+') AND (abs(TRY_CAST({name} AS DOUBLE)) < {_EXACT} OR contains(lower({name}), 'e')))), false)"
+        )
+        tests.append(f"count(*) FILTER ({name} IS NOT NULL AND trim({name}) NOT IN {_NULL_WORDS})")
+    found = engine.execute(f"SELECT {', '.join(tests)} FROM {relation}")[0]
+    result = {}
+    for number, column in enumerate(columns):
+        whole, real, present = found[3 * number : 3 * number + 3]
+        result[column] = "VARCHAR" if not present else "BIGINT" if whole else "DOUBLE" if real else "VARCHAR"
+    return result
+
+
+def as_number(column: str, numeric_type: str) -> str:
+    """A text column as numbers, words for a missing value as null."""
+    return f"CASE WHEN trim({column}) IN {_NULL_WORDS} THEN NULL ELSE TRY_CAST({column} AS {numeric_type}) END"
+
+
+def first_not_numeric(engine: Engine, relation: str, column: str) -> tuple[int, str]:
+    """Number (from 1) and value of the first row whose value is not a number."""
+    name = quote(column)
+    row, value = engine.execute(
+        f"SELECT n, v FROM (SELECT row_number() OVER () AS n, {name} AS v FROM {relation}) "
+        f"WHERE v IS NOT NULL AND trim(v) NOT IN {_NULL_WORDS} AND TRY_CAST(v AS DOUBLE) IS NULL ORDER BY n LIMIT 1"
+    )[0]
+    return int(row), str(value)

@@ -1,0 +1,150 @@
+"""Looks at one file without reading its rows: kind, columns, provenance."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import DataError, UsageError
+from crantcli.schema import ANNOTATION_IDS, INDEX_COLUMNS, KEY, recognise
+from crantcli.sources.files import Source, file_format
+from crantcli.sources.recorded import provenance, read_recorded
+
+
+def describe(name: str) -> dict[str, Any]:
+    """What a file is and how it came about.
+
+    Returns
+    -------
+    dict
+        `file, kind, rows, columns, units, voxel_size_nm, provenance`; None for what is not known.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such file, or its suffix is unknown.
+    DataError
+        Where it is damaged.
+    """
+    path = Path(name)
+    if not path.is_file():
+        raise UsageError(f"{name}: there is no such file")
+    suffix = path.suffix.lower()
+    found: dict[str, Any]
+    if suffix in (".png", ".svg", ".pdf"):
+        found = {"kind": "picture", "rows": None, "columns": None, "metadata": _picture(path, suffix)}
+    elif suffix == ".npz":
+        found = _npz(path)
+    else:
+        found = _table(path)
+    metadata = found.pop("metadata")
+    recorded = read_recorded(metadata, found["rows"])
+    record = provenance(metadata, found["rows"])
+    if record is not None and found["kind"] != "picture":
+        found["kind"] = record.get("kind", found["kind"])
+    voxel = list(recorded.voxel_size) if recorded.voxel_size else None
+    return {"file": path.name, **found, "units": recorded.unit, "voxel_size_nm": voxel, "provenance": record}
+
+
+def _table(path: Path) -> dict[str, Any]:
+    from crantcli.sources.tables import parts
+
+    kind = file_format(path.name)
+    if kind is None:
+        raise UsageError(f"{path}: unknown kind of file")
+    with Engine() as engine:
+        part = parts(engine, [Source(path, kind, path.name)])[0]
+        rows = part.rows
+        if rows is None:
+            rows = int(engine.execute(f"SELECT count(*) FROM {part.relation}")[0][0])
+        metadata = _metadata(engine, path, kind)
+    names = list(part.columns)
+    return {"kind": _guess(names), "rows": rows, "columns": names, "metadata": metadata}
+
+
+def _metadata(engine: Engine, path: Path, kind: str) -> dict[str, str]:
+    from crantcli.core.sql import text
+    from crantcli.sources.files import arrow_metadata
+
+    if kind == "arrow":
+        return arrow_metadata(Source(path, "arrow", path.name))
+    if kind != "parquet":
+        return {}
+    pairs = engine.execute(f"SELECT key, value FROM parquet_kv_metadata({text(str(path))})")
+    return {bytes(key).decode(): bytes(value).decode("utf-8", "replace") for key, value in pairs}
+
+
+def _guess(names: list[str]) -> str:
+    try:
+        match = recognise([name for name in names if name not in INDEX_COLUMNS])
+    except DataError as error:
+        return f"unclear: {error}"
+    if match is not None:
+        return match.kind.value
+    return "annotations" if any(name in names for name in ANNOTATION_IDS) else "adjacency or unknown"
+
+
+def _npz(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            shape = [int(size) for size in archive["shape"]] if "shape" in archive else [None]
+            record = str(archive[KEY].item()) if KEY in archive else "null"
+            columns = list(archive.files)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path.name}: cannot be read as .npz ({error})") from None
+    return {"kind": "adjacency", "rows": shape[0], "columns": columns, "metadata": {KEY: record}}
+
+
+def _picture(path: Path, suffix: str) -> dict[str, str]:
+    data = path.read_bytes()
+    if suffix == ".png":
+        return _png_text(data, path.name)
+    if suffix == ".svg":
+        import html
+        import re
+
+        found = re.search(r"<dc:description>(.*?)</dc:description>", data.decode("utf-8", "replace"), re.DOTALL)
+        return {KEY: html.unescape(found[1]).strip()} if found else {}
+    return {KEY: _pdf_keywords(data)}
+
+
+def _png_text(data: bytes, name: str) -> dict[str, str]:
+    """The text chunks of a PNG (PNG specification, sections 11.3.3.2 and 11.3.3.4)."""
+    import zlib
+
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        raise DataError(f"{name}: is not a PNG file")
+    found, position = {}, 8
+    while position + 8 <= len(data):
+        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
+        body = data[position + 8 : position + 8 + length]
+        if kind == b"tEXt":
+            key, _, value = body.partition(b"\0")
+            found[key.decode("latin-1")] = value.decode("latin-1")
+        elif kind == b"iTXt":
+            key, _, rest = body.partition(b"\0")
+            compressed, rest = rest[0], rest[2:].split(b"\0", 2)[2]
+            found[key.decode("latin-1")] = (zlib.decompress(rest) if compressed else rest).decode()
+        position += 12 + length
+    return found
+
+
+def _pdf_keywords(data: bytes) -> str:
+    """The Keywords of a PDF that matplotlib wrote: a literal string with backslash escapes, or UTF-16."""
+    import re
+
+    found = re.search(rb"/Keywords \((.*?[^\\])\)\s*/", data + b" /", re.DOTALL)
+    if not found:
+        return "null"
+    raw = re.sub(rb"\\([()\\])", rb"\1", found[1].replace(b"\\n", b"\n").replace(b"\\r", b"\r"))
+    text = raw.decode("utf-16") if raw[:2] == b"\xfe\xff" else raw.decode("latin-1")
+    try:
+        json.loads(text)
+    except ValueError:
+        return "null"
+    return text

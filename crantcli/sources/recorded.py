@@ -1,0 +1,152 @@
+"""What a file says about itself: the provenance that we wrote into it, or units that pandas carried over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crantcli.core.table import Coverage, Unit, VoxelSize, merge_filters
+from crantcli.errors import DataError, UsageError
+from crantcli.schema import KEY, PANDAS_KEY
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What one or several files say about themselves, as far as it can be relied on.
+
+    Attributes
+    ----------
+    unit : {"nm", "pixels", "unknown"}
+    voxel_size : tuple of float, or None
+        Nanometres per voxel.
+    """
+
+    unit: Unit = "unknown"
+    voxel_size: VoxelSize | None = None
+    coverage: Coverage = Coverage()
+    unique_ids: bool = False
+    filters: dict[str, Any] = field(default_factory=dict)
+    command: str | None = None
+
+
+def provenance(metadata: dict[str, str], rows: int | None = None) -> dict[str, Any] | None:
+    """Our provenance in a file's metadata; None where there is none, or where the rows are no longer those it tells of.
+
+    Other programs copy metadata to tables that they have filtered; the number of rows gives that away.
+    """
+    try:
+        record = json.loads(metadata.get(KEY, "null"))
+    except ValueError:
+        return None
+    if not isinstance(record, dict) or (rows is not None and record.get("rows") != rows):
+        return None
+    return record
+
+
+def read_recorded(metadata: dict[str, str], rows: int | None = None) -> Recorded:
+    """Read what a file says about itself."""
+    record = provenance(metadata, rows)
+    if record is None:
+        try:
+            attributes = json.loads(metadata.get(PANDAS_KEY, "{}"))
+            bare = json.loads(metadata.get(KEY, "{}"))
+        except ValueError:
+            return Recorded()
+        units = {**_units(attributes.get(KEY) if isinstance(attributes, dict) else None), **_units(bare)}
+        return Recorded(**units)
+    return Recorded(
+        **_units(record),
+        coverage=Coverage.from_dict(record["complete_for"]) if "complete_for" in record else Coverage(),
+        unique_ids=bool(record.get("unique_ids")),
+        filters=dict(record.get("filters", {})),
+        command=record.get("command"),
+    )
+
+
+def _units(record: Any) -> dict[str, Any]:
+    if not isinstance(record, dict):
+        return {}
+    unit, voxel = record.get("units"), record.get("voxel_size_nm")
+    found: dict[str, Any] = {"unit": unit} if unit in ("nm", "pixels") else {}
+    if isinstance(voxel, list) and len(voxel) == 3:
+        found["voxel_size"] = tuple(float(size) for size in voxel)
+    return found
+
+
+def combine(records: Sequence[Recorded]) -> Recorded:
+    """What several files together say.
+
+    Raises
+    ------
+    DataError
+        Where their units or voxel sizes differ.
+    """
+    if len(records) == 1:
+        return records[0]
+    units = {record.unit for record in records}
+    voxels = {record.voxel_size for record in records if record.voxel_size is not None}
+    if {"nm", "pixels"} <= units or len(voxels) > 1:
+        raise DataError("the files record different units or voxel sizes; convert them with synapses --units nm first")
+    known = all(record.coverage.known for record in records)
+    coverage = Coverage()
+    if all(record.command for record in records):
+        sides = [[getattr(record.coverage, side) for record in records] for side in ("inputs", "outputs")]
+        inputs, outputs = (None if None in found else frozenset().union(*found) for found in sides)
+        thinned = next((record.coverage.thinned for record in records if record.coverage.thinned), "")
+        coverage = Coverage(inputs, outputs, known, thinned)
+    filters: dict[str, Any] = {}
+    for record in records:
+        filters = merge_filters(filters, record.filters)
+    unit = units.pop() if len(units) == 1 else "unknown"
+    return Recorded(unit, voxels.pop() if voxels else None, coverage, False, filters)
+
+
+def resolve_units(
+    recorded: Recorded, coordinates: str | None, voxel_size: VoxelSize | None, dataset: Recorded | None = None
+) -> tuple[Unit, VoxelSize | None]:
+    """Unit and voxel size of the positions, from the file, the options and the data set.
+
+    Raises
+    ------
+    DataError
+        Where an option contradicts what the file records.
+    UsageError
+        Where an option has no meaning.
+    """
+    if coordinates not in (None, "nm", "pixels"):
+        raise UsageError(f"--coordinates {coordinates}: nm or pixels")
+    if recorded.unit != "unknown" and coordinates not in (None, recorded.unit):
+        raise DataError(f"--coordinates {coordinates}: the file records that its positions are in {recorded.unit}")
+    if recorded.voxel_size and voxel_size and recorded.voxel_size != voxel_size:
+        raise DataError(
+            f"--voxel-size {','.join(map(_number, voxel_size))}: the file records "
+            f"{','.join(map(_number, recorded.voxel_size))} nm"
+        )
+    of_dataset = dataset or Recorded()
+    unit: Unit = recorded.unit
+    if unit == "unknown":
+        unit = "nm" if coordinates == "nm" else "pixels" if coordinates == "pixels" else of_dataset.unit
+    return unit, recorded.voxel_size or voxel_size or of_dataset.voxel_size
+
+
+def parse_voxel_size(value: str) -> VoxelSize:
+    """Read `8,8,42`.
+
+    Raises
+    ------
+    UsageError
+        Unless these are three positive numbers.
+    """
+    try:
+        sizes = tuple(float(part) for part in value.split(","))
+    except ValueError:
+        sizes = ()
+    if len(sizes) != 3 or not all(0 < size < float("inf") for size in sizes):
+        raise UsageError(f"--voxel-size {value}: three positive numbers in nm, such as 8,8,42")
+    return (sizes[0], sizes[1], sizes[2])
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"

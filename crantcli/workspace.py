@@ -1,0 +1,134 @@
+"""Opens what a command or a Python function works on: the table, its annotations, the neurons that were named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crantcli.core.table import Annotations, Table, Totals
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import DataError, UsageError
+from crantcli.ids import Selection, Selector
+from crantcli.sources.annotations import open_annotations
+from crantcli.sources.datasets import Dataset
+from crantcli.sources.files import expand
+from crantcli.sources.selection import resolve
+from crantcli.sources.tables import Part, Reading, frame_part, open_table, parts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What a source can be: names of files, or a frame.
+SourceLike = "Sequence[str] | pd.DataFrame"
+
+
+class Workspace:
+    """The inputs of one question.
+
+    Parameters
+    ----------
+    engine : Engine
+    dataset : Dataset, optional
+        Supplies files, units and background IDs where they are not given.
+    """
+
+    def __init__(self, engine: Engine, dataset: Dataset | None = None) -> None:
+        self.engine, self.dataset = engine, dataset
+        self.inputs: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.paths: list[Path] = []
+        self._annotations: Annotations | None = None
+
+    @property
+    def background(self) -> tuple[int, ...]:
+        """IDs that stand for no neuron."""
+        return self.dataset.background if self.dataset else (0,)
+
+    def table(self, source: Sequence[str] | pd.DataFrame | None, reading: Reading) -> Table:
+        """Open the table; None means the data set's own.
+
+        Raises
+        ------
+        UsageError
+            Where there is neither a source nor a data set.
+        """
+        if source is None or (isinstance(source, list | tuple) and not source):
+            if self.dataset is None:
+                raise UsageError(
+                    "nothing to read: give a file (crantcli COMMAND synapses.parquet) or a data set "
+                    "(crantcli COMMAND -d NAME, or CRANT_DEFAULT_DATASET)"
+                )
+            source = [self.dataset.synapse_file()]
+            reading = replace(reading, dataset=self.dataset.recorded)
+        elif self.dataset is not None:
+            reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"))
+        found, files = self._parts(source)
+        table = open_table(self.engine, found, files, reading)
+        self.inputs += table.inputs
+        self.notes += table.notes
+        return table
+
+    def _parts(self, source: Any) -> tuple[list[Part], list[Any]]:
+        if hasattr(source, "columns"):
+            return [frame_part(self.engine, source)], []
+        files = expand([source] if isinstance(source, str) else list(source), self.engine)
+        self.paths += [file.path for file in files]
+        return parts(self.engine, [file for file in files if file.format != "npz"]), files
+
+    def annotations(
+        self, source: str | pd.DataFrame | None, id_column: str | None = None, type_column: str | None = None
+    ) -> Annotations | None:
+        """Open the annotations, the data set's own if none are given; None where there are none."""
+        if source is None:
+            if self.dataset is None or self.dataset.annotations is None:
+                return None
+            source = self.dataset.annotations
+        found, _ = self._parts(source)
+        opened = open_annotations(self.engine, found, id_column, type_column)
+        self.inputs += opened.inputs
+        self.notes += opened.notes
+        self._annotations = opened
+        return opened
+
+    def select(self, selectors: Sequence[Selector], table: Table) -> Selection | None:
+        """Find the neurons that were named; None where none were."""
+        if not selectors:
+            return None
+        selection = resolve(self.engine, selectors, table.id_type, self._annotations)
+        self.notes += selection.notes
+        return selection
+
+    def totals(self, source: str | pd.DataFrame, filters: dict[str, Any]) -> Totals:
+        """Open a table of totals that `counts` made.
+
+        Raises
+        ------
+        DataError
+            Where it is something else, or was filtered otherwise.
+        """
+        found, _ = self._parts(source)
+        if len(found) != 1:
+            raise UsageError("--totals is one table that counts made")
+        part = found[0]
+        missing = {"neuron_id", "pre_synapses", "post_synapses"} - set(part.columns)
+        if missing:
+            raise DataError(
+                f"{part.name}: no column {', '.join(sorted(missing))}; --totals is a table that counts made"
+            )
+        opened = open_annotations(self.engine, found, "neuron_id")
+        recorded = part.recorded[0]
+        for name in ("clean", "min_size"):
+            if recorded.command and recorded.filters.get(name) != filters.get(name):
+                raise DataError(
+                    f"{part.name}: made with {name} = {recorded.filters.get(name)}, and this command has "
+                    f"{filters.get(name)}; make it again with the same"
+                )
+        relation = self.engine.view(
+            "totals",
+            'SELECT id, TRY_CAST("c:post_synapses" AS DOUBLE) AS input, TRY_CAST("c:pre_synapses" AS DOUBLE) AS output '
+            f"FROM {opened.relation}",
+        )
+        self.inputs += opened.inputs
+        return Totals(relation, recorded.coverage, recorded.filters, opened.inputs)
