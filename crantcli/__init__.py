@@ -1,1 +1,54 @@
-"""Connectivity from connectome synapse tables."""
+"""Connectivity from connectome synapse tables: which neuron talks to which, and how strongly.
+
+`import crantcli as cc` costs nothing heavy: names are looked up when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crantcli.version import __version__
+
+if TYPE_CHECKING:
+    from crantcli.api import get_adjacency, get_connectivity, get_synapse_counts, get_synapses
+    from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
+    from crantcli.ids import NeuronCriteria
+
+_HOMES = {
+    "get_synapses": "api",
+    "get_adjacency": "api",
+    "get_connectivity": "api",
+    "get_synapse_counts": "api",
+    "NeuronCriteria": "ids",
+    "CrantError": "errors",
+    "CrantWarning": "errors",
+    "DataError": "errors",
+    "UsageError": "errors",
+}
+
+__all__ = [
+    "get_synapses",
+    "get_adjacency",
+    "get_connectivity",
+    "get_synapse_counts",
+    "NeuronCriteria",
+    "CrantError",
+    "CrantWarning",
+    "DataError",
+    "UsageError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'crantcli' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"crantcli.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Public names."""
+    return sorted(__all__)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.table import Annotations, Table, Totals
+from crantcli.core.table import Annotations, Table, Totals, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection, Selector
@@ -19,9 +19,6 @@ from crantcli.sources.tables import Part, Reading, frame_part, open_table, parts
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: What a source can be: names of files, or a frame.
-SourceLike = "Sequence[str] | pd.DataFrame"
 
 
 class Workspace:
@@ -100,8 +97,10 @@ class Workspace:
         self.notes += selection.notes
         return selection
 
-    def totals(self, source: str | pd.DataFrame, filters: dict[str, Any]) -> Totals:
+    def totals(self, source: str | pd.DataFrame, filters: dict[str, Any], table: Table) -> Totals:
         """Open a table of totals that `counts` made.
+
+        `filters` are those of the command that asks, which join those that its source has passed.
 
         Raises
         ------
@@ -118,12 +117,12 @@ class Workspace:
                 f"{part.name}: no column {', '.join(sorted(missing))}; --totals is a table that counts made"
             )
         opened = open_annotations(self.engine, found, "neuron_id")
-        recorded = part.recorded[0]
+        recorded, passed = part.recorded[0], merge_filters(table.filters, filters)
         for name in ("clean", "min_size"):
-            if recorded.command and recorded.filters.get(name) != filters.get(name):
+            if recorded.command and recorded.filters.get(name) != passed[name]:
                 raise DataError(
-                    f"{part.name}: made with {name} = {recorded.filters.get(name)}, and this command has "
-                    f"{filters.get(name)}; make it again with the same"
+                    f"{part.name}: made with {name} = {recorded.filters.get(name)}, and the edges with {passed[name]}; "
+                    "make it again with the same"
                 )
         relation = self.engine.view(
             "totals",

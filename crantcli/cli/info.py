@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from crantcli.core.ledger import STEPS
+
 EPILOG = """Example: crantcli info er2.parquet"""
 
 
@@ -51,7 +53,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"{'selection':12}{name}: {', '.join(selection['named'])} ({selection['neurons']:,} neurons)")
     ledger = record["ledger"]
     lines.append(f"{'ledger':12}{ledger['read']:,} {ledger['unit']} read")
-    lines += [f"{'':12}{number:>14,}  {step}" for step, number in ledger["removed"].items() if number]
+    removed = ledger["removed"]
+    lines += [f"{'':12}{removed[step]:>14,}  {step}" for step in STEPS if removed.get(step)]
     lines += [f"{'':12}{ledger['merged']:>14,}  merged"] if ledger.get("merged") else []
     lines.append(f"{'':12}{ledger['kept']:>14,}  kept")
     return [*lines, *_coverage(record["complete_for"])]

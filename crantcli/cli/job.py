@@ -11,7 +11,7 @@ from crantcli.cli.console import Console
 from crantcli.cli.options import RowOptions, RunOptions, SourceOptions
 from crantcli.core.ledger import Ledger
 from crantcli.core.synapses import RowFilter
-from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize, merge_filters
+from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import EmptyResultError, UsageError
 from crantcli.ids import IdStdin, Selection, Selector, parse_selectors
@@ -146,8 +146,8 @@ class Work:
         return found
 
     def totals(self, source: str, table: Table, filters: dict[str, Any]) -> Totals:
-        """Open the totals for fractions; the source may have been filtered too."""
-        opened = self.space.totals(source, merge_filters(table.filters, filters))
+        """Open the totals for fractions."""
+        opened = self.space.totals(source, filters, table)
         self.check_destinations()
         return opened
 
