@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.adjacency import adjacency
-from crantcli.core.connectivity import Question, connectivity, counts
+from crantcli.core.connectivity import Question, connectivity
+from crantcli.core.counts import counts
 from crantcli.core.synapses import RowFilter, Wanted, synapse_rows
-from crantcli.core.table import Annotations, Result, Table, VoxelSize
+from crantcli.core.table import Annotations, Result, Table, Unit, VoxelSize
 from crantcli.core.units import convert_positions, unit_record
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
@@ -86,7 +87,7 @@ def _frame(engine: Engine, query: str) -> pd.DataFrame:
         for field, column in zip(table.schema, table.columns, strict=True)
         if pa.types.is_integer(field.type) and column.null_count
     }
-    frame = table.to_pandas(integer_object_nulls=True)
+    frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
     return frame.astype(dict.fromkeys(nullable, pd.Int64Dtype())) if nullable else frame
 
 
@@ -163,12 +164,13 @@ def get_synapses(
             raise DataError(f"source is an {table.kind} table; get_synapses needs one row per synapse")
         rows = session.rows(table, clean, min_size, threshold)
         wanted = Wanted(session.select(pre_ids, table), session.select(post_ids, table))
-        target = "pixels" if return_pixels else "nm"
+        target: Unit | None = "pixels" if return_pixels else "nm"
         notes = []
         if not table.positions or table.unit == "unknown":
             if table.positions:
                 notes.append(
-                    "the unit of the positions is not recorded, so they are not converted; say coordinates='nm' or 'pixels'"
+                    "the unit of the positions is not recorded, so they are not converted; say coordinates="
+                    "'nm' or 'pixels'"
                 )
             target = None
         conversions, unit, known_voxel = convert_positions(table, target)

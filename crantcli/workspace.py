@@ -14,8 +14,9 @@ from crantcli.ids import Selection, Selector
 from crantcli.sources.annotations import open_annotations
 from crantcli.sources.datasets import Dataset
 from crantcli.sources.files import expand
+from crantcli.sources.reader import Part
 from crantcli.sources.selection import resolve
-from crantcli.sources.tables import Part, Reading, frame_part, open_table, parts
+from crantcli.sources.tables import Reading, frame_part, open_table, parts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from crantcli.cli.job import Work
     from crantcli.core.adjacency import MatrixResult
 
-EPILOG = """Example: crantcli adjacency edges.parquet --pre "cell_type=ER2" --post "cell_type=EPG" -a annotations.csv -o er2.npz --plot er2.png
+EPILOG = """Example: crantcli adjacency edges.parquet --pre "cell_type=ER2" -a annotations.csv -o er2.npz --plot er2.png
 
-Rows are presynaptic, columns postsynaptic neurons. scipy.sparse.load_npz opens the .npz; its arrays pre and post are the IDs."""
+Rows are presynaptic, columns postsynaptic neurons. scipy.sparse.load_npz opens the .npz; its arrays pre and
+post are the IDs."""
 
 
 @with_options

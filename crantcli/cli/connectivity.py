@@ -8,7 +8,7 @@ import typer
 
 from crantcli.cli.options import NEURON_HELP, EdgeOptions, RunOptions, Selectors, SourceOptions, with_options
 
-EPILOG = """Example: crantcli connectivity synapses.parquet -n "cell_type=ER2" -a annotations.csv -t 5 --annotate cell_type -o er2.csv
+EPILOG = """Example: crantcli connectivity synapses.parquet -n "cell_type=ER2" -a annotations.csv -t 5 -o er2.csv
 
 --by type adds up pairs of cell types; --by neuropil keeps the neuropil column of the table apart."""
 

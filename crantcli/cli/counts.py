@@ -10,7 +10,8 @@ from crantcli.cli.options import NEURON_HELP, EdgeOptions, RunOptions, Selectors
 
 EPILOG = """Example: crantcli counts synapses.parquet -n @neurons.txt -o counts.csv
 
-pre and post are numbers of distinct partner neurons (outgoing, incoming); pre_synapses and post_synapses are synapses."""
+pre and post are numbers of distinct partner neurons (outgoing, incoming); pre_synapses and post_synapses
+are numbers of synapses."""
 
 
 @with_options
@@ -24,7 +25,7 @@ def counts(
 ) -> None:
     """Partners and synapses per neuron: neuron_id, pre, post, pre_synapses, post_synapses."""
     from crantcli.cli.job import Job
-    from crantcli.core.connectivity import counts as answer
+    from crantcli.core.counts import counts as answer
 
     job = Job("counts", source, run, {"neurons": neurons})
     with job.opened() as work:

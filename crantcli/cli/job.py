@@ -69,11 +69,11 @@ class Job:
         output = self.run.output
         if output == "-" and self.run.json:
             raise UsageError("-o - and --json both write to stdout; use one of them")
-        if output in (None, "-"):
+        if output is None or output == "-":
             return None
-        if matrix and output.lower().endswith(".npz"):  # type: ignore[union-attr]
+        if matrix and output.lower().endswith(".npz"):
             return None
-        return table_format(output, more=(".npz",) if matrix else ())  # type: ignore[arg-type]
+        return table_format(output, more=(".npz",) if matrix else ())
 
     def _check_stdin(self) -> None:
         readers = (self.source.sources or []).count("-")
@@ -97,8 +97,8 @@ class Job:
     @property
     def destinations(self) -> list[str]:
         """Files that the command writes."""
-        main = [self.run.output] if self.run.output not in (None, "-") else []
-        return [*main, *self._more]  # type: ignore[list-item]
+        output = self.run.output
+        return [*([output] if output is not None and output != "-" else []), *self._more]
 
     @property
     def selectors(self) -> dict[str, tuple[Selector, ...]]:

@@ -122,7 +122,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
             values[name] = group(**members)
         command(**values)
 
-    del spelled_out.__wrapped__  # type: ignore[attr-defined]
+    del spelled_out.__wrapped__
     spelled_out.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     spelled_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return spelled_out

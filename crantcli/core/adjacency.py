@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from crantcli.core.connectivity import edges
+from crantcli.core.edges import edges
 from crantcli.core.ledger import Ledger
 from crantcli.core.sql import SqlEngine
 from crantcli.core.synapses import RowFilter, Wanted, pair_coverage

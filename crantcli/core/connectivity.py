@@ -1,148 +1,20 @@
-"""Edges between neurons, aggregated to types or split by neuropil, fractions, and partner counts."""
+"""Who talks to whom: edges of chosen neurons, added up to types or split by neuropil, with fractions and labels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from crantcli.core import sql
-from crantcli.core.ledger import Ledger
+from crantcli.core.edges import Edges, edges
 from crantcli.core.sql import SqlEngine, quote
-from crantcli.core.synapses import Prepared, RowFilter, Wanted, pair_strength, prepare, synapse_pairs
+from crantcli.core.synapses import RowFilter, Wanted
 from crantcli.core.table import Annotations, Coverage, Result, Table, Totals, annotation_column
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import Kind, near
 
 Side = Literal["input", "output"]
-
-
-@dataclass(frozen=True)
-class Edges:
-    """Pairs of neurons with their weights, before and after the threshold.
-
-    Attributes
-    ----------
-    relation : str
-        `pre, post, weight`, with `neuropil` where it was asked for: what is kept.
-    pairs : str
-        The pairs before the threshold, as `synapses.synapse_pairs` describes them.
-    """
-
-    relation: str
-    pairs: str
-    ledger: Ledger
-    notes: tuple[str, ...] = ()
-
-
-def edges(
-    engine: SqlEngine,
-    table: Table,
-    condition: str | None,
-    rows: RowFilter,
-    *,
-    by_neuropil: bool = False,
-    sum_duplicates: bool = False,
-) -> Edges:
-    """Aggregate the rows of any kind of table to edges.
-
-    Parameters
-    ----------
-    engine : SqlEngine
-    table : Table
-    condition : str or None
-        Which rows are selected; None for all.
-    rows : RowFilter
-    by_neuropil : bool
-        One edge per pair and neuropil. The threshold still counts the whole pair.
-    sum_duplicates : bool
-        Add up edge rows that repeat a pair within one neuropil, instead of refusing them.
-    """
-    rows.check(table)
-    if by_neuropil and not table.has_neuropil:
-        raise DataError("--by neuropil needs a column neuropil or roi, and this table has neither")
-    notes: list[str] = []
-    if table.kind is Kind.SYNAPSES:
-        needed = (*(["size"] if rows.min_size is not None else []), *(["neuropil"] if by_neuropil else []))
-        prepared = prepare(engine, table, condition, needed)
-        pairs = synapse_pairs(engine, prepared, rows, by_neuropil)
-    else:
-        needed = ("weight", *(["neuropil"] if table.has_neuropil else []))
-        prepared = prepare(engine, table, condition, needed)
-        pairs = _edge_pairs(engine, prepared, rows, by_neuropil, sum_duplicates, notes)
-    prepared.ledger.check()
-    neuropil = "neuropil, " if by_neuropil else ""
-    kept = f"SELECT pre, post, {neuropil}n AS weight FROM {pairs} WHERE NOT dropped"
-    if by_neuropil:
-        kept = (
-            f"SELECT pre, post, neuropil, n AS weight FROM (SELECT *, {pair_strength(True)} AS pair "
-            f"FROM {pairs} WHERE NOT dropped) WHERE n <> 0 AND {rows.strong_sql('pair')}"
-        )
-    else:
-        kept += f" AND {rows.strong_sql('n')}"
-    return Edges(engine.view("edges", kept), pairs, prepared.ledger, tuple(notes))
-
-
-def _edge_pairs(
-    engine: SqlEngine, prepared: Prepared, rows: RowFilter, by_neuropil: bool, sum_duplicates: bool, notes: list[str]
-) -> str:
-    """Make edge rows into pairs, shaped like the pairs of synapses, and complete the ledger in edge rows."""
-    table = prepared.table
-    keys = "pre, post, neuropil" if table.has_neuropil else "pre, post"
-    whole = table.whole_weights
-
-    def total(column: str, order: str) -> str:
-        # Sums of floats depend on their order, so that is fixed.
-        return f"CAST(sum({column}) AS BIGINT)" if whole else f"sum({column} ORDER BY {order})"
-
-    rows_per_key = engine.table(
-        "edge_rows",
-        f"SELECT {keys}, {total('weight', 'weight')} AS n, count(*) AS total FROM {prepared.relation} GROUP BY {keys}",
-    )
-    if not sum_duplicates:
-        _refuse_repeats(engine, rows_per_key, table)
-    dropped = f"(pre IS NULL OR post IS NULL OR {rows.background_sql(table.id_type)} OR {rows.autapse_sql})"
-    grouped = rows_per_key
-    if table.has_neuropil and not by_neuropil:
-        grouped = (
-            f"(SELECT pre, post, {total('n', 'neuropil, n')} AS n, CAST(sum(total) AS BIGINT) AS total "
-            f"FROM {rows_per_key} GROUP BY pre, post)"
-        )
-    pairs = engine.table("pairs", f"SELECT *, {dropped} AS dropped FROM {grouped}")
-    _count_edge_rows(engine, prepared, rows, pairs, by_neuropil)
-    if prepared.ledger.merged:
-        reason = "rows of one pair in several neuropils" if table.has_neuropil else "repeated rows of one pair"
-        notes.append(f"{prepared.ledger.merged:,} edge rows were added to another ({reason})")
-    return pairs
-
-
-def _refuse_repeats(engine: SqlEngine, rows_per_key: str, table: Table) -> None:
-    repeat = engine.execute(f"SELECT pre, post, total FROM {rows_per_key} WHERE total > 1 ORDER BY 1, 2 LIMIT 1")
-    if repeat:
-        pre, post, times = repeat[0]
-        place = " in one neuropil" if table.has_neuropil else ""
-        raise DataError(
-            f"the pair {table.pre_name} {pre}, {table.post_name} {post} stands in {times} rows{place}; an edge table "
-            "has one row per pair. Use --sum-duplicates to add them up, or --kind synapses if each row is one synapse"
-        )
-
-
-def _count_edge_rows(engine: SqlEngine, prepared: Prepared, rows: RowFilter, pairs: str, by_neuropil: bool) -> None:
-    background = rows.background_sql(prepared.table.id_type)
-    null = "(pre IS NULL OR post IS NULL)"
-    kept = f"NOT dropped AND n <> 0 AND {rows.strong_sql('pair')}"
-    null_n, background_n, autapse_n, weak_n, kept_n, kept_rows = engine.execute(
-        f"SELECT sum(total) FILTER ({null}), sum(total) FILTER (NOT {null} AND {background}), "
-        f"sum(total) FILTER (NOT {null} AND NOT {background} AND {rows.autapse_sql}), "
-        f"sum(total) FILTER (NOT dropped AND NOT (n <> 0 AND {rows.strong_sql('pair')})), "
-        f"count(*) FILTER ({kept}), sum(total) FILTER ({kept}) "
-        f"FROM (SELECT *, {pair_strength(by_neuropil)} AS pair FROM {pairs})"
-    )[0]
-    ledger = prepared.ledger
-    for step, number in (("null", null_n), ("background", background_n), ("autapse", autapse_n), ("threshold", weak_n)):
-        ledger.remove(step, number)
-    ledger.kept = int(kept_n)
-    ledger.merged = int(kept_rows or 0) - ledger.kept
 
 
 @dataclass(frozen=True)
@@ -494,56 +366,3 @@ def _annotated(
         f"SELECT {', '.join(chosen)} FROM {relation} AS e LEFT JOIN {labels} AS a ON e.pre = a.neuron "
         f"LEFT JOIN {labels} AS b ON e.post = b.neuron",
     ), added
-
-
-def counts(
-    engine: SqlEngine, table: Table, neurons: Selection | None, rows: RowFilter, sum_duplicates: bool = False
-) -> Result:
-    """Partners and synapses per neuron.
-
-    Returns
-    -------
-    Result
-        Columns `neuron_id`; `pre`, `post`: numbers of distinct partner neurons it sends to and receives from; and
-        `pre_synapses`, `post_synapses`: its outgoing and incoming synapses (int64). Neurons that were asked for stand in
-        that order, with zeros where they are silent; without a selection all neurons, sorted.
-    """
-    wanted = Wanted(either=neurons)
-    condition = None if wanted.everything else wanted.condition(engine, table.id_type)
-    found = edges(engine, table, condition, rows, sum_duplicates=sum_duplicates)
-    weight_type = "BIGINT" if table.whole_weights else "DOUBLE"
-    total = "sum(weight)" if table.whole_weights else "sum(weight ORDER BY pre, post)"
-    tally = engine.table(
-        "tally",
-        f"SELECT id, CAST(sum(p) AS BIGINT) AS pre, CAST(sum(q) AS BIGINT) AS post, "
-        f"CAST(sum(s) AS {weight_type}) AS pre_synapses, CAST(sum(t) AS {weight_type}) AS post_synapses FROM ("
-        f"SELECT pre AS id, count(*) AS p, 0 AS q, {total} AS s, 0 AS t FROM {found.relation} GROUP BY pre "
-        f"UNION ALL SELECT post, 0, count(*), 0, {total} FROM {found.relation} GROUP BY post) GROUP BY id",
-    )
-    numbers = ", ".join(f"coalesce({name}, 0) AS {name}" for name in ("pre", "post", "pre_synapses", "post_synapses"))
-    if neurons is not None:
-        listed = engine.id_table("asked", neurons.ids, table.id_type)
-        source = f"{listed} LEFT JOIN {tally} USING (id)"
-        order = "position"
-    elif table.silent is not None:
-        source = f"(SELECT DISTINCT id FROM (SELECT id FROM {tally} UNION ALL SELECT id FROM {table.silent}))"
-        source += f" LEFT JOIN {tally} USING (id)"
-        order = "neuron_id"
-    else:
-        source, order = tally, "neuron_id"
-    position = "0 AS position" if neurons is None else "position"
-    relation = engine.table("counted", f"SELECT id AS neuron_id, {numbers}, {position} FROM {source}")
-    number = engine.execute(f"SELECT count(*) FROM {relation}")[0][0]
-    columns = ("neuron_id", "pre", "post", "pre_synapses", "post_synapses")
-    asked = None if neurons is None else neurons.texts
-    thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
-    facts: dict[str, Any] = {"labels": "neurons"}
-    return Result(
-        f"SELECT {sql.columns(columns)} FROM {relation} ORDER BY {order}",
-        columns,
-        int(number),
-        found.ledger,
-        table.coverage.narrowed(asked, asked, thinned),
-        facts,
-        list(found.notes),
-    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from crantcli.core import sql
 from crantcli.core.ledger import Ledger
+from crantcli.core.repeats import each_once
 from crantcli.core.sql import SqlEngine, quote
 from crantcli.core.table import Coverage, Result, Table
 from crantcli.errors import DataError, UsageError
@@ -158,86 +159,13 @@ def prepare(engine: SqlEngine, table: Table, condition: str | None, columns: tup
         ledger.remove("null", nulls)
         ledger.remove("unselected", table.rows - nulls - _count(engine, relation))
     if table.has_id and not table.unique_ids:
-        relation, repeats = _each_once(engine, relation, needed, table)
+        relation, repeats = each_once(engine, relation, needed, table)
         ledger.remove("duplicate", repeats)
     return Prepared(table, relation, ledger, condition is not None)
 
 
 def _count(engine: SqlEngine, relation: str) -> int:
     return int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
-
-
-def _each_once(engine: SqlEngine, relation: str, needed: tuple[str, ...], table: Table) -> tuple[str, int]:
-    """Drop repeated synapses: rows equal in id, pre and post. One id with different neurons is an error."""
-    if _ids_are_unique(engine, relation):
-        return relation, 0
-    whole = "id IS NOT NULL AND pre IS NOT NULL AND post IS NOT NULL"
-    repeated = engine.table(
-        "repeated", f"SELECT id, count(*) AS n FROM {relation} WHERE {whole} GROUP BY id HAVING count(*) > 1"
-    )
-    rows, distinct = engine.execute(f"SELECT coalesce(sum(n), 0), count(*) FROM {repeated}")[0]
-    if not distinct:
-        return relation, 0
-    copies = engine.table(
-        "copies", f"SELECT {sql.columns(needed)} FROM {relation} WHERE {whole} AND id IN (SELECT id FROM {repeated})"
-    )
-    _refuse_conflicts(engine, copies, table)
-    # Where the copies differ in what they carry, the one that sorts first stays, size before all else, so that
-    # every command keeps the same one whatever columns it reads.
-    order = ["size"] if "size" in needed else []
-    order += [column for column in needed if column not in ("id", "pre", "post", "size")]
-    ordering = f"ORDER BY {sql.columns(order)}" if order else ""
-    first = f"row_number() OVER (PARTITION BY id {ordering}) = 1"
-    kept = engine.table("first", f"SELECT {sql.columns(needed)} FROM {copies} QUALIFY {first}")
-    distinct_rows = engine.view(
-        "distinct_rows",
-        f"SELECT {sql.columns(needed)} FROM {relation} AS r "
-        f"WHERE NOT ({whole} AND EXISTS (SELECT 1 FROM {repeated} AS d WHERE d.id = r.id)) "
-        f"UNION ALL SELECT {sql.columns(needed)} FROM {kept}",
-    )
-    return distinct_rows, int(rows) - int(distinct)
-
-
-def _ids_are_unique(engine: SqlEngine, relation: str) -> bool:
-    """Tell in one cheap pass, by a bitmap over the range of ids, whether any synapse id comes twice.
-
-    False where the ids are text or lie too far apart for a bitmap; then they are grouped.
-    """
-    types = dict(engine.execute(f"SELECT column_name, column_type FROM (DESCRIBE SELECT id FROM {relation})"))
-    if types["id"] != "BIGINT":
-        return False
-    low, high, count = engine.execute(f"SELECT min(id), max(id), count(id) FROM {relation}")[0]
-    if not count:
-        return True
-    span = high - low + 1
-    if span < count:
-        return False
-    if span > engine.bitmap_bits:
-        return False
-    # One aggregate holds at most a billion bits, so a wide range is cut into windows, all filled in the same pass.
-    window = 500_000_000
-    bounds = [(start, min(start + window, high + 1) - 1) for start in range(low, high + 1, window)]
-    bits = " + ".join(
-        f"coalesce(bit_count(bitstring_agg(id, {start}, {end}) FILTER (id BETWEEN {start} AND {end})), 0)"
-        for start, end in bounds
-    )
-    return bool(engine.execute(f"SELECT {bits} FROM {relation}")[0][0] == count)
-
-
-def _refuse_conflicts(engine: SqlEngine, copies: str, table: Table) -> None:
-    clash = engine.execute(
-        f"SELECT id, min(pre), max(pre), min(post), max(post) FROM {copies} GROUP BY id "
-        "HAVING min(pre) <> max(pre) OR min(post) <> max(post) ORDER BY id LIMIT 1"
-    )
-    if clash:
-        synapse, pre, other_pre, post, other_post = clash[0]
-        where, one, other = (
-            (table.pre_name, pre, other_pre) if pre != other_pre else (table.post_name, post, other_post)
-        )
-        raise DataError(
-            f"column id: synapse {synapse} stands for different neurons ({where} {one} and {other}); are these row "
-            "numbers instead of synapse ids? Drop or rename the column, or read the files one by one"
-        )
 
 
 def synapse_rows(

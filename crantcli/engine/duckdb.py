@@ -150,9 +150,9 @@ class Engine:
         """Make a table with columns `id` and `position` (0, 1, ...) out of IDs."""
         name = self.name(stem)
         self.execute(
-            f"CREATE TEMP TABLE {name} AS SELECT u.id, u.position - 1 AS position FROM "
-            f"(SELECT unnest(CAST(? AS {id_type}[])) AS id, generate_subscripts(CAST(? AS {id_type}[]), 1) AS position) AS u",
-            [list(ids)] * 2,
+            f"CREATE TEMP TABLE {name} AS SELECT id, n - 1 AS position FROM (SELECT unnest(ids) AS id, "
+            f"generate_subscripts(ids, 1) AS n FROM (SELECT CAST(? AS {id_type}[]) AS ids))",
+            [list(ids)],
         )
         return name
 
@@ -175,7 +175,7 @@ class Engine:
     def arrays(self, query: str) -> dict[str, np.ndarray[Any, Any]]:
         """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
         with explained():
-            found = self._connection.execute(query).fetchnumpy()
+            found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
         return {name: column.astype(str) if column.dtype == object else column for name, column in found.items()}
 
     def copy(self, query: str, path: str, options: dict[str, str]) -> None:

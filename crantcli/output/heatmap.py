@@ -1,4 +1,4 @@
-"""Draws labelled matrices as heatmaps. Never makes the matrix dense; a picture has fewer pixels than a brain has pairs."""
+"""Draws labelled matrices as heatmaps, never dense: a picture has fewer pixels than a brain has pairs."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _refuse_same_names(names: list[str]) -> None:
     for name in names:
         if name.lower() in seen:
             raise UsageError(
-                f"neuron {name} and {seen[name.lower()]} cannot both name a column of a wide table; write to a .npz file"
+                f"neuron {name} and {seen[name.lower()]} cannot both name a column of a wide table; write a .npz file"
             )
         seen[name.lower()] = f"neuron {name}"
 

@@ -17,7 +17,7 @@ from crantcli.sources.recorded import Recorded, read_recorded
 if TYPE_CHECKING:
     import numpy as np
 
-    from crantcli.sources.tables import Part
+    from crantcli.sources.reader import Part
 
 
 def open_wide(engine: Engine, part: Part, asked_for: bool) -> Table:
@@ -152,5 +152,5 @@ def open_npz(engine: Engine, source: Source) -> Table:
 
 def _load(engine: Engine, arrays: dict[str, np.ndarray[Any, Any]]) -> str:
     """Keep arrays as a table of the engine."""
-    name = engine.register("arrays", arrays)  # type: ignore[arg-type]
+    name = engine.register("arrays", arrays)
     return engine.table("entries", f"SELECT * FROM {name}")

@@ -11,7 +11,7 @@ from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, Criterion
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, near
 from crantcli.sources.inference import inspect_ids
-from crantcli.sources.tables import Part
+from crantcli.sources.reader import Part
 
 
 def open_annotations(

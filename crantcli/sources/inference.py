@@ -45,7 +45,8 @@ def _state(column: str) -> str:
         f"WHEN TRY_CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR) = {column} THEN 'integer' "
         f"WHEN regexp_full_match({value}, '{_PLAIN}') "
         f"THEN CASE WHEN TRY_CAST({value} AS BIGINT) IS NULL THEN 'large' ELSE 'integer' END "
-        f"WHEN regexp_full_match({value}, '{_POINT_ZERO}') AND abs(TRY_CAST({value} AS DOUBLE)) < {_EXACT} THEN 'pointed' "
+        f"WHEN regexp_full_match({value}, '{_POINT_ZERO}') AND abs(TRY_CAST({value} AS DOUBLE)) < {_EXACT} "
+        f"THEN 'pointed' "
         f"WHEN regexp_full_match({value}, '{_FLOAT}') "
         f"THEN CASE WHEN abs(TRY_CAST({value} AS DOUBLE)) < {_EXACT} AND NOT regexp_full_match({value}, '[0-9]+') "
         f"THEN 'fraction' WHEN regexp_full_match({value}, '[0-9]+') THEN 'name' ELSE 'damaged' END "
@@ -111,7 +112,8 @@ def numeric_types(engine: Engine, relation: str, columns: Sequence[str]) -> dict
         tests.append(f"coalesce(bool_and({null} OR TRY_CAST(TRY_CAST({name} AS BIGINT) AS VARCHAR) = {name}), false)")
         tests.append(
             f"coalesce(bool_and({null} OR (regexp_full_match({name}, '{_FLOAT}') AND NOT regexp_full_match({name}, "
-            f"'[-+]?0[0-9]+') AND (abs(TRY_CAST({name} AS DOUBLE)) < {_EXACT} OR contains(lower({name}), 'e')))), false)"
+            f"'[-+]?0[0-9]+') AND (abs(TRY_CAST({name} AS DOUBLE)) < {_EXACT} OR contains(lower({name}), 'e')))), "
+            "false)"
         )
         tests.append(f"count(*) FILTER ({name} IS NOT NULL AND trim({name}) NOT IN {_NULL_WORDS})")
     found = engine.execute(f"SELECT {', '.join(tests)} FROM {relation}")[0]

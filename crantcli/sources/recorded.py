@@ -25,7 +25,7 @@ class Recorded:
 
     unit: Unit = "unknown"
     voxel_size: VoxelSize | None = None
-    coverage: Coverage = Coverage()
+    coverage: Coverage = field(default_factory=Coverage)
     unique_ids: bool = False
     filters: dict[str, Any] = field(default_factory=dict)
     command: str | None = None

@@ -1,0 +1,65 @@
+"""Partners and synapses per neuron."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crantcli.core import sql
+from crantcli.core.edges import edges
+from crantcli.core.sql import SqlEngine
+from crantcli.core.synapses import RowFilter, Wanted
+from crantcli.core.table import Result, Table
+from crantcli.ids import Selection
+
+
+def counts(
+    engine: SqlEngine, table: Table, neurons: Selection | None, rows: RowFilter, sum_duplicates: bool = False
+) -> Result:
+    """Partners and synapses per neuron.
+
+    Returns
+    -------
+    Result
+        Columns `neuron_id`; `pre`, `post`: numbers of distinct partner neurons it sends to and receives from; and
+        `pre_synapses`, `post_synapses`: its outgoing and incoming synapses (int64). Neurons that were asked for stand
+        in that order, with zeros where they are silent; without a selection all neurons, sorted.
+    """
+    wanted = Wanted(either=neurons)
+    condition = None if wanted.everything else wanted.condition(engine, table.id_type)
+    found = edges(engine, table, condition, rows, sum_duplicates=sum_duplicates)
+    weight_type = "BIGINT" if table.whole_weights else "DOUBLE"
+    total = "sum(weight)" if table.whole_weights else "sum(weight ORDER BY pre, post)"
+    tally = engine.table(
+        "tally",
+        f"SELECT id, CAST(sum(p) AS BIGINT) AS pre, CAST(sum(q) AS BIGINT) AS post, "
+        f"CAST(sum(s) AS {weight_type}) AS pre_synapses, CAST(sum(t) AS {weight_type}) AS post_synapses FROM ("
+        f"SELECT pre AS id, count(*) AS p, 0 AS q, {total} AS s, 0 AS t FROM {found.relation} GROUP BY pre "
+        f"UNION ALL SELECT post, 0, count(*), 0, {total} FROM {found.relation} GROUP BY post) GROUP BY id",
+    )
+    numbers = ", ".join(f"coalesce({name}, 0) AS {name}" for name in ("pre", "post", "pre_synapses", "post_synapses"))
+    if neurons is not None:
+        listed = engine.id_table("asked", neurons.ids, table.id_type)
+        source = f"{listed} LEFT JOIN {tally} USING (id)"
+        order = "position"
+    elif table.silent is not None:
+        source = f"(SELECT DISTINCT id FROM (SELECT id FROM {tally} UNION ALL SELECT id FROM {table.silent}))"
+        source += f" LEFT JOIN {tally} USING (id)"
+        order = "neuron_id"
+    else:
+        source, order = tally, "neuron_id"
+    position = "0 AS position" if neurons is None else "position"
+    relation = engine.table("counted", f"SELECT id AS neuron_id, {numbers}, {position} FROM {source}")
+    number = engine.execute(f"SELECT count(*) FROM {relation}")[0][0]
+    columns = ("neuron_id", "pre", "post", "pre_synapses", "post_synapses")
+    asked = None if neurons is None else neurons.texts
+    thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
+    facts: dict[str, Any] = {"labels": "neurons"}
+    return Result(
+        f"SELECT {sql.columns(columns)} FROM {relation} ORDER BY {order}",
+        columns,
+        int(number),
+        found.ledger,
+        table.coverage.narrowed(asked, asked, thinned),
+        facts,
+        list(found.notes),
+    )
