@@ -56,6 +56,9 @@ ANNOTATION_TYPES = ("cell_type", "type", "primary_type", "celltype")
 #: Names that pandas gives to an index when it writes one; not data of the table.
 INDEX_COLUMNS = ("", "Unnamed: 0", "index", "__index_level_0__")
 
+#: Name of the first column of a wide adjacency that we write: it says what rows and columns are.
+CORNER = "pre/post"
+
 
 @dataclass(frozen=True)
 class Recognition:
@@ -78,7 +81,13 @@ def near(name: str, names: Iterable[str]) -> str:
     known = list(names)
     lower = {candidate.lower(): candidate for candidate in known}
     close = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=4, cutoff=0.5)]
-    return f"near names: {', '.join(close)}" if close else f"columns: {', '.join(known)}"
+    return f"near names: {', '.join(close)}" if close else f"columns: {listed(known)}"
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Names for a message, not too many of them."""
+    more = f", ... ({len(names):,} in all)" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def recognise(
@@ -140,7 +149,7 @@ def _matches(columns: Sequence[str], kind: Kind | None, pre_col: str | None, pos
     if not found and kind is Kind.EDGES:
         raise DataError(
             f"not an edge table: it needs two ID columns and a weight ({', '.join(WEIGHTS)}); "
-            f"its columns are {', '.join(columns)}"
+            f"its columns are {listed(columns)}"
         )
     return [_with_neuropil(match, names) for match in found]
 

@@ -23,8 +23,12 @@ def adjacency(
     source: SourceOptions,
     rows: EdgeOptions,
     run: RunOptions,
-    pre: Annotated[Selectors, typer.Option("--pre", help=f"Presynaptic neurons, the rows: {NEURON_HELP}.")] = None,
-    post: Annotated[Selectors, typer.Option("--post", help="Postsynaptic neurons, the columns, likewise.")] = None,
+    pre: Annotated[
+        Selectors, typer.Option("--pre", metavar="NEURONS", help=f"Presynaptic neurons, the rows: {NEURON_HELP}.")
+    ] = None,
+    post: Annotated[
+        Selectors, typer.Option("--post", metavar="NEURONS", help="Postsynaptic neurons, the columns, likewise.")
+    ] = None,
     symmetric: Annotated[
         bool, typer.Option("--symmetric", help="All neurons of the kept synapses on both axes.")
     ] = False,
@@ -75,13 +79,14 @@ def _write(work: Work, result: MatrixResult, record: dict[str, Any], force_wide:
     from crantcli.core.table import Result
     from crantcli.output.matrices import check_width, wide_query, write_npz
     from crantcli.output.provenance import metadata
+    from crantcli.schema import CORNER
 
     matrix, output = result.matrix, work.job.run.output
     if output is not None and output.lower().endswith(".npz"):
         write_npz(matrix, work.pending.place(output), metadata(record))
     elif output is not None or (plot is None and not work.job.run.json):
         check_width(matrix.shape[1], output or "stdout", force_wide)
-        columns = ("pre", *(str(neuron) for neuron in matrix.post.tolist()))
+        columns = (CORNER, *(str(neuron) for neuron in matrix.post.tolist()))
         table = Result(wide_query(work.engine, matrix), columns, matrix.shape[0], Ledger("cells", 0))
         work.write(table, record)
     if plot is not None:

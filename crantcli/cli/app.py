@@ -22,7 +22,6 @@ app = typer.Typer(
         "Start with: crantcli connectivity SYNAPSES.parquet -t 5 -o edges.parquet"
     ),
     rich_markup_mode=None,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     pretty_exceptions_enable=False,
 )
@@ -74,10 +73,11 @@ def run(arguments: list[str]) -> int:
     int
         The exit code.
     """
-    label = " ".join(["crantcli", *[word for word in arguments[:1] if not word.startswith("-")]])
+    known = [command.name for command in app.registered_commands]
+    label = " ".join(["crantcli", *[word for word in arguments[:1] if word in known]])
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = app(arguments, prog_name="crantcli", standalone_mode=False)
+        code = app(arguments or ["--help"], prog_name="crantcli", standalone_mode=False)
         sys.stdout.flush()
         return int(code or 0)
     except _Terminated:

@@ -19,7 +19,8 @@ def connectivity(
     rows: EdgeOptions,
     run: RunOptions,
     neurons: Annotated[
-        Selectors, typer.Option("--neurons", "-n", help=f"Neurons whose partners to find: {NEURON_HELP}.")
+        Selectors,
+        typer.Option("--neurons", "-n", metavar="NEURONS", help=f"Neurons whose partners to find: {NEURON_HELP}."),
     ] = None,
     upstream: Annotated[bool, typer.Option("--upstream/--no-upstream", help="Their inputs.")] = True,
     downstream: Annotated[bool, typer.Option("--downstream/--no-downstream", help="Their outputs.")] = True,
@@ -31,7 +32,9 @@ def connectivity(
     ] = None,
     top: Annotated[
         int | None,
-        typer.Option("--top", min=1, help="Keep this many strongest partners per neuron, in each direction."),
+        typer.Option(
+            "--top", metavar="N", min=1, help="Keep this many strongest partners per neuron, in each direction."
+        ),
     ] = None,
     normalize: Annotated[
         Literal["input", "output"] | None,

@@ -20,7 +20,8 @@ def counts(
     rows: EdgeOptions,
     run: RunOptions,
     neurons: Annotated[
-        Selectors, typer.Option("--neurons", "-n", help=f"Neurons to count: {NEURON_HELP}. Default: all.")
+        Selectors,
+        typer.Option("--neurons", "-n", metavar="NEURONS", help=f"Neurons to count: {NEURON_HELP}. Default: all."),
     ] = None,
 ) -> None:
     """Partners and synapses per neuron: neuron_id, pre, post, pre_synapses, post_synapses."""

@@ -31,27 +31,35 @@ class SourceOptions:
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SOURCE]...",
+            metavar="SOURCE",
             help="Files, folders or globs: .parquet, .feather, .csv, .tsv (also .gz), or - for CSV on stdin.",
             show_default=False,
         ),
     ] = None
     kind: Annotated[Kind | None, typer.Option("--kind", help="Kind of table, where the columns do not tell.")] = None
-    pre_col: Annotated[str | None, typer.Option("--pre-col", help="Column of presynaptic IDs.")] = None
-    post_col: Annotated[str | None, typer.Option("--post-col", help="Column of postsynaptic IDs.")] = None
+    pre_col: Annotated[str | None, typer.Option("--pre-col", metavar="COLUMN", help="Column of presynaptic IDs.")] = (
+        None
+    )
+    post_col: Annotated[
+        str | None, typer.Option("--post-col", metavar="COLUMN", help="Column of postsynaptic IDs.")
+    ] = None
     dataset: Annotated[
         str | None,
-        typer.Option("--dataset", "-d", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."),
+        typer.Option(
+            "--dataset", "-d", metavar="NAME", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."
+        ),
     ] = None
     annotations: Annotated[
         str | None,
         typer.Option("--annotations", "-a", metavar="FILE", help="Annotation table, for criteria and labels."),
     ] = None
     neuron_id_column: Annotated[
-        str | None, typer.Option("--neuron-id-column", help="Column of neuron IDs in the annotations.")
+        str | None,
+        typer.Option("--neuron-id-column", metavar="COLUMN", help="Column of neuron IDs in the annotations."),
     ] = None
     cell_type_column: Annotated[
-        str | None, typer.Option("--cell-type-column", help="Column of cell types in the annotations.")
+        str | None,
+        typer.Option("--cell-type-column", metavar="COLUMN", help="Column of cell types in the annotations."),
     ] = None
     ignore_case: Annotated[bool, typer.Option("--ignore-case", help="Criteria do not heed case.")] = False
 
@@ -61,10 +69,14 @@ class RowOptions:
     """Which synapses count."""
 
     threshold: Annotated[
-        int, typer.Option("--threshold", "-t", min=1, help="Keep pairs of neurons with at least this many synapses.")
+        int,
+        typer.Option(
+            "--threshold", "-t", metavar="N", min=1, help="Keep pairs of neurons with at least this many synapses."
+        ),
     ] = 1
     min_size: Annotated[
-        int | None, typer.Option("--min-size", min=0, help="Keep synapses of at least this size.", show_default=False)
+        int | None,
+        typer.Option("--min-size", metavar="N", min=0, help="Keep synapses of at least this size.", show_default=False),
     ] = None
     clean: Annotated[bool, typer.Option("--clean/--no-clean", help="Drop autapses and rows with a background ID.")] = (
         True
@@ -96,7 +108,8 @@ class RunOptions:
         typer.Option("--max-memory", metavar="SIZE", help="What the engine may hold in memory; beyond, it uses disk."),
     ] = "2GB"
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads. Default: all cores.", show_default=False)
+        int | None,
+        typer.Option("--threads", metavar="N", min=1, help="Threads. Default: all cores.", show_default=False),
     ] = None
     tmp_dir: Annotated[
         str | None, typer.Option("--tmp-dir", metavar="FOLDER", help="Folder for temporary files.", show_default=False)

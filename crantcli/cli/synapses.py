@@ -18,9 +18,12 @@ def synapses(
     source: SourceOptions,
     rows: RowOptions,
     run: RunOptions,
-    pre: Annotated[Selectors, typer.Option("--pre", help=f"Presynaptic neurons: {NEURON_HELP}.")] = None,
+    pre: Annotated[
+        Selectors, typer.Option("--pre", metavar="NEURONS", help=f"Presynaptic neurons: {NEURON_HELP}.")
+    ] = None,
     post: Annotated[
-        Selectors, typer.Option("--post", help="Postsynaptic neurons, likewise; with --pre both must hold.")
+        Selectors,
+        typer.Option("--post", metavar="NEURONS", help="Postsynaptic neurons, likewise; with --pre both must hold."),
     ] = None,
     coordinates: Annotated[
         Literal["nm", "pixels"] | None,

@@ -10,7 +10,7 @@ from crantcli.core.adjacency import LabelledMatrix
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
-from crantcli.schema import KEY
+from crantcli.schema import CORNER, KEY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +66,7 @@ def check_width(columns: int, destination: str, force: bool) -> None:
 
 
 def wide_query(engine: Engine, matrix: LabelledMatrix) -> str:
-    """A query for the wide table: `pre`, then one column per postsynaptic neuron. It can be run once.
+    """A query for the wide table: `pre/post`, then one column per postsynaptic neuron. It can be run once.
 
     Rows are made dense a block at a time, so that the whole is never in memory.
     """
@@ -79,13 +79,15 @@ def wide_query(engine: Engine, matrix: LabelledMatrix) -> str:
     schema = pa.schema([("pre", id_type), *((f"c{number}", number_type) for number in range(len(names)))])
     reader = pa.RecordBatchReader.from_batches(schema, _batches(matrix, schema))
     relation = engine.register("wide", reader)
-    chosen = ", ".join([quote("pre"), *(f"c{number} AS {quote(name)}" for number, name in enumerate(names))])
+    chosen = ", ".join(
+        [f"pre AS {quote(CORNER)}", *(f"c{number} AS {quote(name)}" for number, name in enumerate(names))]
+    )
     return f"SELECT {chosen} FROM {relation}"
 
 
 def _refuse_same_names(names: list[str]) -> None:
     """Column names of a table do not heed case, so neurons that differ in nothing else would become one."""
-    seen = {"pre": "the column of presynaptic IDs"}
+    seen = {CORNER: "the column of presynaptic IDs"}
     for name in names:
         if name.lower() in seen:
             raise UsageError(

@@ -9,7 +9,7 @@ from crantcli.core.sql import quote
 from crantcli.core.table import Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
-from crantcli.schema import INDEX_COLUMNS, KEY, IdType, Kind
+from crantcli.schema import CORNER, INDEX_COLUMNS, KEY, IdType, Kind, listed
 from crantcli.sources.files import Source
 from crantcli.sources.inference import inspect_ids, numeric_types
 from crantcli.sources.recorded import Recorded, read_recorded
@@ -29,7 +29,8 @@ def open_wide(engine: Engine, part: Part, asked_for: bool) -> Table:
         Where the table does not look like one, unless the user says that it is.
     """
     names = list(part.columns)
-    index = next((name for name in names if name in INDEX_COLUMNS), names[0])
+    # Written by pandas, the index comes last.
+    index = next((name for name in names if name in (*INDEX_COLUMNS, CORNER, "pre")), names[0])
     targets = [name for name in names if name != index]
     if not asked_for:
         _check_looks(engine, part, index, targets)
@@ -73,7 +74,7 @@ def _list(values: list[str]) -> str:
 
 def _check_looks(engine: Engine, part: Part, index: str, targets: list[str]) -> None:
     """Whether the columns after the first can be neurons: numbers, or names that stand in the first column too."""
-    if targets and (index in INDEX_COLUMNS or part.recorded[0].command == "adjacency"):
+    if targets and (index in (*INDEX_COLUMNS, CORNER) or part.recorded[0].command == "adjacency"):
         return
     numbered = targets and all(name.lstrip("-").isdigit() for name in targets)
     if targets and not numbered:
@@ -81,7 +82,7 @@ def _check_looks(engine: Engine, part: Part, index: str, targets: list[str]) -> 
         numbered = set(targets) <= {str(row[0]) for row in first}
     if not numbered:
         raise DataError(
-            f"{part.name}: no kind of table has the columns {', '.join(part.columns)}; name the ID columns with "
+            f"{part.name}: no kind of table has the columns {listed(list(part.columns))}; name the ID columns with "
             "--pre-col and --post-col, or say --kind adjacency"
         )
 

@@ -9,7 +9,7 @@ from crantcli.core.table import Annotations, annotation_column
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, Criterion
-from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, near
+from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, listed, near
 from crantcli.sources.inference import inspect_ids
 from crantcli.sources.reader import Part
 
@@ -44,7 +44,7 @@ def open_annotations(
     ids = _column(names, id_column, ANNOTATION_IDS, "--neuron-id-column")
     if ids is None:
         raise DataError(
-            f"{part.name}: no column for neuron IDs ({', '.join(ANNOTATION_IDS)}) among {', '.join(names)}; "
+            f"{part.name}: no column for neuron IDs ({', '.join(ANNOTATION_IDS)}) among {listed(names)}; "
             "name it with --neuron-id-column"
         )
     label = _column(names, type_column, ANNOTATION_TYPES, "--cell-type-column")

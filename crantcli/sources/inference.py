@@ -27,13 +27,16 @@ class TextIds:
 
     def expression(self, column: str, id_type: IdType) -> str:
         """The column as IDs of the wanted type."""
+        value = f"trim({column})"
         if id_type == "BIGINT":
-            return f"TRY_CAST({column} AS BIGINT)"
+            # A bare TRY_CAST of a CSV column is left to the engine's CSV reader, for which NA is an error.
+            return f"TRY_CAST({value} AS BIGINT)"
+        plain = f"CASE WHEN {value} IN {_NULL_WORDS} THEN NULL ELSE {value} END" if self.integer else column
         if not self.pointed:
-            return f"trim({column})" if self.integer else column
+            return plain
         return (
-            f"CASE WHEN regexp_full_match(trim({column}), '{_POINT_ZERO}') "
-            f"THEN regexp_replace(trim({column}), '\\.0*$', '') ELSE {column} END"
+            f"CASE WHEN regexp_full_match({value}, '{_POINT_ZERO}') "
+            f"THEN regexp_replace({value}, '\\.0*$', '') ELSE {plain} END"
         )
 
 

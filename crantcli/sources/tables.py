@@ -111,11 +111,13 @@ def _refuse_float_ids(engine: Engine, files: str, sources: Sequence[Source]) -> 
 
 
 def frame_part(engine: Engine, frame: pd.DataFrame) -> Part:
-    """A pandas DataFrame as a part. Its index is data only in an adjacency."""
+    """A pandas DataFrame as a part. Its index is data where it has a name, and in an adjacency."""
     import json
 
     import pyarrow as pa
 
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()
     labels = [str(label) for label in frame.columns]
     if len(set(labels)) != len(labels):
         raise DataError("the DataFrame has two columns of the same name")
