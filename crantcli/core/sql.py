@@ -6,9 +6,12 @@ The dialect is kept portable: plain joins, groups and windows. Text is quoted he
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from crantcli.schema import IdType, NeuronId
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: Up to this many IDs stand in the query itself, where they tell a sorted Parquet file which row groups to skip.
 INLINE_IDS = 1000
@@ -18,8 +21,13 @@ class SqlEngine(Protocol):
     """What core needs: run text, keep a result under a name, put IDs into a table."""
 
     @property
-    def bitmap_bits(self) -> int:
-        """How many bits a bitmap may have within the memory limit."""
+    def memory(self) -> int:
+        """Bytes that may be held in memory."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Number of threads."""
         ...
 
     def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
@@ -32,6 +40,10 @@ class SqlEngine(Protocol):
 
     def view(self, stem: str, query: str) -> str:
         """Name a query without running it."""
+        ...
+
+    def integers(self, query: str) -> np.ndarray[Any, Any]:
+        """A query's only column, int64 without nulls, as an array."""
         ...
 
     def id_table(self, stem: str, ids: Iterable[NeuronId], id_type: IdType) -> str:

@@ -67,8 +67,8 @@ class Engine:
         parent = Path(tmp_dir or tempfile.gettempdir())
         if not parent.is_dir():
             raise UsageError(f"--tmp-dir {parent}: there is no such folder")
-        self._memory = parse_memory(max_memory)
-        self._threads = threads or os.cpu_count() or 1
+        self.memory = parse_memory(max_memory)
+        self.threads = threads or os.cpu_count() or 1
         sweep(parent, "spill")
         self.scratch = parent / temporary_name("spill")
         self._names: dict[str, int] = {}
@@ -76,8 +76,8 @@ class Engine:
             self.scratch.mkdir()
             self._connection = duckdb.connect(
                 config={
-                    "threads": self._threads,
-                    "memory_limit": f"{self._memory}B",
+                    "threads": self.threads,
+                    "memory_limit": f"{self.memory}B",
                     "temp_directory": str(self.scratch / "blocks"),
                     "preserve_insertion_order": True,
                     "autoinstall_known_extensions": False,
@@ -103,11 +103,6 @@ class Engine:
         with contextlib.suppress(Exception):
             self._connection.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
-
-    @property
-    def bitmap_bits(self) -> int:
-        """Bits of a bitmap that every thread may hold within an eighth of the memory limit."""
-        return self._memory // 8 // self._threads * 8
 
     def interrupt(self) -> None:
         """Stop the query that is running in another thread."""
@@ -177,6 +172,21 @@ class Engine:
         with explained():
             found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
         return {name: column.astype(str) if column.dtype == object else column for name, column in found.items()}
+
+    def integers(self, query: str) -> np.ndarray[Any, Any]:
+        """A query's only column, int64 without nulls, as an array: filled batch by batch, so held in memory once."""
+        import numpy as np
+
+        count = self.execute(f"SELECT count(*) FROM ({query})")[0][0]
+        found = np.empty(count, dtype=np.int64)
+        start = 0
+        with explained():
+            for batch in self.reader(query):
+                column = batch.column(0)
+                values = np.frombuffer(column.buffers()[1], dtype=np.int64, count=len(column), offset=column.offset * 8)
+                found[start : start + len(values)] = values
+                start += len(values)
+        return found
 
     def copy(self, query: str, path: str, options: dict[str, str]) -> None:
         """Write the result of a query to a file. Option values are query text."""
