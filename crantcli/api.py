@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.adjacency import adjacency
@@ -35,10 +34,6 @@ class _Session:
 
     def table(self, source: Any, **reading: Any) -> Table:
         """Open the source."""
-        if isinstance(source, str | Path):
-            source = [str(source)]
-        elif source is not None and not hasattr(source, "columns"):
-            source = [str(path) for path in source]
         return self.space.table(source, Reading(**reading))
 
     def select(self, neurons: Any, table: Table) -> Selection | None:

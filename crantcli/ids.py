@@ -339,7 +339,7 @@ def python_selectors(neurons: Any) -> tuple[Selector, ...]:
         return (neurons,)
     if isinstance(neurons, str):
         return (LiteralId(neurons),)
-    if isinstance(neurons, Iterable):
+    if isinstance(neurons, Iterable) and not isinstance(neurons, bytes):
         return tuple(selector for item in neurons for selector in python_selectors(item))
     if isinstance(neurons, bool) or not hasattr(neurons, "__index__"):
         raise ArgumentTypeError(

@@ -54,7 +54,7 @@ ANNOTATION_IDS = ("root_id", "pt_root_id", "bodyId", "neuron_id", "id")
 ANNOTATION_TYPES = ("cell_type", "type", "primary_type", "celltype")
 
 #: Names that pandas gives to an index when it writes one; not data of the table.
-INDEX_COLUMNS = ("", "Unnamed: 0", "index", "__index_level_0__")
+INDEX_COLUMNS = ("", "Unnamed: 0", "Unnamed: 0.1", "index", "__index_level_0__")
 
 #: Name of the first column of a wide adjacency that we write: it says what rows and columns are.
 CORNER = "pre/post"
@@ -76,12 +76,12 @@ def is_id_column(name: str) -> bool:
     return name == "id" or name.endswith(("_supervoxel_id", "_root_id"))
 
 
-def near(name: str, names: Iterable[str]) -> str:
-    """Names like `name`, for an error message: ` (near names: ...)`, or all of them."""
+def near(name: str, names: Iterable[str], what: str = "columns") -> str:
+    """Names like `name`, for an error message: `near names: ...`, or all of them."""
     known = list(names)
     lower = {candidate.lower(): candidate for candidate in known}
     close = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=4, cutoff=0.5)]
-    return f"near names: {', '.join(close)}" if close else f"columns: {listed(known)}"
+    return f"near names: {', '.join(close)}" if close else f"{what}: {listed(known)}"
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
@@ -117,6 +117,9 @@ def recognise(
     matches = _matches(columns, kind, pre_col, post_col)
     if not matches:
         return None
+    if len({(match.kind, match.pre, match.post) for match in matches}) < len(matches):
+        weights = " and ".join(str(match.weight) for match in matches)
+        raise DataError(f"columns {weights} could each be the weight; drop or rename all but one")
     if len(matches) > 1:
         found = "; ".join(_describe(match) for match in matches)
         raise DataError(

@@ -12,6 +12,9 @@ from pathlib import Path
 
 _numbers = itertools.count()
 
+#: A temporary name, for messages; its group is what the file is for.
+TEMPORARY = r"\.([^/\\\"']+)\.crantcli-[A-Za-z0-9-]+-\d+-\d+\.tmp"
+
 
 def _host() -> str:
     return re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:40] or "host"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.table import Annotations, Table, Totals, merge_filters
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import DataError, UsageError
-from crantcli.ids import Selection, Selector
+from crantcli.errors import ArgumentTypeError, DataError, UsageError
+from crantcli.ids import IdFile, Selection, Selector
 from crantcli.sources.annotations import open_annotations
 from crantcli.sources.datasets import Dataset
-from crantcli.sources.files import expand
+from crantcli.sources.files import Source, expand
 from crantcli.sources.reader import Part
-from crantcli.sources.selection import resolve
+from crantcli.sources.selection import id_file, resolve
 from crantcli.sources.tables import Reading, frame_part, open_table, parts
 
 if TYPE_CHECKING:
@@ -69,9 +70,15 @@ class Workspace:
         return table
 
     def _parts(self, source: Any) -> tuple[list[Part], list[Any]]:
-        if hasattr(source, "columns"):
+        if hasattr(source, "iloc"):
             return [frame_part(self.engine, source)], []
-        files = expand([source] if isinstance(source, str) else list(source), self.engine)
+        try:
+            names = [os.fspath(path) for path in ([source] if isinstance(source, str | os.PathLike) else source)]
+        except TypeError:
+            raise ArgumentTypeError(
+                f"{type(source).__name__} is no source; give a path, a list of paths, or a pandas DataFrame"
+            ) from None
+        files = expand(names, self.engine)
         self.paths += [file.path for file in files]
         return parts(self.engine, [file for file in files if file.format != "npz"]), files
 
@@ -94,6 +101,9 @@ class Workspace:
         """Find the neurons that were named; None where none were."""
         if not selectors:
             return None
+        for path in (id_file(selector) for selector in selectors if isinstance(selector, IdFile)):
+            self.paths.append(path)
+            self.inputs.append(Source(path, "csv", path.name).record())
         selection = resolve(self.engine, selectors, table.id_type, self._annotations)
         self.notes += selection.notes
         return selection

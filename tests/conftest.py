@@ -6,10 +6,11 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,3 +92,17 @@ def real() -> Path:
     if not REAL.is_dir():
         pytest.skip("real data (../shared/data) is not here")
     return REAL
+
+
+@pytest.fixture(scope="session")
+def _database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(config={"threads": 2, "memory_limit": "2GB"}) as connection:
+        yield connection
+
+
+@pytest.fixture
+def one_database(_database: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all engines of a test share a database, each with temporary tables of its own; for the many small questions
+    of a property test, which take less time than to open a database.
+    """
+    monkeypatch.setattr("duckdb.connect", lambda **_: _database.cursor())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from typing import Annotated, Any
 
 import typer
@@ -56,7 +57,11 @@ class _Terminated(BaseException):
     """SIGTERM has come; leave in order, so that temporary files go."""
 
 
+_terminated = threading.Event()
+
+
 def _terminate(*_: Any) -> None:
+    _terminated.set()  # the engine turns whatever is raised while it works into an interruption
     raise _Terminated
 
 
@@ -77,13 +82,13 @@ def run(arguments: list[str]) -> int:
     label = " ".join(["crantcli", *[word for word in arguments[:1] if word in known]])
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = app(arguments or ["--help"], prog_name="crantcli", standalone_mode=False)
-        sys.stdout.flush()
-        return int(code or 0)
+        code = _call(arguments or ["--help"])
+        _flush()
+        return TERMINATED if _terminated.is_set() else code
     except _Terminated:
         return TERMINATED
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return TERMINATED if _terminated.is_set() else INTERRUPTED
     except BrokenPipeError:
         # The reader has what it wants. Python flushes stdout once more at exit, so that must go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -96,6 +101,25 @@ def run(arguments: list[str]) -> int:
         return _report(label, error)
 
 
+def _call(arguments: list[str]) -> int:
+    """Call Typer, which ends the process by itself where a pipe is closed."""
+    try:
+        return int(app(arguments, prog_name="crantcli", standalone_mode=False) or 0)
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            raise stop.__context__ from None
+        raise
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CrantError(f"stdout: cannot be written ({error.strerror})") from None
+
+
 def _report(label: str, error: Exception) -> int:
     message: Any = getattr(error, "format_message", None)
     if isinstance(error, CrantError):
@@ -106,7 +130,7 @@ def _report(label: str, error: Exception) -> int:
         error_line(label, f"{text.rstrip('.')} (see {label} --help)")
         return UsageError.exit_code
     if isinstance(error, OSError):
-        error_line(label, f"{error.filename or 'a file'}: {error.strerror or error}")
+        error_line(label, f"{error.filename or 'a file or stdout'}: {error.strerror or error}")
         return CrantError.exit_code
     error_line(label, f"unexpected {type(error).__name__}: {error}; this is a defect, please report it with --debug")
     return CrantError.exit_code

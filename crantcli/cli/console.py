@@ -9,6 +9,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+#: Columns of a table that is shown on a terminal.
+_WIDEST = 12
+
 
 class Busy(Protocol):
     """Something that can tell how far it is."""
@@ -46,17 +49,18 @@ class Console:
         from rich.console import Console as Terminal
         from rich.table import Table
 
+        shown = len(columns) if len(columns) <= _WIDEST else _WIDEST
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for column in columns:
+        for column in columns[:shown]:
             table.add_column(column, no_wrap=True)
         for row in rows:
-            table.add_row(
-                *("" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value) for value in row)
-            )
+            table.add_row(*map(_cell, row[:shown]))
         terminal = Terminal(highlight=False, markup=False)
         terminal.print(table)
-        if total > len(rows):
-            terminal.print(f"... {total:,} rows; write them all with -o FILE")
+        left_out = [f"{total:,} rows"] if total > len(rows) else []
+        left_out += [f"{len(columns):,} columns"] if len(columns) > shown else []
+        if left_out:
+            terminal.print(f"... {' and '.join(left_out)} in all; write them with -o FILE")
 
     @contextlib.contextmanager
     def busy(self, engine: Busy, label: str) -> Iterator[None]:
@@ -87,6 +91,12 @@ class Console:
                 percent = engine.progress()
                 if 0 <= percent <= 100:
                     bar.update(task, total=100, completed=percent)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def error_line(command: str, message: str) -> None:

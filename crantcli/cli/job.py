@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -76,7 +77,7 @@ class Job:
         return table_format(output, more=(".npz",) if matrix else ())
 
     def _check_stdin(self) -> None:
-        readers = (self.source.sources or []).count("-")
+        readers = [*(self.source.sources or []), self.source.annotations].count("-")
         readers += sum(isinstance(item, IdStdin) for found in self._selectors.values() for item in found)
         if readers > 1:
             raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
@@ -127,7 +128,7 @@ class Work:
     def check_destinations(self) -> None:
         """Refuse destinations that cannot be written, or that are inputs."""
         destinations = self.job.destinations
-        if len({*destinations}) < len(destinations):
+        if len({os.path.realpath(destination) for destination in destinations}) < len(destinations):
             raise UsageError(f"two outputs have the same name: {', '.join(destinations)}")
         for destination in destinations:
             check_destination(destination, self.space.paths)
@@ -142,6 +143,7 @@ class Work:
     def select(self, name: str, table: Table) -> Selection | None:
         """The neurons of one selection option."""
         found = self.space.select(self.job.selectors[name], table)
+        self.check_destinations()
         self.job.selected[name] = found
         return found
 

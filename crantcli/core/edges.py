@@ -58,7 +58,10 @@ def edges(
         raise DataError("--by neuropil needs a column neuropil or roi, and this table has neither")
     notes: list[str] = []
     if table.kind is Kind.SYNAPSES:
-        needed = (*(["size"] if rows.min_size is not None else []), *(["neuropil"] if by_neuropil else []))
+        # Where copies of a synapse differ, the smallest one stays; so its size decides before its neuropil does.
+        copies = by_neuropil and table.has_id and table.has_size and not table.unique_ids
+        sized = rows.min_size is not None or copies
+        needed = (*(["size"] if sized else []), *(["neuropil"] if by_neuropil else []))
         prepared = prepare(engine, table, condition, needed)
         pairs = synapse_pairs(engine, prepared, rows, by_neuropil)
     else:
@@ -112,7 +115,10 @@ def _edge_pairs(
 
 
 def _refuse_repeats(engine: SqlEngine, rows_per_key: str, table: Table) -> None:
-    repeat = engine.execute(f"SELECT pre, post, total FROM {rows_per_key} WHERE total > 1 ORDER BY 1, 2 LIMIT 1")
+    repeat = engine.execute(
+        f"SELECT pre, post, total FROM {rows_per_key} "
+        "WHERE total > 1 AND pre IS NOT NULL AND post IS NOT NULL ORDER BY 1, 2 LIMIT 1"
+    )
     if repeat:
         pre, post, times = repeat[0]
         place = " in one neuropil" if table.has_neuropil else ""

@@ -47,14 +47,23 @@ def convert_positions(table: Table, units: Unit | None) -> tuple[dict[str, str],
         raise UsageError(f"--units {units}: the voxel size is not recorded; say --voxel-size X,Y,Z in nm")
     conversions = {}
     for column, axis in position_columns(table):
-        size, name = table.voxel_size[axis], quote(column)
-        if units == "pixels":
-            conversions[column] = f"CAST(floor({name} / {size!r}) AS BIGINT)"
-        elif size.is_integer():
-            conversions[column] = f"{name} * {int(size)}"
-        else:
-            conversions[column] = f"{name} * CAST({size!r} AS DOUBLE)"
+        convert = _pixels if units == "pixels" else _nanometres
+        conversions[column] = convert(quote(column), table.voxel_size[axis])
     return conversions, units, table.voxel_size
+
+
+def _pixels(nm: str, size: float) -> str:
+    if size.is_integer():
+        return f"CAST(floor({nm} / {size!r}) AS BIGINT)"
+    # What was a whole number of voxels is that voxel again, though 5 * 3.58 / 3.58 is a little less than 5.
+    voxels = f"({nm} / CAST({size!r} AS DOUBLE))"
+    whole = f"round({voxels}) * CAST({size!r} AS DOUBLE) = {nm}"
+    return f"CAST(CASE WHEN {whole} THEN round({voxels}) ELSE floor({voxels}) END AS BIGINT)"
+
+
+def _nanometres(pixels: str, size: float) -> str:
+    # A product of narrow integers would overflow.
+    return f"{pixels} * CAST({int(size)} AS BIGINT)" if size.is_integer() else f"{pixels} * CAST({size!r} AS DOUBLE)"
 
 
 def unit_record(table: Table, columns: Sequence[str], unit: Unit, voxel_size: VoxelSize | None) -> dict[str, Any]:

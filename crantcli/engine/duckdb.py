@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli.core.sql import text
 from crantcli.errors import CrantError, DataError, UsageError
 from crantcli.schema import IdType, NeuronId
-from crantcli.temporary import sweep, temporary_name
+from crantcli.temporary import TEMPORARY, sweep, temporary_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -215,8 +215,11 @@ def explained() -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    line = str(error).strip().splitlines()[0]
-    return re.sub(r"^[A-Za-z ]+ Error: ", "", line)
+    line = re.sub(r"^[A-Za-z ]+ Error: ", "", str(error).strip().splitlines()[0])
+    inner = re.search(r'"exception_message":"((?:[^"\\]|\\.)*)"', line)
+    if inner:
+        line = inner[1].replace("\\", "")
+    return re.sub(TEMPORARY, r"\1", line)
 
 
 def _explain(error: Exception) -> CrantError:
@@ -225,26 +228,38 @@ def _explain(error: Exception) -> CrantError:
     csv = re.search(r"CSV Error on Line: (\d+)", message)
     if csv:
         return _csv_error(message, csv[1])
-    if re.search(
-        r"magic bytes|[Ii]nvalid (Parquet|parquet)|[Tt]hrift|corrupt|[Ss]nappy|[Zz][Ss][Tt][Dd]|gzip|TProtocol", message
-    ):
-        return DataError(f"a file is truncated or damaged: {line}; make it or fetch it again")
     if "No space left" in message:
         return CrantError(f"the disk is full: {line}; free some space, or write elsewhere")
     if "File too large" in message:
         return CrantError(f"a file grew over the limit of the system: {line}")
+    if "CSV Parser state machine" in message:
+        return DataError(
+            f"{_csv_file(message)}: cannot be read as CSV; its lines end in different ways, or a quote is misplaced; "
+            "save the table again with one kind of line end"
+        )
+    damage = r"magic bytes|invalid parquet|too small to be|thrift|tprotocol|corrupt|snappy|zstd|gzip"
+    if re.search(damage, message, re.IGNORECASE):
+        return DataError(f"a file is truncated or damaged: {line}; make it or fetch it again")
     if "Could not convert" in message or "Conversion Error" in message:
         return DataError(line)
     return CrantError(line)
 
 
-def _csv_error(message: str, line: str) -> DataError:
+def _csv_file(message: str) -> str:
     file = re.search(r"^\s*file = (.+)$", message, re.MULTILINE)
-    where = f"{Path(file[1]).name}, " if file else ""
+    return Path(file[1]).name if file else "a table"
+
+
+def _csv_error(message: str, line: str) -> DataError:
+    where = f"{_csv_file(message)}, "
     expected = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
     if expected:
         return DataError(
             f"{where}line {line}: {expected[2]} columns instead of the {expected[1]} of the header; mend the row"
         )
+    if "unicode" in message:
+        return DataError(f"{where}line {line}: is not UTF-8 text; save the table as CSV in UTF-8")
+    if "unterminated quote" in message:
+        return DataError(f"{where}line {line}: a quote is opened and not closed, or stands in the middle; mend the row")
     reason = message.splitlines()[1:3]
     return DataError(f"{where}line {line}: cannot be read as CSV ({'; '.join(reason)}); mend the row")

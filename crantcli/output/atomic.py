@@ -28,8 +28,12 @@ def check_destination(destination: str, inputs: list[Path]) -> None:
     parent = path.parent
     if not parent.is_dir():
         raise UsageError(f"{destination}: there is no folder {parent}; make it first")
-    if not os.access(parent, os.W_OK):
-        raise CrantError(f"{destination}: the folder {parent} cannot be written to")
+    probe = parent / temporary_name(path.name)
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise CrantError(f"{destination}: cannot be written there ({error.strerror})") from None
     for source in inputs:
         same = path.exists() and source.exists() and path.samefile(source)
         if same or path.absolute() == source.absolute():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,26 @@ from crantcli.schema import KEY
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap, Normalize
     from matplotlib.figure import Figure
 
 PICTURES = (".png", ".pdf", ".svg")
 
-#: More neurons than this on an axis, and their IDs are not written beside it.
-_LABELLED = 60
+#: Where no size is given, in inches: the longer side of a matrix at most, its shorter side at least, and its cells at
+#: most.
+_LONG_SIDE, _SHORT_SIDE, _CELL = 6.0, 2.5, 0.4
+
+#: Room for titles of axes and the colour bar, in inches.
+_BESIDE = 1.4
+
+#: Smallest and largest type, in points. IDs beside the axes that would need smaller type are left out.
+_SMALLEST, _LARGEST = 4.0, 9.0
+
+#: A scale that spans more than this factor is logarithmic.
+_SPREAD = 10
+
+#: Part of the colour map that is used: its lightest colours would be lost on white.
+_COLOURS = (0.18, 1.0)
 
 
 @dataclass(frozen=True)
@@ -30,18 +45,18 @@ class Style:
     title : str
     quantity : str
         What a cell's colour stands for; labels the colour bar.
-    figsize : tuple of float
-        Width and height in inches.
+    figsize : tuple of float, or None
+        Width and height in inches; None fits the picture to the matrix, with square cells where it is not too long.
     dpi : int
     cmap : str
-        A perceptually uniform map that is readable in grey and for the colour-blind.
+        A perceptually uniform map from light to dark, readable in grey and for the colour-blind.
     """
 
     title: str = ""
     quantity: str = "synapses"
-    figsize: tuple[float, float] = (8.0, 7.0)
-    dpi: int = 150
-    cmap: str = "viridis_r"
+    figsize: tuple[float, float] | None = None
+    dpi: int = 200
+    cmap: str = "magma_r"
 
 
 def check_picture(destination: str) -> None:
@@ -86,49 +101,118 @@ def draw(matrix: LabelledMatrix, style: Style) -> tuple[Figure, Axes]:
     -------
     tuple of Figure and Axes
     """
-    import numpy as np
-    from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=style.figsize, dpi=style.dpi, layout="constrained")
+    rows, columns = matrix.shape
+    sides = _sides(rows, columns, style.figsize)
+    figure = Figure(figsize=style.figsize or _fitted(matrix, sides), dpi=style.dpi, layout="compressed")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    pixels = int(min(style.figsize) * style.dpi)
-    image = reduce(matrix, pixels, pixels)
-    present = image[np.isfinite(image)]
-    low, high = (float(present.min()), float(present.max())) if present.size else (0.0, 1.0)
-    spread = low > 0 and high / low > 30
-    norm = LogNorm(low, high) if spread else Normalize(min(low, 0.0), high if high > low else low + 1)
-    rows, columns = matrix.shape
-    if image.size:
-        shown = axes.imshow(
-            image,
-            cmap=colormaps[style.cmap].with_extremes(bad="white"),
-            norm=norm,
-            interpolation="nearest",
-            aspect="auto",
-            extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
-        )
-        bar = figure.colorbar(shown, ax=axes, shrink=0.8, pad=0.02)
-        bar.set_label(style.quantity + " (white: none" + (", logarithmic scale)" if spread else ")"))
-    else:
+    axes.set(xlim=(-0.5, max(columns, 1) - 0.5), ylim=(max(rows, 1) - 0.5, -0.5), title=style.title)
+    square = style.figsize is None and math.isclose(sides[0] * columns, sides[1] * rows)
+    axes.set_aspect("equal" if square else "auto")
+    _label(axes, matrix, sides)
+    if not len(matrix.weights):
         axes.text(0.5, 0.5, "no connections", ha="center", va="center", transform=axes.transAxes)
-    _label(axes, matrix)
-    if style.title:
-        axes.set_title(style.title, fontsize=11)
+        return figure, axes
+    norm, colours = _norm(matrix), _colours(style.cmap)
+    _colour_bar(figure, axes, ScalarMappable(norm, colours), matrix, style.quantity)
+    # Lay everything out once: then it is known how many pixels the matrix has. Of more cells, some would not be drawn.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    box = axes.get_window_extent()
+    axes.imshow(
+        reduce(matrix, max(1, int(box.height)), max(1, int(box.width))),
+        cmap=colours,
+        norm=norm,
+        interpolation="nearest",
+        aspect=axes.get_aspect(),
+        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
+    )
     return figure, axes
 
 
-def _label(axes: Axes, matrix: LabelledMatrix) -> None:
-    rows, columns = matrix.shape
-    axes.set_ylabel(f"presynaptic neurons (n = {rows:,})")
-    axes.set_xlabel(f"postsynaptic neurons (n = {columns:,})")
-    for axis, ids, turned in ((axes.yaxis, matrix.pre, 0), (axes.xaxis, matrix.post, 90)):
-        if 0 < len(ids) <= _LABELLED:
-            size = max(3.5, min(9.0, 330.0 / len(ids)))
-            axis.set_ticks(range(len(ids)), [str(neuron) for neuron in ids.tolist()], fontsize=size, rotation=turned)
+def _sides(rows: int, columns: int, figsize: tuple[float, float] | None) -> tuple[float, float]:
+    """Height and width of the matrix in inches: square cells, unless it is too long or too small for them."""
+    if figsize is not None:
+        return max(1.0, figsize[1] - _BESIDE), max(1.0, figsize[0] - _BESIDE)
+    longest = max(rows, columns, 1)
+    longer = min(_LONG_SIDE, max(_SHORT_SIDE, _CELL * longest))
+    return max(_SHORT_SIDE, longer * rows / longest), max(_SHORT_SIDE, longer * columns / longest)
+
+
+def _fitted(matrix: LabelledMatrix, sides: tuple[float, float]) -> tuple[float, float]:
+    """Width and height of a picture in inches: the matrix, and what stands beside it."""
+    height, width = sides
+    left = _written(matrix.pre, _type_size(len(matrix.pre), height))
+    bottom = _written(matrix.post, _type_size(len(matrix.post), width))
+    return width + left + _BESIDE, height + bottom + _BESIDE / 2
+
+
+def _written(ids: np.ndarray[Any, Any], size: float) -> float:
+    """Room for the longest ID, in inches: a character is about 0.64 of its type's size wide."""
+    return 0.64 / 72 * size * max(map(len, map(str, ids.tolist()))) if size and len(ids) else 0.0
+
+
+def _type_size(neurons: int, side: float) -> float:
+    """Type for the IDs of so many neurons along so many inches, in points; 0 where it would be too small."""
+    size = min(_LARGEST, 0.9 * 72 * side / max(neurons, 1))
+    return size if size >= _SMALLEST else 0.0
+
+
+def _norm(matrix: LabelledMatrix) -> Normalize:
+    from matplotlib.colors import LogNorm, Normalize
+
+    low, high = float(matrix.weights.min()), float(matrix.weights.max())
+    if low > 0 and high / low > _SPREAD:
+        return LogNorm(low, high)
+    # The scale starts at the weakest connection there can be: none is white, and no colour of the scale.
+    low = min(low, 1.0)
+    return Normalize(low, high if high > low else low + 1)
+
+
+def _colours(name: str) -> Colormap:
+    import numpy as np
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps[name](np.linspace(*_COLOURS, 256)), name).with_extremes(bad="white")
+
+
+def _colour_bar(figure: Figure, axes: Axes, scale: Any, matrix: LabelledMatrix, quantity: str) -> None:
+    """Numbers as people read them: 1, 2, 5, 10, and not powers of ten."""
+    from matplotlib.colors import LogNorm
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    bar = figure.colorbar(scale, ax=axes, shrink=0.8, pad=0.02)
+    spread = isinstance(scale.norm, LogNorm)
+    whole = matrix.weights.dtype.kind == "i"
+    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if spread else MaxNLocator(6, integer=whole))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    bar.ax.tick_params(labelsize=_LARGEST)
+    bar.set_label(f"{quantity}{', log scale' if spread else ''} (white: none)", fontsize=_LARGEST)
+
+
+def _label(axes: Axes, matrix: LabelledMatrix, sides: tuple[float, float]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    for axis, ids, side, name in (
+        (axes.yaxis, matrix.pre, sides[0], "presynaptic"),
+        (axes.xaxis, matrix.post, sides[1], "postsynaptic"),
+    ):
+        size = _type_size(len(ids), side)
+        axis.set_label_text(f"{name} (n = {len(ids):,}{'' if size else ', in order of ID'})", fontsize=_LARGEST)
+        if size:
+            names = [str(neuron) for neuron in ids.tolist()]
+            turned = 90 if axis is axes.xaxis else 0
+            # A dollar sign in an ID is no formula.
+            axis.set_ticks(range(len(ids)), names, fontsize=size, rotation=turned, parse_math=False)
+        else:
+            axis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+            axis.set_tick_params(labelsize=_LARGEST)
     axes.tick_params(length=2)
 
 

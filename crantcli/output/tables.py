@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
+from crantcli.schema import PANDAS_KEY
 
 #: Suffixes of tables -> how they are written.
 SUFFIXES = (".parquet", ".feather", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
@@ -100,6 +102,11 @@ def _write_feather(engine: Engine, query: str, path: Path, metadata: dict[str, s
     import pyarrow.ipc
 
     reader = engine.reader(query)
+    if PANDAS_KEY in metadata:
+        # `pandas.read_feather` restores attributes from its own record, `read_parquet` from PANDAS_KEY.
+        record: dict[str, Any] = {"columns": [], "column_indexes": [], "index_columns": []}
+        record["attributes"] = json.loads(metadata[PANDAS_KEY])
+        metadata = {**metadata, "pandas": json.dumps(record)}
     schema = reader.schema.with_metadata(metadata)
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     try:
@@ -139,6 +146,9 @@ def write_csv_stream(engine: Engine, query: str, stream: BinaryIO) -> None:
         stream.flush()
     except BrokenPipeError:
         gone = True
+    except OSError as error:
+        engine.interrupt()
+        raise CrantError(f"stdout: cannot be written ({error.strerror})") from None
     except BaseException:
         engine.interrupt()
         raise

@@ -11,13 +11,12 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.schema import CORNER, INDEX_COLUMNS, KEY, IdType, Kind, listed
 from crantcli.sources.files import Source
-from crantcli.sources.inference import inspect_ids, numeric_types
+from crantcli.sources.inference import as_number, first_not_numeric, inspect_ids, numeric_types
+from crantcli.sources.reader import Part, float_message
 from crantcli.sources.recorded import Recorded, read_recorded
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from crantcli.sources.reader import Part
 
 
 def open_wide(engine: Engine, part: Part, asked_for: bool) -> Table:
@@ -30,32 +29,36 @@ def open_wide(engine: Engine, part: Part, asked_for: bool) -> Table:
     """
     names = list(part.columns)
     # Written by pandas, the index comes last.
-    index = next((name for name in names if name in (*INDEX_COLUMNS, CORNER, "pre")), names[0])
+    index = part.index or next((name for name in names if name in (*INDEX_COLUMNS, CORNER, "pre")), names[0])
     targets = [name for name in names if name != index]
     if not asked_for:
         _check_looks(engine, part, index, targets)
     kind = part.columns[index]
     if kind in ("FLOAT", "DOUBLE"):
-        raise DataError(f"{part.name}, column {index}: IDs are stored as floating-point numbers; export them as text")
-    labels = engine.table("labels", "SELECT unnest(?) AS label".replace("?", _list(targets)))
-    in_text = inspect_ids(engine, part.relation, [index]) if kind.startswith("VARCHAR") else {}
-    of_columns = inspect_ids(engine, labels, ["label"])["label"]
+        raise DataError(float_message(index, part.name))
+    labels = engine.table("labels", f"SELECT unnest(CAST({_list(targets)} AS VARCHAR[])) AS label")
+    in_text = inspect_ids(engine, part, [index]) if kind.startswith("VARCHAR") else {}
+    of_columns = inspect_ids(engine, Part(labels, {"label": "VARCHAR"}, f"{part.name}, header"), ["label"])["label"]
     integer = of_columns.integer and (index not in in_text or in_text[index].integer)
     id_type: IdType = "BIGINT" if integer else "VARCHAR"
-    types = numeric_types(engine, part.relation, targets) if part.text else {}
-    wrong = [
-        name for name in targets
-        if (types.get(name) == "VARCHAR" if part.text else part.columns[name].startswith("VARCHAR"))
-    ]  # fmt: skip
-    if wrong and any(engine.execute(f"SELECT count({quote(name)}) FROM {part.relation}")[0][0] for name in wrong):
-        raise DataError(f"{part.name}, column {wrong[0]}: an adjacency holds numbers, and this column does not")
+    in_words = [name for name in targets if part.columns[name].startswith("VARCHAR")]
+    types = numeric_types(engine, part.relation, in_words)
+    for name in in_words:
+        place, value = first_not_numeric(engine, part, name) if types[name] == "VARCHAR" else ("", "")
+        if place:
+            raise DataError(f"{place}: {value!r} is not a number, and an adjacency holds numbers")
     pre = in_text[index].expression(quote(index), id_type) if index in in_text else f"CAST({quote(index)} AS {id_type})"
-    cells = ", ".join(f"TRY_CAST({quote(name)} AS DOUBLE) AS {quote(name)}" for name in targets)
-    listed = ", ".join(quote(name) for name in targets)
+    numbers = [
+        as_number(quote(name), "DOUBLE") if name in types else f"TRY_CAST({quote(name)} AS DOUBLE)" for name in targets
+    ]
+    cells = ", ".join(f"{number} AS {quote(name)}" for number, name in zip(numbers, targets, strict=True))
+    on = ", ".join(quote(name) for name in targets)
+    unpivoted = f"(UNPIVOT (SELECT {pre} AS pre, {cells} FROM {part.relation}) ON {on} INTO NAME label VALUE cell)"
+    if not targets:  # an empty result
+        unpivoted = f"(SELECT {pre} AS pre, '' AS label, 0.0 AS cell FROM {part.relation})"
     cells_long = engine.table(
         "cells",
-        f"SELECT pre, {of_columns.expression('label', id_type)} AS post, cell AS weight FROM "
-        f"(UNPIVOT (SELECT {pre} AS pre, {cells} FROM {part.relation}) ON {listed} INTO NAME label VALUE cell) "
+        f"SELECT pre, {of_columns.expression('label', id_type)} AS post, cell AS weight FROM {unpivoted} "
         "WHERE cell <> 0 AND NOT isnan(cell)",
     )
     whole = engine.execute(f"SELECT coalesce(bool_and(weight = trunc(weight)), true) FROM {cells_long}")[0][0]
@@ -74,7 +77,8 @@ def _list(values: list[str]) -> str:
 
 def _check_looks(engine: Engine, part: Part, index: str, targets: list[str]) -> None:
     """Whether the columns after the first can be neurons: numbers, or names that stand in the first column too."""
-    if targets and (index in (*INDEX_COLUMNS, CORNER) or part.recorded[0].command == "adjacency"):
+    ours = index == CORNER or part.recorded[0].command == "adjacency"
+    if ours or (targets and index in (*INDEX_COLUMNS, part.index)):
         return
     numbered = targets and all(name.lstrip("-").isdigit() for name in targets)
     if targets and not numbered:

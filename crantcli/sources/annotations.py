@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from crantcli.core.sql import quote
 from crantcli.core.table import Annotations, annotation_column
@@ -11,7 +13,7 @@ from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, Criterion
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, listed, near
 from crantcli.sources.inference import inspect_ids
-from crantcli.sources.reader import Part
+from crantcli.sources.reader import Part, float_message
 
 
 def open_annotations(
@@ -89,17 +91,11 @@ def _column(names: list[str], chosen: str | None, known: tuple[str, ...], option
 
 def _id_expression(engine: Engine, part: Part, column: str) -> str:
     kind = part.columns[column]
-    if kind in ("FLOAT", "DOUBLE"):
-        raise DataError(
-            f"{part.name}, column {column}: neuron IDs are stored as floating-point numbers, which cannot hold them "
-            "exactly; export the table again with this column as integers or text"
-        )
+    if kind in ("FLOAT", "DOUBLE") or column in part.floats:
+        raise DataError(float_message(column, part.floats.get(column, part.name)))
     if not kind.startswith(("VARCHAR", "ENUM")):
         return f"CAST({quote(column)} AS BIGINT)"
-    try:
-        found = inspect_ids(engine, part.relation, [column])[column]
-    except DataError as error:
-        raise DataError(f"{part.name}, {error}") from None
+    found = inspect_ids(engine, part, [column])[column]
     id_type: IdType = "BIGINT" if found.integer else "VARCHAR"
     return found.expression(quote(column), id_type)
 
@@ -131,10 +127,11 @@ def matching(engine: Engine, annotations: Annotations, criteria: Criteria) -> tu
     DataError
         Where a column does not exist, or nothing matches.
     """
-    conditions, notes = [], []
+    conditions, notes, advice = [], [], []
     for criterion in criteria.criteria:
-        condition, unmatched = _condition(engine, annotations, criterion)
+        condition, unmatched, near_labels = _condition(engine, annotations, criterion)
         conditions.append(condition)
+        advice += near_labels
         if unmatched and len(criterion.values) > 1:
             notes.append(f"{criterion.column}: no neuron has {', '.join(unmatched)}")
     rows = engine.execute(
@@ -142,11 +139,13 @@ def matching(engine: Engine, annotations: Annotations, criteria: Criteria) -> tu
         f"{' AND '.join(conditions)} GROUP BY id ORDER BY place"
     )
     if not rows:
-        raise DataError(f"{criteria}: no neuron matches; look at the values in the annotations (comparison heeds case)")
+        told = "; ".join(advice) or "look at the values in the annotations"
+        raise DataError(f"{criteria}: no neuron matches; {told} (comparison heeds case, patterns match from the start)")
     return [row[0] for row in rows], notes
 
 
-def _condition(engine: Engine, annotations: Annotations, criterion: Criterion) -> tuple[str, list[str]]:
+def _condition(engine: Engine, annotations: Annotations, criterion: Criterion) -> tuple[str, list[str], list[str]]:
+    """The criterion as query text, the values that no label matches, and labels that are like these."""
     if criterion.column not in annotations.columns:
         raise DataError(
             f"{criterion.column}: the annotations have no such column ({near(criterion.column, annotations.columns)})"
@@ -163,6 +162,9 @@ def _condition(engine: Engine, annotations: Annotations, criterion: Criterion) -
             "WHERE label IS NOT NULL"
         )
     ]
+    if {label.lower() for label in labels} <= {"true", "false"}:
+        # The engine writes true, Python True.
+        criterion = replace(criterion, ignore_case=True)
     matched = {
         value: [label for label in labels if criterion.value_matches(value, label)] for value in criterion.values
     }
@@ -179,5 +181,11 @@ def _condition(engine: Engine, annotations: Annotations, criterion: Criterion) -
     else:
         condition = among(sorted({label for found in matched.values() for label in found}))
     if criterion.negate:
-        return f"NOT coalesce({condition}, false)", []
-    return f"coalesce({condition}, false)", unmatched
+        return f"NOT coalesce({condition}, false)", [], []
+    return f"coalesce({condition}, false)", unmatched, _near_labels(criterion.column, unmatched, labels)
+
+
+def _near_labels(column: str, values: list[str], labels: list[str]) -> list[str]:
+    lower = {label.lower(): label for label in labels}
+    close = [match for value in values for match in difflib.get_close_matches(value.lower(), lower, n=4)]
+    return [f"{column} has {', '.join(lower[match] for match in dict.fromkeys(close))}"] if close else []

@@ -93,7 +93,8 @@ def find_dataset(name: str | None) -> Dataset | None:
         return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, live=True)
     known = [*crantb.DATASTACKS, *own]
     raise UsageError(
-        f"--dataset {name}: unknown ({near(name, known)}); a file must end in .toml, names stand in {listed}"
+        f"--dataset {name}: unknown ({near(name, known, 'known names')}); "
+        f"a file must end in .toml, names stand in {listed}"
     )
 
 

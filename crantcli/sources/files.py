@@ -139,6 +139,8 @@ def _source(path: Path) -> Source:
 def _from_stdin(engine: Engine) -> Source:
     """Keep standard input in a file, since a table is looked at more than once."""
     path = engine.scratch / "stdin.csv"
+    if path.exists() or path.with_suffix(".csv.gz").exists():
+        raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
     with path.open("rb") as file:
@@ -174,6 +176,9 @@ def read_header(source: Source) -> CsvHeader:
     candidates = "\t,;" if ".tsv" in source.path.name.lower() else ",\t;"
     delimiter = next((mark for mark in candidates if mark in line), candidates[0])
     names = tuple(name.strip() for name in next(csv.reader([line], delimiter=delimiter)))
+    if "" in names:  # pandas calls an index that it reads back so, and one more the second time
+        unnamed = "Unnamed: 0" if "Unnamed: 0" not in names else "Unnamed: 0.1"
+        names = tuple(name or unnamed for name in names)
     seen: dict[str, str] = {}
     for name in names:
         if name.lower() in seen:
@@ -187,7 +192,7 @@ def read_header(source: Source) -> CsvHeader:
 def csv_relation(sources: Sequence[Source], header: CsvHeader) -> str:
     """A FROM expression that reads CSV files as text, refusing rows that do not fit the header."""
     listed = ", ".join(text(str(source.path)) for source in sources)
-    names = ", ".join(f"{quote(name or 'Unnamed: 0')}: 'VARCHAR'" for name in header.columns)
+    names = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in header.columns)
     return (
         f"read_csv([{listed}], auto_detect = false, header = true, delim = {text(header.delimiter)}, quote = '\"', "
         f"escape = '\"', columns = {{{names}}}, null_padding = false, nullstr = '', max_line_size = 33554432)"

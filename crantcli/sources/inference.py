@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.schema import IdType
+
+if TYPE_CHECKING:
+    from crantcli.sources.reader import Part
 
 #: How programs write a missing value into a column of numbers.
 _NULL_WORDS = "('NA', 'N/A', 'nan', 'NaN', 'NAN', 'null', 'NULL', 'None', '<NA>')"
@@ -57,14 +61,13 @@ def _state(column: str) -> str:
     )
 
 
-def inspect_ids(engine: Engine, relation: str, columns: Sequence[str]) -> dict[str, TextIds]:
+def inspect_ids(engine: Engine, part: Part, columns: Sequence[str]) -> dict[str, TextIds]:
     """Look at every value of text columns that hold IDs.
 
     Parameters
     ----------
     engine : Engine
-    relation : str
-        A FROM expression.
+    part : Part
     columns : sequence of str
 
     Returns
@@ -74,34 +77,42 @@ def inspect_ids(engine: Engine, relation: str, columns: Sequence[str]) -> dict[s
     Raises
     ------
     DataError
-        Where IDs have gone through a floating-point number, naming column, row and value.
+        Where IDs have gone through a floating-point number, naming file, column, row and value.
     """
     if not columns:
         return {}
     counted = ", ".join(f"histogram({_state(quote(column))})" for column in columns)
-    found = engine.execute(f"SELECT {counted} FROM {relation}")[0]
+    found = engine.execute(f"SELECT {counted} FROM {part.relation}")[0]
     result = {}
     for column, counts in zip(columns, found, strict=True):
         states: dict[str, int] = dict(counts or {})
         names = states.get("name", 0) + states.get("large", 0)
         if states.get("damaged") or (states.get("fraction") and not names):
             wrong = "damaged" if states.get("damaged") else "fraction"
-            row, value = _first(engine, relation, column, wrong)
+            place, value = first_row(engine, part, column, f"{_state('v')} = '{wrong}'")
             raise DataError(
-                f"column {column}, row {row}: ID {value} has gone through a floating-point number and may have lost "
+                f"{place}: ID {value} has gone through a floating-point number and may have lost "
                 "digits; export the table again with this column as integers or text"
             )
         result[column] = TextIds(integer=not names, pointed=bool(states.get("pointed")))
     return result
 
 
-def _first(engine: Engine, relation: str, column: str, state: str) -> tuple[int, str]:
-    """Number (from 1, header not counted) and value of the first row in a state."""
-    row, value = engine.execute(
-        f"SELECT n, v FROM (SELECT row_number() OVER () AS n, {quote(column)} AS v FROM {relation}) "
-        f"WHERE {_state('v')} = '{state}' ORDER BY n LIMIT 1"
-    )[0]
-    return int(row), str(value)
+def first_row(engine: Engine, part: Part, column: str, condition: str) -> tuple[str, str]:
+    """Where the first value `v` of a column that meets a condition stands, and the value; empty text where none does.
+
+    Rows count from 1, the header not counted, in each file anew.
+    """
+    file = "filename" if len(part.files) > 1 and "filename" not in part.columns else "''"
+    found = engine.execute(
+        "SELECT file, place, CAST(v AS VARCHAR) FROM (SELECT *, n - min(n) OVER (PARTITION BY file) + 1 AS place FROM "
+        f"(SELECT {file} AS file, row_number() OVER () AS n, {quote(column)} AS v FROM {part.relation})) "
+        f"WHERE {condition} ORDER BY n LIMIT 1"
+    )
+    if not found:
+        return "", ""
+    path, row, value = found[0]
+    return f"{part.files.get(path, part.name)}, column {column}, row {row}", str(value)
 
 
 def numeric_types(engine: Engine, relation: str, columns: Sequence[str]) -> dict[str, str]:
@@ -112,18 +123,19 @@ def numeric_types(engine: Engine, relation: str, columns: Sequence[str]) -> dict
     for column in columns:
         name = quote(column)
         null = f"{name} IS NULL OR trim({name}) IN {_NULL_WORDS}"
-        tests.append(f"coalesce(bool_and({null} OR TRY_CAST(TRY_CAST({name} AS BIGINT) AS VARCHAR) = {name}), false)")
-        tests.append(
-            f"coalesce(bool_and({null} OR (regexp_full_match({name}, '{_FLOAT}') AND NOT regexp_full_match({name}, "
-            f"'[-+]?0[0-9]+') AND (abs(TRY_CAST({name} AS DOUBLE)) < {_EXACT} OR contains(lower({name}), 'e')))), "
-            "false)"
+        # What cannot be cast gives null, which bool_and would pass over.
+        whole = f"coalesce(TRY_CAST(TRY_CAST({name} AS BIGINT) AS VARCHAR) = {name}, false)"
+        real = (
+            f"coalesce(regexp_full_match({name}, '{_FLOAT}') AND NOT regexp_full_match({name}, '[-+]?0[0-9]+') "
+            f"AND (abs(TRY_CAST({name} AS DOUBLE)) < {_EXACT} OR contains(lower({name}), 'e')), false)"
         )
+        tests += [f"coalesce(bool_and({null} OR {test}), false)" for test in (whole, real)]
         tests.append(f"count(*) FILTER ({name} IS NOT NULL AND trim({name}) NOT IN {_NULL_WORDS})")
     found = engine.execute(f"SELECT {', '.join(tests)} FROM {relation}")[0]
     result = {}
     for number, column in enumerate(columns):
-        whole, real, present = found[3 * number : 3 * number + 3]
-        result[column] = "VARCHAR" if not present else "BIGINT" if whole else "DOUBLE" if real else "VARCHAR"
+        is_whole, is_real, present = found[3 * number : 3 * number + 3]
+        result[column] = "VARCHAR" if not present else "BIGINT" if is_whole else "DOUBLE" if is_real else "VARCHAR"
     return result
 
 
@@ -132,11 +144,7 @@ def as_number(column: str, numeric_type: str) -> str:
     return f"CASE WHEN trim({column}) IN {_NULL_WORDS} THEN NULL ELSE TRY_CAST({column} AS {numeric_type}) END"
 
 
-def first_not_numeric(engine: Engine, relation: str, column: str) -> tuple[int, str]:
-    """Number (from 1) and value of the first row whose value is not a number."""
-    name = quote(column)
-    row, value = engine.execute(
-        f"SELECT n, v FROM (SELECT row_number() OVER () AS n, {name} AS v FROM {relation}) "
-        f"WHERE v IS NOT NULL AND trim(v) NOT IN {_NULL_WORDS} AND TRY_CAST(v AS DOUBLE) IS NULL ORDER BY n LIMIT 1"
-    )[0]
-    return int(row), str(value)
+def first_not_numeric(engine: Engine, part: Part, column: str) -> tuple[str, str]:
+    """Where the first value of a text column stands that is not a number, and the value; empty text if all are."""
+    wrong = f"v IS NOT NULL AND trim(v) NOT IN {_NULL_WORDS} AND TRY_CAST(v AS DOUBLE) IS NULL"
+    return first_row(engine, part, column, wrong)

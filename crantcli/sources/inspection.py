@@ -30,6 +30,8 @@ def describe(name: str) -> dict[str, Any]:
         Where it is damaged.
     """
     path = Path(name)
+    if path.is_dir():
+        raise UsageError(f"{name} is a folder; give one file")
     if not path.is_file():
         raise UsageError(f"{name}: there is no such file")
     suffix = path.suffix.lower()
@@ -138,7 +140,7 @@ def _pdf_keywords(data: bytes) -> str:
     """The Keywords of a PDF that matplotlib wrote: a literal string with backslash escapes, or UTF-16."""
     import re
 
-    found = re.search(rb"/Keywords \((.*?[^\\])\)\s*/", data + b" /", re.DOTALL)
+    found = re.search(rb"/Keywords \((.*?[^\\])\)\s*(?:/|>>)", data, re.DOTALL)
     if not found:
         return "null"
     raw = re.sub(rb"\\([()\\])", rb"\1", found[1].replace(b"\\n", b"\n").replace(b"\\r", b"\r"))

@@ -9,12 +9,16 @@ from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.schema import AXES, INDEX_COLUMNS, POSITIONS, IdType, Kind, Recognition, is_id_column
-from crantcli.sources.inference import TextIds, as_number, first_not_numeric, inspect_ids, numeric_types
+from crantcli.sources.inference import TextIds, as_number, first_not_numeric, first_row, inspect_ids, numeric_types
 from crantcli.sources.recorded import Recorded
 
 _INTEGERS = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT", "UHUGEINT",
 }  # fmt: skip
+
+#: A position as text: `[1, 2, 3]`, `[1 2 3]`, NumPy's `[ 1.  2.5  3. ]`, or without brackets.
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+_POSITION = rf"\s*(?:array)?[\[(\s]*{_NUMBER}(?:[\s,;]+{_NUMBER}){{2}}[\s,\])]*"
 
 
 @dataclass
@@ -29,6 +33,12 @@ class Part:
         Where the format tells.
     null_free : set of str
         Columns known to have no nulls.
+    files : dict of str to str
+        Path -> what to call the file in messages.
+    floats : dict of str to str
+        Columns that hold floats in one of the files -> that file. Beside integers they would become floats.
+    index : str or None
+        The column that was the index of a DataFrame.
     """
 
     relation: str
@@ -39,6 +49,9 @@ class Part:
     null_free: set[str] = field(default_factory=set)
     recorded: list[Recorded] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    floats: dict[str, str] = field(default_factory=dict)
+    index: str | None = None
 
 
 def float_message(column: str, file: str) -> str:
@@ -82,16 +95,13 @@ class Reader:
         in_text = []
         for column in id_columns:
             kind = self._part.columns[column]
-            if kind in ("FLOAT", "DOUBLE"):
-                raise DataError(float_message(column, self._part.name))
+            if kind in ("FLOAT", "DOUBLE") or column in self._part.floats:
+                raise DataError(float_message(column, self._part.floats.get(column, self._part.name)))
             if kind.startswith(("VARCHAR", "ENUM")):
                 in_text.append(column)
             elif kind not in _INTEGERS and kind != "DECIMAL" and kind != '"NULL"':
                 raise DataError(f"{self._part.name}, column {column}: IDs are integers or text, not {kind}")
-        try:
-            return inspect_ids(self._engine, self._part.relation, in_text)
-        except DataError as error:
-            raise DataError(f"{self._part.name}, {error}") from None
+        return inspect_ids(self._engine, self._part, in_text)
 
     @property
     def integer_ids(self) -> bool:
@@ -130,15 +140,15 @@ class Reader:
 
     def _numeric(self, role: str, column: str) -> str:
         """Type of a column that must hold numbers; refuse it where a value is none."""
-        relation, name = self._part.relation, quote(column)
+        relation = self._part.relation
         kind = self._part.columns[column]
         if kind.startswith("VARCHAR"):
             kind = numeric_types(self._engine, relation, [column])[column]
-            present = self._engine.execute(f"SELECT count({name}) FROM {relation}")[0][0]
-            if kind == "VARCHAR" and present:
-                row, value = first_not_numeric(self._engine, relation, column)
-                raise DataError(f"{self._part.name}, column {column}, row {row}: {value!r} is not a number ({role})")
-            kind = "BIGINT" if kind == "VARCHAR" else kind
+            if kind == "VARCHAR":
+                place, value = first_not_numeric(self._engine, self._part, column)
+                if place:
+                    raise DataError(f"{place}: {value!r} is not a number ({role})")
+                kind = "DOUBLE"
         elif kind in _INTEGERS or kind == "BOOLEAN":
             kind = "BIGINT"
         elif kind not in ("FLOAT", "DOUBLE") and not kind.startswith("DECIMAL"):
@@ -148,11 +158,14 @@ class Reader:
         if role == "weight":
             number = self._number(column, kind)
             missing, whole = self._engine.execute(
-                f"SELECT count(*) FILTER ({number} IS NULL OR isnan(CAST({number} AS DOUBLE))), "
+                f"SELECT count(*) FILTER (NOT coalesce(isfinite(CAST({number} AS DOUBLE)), false)), "
                 f"coalesce(bool_and({number} = trunc({number}) AND abs({number}) < 9e15), true) FROM {relation}"
             )[0]
             if missing:
-                raise DataError(f"{self._part.name}, column {column}: {missing:,} rows have no weight")
+                place, _ = first_row(
+                    self._engine, self._part, column, "NOT coalesce(isfinite(TRY_CAST(v AS DOUBLE)), false)"
+                )
+                raise DataError(f"{place}: no weight, or not a finite one ({missing:,} such rows)")
             kind = "BIGINT" if whole else "DOUBLE"
         return kind
 
@@ -198,6 +211,8 @@ class Reader:
             for number, axis in enumerate(AXES):
                 column = f"{name}_{axis}"
                 expression = chosen[self._split[column]] if column in self._split else self._element(name, number)
+                if self._part.columns[self._split.get(column, name)].startswith("UBIGINT"):
+                    expression = f"CAST({expression} AS BIGINT)"
                 listed.append(f"{expression} AS {quote(column)}")
         return listed
 
@@ -207,23 +222,21 @@ class Reader:
         if kind.startswith("STRUCT"):
             return f"{column}.{AXES[number]}"
         if kind.endswith("]"):
-            self._check_lengths(name, f"len({column}) <> 3")
+            self._check(name, "len(v) <> 3")
             return f"{column}[{number + 1}]"
-        numbers = f"regexp_extract_all({column}, '[-+]?[0-9]+\\.?[0-9]*(?:[eE][-+]?[0-9]+)?')"
-        self._check_lengths(name, f"len({numbers}) <> 3")
+        if not kind.startswith("VARCHAR"):
+            raise DataError(f"{self._part.name}, column {name}: a position is a list, or text such as [1, 2, 3]")
+        self._check(name, f"NOT regexp_full_match(v, '{_POSITION}')")
+        numbers = f"regexp_extract_all({column}, '{_NUMBER}')"
         real = self._engine.execute(
             f"SELECT coalesce(bool_or(regexp_matches({column}, '[.eE]')), false) FROM {self._part.relation}"
         )[0][0]
         return f"TRY_CAST({numbers}[{number + 1}] AS {'DOUBLE' if real else 'BIGINT'})"
 
-    def _check_lengths(self, name: str, wrong: str) -> None:
-        found = self._engine.execute(
-            f"SELECT n, v FROM (SELECT row_number() OVER () AS n, CAST({quote(name)} AS VARCHAR) AS v, {wrong} AS bad "
-            f"FROM {self._part.relation}) WHERE bad ORDER BY n LIMIT 1"
-        )
-        if found:
-            row, value = found[0]
-            raise DataError(f"{self._part.name}, column {name}, row {row}: {value} is not a position of three numbers")
+    def _check(self, name: str, wrong: str) -> None:
+        place, value = first_row(self._engine, self._part, name, wrong)
+        if place:
+            raise DataError(f"{place}: {value} is not a position of three numbers")
 
 
 def _positions(types: dict[str, str]) -> tuple[tuple[str, ...], dict[str, str], dict[str, None]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,20 +12,20 @@ from crantcli.core.table import Annotations
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, Selection, Selector, parse_id
-from crantcli.schema import ANNOTATION_IDS, IdType, NeuronId
+from crantcli.schema import ANNOTATION_IDS, IdType, NeuronId, listed, near
 from crantcli.sources.annotations import matching, open_annotations
-from crantcli.sources.files import Source, expand, file_format, read_header
+from crantcli.sources.files import Source, file_format, read_header
 from crantcli.sources.tables import parts
 
 
 def check_files(selectors: Sequence[Selector]) -> None:
     """Refuse files that do not exist, before any work is done."""
     for selector in selectors:
-        if isinstance(selector, IdFile) and not _path(selector).is_file():
+        if isinstance(selector, IdFile) and not id_file(selector).is_file():
             raise UsageError(f"{selector}: there is no such file")
 
 
-def _path(selector: IdFile) -> Path:
+def id_file(selector: IdFile) -> Path:
     """The file of a selector; a colon may be part of its name."""
     whole = Path(f"{selector.path}:{selector.column}")
     return whole if selector.column and whole.is_file() else Path(selector.path)
@@ -67,7 +69,7 @@ def _ids(
     engine: Engine, selector: Selector, id_type: IdType, annotations: Annotations | None, notes: list[str]
 ) -> Iterable[NeuronId]:
     if isinstance(selector, LiteralId):
-        return [parse_id(selector.value, id_type)]
+        return [_literal(selector.value, id_type)]
     if isinstance(selector, IdStdin):
         return _from_lines(sys.stdin.read().splitlines(), "stdin", id_type)
     if isinstance(selector, IdFile):
@@ -80,6 +82,15 @@ def _ids(
     return _typed(ids, id_type, str(selector))
 
 
+def _literal(value: str, id_type: IdType) -> NeuronId:
+    try:
+        return parse_id(value, id_type)
+    except DataError as error:
+        if re.fullmatch(r"[^\W\d][\w/.-]*", value):
+            raise DataError(f"{error}; to select by annotation write COLUMN=VALUE, such as cell_type={value}") from None
+        raise
+
+
 def _typed(ids: Iterable[NeuronId], id_type: IdType, what: str) -> list[NeuronId]:
     try:
         return [parse_id(str(neuron), id_type) for neuron in ids]
@@ -88,28 +99,36 @@ def _typed(ids: Iterable[NeuronId], id_type: IdType, what: str) -> list[NeuronId
 
 
 def _from_file(engine: Engine, selector: IdFile, id_type: IdType) -> list[NeuronId]:
-    path = _path(selector)
-    column = None if path.name == f"{selector.path}:{selector.column}" else selector.column
+    path = id_file(selector)
+    column = selector.column if path == Path(selector.path) else None
     kind = file_format(path.name)
     source = Source(path, kind or "csv", path.name)
     if kind in ("parquet", "arrow"):
         return _from_table(engine, source, column, id_type)
-    header = read_header(source)
-    is_table = column is not None or len(header.columns) > 1 or header.columns[0] in ANNOTATION_IDS
-    if is_table:
+    lines = _lines(source)
+    first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    if column is not None or (first and first == lines[0] and len(read_header(source).columns) > 1):
         return _from_table(engine, source, column, id_type)
-    import gzip
+    return _from_lines(lines, path.name, id_type)
 
-    opener = gzip.open if path.name.endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8-sig") as file:
-        return _from_lines(file.read().splitlines(), path.name, id_type)
+
+def _lines(source: Source) -> list[str]:
+    opener = gzip.open if source.name.endswith(".gz") else open
+    try:
+        with opener(source.path, "rt", encoding="utf-8-sig") as file:
+            return file.read().splitlines() or [""]
+    except UnicodeDecodeError:
+        raise DataError(f"{source.name}: is not UTF-8 text; write one ID a line, or give a table") from None
+    except (OSError, EOFError) as error:
+        raise DataError(f"{source.name}: cannot be read ({error}); is it damaged?") from None
 
 
 def _from_lines(lines: Iterable[str], name: str, id_type: IdType) -> list[NeuronId]:
-    found = []
+    """IDs one a line; empty lines, comments and a header among them count for nothing."""
+    found: list[NeuronId] = []
     for number, line in enumerate(lines, 1):
         value = line.strip()
-        if not value or value.startswith("#") or (number == 1 and value in ANNOTATION_IDS):
+        if not value or value.startswith("#") or (not found and value.strip('"') in ANNOTATION_IDS):
             continue
         try:
             found.append(parse_id(value.strip('"'), id_type))
@@ -119,8 +138,15 @@ def _from_lines(lines: Iterable[str], name: str, id_type: IdType) -> list[Neuron
 
 
 def _from_table(engine: Engine, source: Source, column: str | None, id_type: IdType) -> list[NeuronId]:
-    opened = open_annotations(
-        engine, parts(engine, expand([str(source.path)], engine) if source.format != "csv" else [source]), column
-    )
+    found = parts(engine, [source])
+    names = list(found[0].columns)
+    if column is not None and column not in names:
+        raise DataError(f"@{source.name}:{column}: there is no such column ({near(column, names)})")
+    if column is None and not set(names) & set(ANNOTATION_IDS):
+        raise DataError(
+            f"{source.name}: no column for neuron IDs ({', '.join(ANNOTATION_IDS)}) among {listed(names)}; "
+            f"name it with @{source.name}:COLUMN, or write one ID a line"
+        )
+    opened = open_annotations(engine, found, column)
     rows = engine.execute(f"SELECT id FROM {opened.every_row} WHERE id IS NOT NULL ORDER BY row")
     return _typed([row[0] for row in rows], id_type, source.name)

@@ -20,12 +20,11 @@ from crantcli.schema import (
     IdType,
     Kind,
     Recognition,
-    is_id_column,
     recognise,
 )
 from crantcli.sources import adjacencies
 from crantcli.sources.files import Source, arrow_metadata, csv_relation, read_header, stage_arrow
-from crantcli.sources.reader import Part, Reader, float_message
+from crantcli.sources.reader import Part, Reader
 from crantcli.sources.recorded import Recorded, combine, read_recorded, resolve_units
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Reading:
 def parts(engine: Engine, sources: Sequence[Source]) -> list[Part]:
     """Group files that can be read together, and look at their headers and footers."""
     parquet = [source for source in sources if source.format == "parquet"]
-    found = [_parquet_part(engine, parquet)] if parquet else []
+    found = [_parquet_part(engine, files) for files in _same_columns(engine, parquet)]
     for source in sources:
         if source.format == "arrow":
             staged = _parquet_part(engine, [Source(stage_arrow(engine, source), "parquet", source.name)])
@@ -66,10 +65,26 @@ def parts(engine: Engine, sources: Sequence[Source]) -> list[Part]:
         if source.format == "csv":
             layouts.setdefault(read_header(source), []).append(source)
     for header, files in layouts.items():
-        names = {name or "Unnamed: 0": "VARCHAR" for name in header.columns}
+        names = dict.fromkeys(header.columns, "VARCHAR")
         records = [source.record() for source in files]
-        found.append(Part(csv_relation(files, header), names, files[0].name, True, None, set(), [Recorded()], records))
+        named = {str(source.path): source.name for source in files}
+        relation = csv_relation(files, header)
+        found.append(Part(relation, names, files[0].name, True, None, set(), [Recorded()], records, named))
     return found
+
+
+def _same_columns(engine: Engine, sources: Sequence[Source]) -> list[list[Source]]:
+    """Group Parquet files by the names of their columns, which may be spelled in different ways."""
+    if len(sources) < 2:
+        return [[source] for source in sources]
+    files = "[" + ", ".join(text(str(source.path)) for source in sources) + "]"
+    names = dict(
+        engine.execute(f"SELECT file_name, list_sort(list(name)) FROM parquet_schema({files}) GROUP BY file_name")
+    )
+    groups: dict[tuple[str, ...], list[Source]] = {}
+    for source in sources:
+        groups.setdefault(tuple(names[str(source.path)]), []).append(source)
+    return list(groups.values())
 
 
 def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
@@ -80,7 +95,11 @@ def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
     metadata: dict[str, dict[str, str]] = {}
     for file, key, value in engine.execute(f"SELECT file_name, key, value FROM parquet_kv_metadata({files})"):
         metadata.setdefault(file, {})[bytes(key).decode()] = bytes(value).decode("utf-8", "replace")
-    _refuse_float_ids(engine, files, sources)
+    names = {str(source.path): source.name for source in sources}
+    floats = engine.execute(
+        f"SELECT name, file_name FROM parquet_schema({files}) WHERE duckdb_type IN ('FLOAT', 'DOUBLE') "
+        "ORDER BY name, file_name DESC"
+    )
     null_free = engine.execute(
         f"SELECT path_in_schema FROM parquet_metadata({files}) GROUP BY path_in_schema "
         "HAVING bool_and(coalesce(stats_null_count, 1) = 0)"
@@ -95,19 +114,9 @@ def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
         {row[0] for row in null_free},
         recorded,
         [source.record() for source in sources],
+        names,
+        {column: names.get(file, sources[0].name) for column, file in floats},
     )
-
-
-def _refuse_float_ids(engine: Engine, files: str, sources: Sequence[Source]) -> None:
-    """Look at each file's own types: read together, integers beside floats would become floats."""
-    known = {name for pair in SYNAPSE_PAIRS for name in pair}
-    floating = engine.execute(
-        f"SELECT file_name, name FROM parquet_schema({files}) WHERE duckdb_type IN ('FLOAT', 'DOUBLE') ORDER BY ALL"
-    )
-    names = {str(source.path): source.name for source in sources}
-    for file, column in floating:
-        if is_id_column(column) or column in known:
-            raise DataError(float_message(column, names.get(file, file)))
 
 
 def frame_part(engine: Engine, frame: pd.DataFrame) -> Part:
@@ -116,23 +125,34 @@ def frame_part(engine: Engine, frame: pd.DataFrame) -> Part:
 
     import pyarrow as pa
 
-    if any(name is not None for name in frame.index.names):
-        frame = frame.reset_index()
     labels = [str(label) for label in frame.columns]
     if len(set(labels)) != len(labels):
         raise DataError("the DataFrame has two columns of the same name")
     plain = frame.set_axis(labels, axis="columns")
-    if recognise(labels) is None and len(plain.columns):
-        plain = plain.reset_index(names="index")
+    levels = enumerate(frame.index.names)
+    named = {str(name): level for level, name in levels if name is not None and str(name) not in labels}
+    for number, (name, level) in enumerate(named.items()):
+        plain.insert(number, name, frame.index.get_level_values(level))
+    index = next(iter(named)) if len(named) == 1 else None
+    if not named and labels and frame.index.nlevels == 1 and recognise(labels) is None:
+        index = next(name for name in ("index", "__index_level_0__") if name not in labels)
+        plain.insert(0, index, frame.index)
     try:
         data = pa.Table.from_pandas(plain, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(f"the DataFrame has a column of mixed types: {str(error).splitlines()[0]}") from None
+    except (pa.ArrowException, OverflowError) as error:
+        reason = "; ".join(map(str, error.args)).splitlines()[0]
+        raise DataError(f"the DataFrame has a column of mixed or unknown types: {reason}") from None
     relation = engine.register("frame", data)
     types = dict(engine.columns(f"SELECT * FROM {relation}"))
     recorded = read_recorded({"PANDAS_ATTRS": json.dumps(frame.attrs, default=str)})
     return Part(
-        relation, types, "DataFrame", False, len(frame), set(), [recorded], [{"name": "DataFrame", "rows": len(frame)}]
+        relation,
+        types,
+        "DataFrame",
+        rows=len(frame),
+        recorded=[recorded],
+        records=[{"name": "DataFrame", "rows": len(frame)}],
+        index=index,
     )
 
 
@@ -159,12 +179,13 @@ def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source],
             raise UsageError("an .npz adjacency is read alone; give one file")
         return adjacencies.open_npz(engine, matrices[0])
     recognised = [_recognise(part, reading) for part in found]
-    kinds = {match.kind if match else Kind.ADJACENCY for match in recognised}
+    kinds: dict[Kind, str] = {}
+    for part, match in zip(found, recognised, strict=True):
+        kinds.setdefault(match.kind if match else Kind.ADJACENCY, part.name)
     if len(kinds) > 1:
-        raise DataError(
-            f"the files hold different kinds of table ({', '.join(sorted(kinds))}); give one kind at a time"
-        )
-    if kinds == {Kind.ADJACENCY}:
+        told = ", ".join(f"{name} reads as {kind}" for kind, name in kinds.items())
+        raise DataError(f"the files hold different kinds of table ({told}); give one kind at a time")
+    if set(kinds) == {Kind.ADJACENCY}:
         if len(found) > 1 or len(found[0].records) > 1:
             raise UsageError("an adjacency is read alone; give one file")
         return adjacencies.open_wide(engine, found[0], reading.kind is Kind.ADJACENCY)

@@ -1,0 +1,51 @@
+# All that `make demo` and `make test` need is make and Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PYTEST := $(BIN)/python -m pytest -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench reference clean
+
+help:
+	@echo 'make demo       install into .venv and run every command on the sample data, into demo/'
+	@echo 'make test       the tests'
+	@echo 'make check      ruff, format, mypy, tests: what has to pass'
+	@echo 'make bench      speed and memory on generated tables; N=20000000 for that many synapses'
+	@echo 'make reference  write the reference and the output of examples into README.md anew'
+	@echo 'make clean      remove what the others made'
+
+demo: $(VENV)/.user
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh sample_data/demo.sh demo
+
+test: $(VENV)/.developer
+	$(PYTEST)
+
+check: $(VENV)/.developer
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(PYTEST)
+
+bench: $(VENV)/.developer
+	$(BIN)/python tests/benchmarks/run.py $(if $(N),--n $(N))
+
+reference: $(VENV)/.developer
+	$(BIN)/python tests/readme.py
+
+clean:
+	rm -rf demo build dist *.egg-info $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .snakemake
+	find crantcli tests sample_data -name __pycache__ -prune -exec rm -rf {} +
+
+# Empty files say which packages are installed; a newer pyproject.toml installs them again.
+$(VENV)/.user: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("crantcli needs Python 3.11 or newer; say which with PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.developer: $(VENV)/.user
+	$(PIP) --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,44 @@
+#!/bin/sh
+# From raw tables to figures, on both sample brains: sh sample_data/demo.sh [FOLDER]
+# Every line is a command that you could type. Running it again gives the same files, byte for byte.
+set -eu
+cd "$(dirname "$0")/.."
+out=${1:-demo}
+mkdir -p "$out"
+unset CRANT_DEFAULT_DATASET
+
+brain=sample_data/sample.toml
+worm=sample_data/celegans_edges.csv
+cells=sample_data/celegans_cells.csv
+
+echo "== Invented brain: 40,000 synapses"
+# The synapses that ring neurons of type ER2 make, and where they sit.
+crantcli synapses -d $brain --pre cell_type=ER2 -o "$out/er2_synapses.parquet"
+# Who talks to whom with at least five synapses, and of which type they are.
+crantcli connectivity -d $brain -t 5 --annotate cell_type,side -o "$out/edges.csv"
+# The same by cell type, as fractions of each type's whole input.
+crantcli connectivity -d $brain --by type --normalize input -o "$out/types.csv"
+# Partners and synapses of every neuron.
+crantcli counts -d $brain -o "$out/counts.parquet"
+# Ring neurons onto compass neurons: a matrix for Python, a table for a spreadsheet, a figure.
+crantcli adjacency -d $brain --pre cell_class=ER --post cell_type=EPG/PEG -o "$out/ring_to_compass.npz" --plot "$out/ring_to_compass.png"
+crantcli adjacency -d $brain --pre cell_class=ER --post cell_type=EPG/PEG -o "$out/ring_to_compass.csv"
+
+echo "== C. elegans: 4,879 measured connections"
+# The strongest connections, and each one's share of what its target receives.
+crantcli connectivity $worm -a $cells -t 10 --annotate cell_class --normalize input -o "$out/worm_edges.csv"
+crantcli connectivity $worm -a $cells --by type -o "$out/worm_classes.parquet"
+crantcli counts $worm -o "$out/worm_counts.csv"
+# Excitatory motor neurons of the nerve cord onto the muscles of the body wall.
+crantcli adjacency $worm -a $cells --pre cell_type=DA,DB,VA,VB --post cell_type=dBWM,vBWM -o "$out/worm_motor.npz" --plot "$out/worm_motor.png"
+crantcli adjacency $worm -o "$out/worm.parquet" --plot "$out/worm.pdf"
+
+echo "== What was made"
+printf '%-32s %-10s %8s  %s\n' file kind rows "made by"
+for file in "$out"/*; do
+    crantcli info --quiet "$file" | awk -v file="$file" '
+        $1 == "kind" { kind = $2 }
+        $1 == "rows" { rows = $2 }
+        $1 == "made" { $1 = $2 = $3 = ""; made = $0 }
+        END { sub(/^ +/, "", made); printf "%-32s %-10s %8s  %s\n", file, kind, rows, made }'
+done

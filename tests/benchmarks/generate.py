@@ -1,0 +1,170 @@
+"""Makes tables that are skewed like real ones: `python generate.py synapses|ids|neurons|edges PATH ...`.
+
+Synapses: a neuron's share of all synapses is lognormal, most partners are near, a pair of neurons has one or two
+synapses in the median and more than a hundred at the top, and two in a hundred synapses have an end in the background.
+Rows stand in no order of neurons; synapse ids are dense, shuffled within each chunk of rows.
+A partner is a hash of the neuron and of the partner's rank, so that pairs come back in every chunk and nothing about
+them is held in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Array = np.ndarray[Any, Any]
+
+SEED = 20_240_229
+CHUNK = 500_000  # rows, also of a row group
+FIRST_ID = 2**59  # where CAVE's IDs of layer-8 chunks start: 576460752303423488
+SPARSE = 0x1E3779B97F4A7C15  # odd, so that multiplying by it modulo 2^63 gives no id twice
+BACKGROUND = 0.02
+NEAR = 200  # typical distance of a near partner, in neurons
+
+
+@dataclass(frozen=True)
+class Population:
+    """Neurons along an axis of the brain.
+
+    Attributes
+    ----------
+    ids : ndarray of int64, shape (neurons,)
+    outputs, inputs : ndarray of float64, shape (neurons,)
+        Cumulated shares of all synapses.
+    partners : ndarray of float64, shape (neurons,)
+        How many ranks a neuron's postsynaptic partners have.
+    """
+
+    ids: Array
+    outputs: Array
+    inputs: Array
+    partners: Array
+
+
+def population(synapses: int) -> Population:
+    """The neurons of a table with that many synapses: one per 700."""
+    rng = np.random.default_rng(SEED)
+    number = max(1000, synapses // 700)
+    ids = rng.permutation(FIRST_ID + np.cumsum(rng.integers(1, 3000, number)))
+    outputs, inputs = (rng.lognormal(0, 1.2, number) for _ in range(2))
+    outputs /= outputs.sum()
+    partners = np.maximum(3, outputs * synapses)
+    return Population(ids, np.cumsum(outputs), np.cumsum(inputs / inputs.sum()), partners)
+
+
+def _mixed(values: Array) -> Array:
+    """Hash 64-bit numbers (the finaliser of splitmix64)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _partner(neurons: Population, pre: Array, rank: Array) -> Array:
+    """The partner of each rank: three in four are near, the others anywhere, popular neurons first."""
+    mixed = _mixed((pre.astype(np.uint64) << np.uint64(32)) + rank.astype(np.uint64))
+    drawn = ((mixed >> np.uint64(12)) + 0.5) * 2.0**-52
+    side = np.where(drawn < 0.5, 1, -1)
+    away = side * (NEAR * np.log(np.where(drawn < 0.5, 2 * drawn, 2 - 2 * drawn))).astype(np.int64)
+    near = (mixed & np.uint64(3)) != 0
+    last = len(neurons.ids) - 1
+    return np.where(near, (pre + away) % len(neurons.ids), np.minimum(np.searchsorted(neurons.inputs, drawn), last))
+
+
+def chunks(synapses: int) -> Iterator[pa.Table]:
+    """The synapse table, some rows at a time; the same for the same number of synapses."""
+    neurons = population(synapses)
+    last = len(neurons.ids) - 1
+    for start in range(0, synapses, CHUNK):
+        rng = np.random.default_rng([SEED, start])
+        rows = min(CHUNK, synapses - start)
+        pre = np.minimum(np.searchsorted(neurons.outputs, rng.random(rows)), last)
+        rank = (neurons.partners[pre] * rng.random(rows) ** 2.5).astype(np.int64)
+        post = _partner(neurons, pre, rank)
+        lost = rng.random(rows)
+        x = pre * (800_000 / len(neurons.ids)) + rng.normal(0, 10_000, rows)
+        yield pa.table(
+            {
+                "id": start + 1 + rng.permutation(rows),
+                "pre_pt_root_id": np.where(lost < BACKGROUND / 2, 0, neurons.ids[pre]),
+                "post_pt_root_id": np.where(lost > 1 - BACKGROUND / 2, 0, neurons.ids[post]),
+                "size": (rng.lognormal(4.5, 1, rows)).astype(np.int32),
+                "ctr_pt_position_x": x.astype(np.int32),
+                "ctr_pt_position_y": rng.integers(0, 600_000, rows, dtype=np.int32),
+                "ctr_pt_position_z": rng.integers(0, 400_000, rows, dtype=np.int32),
+            }
+        )
+
+
+def write_synapses(path: Path, synapses: int) -> None:
+    """Write the synapse table."""
+    _write(path, chunks(synapses))
+
+
+def write_ids(path: Path, source: Path, how: str) -> None:
+    """Copy a synapse table without its synapse ids (`none`), or with such as lie far apart (`sparse`)."""
+    file = pq.ParquetFile(source)
+    groups = (file.read_row_group(number) for number in range(file.num_row_groups))
+    if how == "none":
+        _write(path, (group.drop_columns(["id"]) for group in groups))
+    else:
+        _write(path, (group.set_column(0, "id", pa.array(_spread(group["id"].to_numpy()))) for group in groups))
+
+
+def _spread(ids: Array) -> Array:
+    return ((ids.astype(np.uint64) * np.uint64(SPARSE)) & np.uint64(2**63 - 1)).astype(np.int64)
+
+
+def write_neurons(path: Path, synapses: int, number: int) -> None:
+    """Write the IDs of some neurons, one a line."""
+    chosen = np.random.default_rng(SEED).choice(population(synapses).ids, number, replace=False)
+    path.write_text("".join(f"{neuron}\n" for neuron in chosen))
+
+
+def write_edges(path: Path, neurons: int, entries: int) -> None:
+    """Write an edge table in no order: different pairs of neurons, heavy-tailed weights."""
+    rng = np.random.default_rng(SEED)
+    ids = FIRST_ID + np.cumsum(rng.integers(1, 3000, neurons))
+    cells = rng.permutation(np.unique(rng.integers(0, neurons**2, entries + entries // 10)))[:entries]
+    weight = 1 + rng.lognormal(0, 1.5, len(cells)).astype(np.int64)
+    _write(path, iter([pa.table({"pre": ids[cells // neurons], "post": ids[cells % neurons], "weight": weight})]))
+
+
+def _write(path: Path, tables: Iterator[pa.Table]) -> None:
+    """Write tables as row groups of one file, which appears when it is whole."""
+    unfinished = path.with_suffix(".tmp")
+    first = next(tables)
+    with pq.ParquetWriter(unfinished, first.schema) as writer:
+        writer.write_table(first, row_group_size=CHUNK)
+        for table in tables:
+            writer.write_table(table, row_group_size=CHUNK)
+    unfinished.rename(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="what", required=True)
+    for name, writer, arguments in (
+        ("synapses", write_synapses, {"synapses": int}),
+        ("ids", write_ids, {"source": Path, "how": str}),
+        ("neurons", write_neurons, {"synapses": int, "number": int}),
+        ("edges", write_edges, {"neurons": int, "entries": int}),
+    ):
+        command = commands.add_parser(name, help=writer.__doc__)
+        command.add_argument("path", type=Path)
+        for argument, kind in arguments.items():
+            command.add_argument(argument, type=kind)
+        command.set_defaults(writer=writer)
+    given = vars(parser.parse_args())
+    del given["what"]
+    given.pop("writer")(**given)
+
+
+if __name__ == "__main__":
+    main()

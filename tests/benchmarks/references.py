@@ -1,0 +1,74 @@
+"""What we compare with, each run as a process of its own: `python references.py NAME ARGUMENT...`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+
+#: The threshold of the benchmarks, and the memory limit of a command that is given none.
+THRESHOLD = 5
+MEMORY = "2GB"
+
+
+def _duckdb(statement: str) -> list[tuple[object, ...]]:
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as spilled:
+        config = {"threads": os.cpu_count() or 1, "memory_limit": MEMORY, "temp_directory": spilled}
+        with duckdb.connect(config=config) as connection:
+            return connection.execute(statement).fetchall()
+
+
+def duckdb_edges(source: str, destination: str) -> None:
+    """The edge list as one bare statement."""
+    _duckdb(
+        f"COPY (SELECT pre_pt_root_id AS pre, post_pt_root_id AS post, count(*) AS weight FROM '{source}' "
+        "WHERE pre_pt_root_id <> 0 AND post_pt_root_id <> 0 AND pre_pt_root_id <> post_pt_root_id "
+        f"GROUP BY ALL HAVING count(*) >= {THRESHOLD} ORDER BY weight DESC, pre, post) "
+        f"TO '{destination}' (FORMAT parquet)"
+    )
+
+
+def pandas_edges(source: str, destination: str) -> None:
+    """The edge list as one writes it in a notebook."""
+    import pandas as pd
+
+    rows = pd.read_parquet(source, columns=["pre_pt_root_id", "post_pt_root_id"]).set_axis(["pre", "post"], axis=1)
+    rows = rows[(rows["pre"] != 0) & (rows["post"] != 0) & (rows["pre"] != rows["post"])]
+    weights = rows.groupby(["pre", "post"]).size().rename("weight").reset_index()
+    weights = weights[weights["weight"] >= THRESHOLD]
+    weights.sort_values(["weight", "pre", "post"], ascending=[False, True, True]).to_parquet(destination, index=False)
+
+
+def duckdb_lookup(source: str, neurons: str, side: str, destination: str) -> None:
+    """The synapses of some neurons as one bare statement."""
+    with open(neurons) as file:
+        listed = ", ".join(file.read().split())
+    _duckdb(
+        f"COPY (SELECT * FROM '{source}' WHERE {side}_pt_root_id IN ({listed}) AND pre_pt_root_id <> 0 AND "
+        "post_pt_root_id <> 0 AND pre_pt_root_id <> post_pt_root_id ORDER BY pre_pt_root_id, post_pt_root_id, id) "
+        f"TO '{destination}' (FORMAT parquet)"
+    )
+
+
+def duckdb_sort(source: str, destination: str) -> None:
+    """The sorted table as one bare statement."""
+    _duckdb(
+        f"COPY (SELECT * FROM '{source}' WHERE pre_pt_root_id <> 0 AND post_pt_root_id <> 0 AND pre_pt_root_id <> "
+        "post_pt_root_id ORDER BY pre_pt_root_id, post_pt_root_id, id) "
+        f"TO '{destination}' (FORMAT parquet, ROW_GROUP_SIZE 200000)"
+    )
+
+
+def contents(path: str, column: str, destination: str) -> None:
+    """How many rows a file has and what a column of it adds up to, as JSON."""
+    found = _duckdb(f"SELECT count(*), CAST(sum({column}) AS VARCHAR) FROM '{path}'")[0]
+    with open(destination, "w") as file:
+        json.dump(found, file)
+
+
+if __name__ == "__main__":
+    function = {f.__name__: f for f in (duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, contents)}[sys.argv[1]]
+    function(*sys.argv[2:])

@@ -1,0 +1,213 @@
+"""Speed and memory against bare statements and pandas: `python tests/benchmarks/run.py --n 20000000 --only edges`.
+
+Every figure is that of a process of its own. Ratios are what counts; seconds depend on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from measure import Usage, best, run
+
+HERE = Path(__file__).resolve().parent
+SAMPLE = HERE.parents[1] / "sample_data" / "synapses.parquet"
+NEURONS = 100  # of a lookup
+MATRIX = (20_000, 5_000_000)  # neurons on both axes of the adjacency, entries
+
+Measure = Literal["wall", "cpu", "peak"]
+
+
+def python(*arguments: object) -> list[str]:
+    return [sys.executable, *map(str, arguments)]
+
+
+def crantcli(*arguments: object) -> list[str]:
+    installed = Path(sys.executable).with_name("crantcli")
+    start = [str(installed)] if installed.exists() else python("-m", "crantcli")
+    return [*start, *map(str, arguments)]
+
+
+def reference(*arguments: object) -> list[str]:
+    return python(HERE / "references.py", *arguments)
+
+
+def report(
+    name: str, ours: Usage, other: Usage | None = None, target: float | None = None, measure: Measure = "wall"
+) -> None:
+    """Print one line. The target is of the ratio or, where there is nothing to compare with, of our own figure."""
+    value = getattr(ours, measure)
+    ratio = value / getattr(other, measure) if other else None
+    judged = value if ratio is None else ratio
+    verdict = "" if target is None else "ok" if judged <= target else "over"
+    unit = {"wall": "", "cpu": " cpu", "peak": " MB"}[measure]
+    shown = "" if ratio is None else f"{ratio:6.2f}{unit}"
+    goal = "" if target is None else f"<= {target:g}{unit}"
+    print(f"{name:<34} {ours!s:<33} {other or ''!s:<33} {shown:<10} {goal:<11} {verdict}".rstrip(), flush=True)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the tables are, and how they are measured."""
+
+    folder: Path
+    synapses: int
+    repeat: int
+    pandas: bool
+
+    def made(self, name: str, what: str, *arguments: object) -> Path:
+        """A generated file, made where it is not there yet."""
+        path = self.folder / name
+        if not path.exists():
+            run(python(HERE / "generate.py", what, path, *arguments))
+        return path
+
+    @property
+    def table(self) -> Path:
+        return self.made(f"synapses-{self.synapses}.parquet", "synapses", self.synapses)
+
+    def table_with_ids(self, how: str) -> Path:
+        return self.made(f"synapses-{self.synapses}-{how}.parquet", "ids", self.table, how)
+
+    @property
+    def neurons(self) -> Path:
+        return self.made(f"neurons-{self.synapses}.txt", "neurons", self.synapses, NEURONS)
+
+    @property
+    def sorted(self) -> Path:
+        path = self.folder / f"sorted-{self.synapses}.parquet"
+        if not path.exists():
+            run(crantcli("synapses", self.table, "-q", "-o", path))
+        return path
+
+    def out(self, name: str) -> Path:
+        return self.folder / f"out-{name}"
+
+    def best(self, *commands: list[str]) -> list[Usage]:
+        return best(self.repeat, *commands)
+
+    def same(self, column: str, *paths: Path) -> None:
+        """Fail where the files differ in rows or in the sum of a column."""
+        found = []
+        for path in paths:
+            run(reference("contents", path, column, self.out("contents.json")))
+            found.append(json.loads(self.out("contents.json").read_text()))
+        if any(other != found[0] for other in found[1:]):
+            raise RuntimeError(f"the results differ (rows, sum of {column}): {found}")
+
+
+def _connectivity(table: Path, out: Path, *more: str) -> list[str]:
+    return crantcli("connectivity", table, "-t", 5, "-q", "-o", out, *more)
+
+
+def edges(bench: Bench) -> None:
+    """The thresholded edge list."""
+    ours, bare, notebook = (bench.out(f"{name}.parquet") for name in ("edges", "bare", "pandas"))
+    mine, theirs = bench.best(_connectivity(bench.table, ours), reference("duckdb_edges", bench.table, bare))
+    report("edges / bare DuckDB", mine, theirs, 1.35)
+    bench.same("weight", ours, bare)
+    if bench.pandas:
+        slow = run(reference("pandas_edges", bench.table, notebook))
+        report("edges / pandas", mine, slow, 0.4)
+        bench.same("weight", ours, notebook)
+
+
+def memory(bench: Bench) -> None:
+    """The edge list within 1 GB."""
+    little, much = (
+        _connectivity(bench.table, bench.out("edges.parquet"), "--max-memory", size) for size in ("1GB", "16GB")
+    )
+    bounded, unbounded = bench.best(little, much)
+    report("memory 1GB / 16GB", bounded, unbounded, 1.2)
+    report("memory 1GB, peak", bounded, target=1500, measure="peak")
+
+
+def once(bench: Bench) -> None:
+    """What it costs that a synapse counts once."""
+    tables = (bench.table_with_ids("none"), bench.table, bench.table_with_ids("sparse"), bench.sorted)
+    none, dense, sparse, ours = bench.best(*(_connectivity(table, bench.out("edges.parquet")) for table in tables))
+    report("once, dense ids / no ids", dense, none, 1.2)
+    report("once, sparse ids / no ids", sparse, none)
+    report("once, file of ours / no ids", ours, none)
+
+
+def lookup(bench: Bench) -> None:
+    """All synapses of some neurons."""
+    table, bare, ours = bench.table, bench.out("bare.parquet"), bench.out("rows.parquet")
+    found: dict[str, Usage] = {}
+    for side in ("pre", "post"):
+        question = (f"--{side}", f"@{bench.neurons}", "-q", "-o", ours)
+        found[side], theirs = bench.best(
+            crantcli("synapses", table, *question),
+            reference("duckdb_lookup", table, bench.neurons, side, bare),
+        )
+        report(f"lookup --{side} / bare DuckDB", found[side], theirs, 2)
+        bench.same("id", ours, bare)
+    in_order = bench.folder / f"sorted-{bench.synapses}.parquet"
+    sorting = run(crantcli("synapses", table, "-q", "-o", in_order))
+    report("sort / bare DuckDB", sorting, run(reference("duckdb_sort", table, bare)))
+    bench.same("id", in_order, bare)
+    for side in ("pre", "post"):
+        (quick,) = bench.best(crantcli("synapses", in_order, f"--{side}", f"@{bench.neurons}", "-q", "-o", ours))
+        report(f"lookup --{side}, sorted / unsorted", quick, found[side])
+
+
+def adjacency(bench: Bench) -> None:
+    """A large matrix, as numbers and as a picture."""
+    table = bench.made("edges.parquet", "edges", *MATRIX)
+    matrix, picture, bare = bench.best(
+        crantcli("adjacency", table, "-q", "-o", bench.out("matrix.npz")),
+        crantcli("adjacency", table, "-q", "--plot", bench.out("matrix.png")),
+        python("-c", "import numpy, matplotlib.figure, matplotlib.backends.backend_agg"),
+    )
+    for name, ours in (("npz", matrix), ("png", picture)):
+        report(f"adjacency .{name} / importing numpy", ours, bare)
+        report(f"adjacency .{name}, peak", ours, target=1600, measure="peak")
+
+
+def startup(bench: Bench) -> None:
+    """What a command costs that does next to nothing."""
+    mine, bare, small = best(
+        7,
+        crantcli("--help"),
+        python("-c", "import typer"),
+        _connectivity(SAMPLE, bench.out("edges.parquet")),
+    )
+    report("startup --help / import typer", mine, bare, 3, "cpu")
+    report("startup, sample edges / typer", small, bare, None, "cpu")
+
+
+BENCHMARKS: dict[str, Callable[[Bench], None]] = {
+    function.__name__: function for function in (edges, memory, once, lookup, adjacency, startup)
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=lambda text: int(float(text)), default=2_000_000, help="synapses (2,000,000)")
+    parser.add_argument("--only", metavar="NAME,...", default=",".join(BENCHMARKS), help=f"of {', '.join(BENCHMARKS)}")
+    parser.add_argument("--folder", type=Path, help="keep the tables here; default: a temporary folder")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each command; the best counts (3)")
+    parser.add_argument("--no-pandas", action="store_true", help="leave pandas out: it takes 140 bytes a synapse")
+    given = parser.parse_args()
+    names = given.only.split(",")
+    unknown = sorted({*names} - {*BENCHMARKS})
+    if unknown:
+        parser.error(f"--only {unknown[0]}: one of {', '.join(BENCHMARKS)}")
+    with tempfile.TemporaryDirectory(prefix="crantcli-bench-") as temporary:
+        folder = given.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        bench = Bench(folder, given.n, given.repeat, not given.no_pandas)
+        print(f"{given.n:,} synapses\n{'':<34} {'ours':<33} {'reference':<33} {'ratio':<10} target", flush=True)
+        for name in names:
+            BENCHMARKS[name](bench)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""What README.md shows and what the commands say, kept the same.
+
+`python tests/readme.py` writes the command reference and the examples' output into README.md anew; test_docs.py only
+compares.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from crantcli.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+START, END = "<!-- reference:start -->\n", "<!-- reference:end -->\n"
+CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
+MARK = "\x1e"
+
+
+def commands() -> dict[str, Any]:
+    """The commands as Typer made them, in the order of the help."""
+    group: Any = get_command(app)
+    return dict(group.commands)
+
+
+def fences(language: str, text: str | None = None) -> list[str]:
+    """Contents of the fenced code blocks in one language."""
+    text = README.read_text(encoding="utf-8") if text is None else text
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+# The examples
+
+
+def steps(block: str) -> list[tuple[str, str]]:
+    """Commands of a console block, `\\` at a line's end continuing them, and the output shown below each."""
+    found: list[tuple[str, str]] = []
+    lines = iter(block.splitlines(keepends=True))
+    for line in lines:
+        if line.startswith("$ "):
+            command = line
+            while command.endswith("\\\n"):
+                command += next(lines)
+            found.append((command, ""))
+        else:
+            found[-1] = (found[-1][0], found[-1][1] + line)
+    return found
+
+
+def clone(folder: Path) -> Path:
+    """Make a folder look like a clone in which `make demo` has been run once."""
+    shutil.copytree(ROOT / "sample_data", folder / "sample_data")
+    (folder / "demo").mkdir()
+    return folder
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Of someone who has just installed crantcli, with a home of their own."""
+    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    homes = {name: f"{home}/.{name.lower()}" for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
+    # Unbuffered, so that stdout and stderr come in the order in which a terminal shows them.
+    return {**kept, "PATH": path, "HOME": str(home), **homes, "PYTHONUNBUFFERED": "1"}
+
+
+def outputs(commands: Sequence[str], folder: Path) -> list[str]:
+    """Run commands one after the other in one shell, and return what each printed, stdout and stderr together."""
+    script = "exec 2>&1\n" + "".join(
+        f"{command.removeprefix('$ ')}\ncode=$?; printf '\\036'; (exit $code)\n" for command in commands
+    )
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, encoding="utf-8", check=False, timeout=300,
+    )  # fmt: skip
+    return done.stdout.split(MARK)[: len(commands)]
+
+
+def refreshed(text: str, folder: Path) -> str:
+    """README.md with the output that its commands have today."""
+    blocks = [steps(block) for block in CONSOLE.findall(text)]
+    printed = iter(outputs([command for block in blocks for command, _ in block], folder))
+    renewed = iter(["".join(f"{command}{next(printed)}" for command, _ in block) for block in blocks])
+    return CONSOLE.sub(lambda _: next(renewed), text)
+
+
+# The reference
+
+
+def reference() -> str:
+    """The command reference in Markdown: what `--help` says, with the options that commands share told once."""
+    helps = {name: (command, _options(command)) for name, command in commands().items()}
+    readers = {name: options for name, (_, options) in helps.items() if "--pre-col COLUMN" in options}
+    first, *others = readers.values()
+    shared = {names: meaning for names, meaning in first.items() if all(names in other for other in others)}
+    parts = [f"### Options of {', '.join(readers)}\n", _table(shared)]
+    for name, (command, options) in helps.items():
+        known = shared if name in readers else {}
+        own = {names: meaning for names, meaning in options.items() if names not in known}
+        example, *further = command.epilog.split("\n\n")
+        parts += [
+            f"### crantcli {name}\n",
+            f"{command.help}\n",
+            f"```text\ncrantcli {name} {'[SOURCE]...' if name in readers else 'FILE'} [OPTIONS]\n```\n",
+            _table(own),
+            f"```sh\n{example.removeprefix('Example: ')}\n```\n",
+            *(f"{paragraph}\n" for paragraph in further),
+        ]
+    return "\n".join(parts)
+
+
+def _options(command: Any) -> dict[str, str]:
+    """Names of each option, with what it takes -> what it means."""
+    context = typer.Context(command)
+    records = [item.get_help_record(context) for item in command.params if item.name != "help"]
+    return {names if names.startswith("-") else names.split()[0]: meaning for names, meaning in records}
+
+
+def _table(options: dict[str, str]) -> str:
+    cells = [(names.replace("|", "\\|"), meaning.replace("|", "\\|")) for names, meaning in options.items()]
+    return "\n".join(["| option | meaning |", "| --- | --- |", *(f"| `{a}` | {b} |" for a, b in cells)]) + "\n"
+
+
+def with_reference(text: str) -> str:
+    """README.md with today's reference between its markers."""
+    head, rest = text.split(START)
+    _, tail = rest.split(END)
+    return f"{head}{START}\n{reference()}\n{END}{tail}"
+
+
+def main() -> None:
+    """Write README.md anew."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        text = refreshed(README.read_text(encoding="utf-8"), clone(Path(folder)))
+    README.write_text(with_reference(text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

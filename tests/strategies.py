@@ -1,0 +1,203 @@
+"""Small tables in which everything collides, and how to compare what comes back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from oracle import Ledger, Neuron, Row, Rules
+
+#: Repeatable runs, in which an engine that takes its time to start is no failure.
+SETTINGS = settings(
+    max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+FEWER = settings(SETTINGS, max_examples=15)
+
+#: Neurons of one table; the first is the background. The second lot is one number to a float.
+SMALL: tuple[Neuron, ...] = (0, 1, 2, 3, 4)
+NEAR: tuple[Neuron, ...] = (0, 576460752641833773, 576460752641833774, 576460752641833775, 576460752700000001)
+TEXT: tuple[Neuron, ...] = ("0", "NA", "b", "B", "pc_10", "é")
+ABSENT: dict[type, Neuron] = {int: 576460752641833776, str: "nobody"}
+
+NEUROPILS = ("EB", "FB", "NO/x", None)
+TYPES = ("ER2", "ER10", "NA", "nan", "EPG/PEG", None)
+_INTEGERS = ("id", "pre", "post", "pre_pt_root_id", "post_pt_root_id", "root_id", "size", "weight")
+
+
+def frame(rows: Iterable[Row], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows as a DataFrame: integers as nullable Int64, text as objects."""
+    rows = list(rows)
+    data = {}
+    for name in columns:
+        values = [row.get(name) for row in rows]
+        plain = all(value is None or isinstance(value, int) for value in values)
+        if name in _INTEGERS and plain:
+            data[name] = pd.array(values, dtype="Int64")
+        else:
+            data[name] = values if name == "weight" else pd.array(values, dtype=object)
+    return pd.DataFrame(data, columns=list(columns))
+
+
+def cell(value: Any) -> Any:
+    """A value as plain Python has it."""
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def tuples(found: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """The rows of a DataFrame."""
+    columns = [[cell(value) for value in found.iloc[:, number]] for number in range(found.shape[1])]
+    return list(zip(*columns, strict=True))
+
+
+def as_csv(rows: Iterable[Sequence[Any]]) -> list[list[str]]:
+    """Rows as a CSV reader gives them."""
+    return [["" if value is None else str(value) for value in row] for row in rows]
+
+
+def as_json(ledger: Ledger, unit: str) -> dict[str, Any]:
+    """A ledger as `--json` and the provenance tell it."""
+    ends = {"read", "merged", "kept"}
+    merged = {"merged": ledger["merged"]} if unit == "edges" else {}
+    removed = {step: number for step, number in ledger.items() if step not in ends}
+    return {"unit": unit, "read": ledger["read"], "removed": removed, **merged, "kept": ledger["kept"]}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A table, with the neurons that it is about."""
+
+    rows: list[Row]
+    columns: tuple[str, ...]
+    neurons: tuple[Neuron, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        return frame(self.rows, self.columns)
+
+    def has(self, column: str) -> bool:
+        return column in self.columns
+
+
+@st.composite
+def synapse_tables(draw: st.DrawFn, *, sizes: bool | None = None, neuropils: bool | None = None) -> Drawn:
+    """Synapses with background, nulls, autapses and repeated rows. One id never stands for different neurons."""
+    neurons = draw(st.sampled_from([SMALL, NEAR, TEXT]))
+    ids = draw(st.sampled_from(["none", "near", "far", "text"]))
+    optional = {
+        "size": draw(st.booleans()) if sizes is None else sizes,
+        "neuropil": draw(st.booleans()) if neuropils is None else neuropils,
+    }
+    # A few neurons stand more often than the rest, so that pairs repeat.
+    one = st.sampled_from([*neurons[1:], *neurons[1:3], *neurons[1:3], neurons[0], None])
+    carried = st.tuples(st.sampled_from([0, 1, 2, 3, None]), st.sampled_from(NEUROPILS))
+    base = draw(st.lists(st.tuples(one, one, carried, st.integers(0, 5)), max_size=16))
+    rows: list[dict[str, Any]] = []
+    for number, (pre, post, (size, neuropil), lot) in enumerate(base):
+        synapse = {"near": number, "far": number * 2**58 - 2**62, "text": f"s{number}"}.get(ids) if lot else None
+        rows.append({"id": synapse, "pre": pre, "post": post, "size": size, "neuropil": neuropil})
+    copies = draw(st.lists(st.tuples(st.integers(0, 15), st.booleans(), carried, st.integers(0, 7)), max_size=5))
+    for place, same, (size, neuropil), lot in copies if rows else ():
+        copy = dict(rows[place % len(rows)])
+        if not same:
+            copy |= {"size": size, "neuropil": neuropil}
+        if lot < 2:
+            copy["pre" if lot else "post"] = None
+        rows.insert(place % (len(rows) + 1), copy)
+    if neurons is TEXT:  # whatever was drawn, the IDs of this table are text
+        rows.append({"id": "last" if ids == "text" else None, "pre": "b", "post": "pc_10", "size": 3, "neuropil": "EB"})
+    columns = (*(["id"] if ids != "none" else []), "pre", "post", *(name for name, there in optional.items() if there))
+    return Drawn([{name: row[name] for name in columns} for row in rows], columns, neurons)
+
+
+@st.composite
+def edge_tables(draw: st.DrawFn, *, neuropils: bool | None = None, tidy: bool | None = None) -> Drawn:
+    """Edge tables, tidy (no row repeats another's pair and neuropil) or not; weights whole, or with halves."""
+    neurons = draw(st.sampled_from([SMALL, NEAR, TEXT]))
+    neuropils = draw(st.booleans()) if neuropils is None else neuropils
+    tidy = draw(st.booleans()) if tidy is None else tidy
+    weight = st.sampled_from(draw(st.sampled_from([(0, 1, 2, 3, 7), (0, 0.5, 1.0, 2.5, 3.0)])))
+    one = st.sampled_from([*neurons[1:], *neurons[1:3], neurons[0], None])
+    place = st.sampled_from(NEUROPILS) if neuropils else st.none()
+    drawn = st.tuples(one, one, place, weight)
+    key = (lambda row: row[:3] if None not in row[:2] else id(row)) if tidy else None
+    rows = [
+        {"pre": pre, "post": post, "neuropil": neuropil, "weight": number}
+        for pre, post, neuropil, number in draw(st.lists(drawn, max_size=14, unique_by=key))
+    ]
+    if neurons is TEXT:
+        rows.append({"pre": "B", "post": "é!", "neuropil": None, "weight": 1})
+    columns = ("pre", "post", *(["neuropil"] if neuropils else []), "weight")
+    return Drawn([{name: row[name] for name in columns} for row in rows], columns, neurons)
+
+
+@st.composite
+def rules(draw: st.DrawFn, table: Drawn) -> Rules:
+    """What a table can be filtered by."""
+    min_size = draw(st.sampled_from([None, 0, 1, 2, 3])) if table.has("size") else None
+    return Rules(draw(st.sampled_from([True, True, False])), min_size, draw(st.sampled_from([1, 1, 2, 3])))
+
+
+def asked(table: Drawn, least: int = 1) -> st.SearchStrategy[list[Neuron]]:
+    """Some neurons of a table, and one that it does not hold."""
+    known = [*table.neurons, ABSENT[type(table.neurons[0])]]
+    return st.lists(st.sampled_from(known), min_size=least, max_size=4, unique=True)
+
+
+def maybe_asked(table: Drawn) -> st.SearchStrategy[list[Neuron] | None]:
+    """Some neurons of a table, or no selection at all."""
+    return st.none() | asked(table)
+
+
+@st.composite
+def annotation_tables(draw: st.DrawFn, neurons: Sequence[Neuron]) -> list[Row]:
+    """Neurons annotated not at all, once or twice, with and without a type; one type is called NA."""
+    one = st.sampled_from([*neurons[1:], *neurons[1:], None])
+    sides = st.sampled_from(["left", "right", None])
+    drawn = draw(st.lists(st.tuples(one, st.sampled_from(TYPES), sides), max_size=8))
+    rows = [{"root_id": neuron, "cell_type": label, "side": side} for neuron, label, side in drawn]
+    # One row at least has an ID of the right kind and a label, so that the columns have types.
+    rows.append({"root_id": ABSENT[type(neurons[0])], "cell_type": "other", "side": "left"})
+    return rows
+
+
+ANNOTATION_COLUMNS = ("root_id", "cell_type", "side")
+
+
+def seeded_synapses(seed: int = 20240229, number: int = 500, text: bool = False) -> list[dict[str, Any]]:
+    """One larger table, always the same, with everything that can be wrong with it, and positions in nm."""
+    generator = random.Random(seed)
+    first = 576460752641833770
+    neurons: list[Any] = [0, *range(first, first + 9), *(first + 10_000_000 * n for n in range(1, 5))]
+    if text:
+        neurons = ["0", "NA", "pc_1", "pc_10", "a b", "x,y", 'q"q', "é", "id:7", "1e5", "007", "=1", "nan"]
+    rows = []
+    for number_of in range(number):
+        pre, post = (generator.choices([*neurons, None], [1, *range(len(neurons) - 1, 0, -1), 0.5])[0] for _ in "ab")
+        rows.append(
+            {
+                "id": None if generator.random() < 0.05 else 9_000_000_000 + number_of,
+                "pre": pre,
+                "post": post,
+                "size": None if generator.random() < 0.03 else generator.randrange(100),
+                "neuropil": generator.choice(NEUROPILS),
+                **{f"ctr_pt_position_{axis}": generator.randrange(-5000, 10**6) for axis in "xyz"},
+            }
+        )
+    rows += [dict(row) for row in generator.sample(rows, number // 20)]
+    generator.shuffle(rows)
+    return rows
+
+
+SYNAPSE_COLUMNS = ("id", "pre", "post", "size", "neuropil", *(f"ctr_pt_position_{axis}" for axis in "xyz"))
+
+
+def seeded_frame(rows: Iterable[Row], columns: Sequence[str] = SYNAPSE_COLUMNS) -> pd.DataFrame:
+    """A seeded table as a DataFrame, positions int64."""
+    return frame(rows, columns).astype({name: "int64" for name in columns if "position" in name})

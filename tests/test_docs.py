@@ -1,0 +1,253 @@
+"""What README.md, the help and the Makefile tell people to do works, and gives what they show."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import readme
+from conftest import ROOT, SAMPLE, Crant
+
+from crantcli import errors
+from crantcli.cli.app import app
+from crantcli.sources.datasets import find_dataset
+
+TEXT = readme.README.read_text(encoding="utf-8")
+STALE = "; `make reference` writes README.md anew"
+COMMANDS = tuple(readme.commands())
+
+#: Folders of somebody's machine, which mean nothing to others.
+MACHINE_PATH = re.compile(rb"(?<![\w.~$}{*-])/(?:home|Users|root|work|mnt|tmp|var/folders)/\w+")
+
+
+def run(command: list[str], folder: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder with an environment of its own; let the test fail with what it printed."""
+    done = subprocess.run(
+        command, cwd=folder, env=env or readme.environment(folder), stdin=subprocess.DEVNULL, capture_output=True,
+        encoding="utf-8", check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def example(language: str, number: int = 0) -> str:
+    """One of README.md's code blocks."""
+    return readme.fences(language, TEXT)[number]
+
+
+# The reference and the help
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    assert readme.with_reference(TEXT) == TEXT, f"the reference is out of date{STALE}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_told_of_before_the_reference(name: str) -> None:
+    told, _ = TEXT.split(readme.START)
+    assert f"| `crantcli {name}` |" in told
+    assert re.search(rf"^\$ crantcli {name} ", told, re.MULTILINE)
+
+
+def test_every_command_can_be_imported_by_its_name() -> None:
+    assert {command.name for command in app.registered_commands} == set(COMMANDS)
+    for name in COMMANDS:
+        assert (ROOT / "crantcli" / "cli" / f"{name}.py").is_file()
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_ends_with_an_example_that_runs(name: str, crant: Crant, tmp_path: Path) -> None:
+    asked = crant(*name.split(), "--help")
+    assert asked.code == 0
+    assert asked.text.strip()
+    epilog = readme.commands()[name].epilog if name else app.info.epilog
+    words = " ".join(epilog.split())
+    assert " ".join(asked.text.split()).endswith(words), "the help does not end with the epilog"
+    line = epilog.split("Example: ")[-1].split("Start with: ")[-1].split("\n\n")[0]
+    for file in ("raw.parquet", "synapses.parquet", "SYNAPSES.parquet"):
+        shutil.copyfile(SAMPLE / "synapses.parquet", tmp_path / file)
+    shutil.copyfile(SAMPLE / "annotations.csv", tmp_path / "annotations.csv")
+    (tmp_path / "neurons.txt").write_text("576460752748033503\n576460752774390489\n")
+    for made in ("edges.parquet", "er2.parquet"):
+        assert crant("connectivity", "raw.parquet", "-o", made).code == 0
+    program, *arguments = shlex.split(line)
+    assert program == "crantcli"
+    done = crant(*arguments)
+    assert done.code == 0, done.err
+    written = [arguments[place + 1] for place, word in enumerate(arguments) if word in ("-o", "--plot")]
+    assert all((tmp_path / file).stat().st_size for file in written)
+
+
+# README.md
+
+
+def test_console_examples_give_what_is_shown(tmp_path: Path) -> None:
+    renewed = readme.refreshed(TEXT, readme.clone(tmp_path))
+    shown, given = (readme.fences("console", text) for text in (TEXT, renewed))
+    assert len(shown) > 10
+    assert given == shown, f"README.md shows what commands no longer print{STALE}"
+
+
+def test_python_examples_give_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(readme.clone(tmp_path))
+    code = "\n".join(readme.fences("pycon", TEXT))
+    read = [f"-o {file}" for file in ("demo/er2_synapses.parquet", "demo/ring_to_compass.npz") if f'"{file}"' in code]
+    lines = [line for block in readme.fences("console", TEXT) for line, _ in readme.steps(block)]
+    readme.outputs([line for line in lines if any(file in line for file in read)], tmp_path)
+    session = doctest.DocTestParser().get_doctest(code, {}, "README.md", "README.md", 0)
+    assert len(session.examples) > 10
+    printed: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        failed, _ = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(session, out=printed.append)
+    assert not failed, "".join(printed)
+
+
+def test_the_data_set_shown_is_one(tmp_path: Path) -> None:
+    shown = example("toml")
+    file = readme.clone(tmp_path) / "sample_data" / "brain.toml"
+    file.write_text(shown)
+    found = find_dataset(str(file))
+    assert found is not None
+    assert (found.unit, found.voxel_size, found.background) == ("nm", (8.0, 8.0, 42.0), (0,))
+    assert found.synapses == str(file.parent / "synapses.parquet")
+    assert found.annotations == str(file.parent / "annotations.csv")
+
+
+def test_a_named_data_set_as_told(tmp_path: Path, crant: Crant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "crantcli").mkdir()
+    named = re.sub(r"^\[(\w+)\]$", r"[mybrain.\1]", example("toml"), flags=re.MULTILINE)
+    named = "[mybrain]\n" + named.replace('= "', f'= "{SAMPLE}/', 2)
+    (tmp_path / "crantcli" / "datasets.toml").write_text(named)
+    done = crant("counts", "-d", "mybrain", "-n", "cell_type=MBON01")
+    assert done.code == 0, done.err
+    assert len(done.rows()) == 3
+
+
+def test_all_exit_codes_are_told() -> None:
+    table = TEXT.split("## Exit codes")[1].split("\n## ")[0]
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+    kinds = (errors.CrantError, errors.UsageError, errors.DataError, errors.EmptyResultError)
+    assert told == {0, errors.INTERRUPTED, errors.TERMINATED, *(kind.exit_code for kind in kinds)}
+
+
+def test_links_and_pictures_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        assert target.startswith("https://") or (ROOT / target).is_file(), target
+    assert (SAMPLE / "adjacency.png").stat().st_size < 150_000
+
+
+# Pipelines
+
+
+def test_the_makefile_makes_all_once(tmp_path: Path) -> None:
+    readme.clone(tmp_path)
+    (tmp_path / "Makefile").write_text(example("make"))
+    first = run(["make"], tmp_path)
+    assert first.stderr == ""
+    for name in ("ER2.png", "PEN.npz", "PEN.png", "types.csv"):
+        assert (tmp_path / name).stat().st_size
+    assert "Nothing to be done" in run(["make"], tmp_path).stdout
+    (tmp_path / "sample_data" / "annotations.csv").touch()
+    planned = run(["make", "-n"], tmp_path).stdout
+    assert "types.csv" in planned
+    assert "-o edges.parquet" not in planned
+
+
+def test_the_snakefile_makes_all_once(tmp_path: Path) -> None:
+    pytest.importorskip("snakemake", reason="snakemake is a development dependency and not installed")
+    readme.clone(tmp_path)
+    (tmp_path / "Snakefile").write_text(example("python"))
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    run(snakemake, tmp_path)
+    for name in ("ER2.png", "PEN.npz", "PEN.png", "types.csv"):
+        assert (tmp_path / name).stat().st_size
+    assert "Nothing to be done" in run(snakemake, tmp_path).stderr
+
+
+def test_the_cron_job_is_quiet_and_keeps_the_old_results(tmp_path: Path) -> None:
+    brain = tmp_path / "brain"
+    shutil.copytree(SAMPLE, brain)
+    (brain / ".venv").mkdir()
+    (brain / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    script = brain / "nightly.sh"
+    script.write_text(next(block for block in readme.fences("sh", TEXT) if block.startswith("#!")))
+    script.chmod(0o755)
+    *when, command = example("crontab").split(maxsplit=5)
+    assert len(when) == 5
+    bare = ["env", "-i", f"HOME={tmp_path}", "PATH=/usr/bin:/bin", "/bin/sh", "-c", command]
+
+    def job() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(bare, cwd="/", capture_output=True, encoding="utf-8", check=False, timeout=120)
+
+    def contents() -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in brain.iterdir() if file.is_file()}
+
+    first = job()
+    assert (first.returncode, first.stdout, first.stderr) == (0, "", "")
+    before, edges = contents(), brain / "edges.parquet"
+    with edges.open("rb") as reader:  # someone still reads last night's file
+        assert job().returncode == 0
+        assert reader.read() == before["edges.parquet"]
+        assert edges.stat().st_ino != os.fstat(reader.fileno()).st_ino
+    assert contents() == before
+
+    table = brain / "synapses.parquet"
+    table.write_bytes(before["synapses.parquet"][:-1000])
+    broken = job()
+    assert broken.returncode != 0
+    assert broken.stdout == ""
+    assert len(broken.stderr.splitlines()) == 1
+    assert contents() == {**before, "synapses.parquet": table.read_bytes()}
+
+
+# The house
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "reference", "clean"])
+def test_make_knows_what_to_do(target: str, tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    planned = run(["make", "-n", target], tmp_path).stdout
+    expected = {
+        "demo": "sample_data/demo.sh",
+        "test": "-m pytest",
+        "check": "ruff format --check",
+        "bench": "tests/benchmarks/run.py",
+        "reference": "tests/readme.py",
+        "clean": "rm -rf demo",
+    }
+    assert expected[target] in planned
+    if target == "demo":
+        assert "-m venv .venv" in planned
+        assert "[dev]" not in planned
+    assert target in run(["make", "help"], tmp_path).stdout
+
+
+def test_the_demo_names_only_what_is_there() -> None:
+    script = (SAMPLE / "demo.sh").read_text()
+    for file in re.findall(r"sample_data/[\w.]+", script):
+        assert (ROOT / file).is_file(), file
+    assert set(re.findall(r"^crantcli (\w+)", script, re.MULTILINE)) | {"info"} == set(COMMANDS)
+
+
+def test_no_path_of_a_machine_is_in_the_repository() -> None:
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False) if shutil.which("git") else None
+    if listed is None or listed.returncode:
+        pytest.skip("this is no clone: git cannot say which files belong to it")
+    found = {
+        name: match[0]
+        for name in listed.stdout.decode().split("\0")
+        if name and (ROOT / name).is_file() and (match := MACHINE_PATH.search((ROOT / name).read_bytes()))
+    }
+    assert not found
