@@ -28,10 +28,10 @@ echo "== C. elegans: 4,879 measured connections"
 # The strongest connections, and each one's share of what its target receives.
 crantcli connectivity $worm -a $cells -t 10 --annotate cell_class --normalize input -o "$out/worm_edges.csv"
 crantcli connectivity $worm -a $cells --by type -o "$out/worm_classes.parquet"
-crantcli counts $worm -o "$out/worm_counts.csv"
+crantcli counts $worm -o "$out/worm_counts.parquet"
 # Excitatory motor neurons of the nerve cord onto the muscles of the body wall.
 crantcli adjacency $worm -a $cells --pre cell_type=DA,DB,VA,VB --post cell_type=dBWM,vBWM -o "$out/worm_motor.npz" --plot "$out/worm_motor.png"
-crantcli adjacency $worm -o "$out/worm.parquet" --plot "$out/worm.pdf"
+crantcli adjacency $worm -o "$out/worm.parquet"
 
 echo "== What was made"
 printf '%-32s %-10s %8s  %s\n' file kind rows "made by"

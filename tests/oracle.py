@@ -244,14 +244,14 @@ def types(annotations: Iterable[Row]) -> dict[Any, str]:
     return {neuron: row["cell_type"] for neuron, row in rows.items() if row["cell_type"] is not None}
 
 
-def by_type(weights: Weights, labels: Mapping[Any, str]) -> tuple[Weights, dict[Key, tuple[int, int]], Any]:
-    """Weights of type pairs, numbers of distinct neurons on both sides, and the weight that was left out."""
+def by_type(weights: Weights, labels: Mapping[Any, str]) -> tuple[Weights, dict[Key, tuple[int, int]], Weights]:
+    """Weights of type pairs, numbers of distinct neurons on both sides, and the edges that were left out."""
     found: Weights = defaultdict(int)
     neurons: dict[Key, tuple[set[Any], set[Any]]] = defaultdict(lambda: (set(), set()))
-    dropped = 0
+    dropped = {}
     for (pre, post), weight in weights.items():
         if pre not in labels or post not in labels:
-            dropped += weight
+            dropped[pre, post] = weight
             continue
         pair = (labels[pre], labels[post])
         found[pair] += weight

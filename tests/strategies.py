@@ -85,6 +85,10 @@ class Drawn:
         return column in self.columns
 
 
+#: Most tables have enough rows for pairs to come up again and again.
+_LEAST = st.sampled_from([10, 10, 10, 0])
+
+
 @st.composite
 def synapse_tables(draw: st.DrawFn, *, sizes: bool | None = None, neuropils: bool | None = None) -> Drawn:
     """Synapses with background, nulls, autapses and repeated rows. One id never stands for different neurons."""
@@ -97,10 +101,12 @@ def synapse_tables(draw: st.DrawFn, *, sizes: bool | None = None, neuropils: boo
     # A few neurons stand more often than the rest, so that pairs repeat.
     one = st.sampled_from([*neurons[1:], *neurons[1:3], *neurons[1:3], neurons[0], None])
     carried = st.tuples(st.sampled_from([0, 1, 2, 3, None]), st.sampled_from(NEUROPILS))
-    base = draw(st.lists(st.tuples(one, one, carried, st.integers(0, 5)), max_size=16))
+    has_id = st.sampled_from([True, True, False]) if draw(st.booleans()) else st.just(True)
+    base = draw(st.lists(st.tuples(one, one, carried, has_id), min_size=draw(_LEAST), max_size=20))
     rows: list[dict[str, Any]] = []
-    for number, (pre, post, (size, neuropil), lot) in enumerate(base):
-        synapse = {"near": number, "far": number * 2**58 - 2**62, "text": f"s{number}"}.get(ids) if lot else None
+    for number, (pre, post, (size, neuropil), whole) in enumerate(base):
+        # Ids descend, so that neither they nor the rows are in order by chance.
+        synapse = {"near": 50 - number, "far": 2**62 - number * 2**58, "text": f"s{number}"}.get(ids) if whole else None
         rows.append({"id": synapse, "pre": pre, "post": post, "size": size, "neuropil": neuropil})
     copies = draw(st.lists(st.tuples(st.integers(0, 15), st.booleans(), carried, st.integers(0, 7)), max_size=5))
     for place, same, (size, neuropil), lot in copies if rows else ():
@@ -129,7 +135,7 @@ def edge_tables(draw: st.DrawFn, *, neuropils: bool | None = None, tidy: bool | 
     key = (lambda row: row[:3] if None not in row[:2] else id(row)) if tidy else None
     rows = [
         {"pre": pre, "post": post, "neuropil": neuropil, "weight": number}
-        for pre, post, neuropil, number in draw(st.lists(drawn, max_size=14, unique_by=key))
+        for pre, post, neuropil, number in draw(st.lists(drawn, min_size=draw(_LEAST) // 2, max_size=16, unique_by=key))
     ]
     if neurons is TEXT:
         rows.append({"pre": "B", "post": "é!", "neuropil": None, "weight": 1})

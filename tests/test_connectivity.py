@@ -167,21 +167,25 @@ def test_trap_9_fractions_are_of_everything(
 @NOTES_ARE_FINE
 @SETTINGS
 @given(
-    data=st.data(), table=synapse_tables(), side=st.sampled_from([None, "input", "output"]), top=st.none() | st.just(1)
+    data=st.data(),
+    table=synapse_tables() | edge_tables(tidy=True),
+    side=st.sampled_from([None, "input", "output"]),
+    top=st.none() | st.just(1),
 )
 def test_by_type_follows_the_rules(data: st.DataObject, table: Drawn, side: str | None, top: int | None) -> None:
     """Neurons without a type are dropped and counted; numbers of distinct neurons on both sides; NA is a type."""
     rule, neurons = data.draw(rules(table)), data.draw(maybe_asked(table))
     annotations = data.draw(annotation_tables(table.neurons))
     labels = oracle.types(annotations)
-    edges, ledger = oracle.synapse_edges(table.rows, Chosen(either=neurons), rule)
+    unit, edges_of = ("edges", oracle.table_edges) if table.has("weight") else ("synapses", oracle.synapse_edges)
+    edges, ledger = edges_of(table.rows, Chosen(either=neurons), rule)
     weights, numbers, dropped = oracle.by_type(edges, labels)
     wanted = None if neurons is None else [labels[neuron] for neuron in neurons if neuron in labels]
     kept = weights if top is None else oracle.strongest(weights, top, wanted)
     expected = [(*row, *numbers[row[:2]]) for row in oracle.ordered(kept)]
     columns = ["pre", "post", "weight", "pre_neurons", "post_neurons"]
     if side:
-        everything, _ = oracle.synapse_edges(table.rows, EVERYTHING, Rules(rule.clean, rule.min_size))
+        everything, _ = edges_of(table.rows, EVERYTHING, Rules(rule.clean, rule.min_size))
         whole: dict[str, int] = {}
         for neuron, total in oracle.totals(everything, side).items():
             if neuron in labels:
@@ -194,9 +198,10 @@ def test_by_type_follows_the_rules(data: st.DataObject, table: Drawn, side: str 
     assert list(found.columns) == columns
     assert tuples(found) == expected
     if side is None:
-        ledger["unannotated"], ledger["kept"] = dropped, ledger["kept"] - dropped
+        ledger["unannotated"] = sum(dropped.values()) if unit == "synapses" else len(dropped)
+        ledger["kept"] -= ledger["unannotated"]
         question = Question(selection(neurons), by="type")
-        assert ledger_of(table, question, rule, table_of_types) == as_json(ledger, "synapses")
+        assert ledger_of(table, question, rule, table_of_types) == as_json(ledger, unit)
 
 
 @NOTES_ARE_FINE
@@ -400,7 +405,7 @@ def test_command_adds_fractions_tops_types_and_labels(
     sums, distinct, dropped = oracle.by_type(weights, oracle.types(labels))
     ran = crant("connectivity", "in.parquet", *words, "-t", 2, "-a", "types.csv", "--by", "type")
     assert ran.rows()[1:] == as_csv((*row, *distinct[row[:2]]) for row in oracle.ordered(sums))
-    assert f"{dropped:,} unannotated" in ran.err
+    assert f"{sum(dropped.values()):,} unannotated" in ran.err
     ran = crant(
         "connectivity", "in.parquet", *words, "-a", "types.csv", "--annotate", "side", "--annotate", "cell_type"
     )

@@ -100,5 +100,6 @@ def _cell(value: Any) -> str:
 
 
 def error_line(command: str, message: str) -> None:
-    """Say what went wrong, as one line on stderr."""
-    print(f"{command}: {' '.join(message.split())}", file=sys.stderr)
+    """Say what went wrong, as one line on stderr. What stands in a damaged file must not steer the terminal."""
+    line = " ".join(message.split())
+    print(f"{command}: {''.join(mark if mark.isprintable() else '?' for mark in line)}", file=sys.stderr)

@@ -72,6 +72,8 @@ class Engine:
         sweep(parent, "spill")
         self.scratch = parent / temporary_name("spill")
         self._names: dict[str, int] = {}
+        #: Names of the files that are read, for messages.
+        self.reading: list[str] = []
         try:
             self.scratch.mkdir()
             self._connection = duckdb.connect(
@@ -125,7 +127,7 @@ class Engine:
         CrantError
             What the engine reports, in one line, as the kind it is.
         """
-        with explained():
+        with explained(self.reading):
             cursor = self._connection.execute(sql, parameters) if parameters else self._connection.execute(sql)
             return list(cursor.fetchall())
 
@@ -158,18 +160,18 @@ class Engine:
     def register(self, stem: str, reader: pa.RecordBatchReader | pa.Table) -> str:
         """Name Arrow data. A reader can be read once."""
         name = self.name(stem)
-        with explained():
+        with explained(self.reading):
             self._connection.register(name, reader)
         return name
 
     def reader(self, query: str, rows: int = 122_880) -> pa.RecordBatchReader:
         """The result of a query as a stream of Arrow batches."""
-        with explained():
+        with explained(self.reading):
             return self._connection.sql(query).to_arrow_reader(rows)
 
     def arrays(self, query: str) -> dict[str, np.ndarray[Any, Any]]:
         """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
-        with explained():
+        with explained(self.reading):
             found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
         return {name: column.astype(str) if column.dtype == object else column for name, column in found.items()}
 
@@ -180,7 +182,7 @@ class Engine:
         count = self.execute(f"SELECT count(*) FROM ({query})")[0][0]
         found = np.empty(count, dtype=np.int64)
         start = 0
-        with explained():
+        with explained(self.reading):
             for batch in self.reader(query):
                 column = batch.column(0)
                 values = np.frombuffer(column.buffers()[1], dtype=np.int64, count=len(column), offset=column.offset * 8)
@@ -195,8 +197,8 @@ class Engine:
 
 
 @contextlib.contextmanager
-def explained() -> Any:
-    """Turn what the engine raises into our errors, one line each."""
+def explained(reading: Sequence[str] = ()) -> Any:
+    """Turn what the engine raises into our errors, one line each. `reading`: names of files that may be to blame."""
     import duckdb
 
     try:
@@ -211,7 +213,7 @@ def explained() -> Any:
             "or point --tmp-dir to a larger disk"
         ) from error
     except duckdb.Error as error:
-        raise _explain(error) from error
+        raise _explain(error, reading) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -222,7 +224,7 @@ def _first_line(error: Exception) -> str:
     return re.sub(TEMPORARY, r"\1", line)
 
 
-def _explain(error: Exception) -> CrantError:
+def _explain(error: Exception, reading: Sequence[str]) -> CrantError:
     message = str(error)
     line = _first_line(error)
     csv = re.search(r"CSV Error on Line: (\d+)", message)
@@ -237,9 +239,14 @@ def _explain(error: Exception) -> CrantError:
             f"{_csv_file(message)}: cannot be read as CSV; its lines end in different ways, or a quote is misplaced; "
             "save the table again with one kind of line end"
         )
-    damage = r"magic bytes|invalid parquet|too small to be|thrift|tprotocol|corrupt|snappy|zstd|gzip"
+    damage = (
+        "magic bytes|invalid parquet|too small to be|thrift|tprotocol|corrupt|snappy|zstd|gzip|decompress|varint|ttype|"
+        "don't know what type|could not read enough|out of buffer|invalid unicode"
+    )
     if re.search(damage, message, re.IGNORECASE):
-        return DataError(f"a file is truncated or damaged: {line}; make it or fetch it again")
+        named = [name for name in reading if name in line] or list(reading)
+        where = " or ".join(named) if 0 < len(named) <= 3 else "a file"
+        return DataError(f"{where} is truncated or damaged: {line}; make it or fetch it again")
     if "Could not convert" in message or "Conversion Error" in message:
         return DataError(line)
     return CrantError(line)

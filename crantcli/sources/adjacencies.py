@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.sql import quote
@@ -10,7 +9,7 @@ from crantcli.core.table import Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.schema import CORNER, INDEX_COLUMNS, KEY, IdType, Kind, listed
-from crantcli.sources.files import Source
+from crantcli.sources.files import DAMAGED_NPZ, Source
 from crantcli.sources.inference import as_number, first_not_numeric, inspect_ids, numeric_types
 from crantcli.sources.reader import Part, float_message
 from crantcli.sources.recorded import Recorded, read_recorded
@@ -125,9 +124,9 @@ def open_npz(engine: Engine, source: Source) -> Table:
     import numpy as np
 
     try:
-        with np.load(source.path, allow_pickle=False) as archive:
+        with source.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except DAMAGED_NPZ as error:
         raise DataError(f"{source.name}: cannot be read as .npz ({error}); make it again") from None
     missing = {"format", "shape", "data", "indices", "indptr", "pre", "post"} - set(arrays)
     if missing:

@@ -7,8 +7,11 @@ import glob
 import gzip
 import hashlib
 import os
+import re
 import shutil
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +19,7 @@ from typing import Any, Literal
 
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import DataError, UsageError
+from crantcli.errors import CrantError, DataError, UsageError
 
 Format = Literal["parquet", "arrow", "csv", "npz"]
 
@@ -32,6 +35,9 @@ _SUFFIXES: dict[str, Format] = {
     ".tsv.gz": "csv",
     ".npz": "npz",
 }
+
+#: What NumPy raises for a damaged .npz file.
+DAMAGED_NPZ = (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 #: Up to this size a file is fingerprinted whole; beyond it by its head and tail, where Parquet keeps its footer.
 WHOLE_FINGERPRINT = 64 * 2**20
@@ -212,8 +218,12 @@ def stage_arrow(engine: Engine, source: Source) -> Path:
             reader = pa.RecordBatchReader.from_batches(file.schema, batches)
             name = engine.register("arrow", reader)
             engine.copy(f"SELECT * FROM {name}", str(target), {"FORMAT": "parquet"})
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source.name}: cannot be read as Arrow or Feather ({str(error).splitlines()[0]})") from None
+    except CrantError as error:
+        if re.search("stream registered|Arrow Type", str(error)) and source.name not in str(error):
+            raise DataError(f"{source.name}: is damaged, or has columns of unknown types ({error})") from None
+        raise
     return target
 
 
@@ -224,4 +234,4 @@ def arrow_metadata(source: Source) -> dict[str, str]:
 
     with pa.memory_map(str(source.path)) as mapped:
         metadata = pa.ipc.open_file(mapped).schema.metadata or {}
-    return {key.decode(): value.decode("utf-8", "replace") for key, value in metadata.items()}
+    return {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in metadata.items()}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import ANNOTATION_IDS, INDEX_COLUMNS, KEY, recognise
-from crantcli.sources.files import Source, file_format
+from crantcli.sources.files import DAMAGED_NPZ, Source, file_format
 from crantcli.sources.recorded import provenance, read_recorded
 
 
@@ -76,7 +75,7 @@ def _metadata(engine: Engine, path: Path, kind: str) -> dict[str, str]:
     if kind != "parquet":
         return {}
     pairs = engine.execute(f"SELECT key, value FROM parquet_kv_metadata({text(str(path))})")
-    return {bytes(key).decode(): bytes(value).decode("utf-8", "replace") for key, value in pairs}
+    return {bytes(key).decode("utf-8", "replace"): bytes(value).decode("utf-8", "replace") for key, value in pairs}
 
 
 def _guess(names: list[str]) -> str:
@@ -93,11 +92,11 @@ def _npz(path: Path) -> dict[str, Any]:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             shape = [int(size) for size in archive["shape"]] if "shape" in archive else [None]
             record = str(archive[KEY].item()) if KEY in archive else "null"
             columns = list(archive.files)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGED_NPZ as error:
         raise DataError(f"{path.name}: cannot be read as .npz ({error})") from None
     return {"kind": "adjacency", "rows": shape[0], "columns": columns, "metadata": {KEY: record}}
 

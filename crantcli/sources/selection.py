@@ -71,7 +71,7 @@ def _ids(
     if isinstance(selector, LiteralId):
         return [_literal(selector.value, id_type)]
     if isinstance(selector, IdStdin):
-        return _from_lines(sys.stdin.read().splitlines(), "stdin", id_type)
+        return _from_lines(_decoded(sys.stdin.buffer.read(), "stdin"), "stdin", id_type)
     if isinstance(selector, IdFile):
         return _from_file(engine, selector, id_type)
     assert isinstance(selector, Criteria)
@@ -115,12 +115,17 @@ def _from_file(engine: Engine, selector: IdFile, id_type: IdType) -> list[Neuron
 def _lines(source: Source) -> list[str]:
     opener = gzip.open if source.name.endswith(".gz") else open
     try:
-        with opener(source.path, "rt", encoding="utf-8-sig") as file:
-            return file.read().splitlines() or [""]
-    except UnicodeDecodeError:
-        raise DataError(f"{source.name}: is not UTF-8 text; write one ID a line, or give a table") from None
+        with opener(source.path, "rb") as file:
+            return _decoded(file.read(), source.name)
     except (OSError, EOFError) as error:
         raise DataError(f"{source.name}: cannot be read ({error}); is it damaged?") from None
+
+
+def _decoded(content: bytes, name: str) -> list[str]:
+    try:
+        return content.decode("utf-8-sig").splitlines() or [""]
+    except UnicodeDecodeError:
+        raise DataError(f"{name}: is not UTF-8 text; write one ID a line, or give a table") from None
 
 
 def _from_lines(lines: Iterable[str], name: str, id_type: IdType) -> list[NeuronId]:

@@ -52,6 +52,7 @@ class Reading:
 
 def parts(engine: Engine, sources: Sequence[Source]) -> list[Part]:
     """Group files that can be read together, and look at their headers and footers."""
+    engine.reading += [source.name for source in sources]
     parquet = [source for source in sources if source.format == "parquet"]
     found = [_parquet_part(engine, files) for files in _same_columns(engine, parquet)]
     for source in sources:
@@ -94,7 +95,7 @@ def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
     rows = dict(engine.execute(f"SELECT file_name, num_rows FROM parquet_file_metadata({files})"))
     metadata: dict[str, dict[str, str]] = {}
     for file, key, value in engine.execute(f"SELECT file_name, key, value FROM parquet_kv_metadata({files})"):
-        metadata.setdefault(file, {})[bytes(key).decode()] = bytes(value).decode("utf-8", "replace")
+        metadata.setdefault(file, {})[bytes(key).decode("utf-8", "replace")] = bytes(value).decode("utf-8", "replace")
     names = {str(source.path): source.name for source in sources}
     floats = engine.execute(
         f"SELECT name, file_name FROM parquet_schema({files}) WHERE duckdb_type IN ('FLOAT', 'DOUBLE') "

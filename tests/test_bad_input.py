@@ -1,0 +1,206 @@
+"""Every wrong input: its exit code, one line that helps, and no file left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Crant, Outcome
+from tables import ONE, answer, complaint, feather_file, parquet_file, text_file, weights
+
+pytestmark = pytest.mark.usefixtures("one_database")
+
+Clean = Callable[..., Outcome]
+
+
+@pytest.fixture
+def folder(crant: Crant, tmp_path: Path) -> Path:
+    """A folder with a few good and bad tables."""
+    text_file("good.csv", "id,pre,post\n1,10,20\n2,10,20\n3,20,30\n")
+    text_file("edges.csv", "pre,post,weight\n10,20,2\n20,30,1\n")
+    text_file("types.csv", "root_id,cell_type,side\n10,ER1,left\n20,EPG,right\n")
+    text_file("floats.csv", "pre,post\n5.76460752641834E+17,2\n")
+    text_file("damaged.csv", "pre,post\n1,2\n3\n")
+    text_file("twice.csv", "pre,post,weight\n1,2,3\n1,2,4\n")
+    text_file("neuropils.csv", "pre,post,weight,roi\n1,2,3,EB\n1,2,4,EB\n")
+    text_file("unclear.csv", "pre,post,weight,source,target\n1,2,3,4,5\n")
+    text_file("other.csv", "a,b,c\nx,y,1\n")
+    text_file("parts/a.csv", "pre,post\n1,2\n")
+    text_file("parts/b.csv", "pre,post\n1,3\n")
+    parquet_file("floats.parquet", pre=[float(ONE)], post=[2])
+    feather_file("floats.feather", pre=[float(ONE)], post=[2])
+    Path("cut.parquet").write_bytes(parquet_file("whole.parquet", pre=[1], post=[2]).read_bytes()[:-20])
+    Path("sub").mkdir()
+    return tmp_path
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """All files below a folder, hidden ones too."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+CASES: list[tuple[int, str, list[str]]] = [
+    # columns
+    (3, "connectivity other.csv -o out.csv", ["other.csv", "a, b, c", "--pre-col"]),
+    (3, "connectivity unclear.csv -o out.csv", ["unclear.csv", "pre, post, weight", "source, target, weight"]),
+    (3, "connectivity good.csv --pre-col prre -o out.csv", ["--pre-col prre", "near names: pre"]),
+    (3, "connectivity good.csv --kind edges -o out.csv", ["good.csv", "weight", "id, pre, post"]),
+    (3, "synapses edges.csv -o out.csv", ["edges", "one row per synapse"]),
+    (3, "synapses good.csv --columns id,sise -o out.csv", ["--columns sise", "id"]),
+    (3, "connectivity good.csv --min-size 5 -o out.csv", ["--min-size", "size column"]),
+    (3, "synapses good.csv --min-size 5 -o out.csv", ["--min-size", "size column"]),
+    (3, "connectivity edges.csv --min-size 5 -o out.csv", ["--min-size", "size column"]),
+    (3, "connectivity good.csv --by neuropil -o out.csv", ["--by neuropil", "roi"]),
+    (3, "synapses good.csv --units nm -o out.csv", ["--units nm", "no positions"]),
+    # IDs
+    (3, "connectivity floats.csv -o out.csv", ["floats.csv, column pre, row 1", "5.76460752641834E+17"]),
+    (3, "connectivity floats.parquet -o out.csv", ["floats.parquet, column pre", "floating-point"]),
+    (3, "connectivity floats.feather -o out.csv", ["floats.feather, column pre", "floating-point"]),
+    (3, "counts good.csv -n 10.5 -o out.csv", ["10.5", "floating-point"]),
+    # damage
+    (3, "connectivity cut.parquet -o out.csv", ["cut.parquet", "truncated or damaged"]),
+    (3, "connectivity damaged.csv -o out.csv", ["damaged.csv, line 3", "1 columns instead of the 2"]),
+    # repeats
+    (3, "connectivity twice.csv -o out.csv", ["pre 1, post 2", "2 rows", "--sum-duplicates"]),
+    (3, "counts twice.csv -o out.csv", ["pre 1, post 2", "--sum-duplicates"]),
+    (3, "adjacency twice.csv -o out.npz --plot out.png", ["pre 1, post 2", "--sum-duplicates"]),
+    (3, "connectivity neuropils.csv -o out.csv", ["pre 1, post 2", "one neuropil"]),
+    # annotations and criteria
+    (3, "connectivity good.csv -a types.csv --annotate cel_type -o out.csv", ["--annotate cel_type", "cell_type"]),
+    (3, "connectivity good.csv -a types.csv -n cel_type=ER1 -o out.csv", ["cel_type", "near names: cell_type"]),
+    (3, "connectivity good.csv -a types.csv -n cell_type=ER9 -o out.csv", ["cell_type=ER9", "no neuron matches"]),
+    (3, "connectivity good.csv -a other.csv -o out.csv", ["other.csv", "root_id", "--neuron-id-column"]),
+    (3, "connectivity good.csv -a types.csv --cell-type-column x -o out.csv", ["--cell-type-column x", "cell_type"]),
+    (2, "connectivity good.csv -n cell_type=ER1 -o out.csv", ["cell_type=ER1", "--annotations"]),
+    (2, "connectivity good.csv --by type -o out.csv", ["--by type", "--annotations"]),
+    (2, "connectivity good.csv --annotate side -o out.csv", ["--annotate", "--annotations"]),
+    (2, "connectivity good.csv -a types.csv --by type --annotate side -o out.csv", ["--annotate", "--by type"]),
+    (2, "connectivity good.csv -a nowhere.csv -o out.csv", ["nowhere.csv", "no such file"]),
+    (2, "counts good.csv -n @nowhere -o out.csv", ["@nowhere", "no such file"]),
+    # outputs
+    (2, "connectivity good.csv -o out.xlsx", ["out.xlsx", ".parquet", ".csv.gz"]),
+    (2, "connectivity good.csv -o out", ["out", "unknown suffix"]),
+    (2, "connectivity good.csv -o out.npz", ["out.npz", "unknown suffix"]),
+    (2, "connectivity good.csv -o sub", ["sub", "unknown suffix"]),
+    (2, "adjacency good.csv -o out.xlsx", ["out.xlsx", ".npz"]),
+    (2, "adjacency good.csv --plot out.jpg", ["out.jpg", ".png, .pdf, .svg"]),
+    (2, "connectivity good.csv -o nowhere/out.csv", ["nowhere/out.csv", "no folder nowhere"]),
+    (2, "adjacency good.csv -o out.npz --plot nowhere/out.png", ["nowhere/out.png", "no folder nowhere"]),
+    (1, "connectivity good.csv -o /proc/out.csv", ["/proc/out.csv", "cannot be written"]),
+    (2, "connectivity good.csv -o good.csv", ["good.csv", "input"]),
+    (2, "connectivity good.csv -o ./sub/../good.csv", ["good.csv", "input"]),
+    (2, "connectivity parts -o parts/b.csv", ["parts/b.csv", "input"]),
+    (2, "connectivity parts/*.csv -o parts/b.csv", ["parts/b.csv", "input"]),
+    (2, "connectivity good.csv -a types.csv -o types.csv", ["types.csv", "input"]),
+    (2, "connectivity good.csv -o - --json", ["-o -", "--json", "stdout"]),
+    # sources
+    (2, "connectivity", ["nothing to read", "synapses.parquet", "-d NAME", "CRANT_DEFAULT_DATASET"]),
+    (2, "counts -n 5", ["nothing to read", "-d NAME"]),
+    (2, "connectivity nowhere.csv -o out.csv", ["nowhere.csv", "no such file"]),
+    (2, "connectivity nowhere*.csv -o out.csv", ["nowhere*.csv", "no file matches"]),
+    (2, "connectivity sub -o out.csv", ["sub", "no table in this folder"]),
+    (2, "connectivity good.txt -o out.csv", ["good.txt", "no such file"]),
+    (2, "connectivity - - -o out.csv", ["stdin", "once"]),
+    (2, "connectivity - -n - -o out.csv", ["stdin", "once"]),
+    (2, "connectivity - -a - -o out.csv", ["stdin", "once"]),
+    (2, "adjacency good.csv --pre - --post - -o out.csv", ["stdin", "once"]),
+    # values
+    (2, "connectivity good.csv -t 0 -o out.csv", ["--threshold", "1"]),
+    (2, "connectivity good.csv -t many -o out.csv", ["--threshold", "integer"]),
+    (2, "connectivity good.csv --min-size -1 -o out.csv", ["--min-size", "0"]),
+    (2, "connectivity good.csv --top 0 -o out.csv", ["--top", "1"]),
+    (2, "connectivity good.csv --by layer -o out.csv", ["--by", "'type', 'neuropil'"]),
+    (2, "connectivity good.csv --kind nodes -o out.csv", ["--kind", "'synapses', 'edges', 'adjacency'"]),
+    (2, "connectivity good.csv --no-upstream --no-downstream -o out.csv", ["upstream", "downstream"]),
+    (2, "connectivity good.csv --totals good.csv -o out.csv", ["--totals", "--normalize"]),
+    (2, "connectivity good.csv --max-memory lots -o out.csv", ["--max-memory lots", "2GB"]),
+    (2, "connectivity good.csv --max-memory -1GB -o out.csv", ["--max-memory -1GB", "2GB"]),
+    (2, "connectivity good.csv --max-memory 1MB -o out.csv", ["--max-memory 1MB", "100MB"]),
+    (2, "connectivity good.csv --threads 0 -o out.csv", ["--threads", "1"]),
+    (2, "connectivity good.csv --tmp-dir nowhere -o out.csv", ["--tmp-dir nowhere", "no such folder"]),
+    (2, "synapses good.csv --voxel-size 8,8 -o out.csv", ["--voxel-size 8,8", "8,8,42"]),
+    (2, "synapses good.csv --voxel-size 8,8,-42 -o out.csv", ["--voxel-size 8,8,-42"]),
+    (2, "connectivity good.csv --treshold 5 -o out.csv", ["--treshold", "--threshold"]),
+    (2, "connectivty good.csv -o out.csv", ["connectivty", "--help"]),
+    (2, "--verbose", ["--verbose", "--help"]),
+    (2, "info", ["FILE", "--help"]),
+    (2, "info nowhere.parquet", ["nowhere.parquet", "no such file"]),
+    (2, "info sub", ["sub", "folder"]),
+    (3, "info cut.parquet", ["cut.parquet", "damaged"]),
+    # data sets
+    (2, "connectivity -d nowhere -o out.csv", ["nowhere", "latest", "sandbox", ".toml", "datasets.toml"]),
+    (2, "connectivity -d latest -o out.csv", ["latest", "files only", "SOURCE"]),
+    # nothing left
+    (4, "connectivity good.csv -n 99 --fail-empty -o out.csv", ["nothing is left", "3 synapses read"]),
+    (4, "connectivity good.csv -t 9 --fail-empty -o out.csv", ["nothing is left", "3 threshold"]),
+    (4, "synapses good.csv --pre 99 --fail-empty -o out.parquet", ["nothing is left"]),
+    (4, "adjacency good.csv --pre 99 --fail-empty -o out.npz --plot out.png", ["nothing is left"]),
+    (4, "connectivity good.csv -n 99 --fail-empty --json", ["nothing is left"]),
+]
+
+
+@pytest.mark.parametrize(("code", "command", "words"), CASES, ids=[command for _, command, _ in CASES])
+def test_wrong_input(crant: Crant, folder: Path, code: int, command: str, words: list[str]) -> None:
+    before = everything(folder)
+    complaint(crant(*command.split()), code, *words)
+    assert everything(folder) == before
+
+
+def test_debug_shows_where_it_happened(crant: Crant, folder: Path) -> None:
+    found = crant("connectivity", "floats.csv", "--debug")
+    assert found.code == 3
+    assert found.err.startswith("Traceback")
+    assert found.err.splitlines()[-1].startswith("crantcli connectivity: floats.csv, column pre, row 1")
+
+
+def test_quiet_does_not_silence_errors(crant: Crant, folder: Path) -> None:
+    complaint(crant("connectivity", "floats.csv", "--quiet"), 3, "floats.csv, column pre, row 1")
+
+
+def test_a_link_to_an_input_is_the_input(crant: Crant, folder: Path) -> None:
+    os.symlink("good.csv", "soft.csv")
+    os.link("good.csv", "hard.csv")
+    os.symlink(".", "here")
+    for name in ("soft.csv", "hard.csv", "here/good.csv", folder / "good.csv"):
+        complaint(crant("connectivity", "good.csv", "-o", name), 2, "input")
+    complaint(crant("connectivity", "soft.csv", "-o", "good.csv"), 2, "good.csv", "input")
+    assert Path("good.csv").read_text().startswith("id,pre,post")
+
+
+def test_a_link_to_elsewhere_is_written_through(crant: Crant, folder: Path) -> None:
+    os.symlink("sub/real.csv", "link.csv")
+    assert crant("connectivity", "good.csv", "-o", "link.csv").code == 0
+    assert Path("link.csv").is_symlink()
+    assert Path("sub/real.csv").read_text().startswith("pre,post,weight")
+
+
+def test_totals_and_data_sets_are_inputs_too(crant: Crant, folder: Path) -> None:
+    assert crant("counts", "good.csv", "-o", "totals.csv").code == 0
+    normal = ("connectivity", "good.csv", "--normalize", "input", "--totals", "totals.csv", "-o", "totals.csv")
+    complaint(crant(*normal), 2, "totals.csv", "input")
+    text_file("brain.toml", '[files]\nsynapses = "good.csv"\nannotations = "types.csv"\n')
+    for name in ("good.csv", "types.csv"):
+        complaint(crant("connectivity", "-d", "brain.toml", "-o", name), 2, name, "input")
+
+
+def test_a_repeated_edge_can_be_summed_or_be_synapses(crant: Crant, folder: Path) -> None:
+    assert weights(crant("connectivity", "twice.csv", "--sum-duplicates")) == {("1", "2"): "7"}
+    assert weights(crant("connectivity", "twice.csv", "--kind", "synapses")) == {("1", "2"): "2"}
+
+
+def test_an_empty_result_is_otherwise_a_whole_file(crant: Crant, folder: Path) -> None:
+    assert answer(crant("connectivity", "good.csv", "-n", "99")) == []
+    for name in ("out.csv", "out.parquet", "out.feather"):
+        assert crant("connectivity", "good.csv", "-n", "99", "-o", name).code == 0
+        again = crant("connectivity", name, "--kind", "edges")
+        assert again.text == "pre,post,weight\n", again.err
+
+
+def test_a_folder_that_cannot_be_written(crant: Crant, folder: Path) -> None:
+    locked = Path("locked")
+    locked.mkdir(mode=0o500)
+    if os.access(locked, os.W_OK):
+        pytest.skip("this user may write everywhere")
+    complaint(crant("connectivity", "good.csv", "-o", "locked/out.csv"), 1, "locked/out.csv", "cannot be written")
