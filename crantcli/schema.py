@@ -42,6 +42,9 @@ EDGE_PAIRS = {
 ALL_PAIRS = tuple(dict.fromkeys((*SYNAPSE_PAIRS, *EDGE_PAIRS)))
 WEIGHTS = ("weight", "n_syn", "syn_count")
 
+#: Columns of a table of partner counts, whose `pre` and `post` are numbers of neurons and no IDs.
+COUNTS = ("neuron_id", "pre", "post")
+
 #: Columns that say in which brain region the synapses of an edge row lie.
 NEUROPILS = ("neuropil", "roi")
 

@@ -458,7 +458,7 @@ def test_order_is_kept_and_none_means_all() -> None:
     "neurons",
     [5.0, [5.0], float(A), np.float64(5), np.array([5.0]), pd.Series([A, None]), True, [True], np.bool_(True), b"5",
      None.__class__, [None], pd.array([A, None], dtype="Int64"), object()],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_everything_else_is_a_type_error(neurons: Any) -> None:
     with pytest.raises(TypeError, match="is not a neuron ID"):

@@ -279,7 +279,7 @@ def test_cells_of_an_adjacency(crant: Crant) -> None:
     text_file("t.csv", "pre,10,20\n1,NA,3\n2,,4\nNA,5,6\n")
     assert weights(crant("connectivity", "t.csv")) == {("2", "20"): "4", ("1", "20"): "3"}
     text_file("t.csv", "pre,10,20\n1,0.5,3\n2,x,4\n")
-    complaint(crant("connectivity", "t.csv"), 3, "t.csv, column 10, row 2", "'x'", "adjacency holds numbers")
+    complaint(crant("connectivity", "t.csv"), 3, "t.csv, column 10, row of 2", "'x'", "adjacency holds numbers")
     text_file("t.csv", "pre,10,5.76460752641834E+17\n1,1,1\n")
     complaint(crant("connectivity", "t.csv", "--kind", "adjacency"), 3, "t.csv, header", "5.76460752641834E+17")
     text_file("t.csv", "pre,10,20\n5.76460752641834E+17,1,1\n")
@@ -500,6 +500,37 @@ def test_globs_and_lists_of_files(crant: Crant) -> None:
     complaint(crant("connectivity", "in/*.parquet"), 2, "in/*.parquet", "no file matches")
     Path("empty").mkdir()
     complaint(crant("connectivity", "empty"), 2, "empty", "no table in this folder")
+
+
+def test_names_that_look_like_patterns_are_files(crant: Crant) -> None:
+    """Otherwise one file would be read for another."""
+    for name in ("a[x]", "a*", "a?", "it's {1}"):
+        parquet_file(f"in/{name}.parquet", pre=[1], post=[2])
+        text_file(f"in/{name}.csv", "pre,post\n1,2\n")
+        feather_file(f"in/{name}.feather", pre=[1], post=[2])
+    for name in ("ax", "ay"):
+        parquet_file(f"in/{name}.parquet", pre=[8], post=[9])
+        text_file(f"in/{name}.csv", "pre,post\n8,9\n")
+    for path in Path("in").iterdir():
+        expected = {("8", "9"): "1"} if path.stem in ("ax", "ay") else {("1", "2"): "1"}
+        assert weights(crant("connectivity", path)) == expected, path
+        assert json.loads(crant("info", path, "--json").out)["rows"] == 1, path
+
+
+def test_columns_may_have_any_name(crant: Crant) -> None:
+    names = ["n", "v", "row", "place", "filename", "file", "position", "rank", "dropped", "select", "order by", "a.b"]
+    names += ['a"b', "it's", "{x}", "%s", "ünï", "c:id"]
+    columns: dict[str, Any] = {"pre": ["1", "3"], "post": ["2", "4"], **{name: ["x", "y"] for name in names}}
+    parquet_file("t.parquet", **columns)
+    feather_file("t.feather", **columns)
+    pd.DataFrame(columns).to_csv("t.csv", index=False)
+    expected = [[*columns], ["1", "2", *["x"] * len(names)], ["3", "4", *["y"] * len(names)]]
+    for name in ("t.parquet", "t.feather", "t.csv"):
+        assert crant("synapses", name).rows() == expected, name
+    parquet_file("types.parquet", root_id=[1, 2], **{name: ["x", "y"] for name in names})
+    listed = ",".join(name for name in names)
+    found = crant("connectivity", "t.csv", "-a", "types.parquet", "-n", "order by=x", "--annotate", listed)
+    assert answer(found) == [("1", "2", "1", *["x"] * len(names), *["y"] * len(names))]
 
 
 def test_files_that_spell_their_columns_differently_are_read_together(crant: Crant) -> None:

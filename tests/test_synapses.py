@@ -127,7 +127,7 @@ def test_one_id_with_different_neurons_is_an_error(table: Drawn, place: int, sid
 @pytest.mark.parametrize("step", [1, 5, 2**40])
 def test_repeats_are_found_wherever_the_ids_lie(memory: int, step: int) -> None:
     """Ids close together fill a bitmap, those far apart are sorted, in several parts where memory is short."""
-    for ids in ([-3, 0, 1, 2, 7, 11], [-3, 0, 7, 11, 0, 1, 2], [11, 3, 1, 11], [-3, -3], []):
+    for ids in ([-3, 0, 1, 2, 7, 11], [-4, 500, -4], [-3, 0, 7, 11, 0, 1, 2], [11, 3, 1, 11], [-3, -3], []):
         rows = [{"id": number * step, "pre": 1, "post": 2} for number in ids]
         with Engine() as engine:
             table = Workspace(engine).table(frame(rows, ("id", "pre", "post")), Reading())
@@ -152,6 +152,21 @@ def test_no_repeat_is_lost_between_two_bitmaps(repeated: int) -> None:
 def test_repeats_are_found_whatever_the_ids_are(ids: tuple[Any, Any]) -> None:
     rows = [{"id": synapse, "pre": 1, "post": 2} for synapse in (*ids, *ids, None, None)]
     assert tuples(cc.get_connectivity(source=frame(rows, ("id", "pre", "post")))) == [(1, 2, 4)]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_every_command_keeps_the_same_copy(order: int) -> None:
+    """Of copies that differ the smallest stays, whatever columns a command reads."""
+    rows = [
+        {"id": 1, "pre": 1, "post": 2, "size": 1, "neuropil": "FB"},
+        {"id": 1, "pre": 1, "post": 2, "size": 2, "neuropil": "EB"},
+        {"id": 1, "pre": 1, "post": 2, "size": None, "neuropil": "AB"},
+    ]
+    source = frame(rows[::order], ("id", "pre", "post", "size", "neuropil"))
+    assert tuples(cc.get_synapses(source=source)) == [(1, 1, 2, 1, "FB")]
+    assert tuples(cc.get_connectivity(source=source, by="neuropil")) == [(1, 2, "FB", 1)]
+    assert tuples(cc.get_connectivity(source=source, by="neuropil", min_size=1)) == [(1, 2, "FB", 1)]
+    assert len(cc.get_connectivity(source=source, min_size=2)) == len(cc.get_synapses(source=source, min_size=2)) == 0
 
 
 def test_repeats_of_unselected_rows_count_as_unselected() -> None:

@@ -40,7 +40,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"{'rows':12}{found['rows']:,}")
     if columns:
         lines.append(f"{'columns':12}{shown}")
-    lines.append(f"{'units':12}{found['units']}")
+    if found["kind"] == "synapses" or found["units"] != "unknown":
+        lines.append(f"{'units':12}{found['units']}")
     record = found["provenance"]
     if record is None:
         return lines
@@ -61,13 +62,14 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 
 def _coverage(complete: dict[str, Any]) -> list[str]:
-    relative = "" if complete["origin"] == "known" else " of its input, whose origin is unknown"
+    relative = "" if complete["origin"] == "known" else ", if the input was whole"
     if complete["thinned_by"]:
         return [f"{'complete':12}for no neuron's totals: thinned by {complete['thinned_by']}"]
     lines = []
     for side in ("inputs_of", "outputs_of"):
         neurons = complete[side]
-        which = "all neurons" if neurons == "all" else f"{len(neurons):,} neurons"
+        number = "all" if neurons == "all" else f"{len(neurons):,}" if neurons else "no"
+        which = f"{number} neuron{'' if number in ('1', 'no') else 's'}"
         lines.append(f"{'complete':12}{side.replace('_', ' ')} {which}{relative}")
     return lines
 

@@ -50,10 +50,13 @@ def counts(
     position = "0 AS position" if neurons is None else "position"
     relation = engine.table("counted", f"SELECT id AS neuron_id, {numbers}, {position} FROM {source}")
     number = engine.execute(f"SELECT count(*) FROM {relation}")[0][0]
+    silent, first = engine.execute(f"SELECT count(*), min(neuron_id) FROM {relation} WHERE pre = 0 AND post = 0")[0]
     columns = ("neuron_id", "pre", "post", "pre_synapses", "post_synapses")
     asked = None if neurons is None else neurons.texts
     thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
-    facts: dict[str, Any] = {"labels": "neurons"}
+    facts: dict[str, Any] = {"labels": "neurons", "silent": int(silent)}
+    if silent:
+        facts["first_silent"] = str(first)
     return Result(
         f"SELECT {sql.columns(columns)} FROM {relation} ORDER BY {order}",
         columns,

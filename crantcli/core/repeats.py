@@ -7,6 +7,9 @@ from crantcli.core.sql import SqlEngine
 from crantcli.core.table import Table
 from crantcli.errors import DataError
 
+#: Up to so many ids that lie far apart, grouping them is done before an array of them is made.
+_FEW = 300_000
+
 
 def each_once(engine: SqlEngine, relation: str, needed: tuple[str, ...], table: Table) -> tuple[str, int]:
     """Drop repeated synapses: rows equal in id, pre and post.
@@ -73,6 +76,8 @@ def _ids_are_unique(engine: SqlEngine, relation: str) -> bool:
         return False
     if span <= min(engine.memory // engine.threads, 64 * count):
         return _fills_bitmap(engine, relation, low, high, count)
+    if count <= _FEW:
+        return False
     return _differs_sorted(engine, relation, count)
 
 

@@ -291,17 +291,20 @@ def synapse_pairs(engine: SqlEngine, prepared: Prepared, rows: RowFilter, by_neu
     Returns
     -------
     str
-        A table `pre, post, n, total, dropped`, with `neuropil` if asked for: synapses that reach the size, all
+        A view `pre, post, n, total, dropped`, with `neuropil` if asked for: synapses that reach the size, all
         synapses, and whether cleaning drops the pair. One pass over the rows makes both the result and the ledger.
     """
     keys = "pre, post, neuropil" if by_neuropil else "pre, post"
-    big = "count(*)" if rows.min_size is None else f"count(*) FILTER (NOT {rows.small_sql})"
+    # Only what cannot be told from the rest is kept: a brain has tens of millions of pairs.
+    numbers, total = "count(*) AS n", "n"
+    if rows.min_size is not None:
+        numbers, total = f"count(*) FILTER (NOT {rows.small_sql}) AS n, count(*) AS total", "total"
+    counted = engine.table("counted", f"SELECT {keys}, {numbers} FROM {prepared.relation} GROUP BY {keys}")
     background = rows.background_sql(prepared.table.id_type)
-    pairs = engine.table(
+    pairs = engine.view(
         "pairs",
-        f"SELECT {keys}, {big} AS n, count(*) AS total, "
-        f"(pre IS NULL OR post IS NULL OR {background} OR {rows.autapse_sql}) AS dropped "
-        f"FROM {prepared.relation} GROUP BY {keys}",
+        f"SELECT {keys}, n, {total} AS total, "
+        f"(pre IS NULL OR post IS NULL OR {background} OR {rows.autapse_sql}) AS dropped FROM {counted}",
     )
     count_pairs(engine, prepared, rows, pairs, by_neuropil)
     return pairs

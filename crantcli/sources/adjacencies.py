@@ -10,7 +10,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.schema import CORNER, INDEX_COLUMNS, KEY, IdType, Kind, listed
 from crantcli.sources.files import DAMAGED_NPZ, Source
-from crantcli.sources.inference import as_number, first_not_numeric, inspect_ids, numeric_types
+from crantcli.sources.inference import as_number, inspect_ids, not_number
 from crantcli.sources.reader import Part, float_message
 from crantcli.sources.recorded import Recorded, read_recorded
 
@@ -40,34 +40,57 @@ def open_wide(engine: Engine, part: Part, asked_for: bool) -> Table:
     of_columns = inspect_ids(engine, Part(labels, {"label": "VARCHAR"}, f"{part.name}, header"), ["label"])["label"]
     integer = of_columns.integer and (index not in in_text or in_text[index].integer)
     id_type: IdType = "BIGINT" if integer else "VARCHAR"
-    in_words = [name for name in targets if part.columns[name].startswith("VARCHAR")]
-    types = numeric_types(engine, part.relation, in_words)
-    for name in in_words:
-        place, value = first_not_numeric(engine, part, name) if types[name] == "VARCHAR" else ("", "")
-        if place:
-            raise DataError(f"{place}: {value!r} is not a number, and an adjacency holds numbers")
-    pre = in_text[index].expression(quote(index), id_type) if index in in_text else f"CAST({quote(index)} AS {id_type})"
-    numbers = [
-        as_number(quote(name), "DOUBLE") if name in types else f"TRY_CAST({quote(name)} AS DOUBLE)" for name in targets
-    ]
-    cells = ", ".join(f"{number} AS {quote(name)}" for number, name in zip(numbers, targets, strict=True))
-    on = ", ".join(quote(name) for name in targets)
-    unpivoted = f"(UNPIVOT (SELECT {pre} AS pre, {cells} FROM {part.relation}) ON {on} INTO NAME label VALUE cell)"
-    if not targets:  # an empty result
-        unpivoted = f"(SELECT {pre} AS pre, '' AS label, 0.0 AS cell FROM {part.relation})"
-    cells_long = engine.table(
-        "cells",
-        f"SELECT pre, {of_columns.expression('label', id_type)} AS post, cell AS weight FROM {unpivoted} "
-        "WHERE cell <> 0 AND NOT isnan(cell)",
+    pre = in_text[index].expression("source", id_type) if index in in_text else f"CAST(source AS {id_type})"
+    cells = engine.view(
+        "weights",
+        f"SELECT {pre} AS pre, {of_columns.expression('label', id_type)} AS post, cell AS weight "
+        f"FROM {_cells(engine, part, index, targets)}",
     )
-    whole = engine.execute(f"SELECT coalesce(bool_and(weight = trunc(weight)), true) FROM {cells_long}")[0][0]
-    kept = f"SELECT pre, post, CAST(weight AS {'BIGINT' if whole else 'DOUBLE'}) AS weight FROM {cells_long}"
+    whole = engine.execute(f"SELECT coalesce(bool_and(weight = trunc(weight)), true) FROM {cells}")[0][0]
+    kept = f"SELECT pre, post, CAST(weight AS {'BIGINT' if whole else 'DOUBLE'}) AS weight FROM {cells}"
     axes = engine.view(
         "axes",
-        f"SELECT 'pre' AS side, {pre} AS id FROM {part.relation} "
+        f"SELECT 'pre' AS side, {pre} AS id FROM (SELECT {quote(index)} AS source FROM {part.relation}) "
         f"UNION ALL SELECT 'post', {of_columns.expression('label', id_type)} FROM {labels}",
     )
     return _table(engine, engine.view("source", kept), id_type, bool(whole), axes, part.recorded[0], part.records)
+
+
+def _cells(engine: Engine, part: Part, index: str, targets: list[str]) -> str:
+    """A table `source, label, cell` of the cells that are neither empty nor 0.
+
+    The cells are first put below each other as they are, and then looked at as one column: a test for each of
+    thousands of columns takes the engine minutes.
+    """
+    kinds = {part.columns[name] for name in targets}
+    in_text = any(kind.startswith("VARCHAR") for kind in kinds)
+    common = "VARCHAR" if in_text else "DOUBLE"
+    picked = ", ".join(
+        quote(name) if len(kinds) == 1 else f"CAST({quote(name)} AS {common}) AS {quote(name)}" for name in targets
+    )
+    on = ", ".join(quote(name) for name in targets)
+    # "our source" cannot clash with a neuron's name that anybody would use.
+    below = (
+        f'(UNPIVOT (SELECT {quote(index)} AS "our source", {picked} FROM {part.relation}) ON {on} '
+        "INTO NAME label VALUE cell)"
+    )
+    if not targets:  # an empty result
+        below = f"(SELECT {quote(index)} AS \"our source\", '' AS label, 0.0 AS cell FROM {part.relation} LIMIT 0)"
+    zero = "cell <> '0'" if in_text else "cell <> 0"
+    found = engine.table("cells", f'SELECT "our source" AS source, label, cell FROM {below} WHERE {zero}')
+    if in_text:
+        wrong = engine.execute(f"SELECT source, label, cell FROM {found} WHERE {not_number('cell')} LIMIT 1")
+        if wrong:
+            source, label, value = wrong[0]
+            raise DataError(
+                f"{part.name}, column {label}, row of {source}: {value!r} is not a number, "
+                "and an adjacency holds numbers"
+            )
+    number = as_number("cell", "DOUBLE") if in_text else "CAST(cell AS DOUBLE)"
+    return (
+        f"(SELECT * FROM (SELECT source, label, {number} AS cell FROM {found}) "
+        "WHERE cell IS NOT NULL AND cell <> 0 AND NOT isnan(cell))"
+    )
 
 
 def _list(values: list[str]) -> str:

@@ -157,6 +157,11 @@ def _from_stdin(engine: Engine) -> Source:
     return Source(path, formats.get(start[:4], "csv"), "stdin")
 
 
+def literal_path(path: Path) -> str:
+    """A path as query text, for the engine to read this file, and not those that it would match as a pattern."""
+    return text(glob.escape(str(path)))
+
+
 @dataclass(frozen=True)
 class CsvHeader:
     """The first line of a CSV file."""
@@ -197,7 +202,7 @@ def read_header(source: Source) -> CsvHeader:
 
 def csv_relation(sources: Sequence[Source], header: CsvHeader) -> str:
     """A FROM expression that reads CSV files as text, refusing rows that do not fit the header."""
-    listed = ", ".join(text(str(source.path)) for source in sources)
+    listed = ", ".join(literal_path(source.path) for source in sources)
     names = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in header.columns)
     return (
         f"read_csv([{listed}], auto_detect = false, header = true, delim = {text(header.delimiter)}, quote = '\"', "

@@ -144,7 +144,11 @@ def as_number(column: str, numeric_type: str) -> str:
     return f"CASE WHEN trim({column}) IN {_NULL_WORDS} THEN NULL ELSE TRY_CAST({column} AS {numeric_type}) END"
 
 
+def not_number(column: str) -> str:
+    """A condition that holds where a value of a text column is there and is not a number."""
+    return f"({column} IS NOT NULL AND trim({column}) NOT IN {_NULL_WORDS} AND TRY_CAST({column} AS DOUBLE) IS NULL)"
+
+
 def first_not_numeric(engine: Engine, part: Part, column: str) -> tuple[str, str]:
     """Where the first value of a text column stands that is not a number, and the value; empty text if all are."""
-    wrong = f"v IS NOT NULL AND trim(v) NOT IN {_NULL_WORDS} AND TRY_CAST(v AS DOUBLE) IS NULL"
-    return first_row(engine, part, column, wrong)
+    return first_row(engine, part, column, not_number("v"))

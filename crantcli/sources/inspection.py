@@ -8,7 +8,7 @@ from typing import Any
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
-from crantcli.schema import ANNOTATION_IDS, INDEX_COLUMNS, KEY, recognise
+from crantcli.schema import ANNOTATION_IDS, COUNTS, INDEX_COLUMNS, KEY, recognise
 from crantcli.sources.files import DAMAGED_NPZ, Source, file_format
 from crantcli.sources.recorded import provenance, read_recorded
 
@@ -67,18 +67,19 @@ def _table(path: Path) -> dict[str, Any]:
 
 
 def _metadata(engine: Engine, path: Path, kind: str) -> dict[str, str]:
-    from crantcli.core.sql import text
-    from crantcli.sources.files import arrow_metadata
+    from crantcli.sources.files import arrow_metadata, literal_path
 
     if kind == "arrow":
         return arrow_metadata(Source(path, "arrow", path.name))
     if kind != "parquet":
         return {}
-    pairs = engine.execute(f"SELECT key, value FROM parquet_kv_metadata({text(str(path))})")
+    pairs = engine.execute(f"SELECT key, value FROM parquet_kv_metadata({literal_path(path)})")
     return {bytes(key).decode("utf-8", "replace"): bytes(value).decode("utf-8", "replace") for key, value in pairs}
 
 
 def _guess(names: list[str]) -> str:
+    if set(COUNTS) <= set(names):
+        return "counts"
     try:
         match = recognise([name for name in names if name not in INDEX_COLUMNS])
     except DataError as error:

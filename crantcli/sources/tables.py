@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.sql import text
 from crantcli.core.table import Table, VoxelSize
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import (
+    COUNTS,
     INDEX_COLUMNS,
     SYNAPSE_PAIRS,
     IdType,
@@ -23,7 +23,7 @@ from crantcli.schema import (
     recognise,
 )
 from crantcli.sources import adjacencies
-from crantcli.sources.files import Source, arrow_metadata, csv_relation, read_header, stage_arrow
+from crantcli.sources.files import Source, arrow_metadata, csv_relation, literal_path, read_header, stage_arrow
 from crantcli.sources.reader import Part, Reader
 from crantcli.sources.recorded import Recorded, combine, read_recorded, resolve_units
 
@@ -78,7 +78,7 @@ def _same_columns(engine: Engine, sources: Sequence[Source]) -> list[list[Source
     """Group Parquet files by the names of their columns, which may be spelled in different ways."""
     if len(sources) < 2:
         return [[source] for source in sources]
-    files = "[" + ", ".join(text(str(source.path)) for source in sources) + "]"
+    files = "[" + ", ".join(literal_path(source.path) for source in sources) + "]"
     names = dict(
         engine.execute(f"SELECT file_name, list_sort(list(name)) FROM parquet_schema({files}) GROUP BY file_name")
     )
@@ -89,7 +89,7 @@ def _same_columns(engine: Engine, sources: Sequence[Source]) -> list[list[Source
 
 
 def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
-    files = "[" + ", ".join(text(str(source.path)) for source in sources) + "]"
+    files = "[" + ", ".join(literal_path(source.path) for source in sources) + "]"
     relation = f"read_parquet({files}, union_by_name = true)"
     types = dict(engine.columns(f"SELECT * FROM {relation}"))
     rows = dict(engine.execute(f"SELECT file_name, num_rows FROM parquet_file_metadata({files})"))
@@ -198,6 +198,11 @@ def _recognise(part: Part, reading: Reading) -> Recognition | None:
     if reading.kind is Kind.ADJACENCY:
         return None
     names = [name for name in part.columns if name not in INDEX_COLUMNS]
+    if reading.kind is None and reading.pre_col is None and set(COUNTS) <= set(names):
+        raise DataError(
+            f"{part.name}: columns {', '.join(COUNTS)} are partner counts, as crantcli counts writes them; "
+            "give the synapses or edges that they were counted from"
+        )
     try:
         return recognise(names, reading.kind, reading.pre_col, reading.post_col)
     except DataError as error:

@@ -1,0 +1,438 @@
+"""The command as a process: how it starts, what it loads, signals, pipes, terminals, full disks."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from conftest import SAMPLE, Crant
+from tables import text_file, weights
+
+from crantcli.version import __version__
+
+COMMANDS = ("synapses", "connectivity", "adjacency", "counts", "info")
+PROGRAM = (sys.executable, "-m", "crantcli")
+ROWS = 2_000_000
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synapse table that takes a second or two to sort and write."""
+    path = tmp_path_factory.mktemp("large") / "large.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT range AS id, hash(range) % 200000 + 1 AS pre, hash(range * 7) % 200000 + 300000 AS post "
+            f"FROM range({ROWS})) TO '{path}'"
+        )
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text_file("small.csv", "pre,post\n1,2\n1,2\n2,3\n")
+
+
+def start(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
+    """The command as a process, with pipes."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen([*PROGRAM, *map(str, arguments)], **pipes)
+
+
+def wait_for(condition: Callable[[], Any], process: subprocess.Popen[bytes] | None = None) -> bool:
+    """Wait until something is so, or the process has ended; whether it is so."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not condition() and (process is None or process.poll() is None):
+        time.sleep(0.002)
+    return bool(condition())
+
+
+def temporary(folder: Path) -> list[str]:
+    """Temporary files and folders in a folder."""
+    return [name for name in os.listdir(folder) if ".crantcli-" in name]
+
+
+# Ways to start it.
+
+
+def test_version_however_it_is_started() -> None:
+    script = Path(sys.executable).with_name("crantcli")
+    for program in ([str(script)], PROGRAM):
+        done = subprocess.run([*program, "--version"], capture_output=True, check=True)
+        assert (done.stdout.decode(), done.stderr) == (f"crantcli {__version__}\n", b"")
+
+
+def test_no_command_shows_the_help(crant: Crant) -> None:
+    asked, bare = crant("--help"), crant()
+    assert asked.code == 0
+    assert bare.out == asked.out
+    for command in COMMANDS:
+        assert f"\n  {command} " in asked.text
+    assert "Start with: crantcli connectivity" in asked.text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_ends_with_an_example(crant: Crant, command: str) -> None:
+    for flag in ("--help", "-h"):
+        found = crant(command, flag)
+        assert (found.code, found.err) == (0, "")
+        end = found.text.rstrip().split("\n\n")[-2:]  # a remark may come after it
+        assert any(part.strip().startswith(f"Example: crantcli {command} ") for part in end), end
+
+
+def test_shell_completion() -> None:
+    def completed(words: str) -> list[str]:
+        told = {"_CRANTCLI_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        done = subprocess.run(PROGRAM, capture_output=True, env={**os.environ, **told}, check=True)
+        return done.stdout.decode().split()
+
+    assert completed("crantcli con") == ["connectivity"]
+    assert {"--threshold", "--totals"} <= set(completed("crantcli connectivity --t"))
+    shown = subprocess.run(
+        ["crantcli"], executable=Path(sys.executable).with_name("crantcli"), capture_output=True, check=True,
+        env={**os.environ, "_CRANTCLI_COMPLETE": "source_bash"},
+    )  # fmt: skip
+    assert b"complete_bash" in shown.stdout
+
+
+# What it loads.
+
+HEAVY = ("pandas", "scipy", "matplotlib", "navis", "caveclient", "trimesh", "click")
+
+
+def loaded(code: str) -> set[str]:
+    """Top-level modules that a new Python has loaded after some code."""
+    tail = "\nimport sys; print('', *{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code + tail], capture_output=True, check=True)
+    return set(done.stdout.decode().splitlines()[-1].split())
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    found = loaded("import crantcli; crantcli.__version__; crantcli.NeuronCriteria; dir(crantcli)")
+    assert "crantcli" in found
+    assert not found & {*HEAVY, "duckdb", "pyarrow", "numpy", "typer", "rich"}
+
+
+def test_help_and_version_load_nothing_heavy() -> None:
+    code = "from crantcli.cli.app import run\nfor a in (['--help'], ['--version'], ['connectivity', '--help']): run(a)"
+    found = loaded(code)
+    assert "typer" in found
+    assert not found & {*HEAVY, "duckdb", "pyarrow", "numpy", "platformdirs"}
+
+
+def test_relational_commands_load_nothing_that_they_do_not_use() -> None:
+    sample, types = str(SAMPLE / "synapses.parquet"), str(SAMPLE / "annotations.csv")
+    some = ["-a", types, "-t", "5"]
+    runs = [
+        ["synapses", sample, "--pre", "cell_type=ER2", *some, "-o", "s.parquet"],
+        ["connectivity", sample, "-n", "cell_type=ER2", *some, "--annotate", "cell_type", "-o", "e.csv"],
+        ["connectivity", "e.csv", "--by", "type", "-a", types, "-o", "t.tsv"],
+        ["counts", "s.parquet", "-o", "c.parquet"],
+        ["counts", "small.csv", "-o", "-"],
+        ["info", "s.parquet"],
+    ]
+    plain = "from crantcli.cli.app import run\nfor a in {}: assert run(a) == 0"
+    found = loaded(plain.format(runs))
+    assert "duckdb" in found
+    assert not found & {*HEAVY, "pyarrow", "numpy", "rich"}
+    runs = [
+        ["synapses", sample, "--pre", "cell_type=ER2", *some, "-o", "s.feather"],
+        ["connectivity", "s.feather", "-o", "e.feather"],
+        ["counts", "e.feather", "-o", "c.parquet"],
+        *(["adjacency", "e.feather", "-o", f"a.{suffix}"] for suffix in ("npz", "parquet", "feather", "csv")),
+        ["connectivity", "a.npz", "-o", "b.parquet"],
+        ["info", "a.npz"],
+        ["info", "s.feather"],
+    ]
+    found = loaded(plain.format(runs))
+    assert "pyarrow" in found
+    assert not found & set(HEAVY)
+
+
+# Pipes.
+
+
+@pytest.mark.parametrize("command", [("synapses",), ("synapses", "-o", "-")])
+def test_a_reader_that_leaves_is_no_error(large: Path, command: tuple[str, ...]) -> None:
+    """As in `crantcli synapses ... | head -2`."""
+    process = start(*command, large, "--tmp-dir", ".")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"id,pre,post\n"
+    assert process.stdout.readline().count(b",") == 2
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert temporary(Path()) == []
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "command", ["connectivity small.csv -q", "connectivity small.csv --json -q", "info small.csv -q", "--help"]
+)
+def test_a_reader_that_was_never_there_is_no_error(command: str, unbuffered: str) -> None:
+    """As in `crantcli ... | true`, whether Python buffers or not."""
+    read, write = os.pipe()
+    os.close(read)
+    process = start(*command.split(), stdout=write, env={**os.environ, "PYTHONUNBUFFERED": unbuffered})
+    os.close(write)
+    assert (process.communicate(timeout=60)[1], process.returncode) == (b"", 0)
+
+
+def test_a_chain_of_commands() -> None:
+    first = start("synapses", SAMPLE / "synapses.parquet", "-q")
+    second = start("connectivity", "-", "--json", "-q", stdin=first.stdout)
+    assert first.stdout is not None
+    first.stdout.close()
+    out, err = second.communicate(timeout=60)
+    assert err == b""
+    assert json.loads(out)["rows"] == 8807
+    assert first.wait(60) == 0
+    assert first.stderr is not None
+    first.stderr.close()
+
+
+@pytest.mark.parametrize(("closed", "code"), [("<&-", 0), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)])
+def test_closed_streams(closed: str, code: int) -> None:
+    """As under some schedulers."""
+    command = f"{' '.join(PROGRAM)} connectivity small.csv -o out.csv --json {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert Path("out.csv").read_bytes() == b"pre,post,weight\n1,2,2\n2,3,1\n"
+    assert b"defect" not in done.stderr
+    if closed == "2>&-":
+        assert json.loads(done.stdout)["rows"] == 2  # notes do not go to stdout instead
+
+
+def test_stdin_that_is_closed_is_empty() -> None:
+    done = subprocess.run(["sh", "-c", f"{' '.join(PROGRAM)} counts - <&-"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert b"stdin: is empty" in done.stderr
+
+
+# Signals.
+
+
+@contextmanager
+def writing(large: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A run that has begun to write, over an older output."""
+    Path("out.csv").write_text("old")
+    Path("spill").mkdir(exist_ok=True)
+    process = start("synapses", large, "-o", "out.csv", "--tmp-dir", "spill", "--threads", "1", *options)
+    try:
+        assert wait_for(lambda: temporary(Path()), process), process.communicate()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_while_writing(large: Path, number: signal.Signals, code: int) -> None:
+    with writing(large) as process:
+        assert temporary(Path("spill")) != []
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (code, b"", b"")
+    assert Path("out.csv").read_text() == "old"
+    assert temporary(Path()) == temporary(Path("spill")) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_while_waiting_for_input(number: signal.Signals, code: int) -> None:
+    Path("spill").mkdir()
+    process = start("connectivity", "-", "-o", "out.csv", "--tmp-dir", "spill", stdin=subprocess.PIPE)
+    assert wait_for(lambda: list(Path("spill").glob("*/stdin.csv")), process)
+    process.send_signal(number)
+    assert process.communicate(timeout=60) == (b"", b"")
+    assert process.returncode == code
+    assert not Path("out.csv").exists()
+    assert temporary(Path("spill")) == []
+
+
+def test_the_next_run_cleans_up_after_a_killed_one(large: Path) -> None:
+    with writing(large) as process:
+        process.kill()
+        assert process.wait(60) == -signal.SIGKILL
+    assert Path("out.csv").read_text() == "old"
+    assert len(temporary(Path())) == len(temporary(Path("spill"))) == 1
+    done = start("connectivity", "small.csv", "-o", "out.csv", "--tmp-dir", "spill")
+    assert done.communicate(timeout=60)[0] == b""
+    assert done.returncode == 0
+    assert Path("out.csv").read_text().startswith("pre,post,weight\n")
+    assert temporary(Path()) == temporary(Path("spill")) == []
+
+
+# Full disks.
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a quarter of a megabyte, where this user may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    if os.geteuid() or subprocess.run(mounted, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def limited(*arguments: object) -> subprocess.CompletedProcess[bytes]:
+    """The command, unable to write files of more than a quarter of a megabyte."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, 1 << 18))
+
+    return subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, check=False, preexec_fn=limit)
+
+
+def one_line(done: subprocess.CompletedProcess[bytes], *words: str) -> None:
+    """A run that failed when writing, with one line that has these words."""
+    assert (done.returncode, done.stdout) == (1, b""), done.stderr
+    line = done.stderr.decode()
+    assert line.count("\n") == 1, line
+    assert ".crantcli-" not in line  # no temporary name
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize("suffix", ["csv", "feather"])
+def test_a_full_disk_leaves_nothing(tiny_disk: Path, suffix: str) -> None:
+    old = tiny_disk / f"out.{suffix}"
+    old.write_text("old")
+    run = [*PROGRAM, "synapses", str(SAMPLE / "synapses.parquet"), "-o", str(old)]
+    one_line(subprocess.run(run, capture_output=True, check=False), str(tiny_disk), "No space left")
+    assert old.read_text() == "old"
+    assert os.listdir(tiny_disk) == [old.name]
+
+
+@pytest.mark.parametrize("suffix", ["csv.gz", "parquet", "feather"])
+def test_a_file_that_may_not_grow_leaves_nothing(suffix: str, tmp_path: Path) -> None:
+    old = text_file(f"out.{suffix}x", "old").rename(f"out.{suffix}")
+    done = limited("synapses", SAMPLE / "synapses.parquet", "-o", f"out.{suffix}", "--max-memory", "500MB")
+    one_line(done, str(tmp_path), "File too large")
+    assert Path(old).read_text() == "old"
+    assert sorted(os.listdir()) == sorted([f"out.{suffix}", "small.csv"])
+
+
+def test_a_full_stdout_is_an_error() -> None:
+    for arguments in (["synapses", SAMPLE / "synapses.parquet"], ["connectivity", "small.csv", "--json", "-q"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([*PROGRAM, *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 1
+        assert b"stdout" in done.stderr
+        assert b"No space left" in done.stderr
+        assert done.stderr.count(b"\n") == 1
+
+
+# Terminals.
+
+
+def read_terminal(descriptor: int, process: subprocess.Popen[bytes], until: bytes | None = None) -> bytes:
+    """What a process writes to a terminal, to its end or until something has come."""
+    found, end = b"", time.monotonic() + 60
+    while time.monotonic() < end and (until is None or until not in found):
+        ready = select.select([descriptor], [], [], 0.05)[0]
+        if ready:
+            try:
+                found += os.read(descriptor, 1 << 16)
+            except OSError:  # the other end is closed
+                break
+        elif process.poll() is not None:
+            break
+    return found
+
+
+def test_a_terminal_shows_a_short_table() -> None:
+    outer, inner = pty.openpty()
+    process = start("counts", SAMPLE / "synapses.parquet", stdout=inner, env={**os.environ, "COLUMNS": "100"})
+    os.close(inner)
+    shown = read_terminal(outer, process).decode().replace("\r\n", "\n").splitlines()
+    os.close(outer)
+    assert process.communicate(timeout=60)[1].count(b"\n") == 1
+    assert process.returncode == 0
+    assert "neuron_id" in shown[0]
+    assert "," not in "".join(shown[:21])
+    assert len(shown) == 22  # header, 20 rows, and what is left out
+    assert "514 rows" in shown[-1]
+    assert "-o FILE" in shown[-1]
+
+
+def test_a_file_or_csv_asked_for_shows_no_table_on_a_terminal() -> None:
+    for options, expected in ((["-o", "-"], "pre,post,weight\r\n1,2,2\r\n2,3,1\r\n"), (["-o", "out.csv"], "")):
+        outer, inner = pty.openpty()
+        process = start("connectivity", "small.csv", *options, stdout=inner)
+        os.close(inner)
+        assert read_terminal(outer, process).decode() == expected
+        os.close(outer)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+
+
+def on_screen(written: bytes) -> list[str]:
+    """The lines that a terminal shows in the end, empty ones left out."""
+    lines, row, column = [""], 0, 0
+    for mark in re.finditer(r"\x1b\[\??(\d*)[\d;]*([A-Za-z])|\r|\n|.", written.decode()):
+        if mark[0] == "\r":
+            column = 0
+        elif mark[0] == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif mark[2] == "A":  # cursor up
+            row -= int(mark[1] or 1)
+        elif mark[2] == "K":  # erase the line
+            lines[row] = ""
+        elif not mark[2]:
+            lines[row] = lines[row].ljust(column)[:column] + mark[0] + lines[row][column + 1 :]
+            column += 1
+    return [line for line in lines if line]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_progress_shows_on_a_terminal_only_and_goes_away(quiet: bool) -> None:
+    """Input that keeps one waiting is enough to see it."""
+    outer, inner = pty.openpty()
+    options = ["--quiet"] if quiet else []
+    on_terminal = start("connectivity", "-", *options, stdin=subprocess.PIPE, stderr=inner)
+    in_pipe = start("connectivity", "-", *options, stdin=subprocess.PIPE)
+    os.close(inner)
+    if quiet:
+        time.sleep(2)
+        shown = b""
+    else:
+        shown = read_terminal(outer, on_terminal, until=b"connectivity")
+        assert b"\x1b[" in shown  # a bar that moves
+    text = b"pre,post\n1,2\n"
+    assert in_pipe.communicate(text, timeout=60) == (
+        b"pre,post,weight\n1,2,1\n",
+        b"" if quiet else b"crantcli connectivity: 1 synapses read, 1 kept; 1 edges\n",
+    )
+    out, _ = on_terminal.communicate(text, timeout=60)
+    assert out == b"pre,post,weight\n1,2,1\n"
+    shown += read_terminal(outer, on_terminal)
+    os.close(outer)
+    assert on_screen(shown) == ([] if quiet else ["crantcli connectivity: 1 synapses read, 1 kept; 1 edges"])
+
+
+def test_limits_on_memory_spill_and_give_the_same(large: Path, crant: Crant) -> None:
+    """A tenth of the memory that it would like."""
+    Path("spill").mkdir()
+    limits = ("--max-memory", "100MB", "--tmp-dir", "spill")
+    little = crant("connectivity", large, "-t", "2", *limits)
+    assert weights(little) == weights(crant("connectivity", large, "-t", "2"))
+    assert os.listdir("spill") == []
