@@ -543,6 +543,7 @@ def test_trap_9_completeness_goes_along_the_chain(
         ("adjacency", "outputs.parquet", "-o", "chain.npz"),
         ("adjacency", "outputs.parquet", "-o", "wide.parquet"),
         ("adjacency", "outputs.parquet", "-o", "wide.feather"),
+        ("adjacency", "whole.parquet", "--pre", ",".join(map(str, folder)), "-o", "direct.npz"),
     ):
         assert crant(*how).code == 0
         assert "--totals" in refused(crant, tmp_path, how[-1], "--normalize", "input")
@@ -565,9 +566,15 @@ def test_trap_9_partners_of_partners_are_not_all_there(
     assert numbers(ran, 2) == expected_fractions(seeded, Chosen(post=folder[:1]), "input")
     ran = crant("connectivity", "edges.parquet", "-n", folder[0], "--no-upstream", "--normalize", "output")
     assert numbers(ran, 2) == expected_fractions(seeded, Chosen(pre=folder[:1]), "output")
-    for flag, side in (("--no-upstream", "input"), ("--no-downstream", "output")):
-        assert crant("connectivity", "whole.parquet", "-n", folder[0], flag, "-o", "half.parquet").code == 0
-        refused(crant, tmp_path, "half.parquet", "-n", folder[0], "--normalize", side)
+    # The inputs of several neurons hold some outputs of each, those to one another, and the other way round.
+    listed = ",".join(map(str, folder))
+    for flag, other, side in (
+        ("--no-upstream", "--no-downstream", "input"),
+        ("--no-downstream", "--no-upstream", "output"),
+    ):
+        assert crant("connectivity", "whole.parquet", "-n", listed, flag, "-o", "half.parquet").code == 0
+        assert len(crant("connectivity", "half.parquet", "-n", folder[0], other).rows()) > 1
+        refused(crant, tmp_path, "half.parquet", "-n", folder[0], other, "--normalize", side)
 
 
 def test_trap_9_files_together_are_complete_for_both(
@@ -585,7 +592,9 @@ def test_trap_9_files_together_are_complete_for_both(
     refused(crant, tmp_path, *names, "outputs.parquet", "--normalize", "input")
 
 
-@pytest.mark.parametrize("how", [("connectivity", "-t", 2), ("synapses", "-t", 2), ("connectivity", "--top", 1)])
+@pytest.mark.parametrize(
+    "how", [("connectivity", "-t", 2), ("synapses", "-t", 2), ("adjacency", "-t", 2), ("connectivity", "--top", 1)]
+)
 def test_a_thinned_file_has_no_totals(
     crant: Crant, tmp_path: Path, seeded: list[dict[str, Any]], folder: list[Any], how: tuple[Any, ...]
 ) -> None:

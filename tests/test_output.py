@@ -191,7 +191,17 @@ def test_every_format_carries_the_same_provenance_and_no_more_than_that(crant: C
     assert told["read"] == 4 == sum(told["removed"].values()) + told["kept"] + told["merged"]
     assert {step: n for step, n in told["removed"].items() if n} == {"null": 1, "autapse": 1}
     text = json.dumps(found, ensure_ascii=False)
-    for word in (str(tmp_path), "in/", "m.npz", "threads", "memory", "900MB", "900000000", "tmp", f"crantcli-{socket.gethostname()}"):
+    for word in (
+        str(tmp_path),
+        "in/",
+        "m.npz",
+        "threads",
+        "memory",
+        "900MB",
+        "900000000",
+        "tmp",
+        f"crantcli-{socket.gethostname()}",
+    ):
         assert word not in text, word
 
 

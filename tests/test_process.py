@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +228,13 @@ def test_stdin_that_is_closed_is_empty() -> None:
 # Signals.
 
 
+def begun() -> bool:
+    """Whether an output has begun to fill."""
+    with suppress(FileNotFoundError):
+        return any(os.path.getsize(name) for name in temporary(Path()))
+    return False
+
+
 @contextmanager
 def writing(large: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """A run that has begun to write, over an older output."""
@@ -235,7 +242,7 @@ def writing(large: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     Path("spill").mkdir(exist_ok=True)
     process = start("synapses", large, "-o", "out.csv", "--tmp-dir", "spill", "--threads", "1", *options)
     try:
-        assert wait_for(lambda: temporary(Path()), process), process.communicate()
+        assert wait_for(begun, process), process.communicate()
         yield process
     finally:
         process.kill()

@@ -513,6 +513,9 @@ def test_units_of_a_data_set_hold_for_its_own_file(crant: Crant, tmp_path: Path)
         assert (found[column] == original[column] // size).all()
     positions([(8, 8, 42)]).to_parquet(tmp_path / "raw.parquet")
     assert crant("synapses", "raw.parquet", "-d", SAMPLE / "sample.toml", "--units", "pixels").code in (2, 3)
+    crant("synapses", "raw.parquet", "--coordinates", "nm", "--voxel-size", "4,4,40", "-o", "other.parquet")
+    ran = crant("synapses", "other.parquet", "-d", SAMPLE / "sample.toml", "--units", "pixels")
+    assert ran.rows()[1][3:] == ["2", "2", "1"]
 
 
 # ------------------------------------------------------------------------------------------ real data

@@ -89,9 +89,10 @@ class Job:
         if not self.source.sources and dataset is not None:
             dataset.synapse_file()
         with (
+            # Outermost, since what is being written can be removed only when the engine has stopped writing it.
+            outputs() as pending,
             Engine(self.run.max_memory, self.run.threads, self.run.tmp_dir) as engine,
             self.console.busy(engine, self.command),
-            outputs() as pending,
         ):
             yield Work(self, Workspace(engine, dataset), engine, pending)
 

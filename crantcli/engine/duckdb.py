@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 DEFAULT_MEMORY = "2GB"
 
+#: More threads than any machine has cores for; the engine would start them all.
+MOST_THREADS = 1024
+
 
 def parse_memory(value: str) -> int:
     """Bytes of `2GB`, `500MB`, `1.5g`.
@@ -62,8 +65,8 @@ class Engine:
     ) -> None:
         import duckdb
 
-        if threads is not None and threads < 1:
-            raise UsageError(f"--threads {threads}: at least 1")
+        if threads is not None and not 1 <= threads <= MOST_THREADS:
+            raise UsageError(f"--threads {threads}: from 1 to {MOST_THREADS}")
         parent = Path(tmp_dir or tempfile.gettempdir())
         if not parent.is_dir():
             raise UsageError(f"--tmp-dir {parent}: there is no such folder")

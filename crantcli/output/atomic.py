@@ -31,9 +31,10 @@ def check_destination(destination: str, inputs: list[Path]) -> None:
     probe = parent / temporary_name(path.name)
     try:
         probe.touch()
-        probe.unlink()
     except OSError as error:
         raise CrantError(f"{destination}: cannot be written there ({error.strerror})") from None
+    finally:  # also where a signal comes in between
+        remove(probe)
     for source in inputs:
         same = path.exists() and source.exists() and path.samefile(source)
         if same or path.absolute() == source.absolute():
