@@ -25,7 +25,7 @@ TEXT: tuple[Neuron, ...] = ("0", "NA", "b", "B", "pc_10", "é")
 ABSENT: dict[type, Neuron] = {int: 576460752641833776, str: "nobody"}
 
 NEUROPILS = ("EB", "FB", "NO/x", None)
-TYPES = ("ER2", "ER10", "NA", "nan", "EPG/PEG", None)
+TYPES = ("ER2", "er2", "NA", "nan", "EPG/PEG", "../x", None)
 _INTEGERS = ("id", "pre", "post", "pre_pt_root_id", "post_pt_root_id", "root_id", "size", "weight")
 
 

@@ -119,6 +119,15 @@ def test_command_follows_the_rules(
     assert json.loads(ran.text)["ledger"] == as_json(ledger, "synapses")
 
 
+def test_traps_1_and_2_ids_are_not_updated_in_files(seeded: list[dict[str, Any]]) -> None:
+    """Traps 1 and 2: a file is one version, and is asked and answered under the IDs that were given."""
+    source = seeded_frame(seeded)
+    neurons = [ABSENT[int] + 5, *sorted({row["pre"] for row in seeded} - {None, 0})[:3]]
+    found = [cc.get_synapse_counts(neurons, update_ids=update, source=source) for update in (True, False)]
+    assert list(found[0].index) == neurons
+    pd.testing.assert_frame_equal(*found)
+
+
 def test_trap_4_silent_neurons_have_zeros(crant: Crant, tmp_path: Path) -> None:
     """Trap 4: requested but silent neurons dropped in one case and kept in another."""
     frame([{"pre": 1, "post": 2}, {"pre": 0, "post": 4}, {"pre": 5, "post": 5}], ("pre", "post")).to_parquet(

@@ -181,9 +181,15 @@ def test_a_reader_that_leaves_is_no_error(large: Path, command: tuple[str, ...])
     assert temporary(Path()) == []
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
-    "command", ["connectivity small.csv -q", "connectivity small.csv --json -q", "info small.csv -q", "--help"]
+    ("command", "unbuffered"),
+    [
+        ("connectivity small.csv -q", ""),
+        ("connectivity small.csv --json -q", "1"),
+        ("info small.csv -q", ""),
+        ("info small.csv -q", "1"),
+        ("--help", "1"),
+    ],
 )
 def test_a_reader_that_was_never_there_is_no_error(command: str, unbuffered: str) -> None:
     """As in `crantcli ... | true`, whether Python buffers or not."""
@@ -207,12 +213,12 @@ def test_a_chain_of_commands() -> None:
     first.stderr.close()
 
 
-@pytest.mark.parametrize(("closed", "code"), [("<&-", 0), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)])
-def test_closed_streams(closed: str, code: int) -> None:
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(closed: str) -> None:
     """As under some schedulers."""
     command = f"{' '.join(PROGRAM)} connectivity small.csv -o out.csv --json {closed}"
     done = subprocess.run(["sh", "-c", command], capture_output=True, check=False)
-    assert done.returncode == code, done.stderr
+    assert done.returncode == 0, done.stderr
     assert Path("out.csv").read_bytes() == b"pre,post,weight\n1,2,2\n2,3,1\n"
     assert b"defect" not in done.stderr
     if closed == "2>&-":

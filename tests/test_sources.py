@@ -210,6 +210,9 @@ def test_a_float_column_beside_an_integer_one_is_refused_with_its_file(crant: Cr
     complaint(crant("connectivity", "parts"), 3, "b.parquet, column source", "floating-point")
     named = ("--pre-col", "target", "--post-col", "weight", "--kind", "synapses")
     assert crant("connectivity", "parts", *named).code == 0  # the floats are not IDs then
+    parquet_file("parts/a.parquet", source=["ER1"], target=[1], weight=[1])
+    parquet_file("parts/b.parquet", source=[1.0], target=[1], weight=[1])
+    complaint(crant("connectivity", "parts"), 3, "b.parquet, column source", "floating-point")
 
 
 @pytest.mark.parametrize("kind", [pa.bool_(), pa.timestamp("us"), pa.binary(), pa.list_(pa.int64())])
@@ -665,8 +668,9 @@ def test_a_named_index_is_data_and_another_is_not(indexed: pd.DataFrame) -> None
 def test_the_index_of_an_adjacency_is_its_presynaptic_neurons(name: str | None) -> None:
     wide = pd.DataFrame([[1, 0], [2, 3]], index=pd.Index([ONE, TWO], name=name), columns=pd.Index([5, 6], name="post"))
     assert edges_of(wide) == {(ONE, 5): 1, (TWO, 5): 2, (TWO, 6): 3}
-    named = wide.set_axis(["A", "B"], axis=0).set_axis(["C", "D"], axis=1).rename_axis(name)
-    assert edges_of(named) == {("A", "C"): 1, ("B", "C"): 2, ("B", "D"): 3}
+    named = wide.set_axis(["A", "B"], axis=0).set_axis(["pre", "D"], axis=1).rename_axis(name)
+    if name != "pre":
+        assert edges_of(named) == {("A", "pre"): 1, ("B", "pre"): 2, ("B", "D"): 3}
 
 
 def test_a_frame_is_left_as_it_was() -> None:

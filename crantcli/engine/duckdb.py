@@ -82,6 +82,8 @@ class Engine:
             self._connection = duckdb.connect(
                 config={
                     "threads": self.threads,
+                    # Writing in threads of its own, DuckDB 2.0.0 can wait for ever for a write that failed (full disk).
+                    "async_threads": 0,
                     "memory_limit": f"{self.memory}B",
                     "temp_directory": str(self.scratch / "blocks"),
                     "preserve_insertion_order": True,
