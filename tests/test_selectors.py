@@ -379,6 +379,15 @@ def test_ids_of_annotations_must_not_have_been_floats(crant: Crant, value: str) 
     complaint(crant("connectivity", "edges.csv", "-a", "types.parquet"), 3, "types.parquet, column root_id")
 
 
+def test_ids_of_annotations_have_the_types_of_ids(crant: Crant) -> None:
+    text_file("edges.csv", f"pre,post,weight\n{2**63 + 1},2,3\n")
+    parquet_file("types.parquet", root_id=pa.array([2**63 + 1, 2], pa.uint64()), cell_type=["X", "Y"])
+    run = ("connectivity", "edges.csv", "-a", "types.parquet", "--by", "type")
+    assert weights(crant(*run)) == {("X", "Y"): "3"}
+    parquet_file("types.parquet", root_id=[True, False], cell_type=["X", "Y"])
+    complaint(crant(*run), 3, "types.parquet, column root_id", "integers or text")
+
+
 def test_other_columns_of_annotations_may_be_floats(crant: Crant) -> None:
     text_file("edges.csv", "pre,post,weight\n1,2,3\n")
     parquet_file("types.parquet", root_id=[1, 2], nucleus_id=[1.5, None], pre=[0.5, 1.0], cell_type=["X", "Y"])

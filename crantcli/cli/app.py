@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -9,6 +10,7 @@ import threading
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from crantcli.cli import adjacency, connectivity, counts, info, synapses
 from crantcli.cli.console import error_line
@@ -101,10 +103,15 @@ def run(arguments: list[str]) -> int:
         return _report(label, error)
 
 
+@functools.cache
+def _command() -> Any:
+    return get_command(app)
+
+
 def _call(arguments: list[str]) -> int:
     """Call Typer, which ends the process by itself where a pipe is closed."""
     try:
-        return int(app(arguments, prog_name="crantcli", standalone_mode=False) or 0)
+        return int(_command()(arguments, prog_name="crantcli", standalone_mode=False) or 0)
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):
             raise stop.__context__ from None

@@ -13,7 +13,7 @@ from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, Criterion
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, listed, near
 from crantcli.sources.inference import inspect_ids
-from crantcli.sources.reader import Part, float_message
+from crantcli.sources.reader import Part, check_id_type, fits_int64
 
 
 def open_annotations(
@@ -90,11 +90,9 @@ def _column(names: list[str], chosen: str | None, known: tuple[str, ...], option
 
 
 def _id_expression(engine: Engine, part: Part, column: str) -> str:
-    kind = part.columns[column]
-    if kind in ("FLOAT", "DOUBLE") or column in part.floats:
-        raise DataError(float_message(column, part.floats.get(column, part.name)))
-    if not kind.startswith(("VARCHAR", "ENUM")):
-        return f"CAST({quote(column)} AS BIGINT)"
+    check_id_type(part, column)
+    if not part.columns[column].startswith(("VARCHAR", "ENUM")):
+        return f"CAST({quote(column)} AS {'BIGINT' if fits_int64(engine, part, column) else 'VARCHAR'})"
     found = inspect_ids(engine, part, [column])[column]
     id_type: IdType = "BIGINT" if found.integer else "VARCHAR"
     return found.expression(quote(column), id_type)

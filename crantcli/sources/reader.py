@@ -62,6 +62,23 @@ def float_message(column: str, file: str) -> str:
     )
 
 
+def check_id_type(part: Part, column: str) -> None:
+    """Refuse a column whose type cannot hold IDs."""
+    kind = part.columns[column]
+    if kind in ("FLOAT", "DOUBLE") or column in part.floats:
+        raise DataError(float_message(column, part.floats.get(column, part.name)))
+    if kind not in _INTEGERS and kind != '"NULL"' and not kind.startswith(("VARCHAR", "ENUM")):
+        raise DataError(f"{part.name}, column {column}: IDs are integers or text, not {kind}")
+
+
+def fits_int64(engine: Engine, part: Part, column: str) -> bool:
+    """Whether all values of a column of integers are int64."""
+    if part.columns[column] not in ("UBIGINT", "HUGEINT", "UHUGEINT"):
+        return True
+    largest = engine.execute(f"SELECT max({quote(column)}) FROM {part.relation}")[0][0]
+    return largest is None or int(largest) < 2**63
+
+
 class Reader:
     """Turns one part into a SELECT with canonical columns."""
 
@@ -94,13 +111,9 @@ class Reader:
         id_columns += [name for name in self._others if is_id_column(name)]
         in_text = []
         for column in id_columns:
-            kind = self._part.columns[column]
-            if kind in ("FLOAT", "DOUBLE") or column in self._part.floats:
-                raise DataError(float_message(column, self._part.floats.get(column, self._part.name)))
-            if kind.startswith(("VARCHAR", "ENUM")):
+            check_id_type(self._part, column)
+            if self._part.columns[column].startswith(("VARCHAR", "ENUM")):
                 in_text.append(column)
-            elif kind not in _INTEGERS and kind != "DECIMAL" and kind != '"NULL"':
-                raise DataError(f"{self._part.name}, column {column}: IDs are integers or text, not {kind}")
         return inspect_ids(self._engine, self._part, in_text)
 
     @property
@@ -111,10 +124,7 @@ class Reader:
     def _is_integer(self, column: str) -> bool:
         if column in self._ids:
             return self._ids[column].integer
-        if self._part.columns[column] in ("UBIGINT", "HUGEINT", "UHUGEINT"):
-            largest = self._engine.execute(f"SELECT max({quote(column)}) FROM {self._part.relation}")[0][0]
-            return largest is None or int(largest) < 2**63
-        return True
+        return fits_int64(self._engine, self._part, column)
 
     @property
     def null_free(self) -> bool:
