@@ -349,7 +349,7 @@ def test_rows_that_others_changed_are_not_believed(crant: Crant) -> None:
     pq.write_table(pa.concat_tables([table, table.slice(0, 10)]), "more.parquet")
     pyarrow.feather.write_feather(table.slice(0, 100), "less.feather")
     for name in ("more.parquet", "less.feather"):
-        assert pq.read_schema(name).metadata[b"crantcli"] if name.endswith("parquet") else True
+        assert record(name)["rows"] == table.num_rows  # the metadata is there as it was
         found = json.loads(crant("info", name, "--json").out)
         assert found["provenance"] is None
         assert found["units"] == "nm"  # rows do not change their unit

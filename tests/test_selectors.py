@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from conftest import SAMPLE, Crant
-from tables import ONE, TWO, answer, complaint, feather_file, parquet_file, record, text_file, weights
+from tables import ONE, answer, complaint, feather_file, parquet_file, record, text_file, weights
 
 import crantcli as cc
 from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, parse_selectors
@@ -626,4 +626,3 @@ def test_the_sample_data_set(crant: Crant) -> None:
     found = crant("counts", "-d", SAMPLE / "sample.toml", "-n", "cell_type=ER2", "--json", "-o", "er2.parquet")
     assert json.loads(found.out)["rows"] == 12
     assert [source["name"] for source in record("er2.parquet")["inputs"]] == ["annotations.csv", "synapses.parquet"]
-    assert TWO - ONE == 1
