@@ -7,14 +7,14 @@ from typing import Literal
 
 from crantcli.core import sql
 from crantcli.core.edges import Edges, edges
+from crantcli.core.labels import key, typed, types_view
 from crantcli.core.sql import SqlEngine, quote
 from crantcli.core.synapses import RowFilter, Wanted
 from crantcli.core.table import Annotations, Coverage, Result, Table, Totals, annotation_column
+from crantcli.core.wholes import ENDS, Side, wholes
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import Kind, near
-
-Side = Literal["input", "output"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def connectivity(
     if question.by == "neuropil":
         columns = ["pre", "post", "neuropil", "weight"]
     if question.by == "type":
-        relation = _by_type(engine, table, found, _typed(annotations), notes)
+        relation = _by_type(engine, table, found, annotations, notes)
         columns += ["pre_neurons", "post_neurons"]
     if question.normalize:
         whole = _wholes(engine, table, found, relation, question, rows, annotations, totals, notes)
@@ -145,41 +145,8 @@ def _thinned(question: Question, rows: RowFilter) -> str:
     return " and ".join(reasons)
 
 
-def _typed(annotations: Annotations | None) -> tuple[Annotations, str]:
-    if annotations is None:
-        raise UsageError("--by type needs the neurons' types: --annotations FILE, or a data set that has annotations")
-    if annotations.type_column is None:
-        raise DataError(
-            "the annotations have no column for the cell type (cell_type, type, primary_type, celltype); "
-            "name it with --cell-type-column"
-        )
-    return annotations, annotations.type_column
-
-
-def _label(column: str, annotations: Annotations) -> str:
-    """An annotation column as a label: lists joined, everything as text."""
-    if column in annotations.list_columns:
-        return f"array_to_string({annotation_column(column)}, ';')"
-    return f"CAST({annotation_column(column)} AS VARCHAR)"
-
-
-def _types_view(engine: SqlEngine, table: Table, typed: tuple[Annotations, str]) -> str:
-    """`id, label` of the typed neurons, IDs as the table has them."""
-    annotations, column = typed
-    return engine.view(
-        "types",
-        f"SELECT {key(annotations, table)} AS id, {_label(column, annotations)} AS label "
-        f"FROM {annotations.relation} WHERE {annotation_column(column)} IS NOT NULL",
-    )
-
-
-def key(annotations: Annotations, table: Table) -> str:
-    """The annotation table's ID as an expression of the other table's ID type; null where it cannot be one."""
-    return f"TRY_CAST(id AS {table.id_type})" if table.id_type == "BIGINT" else "CAST(id AS VARCHAR)"
-
-
-def _by_type(engine: SqlEngine, table: Table, found: Edges, typed: tuple[Annotations, str], notes: list[str]) -> str:
-    types = _types_view(engine, table, typed)
+def _by_type(engine: SqlEngine, table: Table, found: Edges, annotations: Annotations | None, notes: list[str]) -> str:
+    types = types_view(engine, table, *typed(annotations, "--by type"))
     joined = engine.table(
         "typed_edges",
         f"SELECT e.pre AS pre_id, e.post AS post_id, e.weight, a.label AS pre, b.label AS post "
@@ -211,23 +178,22 @@ def _wholes(
     totals: Totals | None,
     notes: list[str],
 ) -> str:
-    """`id, whole`: what the fractions are of, per neuron or per type. Taken after cleaning, before the threshold."""
+    """`id, whole`: what the fractions are of, per neuron or per type."""
     side = question.normalize
     assert side is not None
-    end = "post" if side == "input" else "pre"
+    end = ENDS[side]
     types = None
     if question.by == "type":
-        types = _types_view(engine, table, _typed(annotations))
+        types = types_view(engine, table, *typed(annotations, "--by type"))
         neurons = f"SELECT id FROM {types} WHERE label IN (SELECT {end} FROM {relation})"
     else:
         neurons = f"SELECT {end} AS id FROM {relation}"
     ids = engine.table("of_neurons", f"SELECT DISTINCT id FROM ({neurons}) WHERE id IS NOT NULL")
-    if totals is None:
-        _check_coverage(engine, ids, table.coverage, side, "the input", notes)
-        whole = _totals_from_source(engine, table, found, question, rows, ids, end)
-    else:
-        _check_coverage(engine, ids, totals.coverage, side, "--totals", notes)
-        whole = _totals_from_file(engine, table, totals, found, ids, side)
+    pairs = found.pairs
+    if totals is None and question.neurons is not None:
+        condition = f"{end} IN (SELECT id FROM {ids})"
+        pairs = edges(engine, table, condition, rows, sum_duplicates=question.sum_duplicates).pairs
+    whole = wholes(engine, table, side, ids, pairs, found.relation, totals, notes)
     if types is None:
         return whole
     return engine.table(
@@ -235,67 +201,6 @@ def _wholes(
         f"SELECT t.label AS id, sum(w.whole ORDER BY t.id) AS whole FROM {whole} AS w JOIN {types} AS t ON w.id = t.id "
         "GROUP BY t.label",
     )
-
-
-def _check_coverage(engine: SqlEngine, ids: str, coverage: Coverage, side: Side, what: str, notes: list[str]) -> None:
-    """Refuse fractions of a whole that is known to be incomplete."""
-    advice = "give --totals FILE, made by counts of the whole table with the same cleaning and size"
-    if coverage.thinned:
-        raise DataError(f"fractions of {side} cannot be told: {what} was thinned by {coverage.thinned}; {advice}")
-    covered = coverage.inputs if side == "input" else coverage.outputs
-    if covered is not None:
-        neurons = [str(row[0]) for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
-        missing = [neuron for neuron in neurons if neuron not in covered]
-        if missing:
-            raise DataError(
-                f"fractions of {side} cannot be told: {what} does not hold every {side} of {len(missing):,} of "
-                f"{len(neurons):,} neurons, such as {missing[0]}; {advice}"
-            )
-    if not coverage.known:
-        notes.append(f"fractions take {what} to hold every {side} of the neurons; its origin is not recorded")
-
-
-def _totals_from_source(
-    engine: SqlEngine, table: Table, found: Edges, question: Question, rows: RowFilter, ids: str, end: str
-) -> str:
-    if question.neurons is None:
-        pairs = found.pairs
-    else:
-        everything = edges(
-            engine, table, f"{end} IN (SELECT id FROM {ids})", rows, sum_duplicates=question.sum_duplicates
-        )
-        pairs = everything.pairs
-    total = "sum(n)" if table.whole_weights else "sum(n ORDER BY pre, post)"
-    return engine.table(
-        "wholes",
-        f"SELECT {end} AS id, {total} AS whole FROM {pairs} WHERE NOT dropped AND {end} IN (SELECT id FROM {ids}) "
-        f"GROUP BY {end}",
-    )
-
-
-def _totals_from_file(engine: SqlEngine, table: Table, totals: Totals, found: Edges, ids: str, side: Side) -> str:
-    end = "post" if side == "input" else "pre"
-    whole = engine.table(
-        "wholes",
-        f"SELECT i.id, t.{side} AS whole FROM {ids} AS i LEFT JOIN "
-        f"(SELECT TRY_CAST(id AS {table.id_type}) AS id, {side} FROM {totals.relation}) AS t ON i.id = t.id",
-    )
-    missing = engine.execute(
-        f"SELECT id FROM {whole} WHERE whole IS NULL AND id IN (SELECT {end} FROM {found.relation}) ORDER BY id LIMIT 1"
-    )
-    if missing:
-        raise DataError(f"--totals has no row for neuron {missing[0][0]}; make it with counts of the whole table")
-    short = engine.execute(
-        f"SELECT e.id, e.weight, w.whole FROM (SELECT {end} AS id, sum(weight) AS weight FROM {found.relation} "
-        f"GROUP BY {end}) AS e JOIN {whole} AS w ON e.id = w.id WHERE e.weight > w.whole ORDER BY e.id LIMIT 1"
-    )
-    if short:
-        neuron, weight, known = short[0]
-        raise DataError(
-            f"--totals gives neuron {neuron} {known} synapses of {side}, and the input alone has {weight}; "
-            "they do not belong together"
-        )
-    return whole
 
 
 def _with_fraction(engine: SqlEngine, relation: str, columns: list[str], side: Side, whole: str) -> str:
@@ -317,7 +222,7 @@ def _strongest(
         ids = engine.id_table("asked", question.neurons.ids, table.id_type)
         chosen = f"SELECT id FROM {ids}"
         if question.by == "type":
-            types = _types_view(engine, table, _typed(annotations))
+            types = types_view(engine, table, *typed(annotations, "--by type"))
             chosen = f"SELECT label FROM {types} WHERE id IN ({chosen})"
         asked = "{end} IN (" + chosen + ")"
     strength = "sum(weight) OVER (PARTITION BY pre, post)" if question.by == "neuropil" else "weight"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from crantcli.core.ledger import Ledger
 from crantcli.core.sql import SqlEngine
-from crantcli.core.synapses import Prepared, RowFilter, pair_strength, prepare, synapse_pairs
+from crantcli.core.synapses import Prepared, RowFilter, pair_strength, prepare, synapse_pairs, value_sum
 from crantcli.core.table import Table
 from crantcli.errors import DataError
 from crantcli.schema import Kind
@@ -19,7 +19,8 @@ class Edges:
     Attributes
     ----------
     relation : str
-        `pre, post, weight`, with `neuropil` where it was asked for: what is kept.
+        `pre, post, weight`, with `neuropil` where it was asked for, and with `n` (synapses) beside sums of values: what
+        is kept.
     pairs : str
         The pairs before the threshold, as `synapses.synapse_pairs` describes them.
     """
@@ -38,6 +39,8 @@ def edges(
     *,
     by_neuropil: bool = False,
     sum_duplicates: bool = False,
+    values: bool = False,
+    outside: str = "FALSE",
 ) -> Edges:
     """Aggregate the rows of any kind of table to edges.
 
@@ -52,6 +55,10 @@ def edges(
         One edge per pair and neuropil. The threshold still counts the whole pair.
     sum_duplicates : bool
         Add up edge rows that repeat a pair within one neuropil, instead of refusing them.
+    values : bool
+        Weights are the sums of the column `value`. The threshold still counts synapses.
+    outside : str
+        A condition on `pre` and `post` that holds for pairs whose rows count as unselected. They stay among the edges.
     """
     rows.check(table)
     if by_neuropil and not table.has_neuropil:
@@ -61,16 +68,17 @@ def edges(
         # Where copies of a synapse differ, the smallest one stays; so its size decides before its neuropil does.
         copies = by_neuropil and table.has_id and table.has_size and not table.unique_ids
         sized = rows.min_size is not None or copies
-        needed = (*(["size"] if sized else []), *(["neuropil"] if by_neuropil else []))
+        needed = (*(["size"] if sized else []), *(["neuropil"] if by_neuropil else []), *(["value"] if values else []))
         prepared = prepare(engine, table, condition, needed)
-        pairs = synapse_pairs(engine, prepared, rows, by_neuropil)
+        pairs = synapse_pairs(engine, prepared, rows, by_neuropil, values=values, outside=outside)
     else:
-        needed = ("weight", *(["neuropil"] if table.has_neuropil else []))
+        needed = ("weight", *(["neuropil"] if table.has_neuropil else []), *(["value"] if values else []))
         prepared = prepare(engine, table, condition, needed)
-        pairs = _edge_pairs(engine, prepared, rows, by_neuropil, sum_duplicates, notes)
+        pairs = _edge_pairs(engine, prepared, rows, by_neuropil, sum_duplicates, notes, values, outside)
     prepared.ledger.check()
     neuropil = "neuropil, " if by_neuropil else ""
-    kept = f"SELECT pre, post, {neuropil}n AS weight FROM {pairs} WHERE NOT dropped"
+    weight = "n, coalesce(value, 0)" if values else "n"
+    kept = f"SELECT pre, post, {neuropil}{weight} AS weight FROM {pairs} WHERE NOT dropped"
     if by_neuropil:
         kept = (
             f"SELECT pre, post, neuropil, n AS weight FROM (SELECT *, {pair_strength(True)} AS pair "
@@ -82,7 +90,14 @@ def edges(
 
 
 def _edge_pairs(
-    engine: SqlEngine, prepared: Prepared, rows: RowFilter, by_neuropil: bool, sum_duplicates: bool, notes: list[str]
+    engine: SqlEngine,
+    prepared: Prepared,
+    rows: RowFilter,
+    by_neuropil: bool,
+    sum_duplicates: bool,
+    notes: list[str],
+    values: bool,
+    outside: str,
 ) -> str:
     """Make edge rows into pairs, shaped like the pairs of synapses, and complete the ledger in edge rows."""
     table = prepared.table
@@ -93,9 +108,11 @@ def _edge_pairs(
         # Sums of floats depend on their order, so that is fixed.
         return f"CAST(sum({column}) AS BIGINT)" if whole else f"sum({column} ORDER BY {order})"
 
+    value = f", {value_sum(table)} AS value" if values else ""
     rows_per_key = engine.table(
         "edge_rows",
-        f"SELECT {keys}, {total('weight', 'weight')} AS n, count(*) AS total FROM {prepared.relation} GROUP BY {keys}",
+        f"SELECT {keys}, {total('weight', 'weight')} AS n, count(*) AS total{value} "
+        f"FROM {prepared.relation} GROUP BY {keys}",
     )
     if not sum_duplicates:
         _refuse_repeats(engine, rows_per_key, table)
@@ -103,11 +120,11 @@ def _edge_pairs(
     grouped = rows_per_key
     if table.has_neuropil and not by_neuropil:
         grouped = (
-            f"(SELECT pre, post, {total('n', 'neuropil, n')} AS n, CAST(sum(total) AS BIGINT) AS total "
+            f"(SELECT pre, post, {total('n', 'neuropil, n')} AS n, CAST(sum(total) AS BIGINT) AS total{value} "
             f"FROM {rows_per_key} GROUP BY pre, post)"
         )
     pairs = engine.table("pairs", f"SELECT *, {dropped} AS dropped FROM {grouped}")
-    _count_edge_rows(engine, prepared, rows, pairs, by_neuropil)
+    _count_edge_rows(engine, prepared, rows, pairs, by_neuropil, outside)
     if prepared.ledger.merged:
         reason = "rows of one pair in several neuropils" if table.has_neuropil else "repeated rows of one pair"
         notes.append(f"{prepared.ledger.merged:,} edge rows were added to another ({reason})")
@@ -128,19 +145,30 @@ def _refuse_repeats(engine: SqlEngine, rows_per_key: str, table: Table) -> None:
         )
 
 
-def _count_edge_rows(engine: SqlEngine, prepared: Prepared, rows: RowFilter, pairs: str, by_neuropil: bool) -> None:
+def _count_edge_rows(
+    engine: SqlEngine, prepared: Prepared, rows: RowFilter, pairs: str, by_neuropil: bool, outside: str
+) -> None:
     background = rows.background_sql(prepared.table.id_type)
     null = "(pre IS NULL OR post IS NULL)"
-    kept = f"NOT dropped AND n <> 0 AND {rows.strong_sql('pair')}"
-    null_n, background_n, autapse_n, weak_n, kept_n, kept_rows = engine.execute(
-        f"SELECT sum(total) FILTER ({null}), sum(total) FILTER (NOT {null} AND {background}), "
-        f"sum(total) FILTER (NOT {null} AND NOT {background} AND {rows.autapse_sql}), "
-        f"sum(total) FILTER (NOT dropped AND NOT (n <> 0 AND {rows.strong_sql('pair')})), "
+    inside = f"NOT {null} AND NOT ({outside})"
+    kept = f"{inside} AND NOT dropped AND n <> 0 AND {rows.strong_sql('pair')}"
+    null_n, outside_n, background_n, autapse_n, weak_n, kept_n, kept_rows = engine.execute(
+        f"SELECT sum(total) FILTER ({null}), sum(total) FILTER (NOT {null} AND ({outside})), "
+        f"sum(total) FILTER ({inside} AND {background}), "
+        f"sum(total) FILTER ({inside} AND NOT {background} AND {rows.autapse_sql}), "
+        f"sum(total) FILTER ({inside} AND NOT dropped AND NOT (n <> 0 AND {rows.strong_sql('pair')})), "
         f"count(*) FILTER ({kept}), sum(total) FILTER ({kept}) "
         f"FROM (SELECT *, {pair_strength(by_neuropil)} AS pair FROM {pairs})"
     )[0]
     ledger = prepared.ledger
-    for step, number in (("null", null_n), ("background", background_n), ("autapse", autapse_n), ("threshold", weak_n)):
+    counted = {
+        "null": null_n,
+        "unselected": outside_n,
+        "background": background_n,
+        "autapse": autapse_n,
+        "threshold": weak_n,
+    }
+    for step, number in counted.items():
         ledger.remove(step, number)
     ledger.kept = int(kept_n)
     ledger.merged = int(kept_rows or 0) - ledger.kept

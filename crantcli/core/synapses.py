@@ -285,29 +285,51 @@ def _count_steps(engine: SqlEngine, prepared: Prepared, rows: RowFilter) -> None
     prepared.ledger.kept = int(total)
 
 
-def synapse_pairs(engine: SqlEngine, prepared: Prepared, rows: RowFilter, by_neuropil: bool = False) -> str:
+def synapse_pairs(
+    engine: SqlEngine,
+    prepared: Prepared,
+    rows: RowFilter,
+    by_neuropil: bool = False,
+    *,
+    values: bool = False,
+    outside: str = "FALSE",
+) -> str:
     """Count synapses per pair of neurons, and complete the ledger from the pairs.
+
+    Parameters
+    ----------
+    values : bool
+        Add up the column `value` of synapses that reach the size.
+    outside : str
+        A condition on `pre` and `post` that holds for pairs whose rows count as unselected. They stay among the pairs.
 
     Returns
     -------
     str
-        A view `pre, post, n, total, dropped`, with `neuropil` if asked for: synapses that reach the size, all
-        synapses, and whether cleaning drops the pair. One pass over the rows makes both the result and the ledger.
+        A view `pre, post, n, total, dropped`, with `neuropil` and `value` if asked for: synapses that reach the size,
+        all synapses, and whether cleaning drops the pair. One pass over the rows makes both the result and the ledger.
     """
     keys = "pre, post, neuropil" if by_neuropil else "pre, post"
     # Only what cannot be told from the rest is kept: a brain has tens of millions of pairs.
     numbers, total = "count(*) AS n", "n"
     if rows.min_size is not None:
         numbers, total = f"count(*) FILTER (NOT {rows.small_sql}) AS n, count(*) AS total", "total"
+    if values:
+        numbers += f", {value_sum(prepared.table)} FILTER (NOT {rows.small_sql}) AS value"
     counted = engine.table("counted", f"SELECT {keys}, {numbers} FROM {prepared.relation} GROUP BY {keys}")
     background = rows.background_sql(prepared.table.id_type)
     pairs = engine.view(
         "pairs",
-        f"SELECT {keys}, n, {total} AS total, "
+        f"SELECT {keys}, n, {total} AS total, {'value, ' if values else ''}"
         f"(pre IS NULL OR post IS NULL OR {background} OR {rows.autapse_sql}) AS dropped FROM {counted}",
     )
-    count_pairs(engine, prepared, rows, pairs, by_neuropil)
+    count_pairs(engine, prepared, rows, pairs, by_neuropil, outside)
     return pairs
+
+
+def value_sum(table: Table) -> str:
+    """The sum of the column `value`, as query text. Sums of floats depend on their order, so that is fixed."""
+    return "CAST(sum(value) AS BIGINT)" if table.whole_values else "sum(value ORDER BY value)"
 
 
 def pair_strength(by_neuropil: bool) -> str:
@@ -315,23 +337,28 @@ def pair_strength(by_neuropil: bool) -> str:
     return "sum(n) OVER (PARTITION BY pre, post)" if by_neuropil else "n"
 
 
-def count_pairs(engine: SqlEngine, prepared: Prepared, rows: RowFilter, pairs: str, by_neuropil: bool) -> None:
+def count_pairs(
+    engine: SqlEngine, prepared: Prepared, rows: RowFilter, pairs: str, by_neuropil: bool, outside: str
+) -> None:
     """Complete the ledger of synapses from their pairs."""
     background = rows.background_sql(prepared.table.id_type)
     weak = f"NOT {rows.strong_sql('pair')}"
     null = "(pre IS NULL OR post IS NULL)"
-    null_n, background_n, autapse_n, small_n, weak_n, kept = engine.execute(
+    inside = f"NOT {null} AND NOT ({outside})"
+    null_n, outside_n, background_n, autapse_n, small_n, weak_n, kept = engine.execute(
         f"SELECT sum(total) FILTER ({null}), "
-        f"sum(total) FILTER (NOT {null} AND {background}), "
-        f"sum(total) FILTER (NOT {null} AND NOT {background} AND {rows.autapse_sql}), "
-        f"sum(total - n) FILTER (NOT dropped), "
-        f"sum(n) FILTER (NOT dropped AND {weak}), "
-        f"sum(n) FILTER (NOT dropped AND NOT {weak}) "
+        f"sum(total) FILTER (NOT {null} AND ({outside})), "
+        f"sum(total) FILTER ({inside} AND {background}), "
+        f"sum(total) FILTER ({inside} AND NOT {background} AND {rows.autapse_sql}), "
+        f"sum(total - n) FILTER ({inside} AND NOT dropped), "
+        f"sum(n) FILTER ({inside} AND NOT dropped AND {weak}), "
+        f"sum(n) FILTER ({inside} AND NOT dropped AND NOT {weak}) "
         f"FROM (SELECT *, {pair_strength(by_neuropil)} AS pair FROM {pairs})"
     )[0]
     ledger = prepared.ledger
     for step, number in (
         ("null", null_n),
+        ("unselected", outside_n),
         ("background", background_n),
         ("autapse", autapse_n),
         ("size", small_n),

@@ -75,7 +75,8 @@ class Table:
     """An opened source: a view named `relation` with canonical column names.
 
     Synapse and edge views have `pre` and `post` (never null only after preparation); synapse views may have `id`
-    and `size`; edge views have `weight`. Either may have `neuropil`. Other columns keep their names.
+    and `size`; edge views have `weight`. Either may have `neuropil`, and `value` where a column was asked for to be
+    added up. Other columns keep their names.
 
     Attributes
     ----------
@@ -110,6 +111,7 @@ class Table:
     has_size: bool = False
     has_neuropil: bool = False
     whole_weights: bool = True
+    whole_values: bool = True
     carried: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
     unique_ids: bool = False

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from crantcli.core.labels import words
 from crantcli.core.sql import quote
 from crantcli.core.table import Annotations, annotation_column
 from crantcli.engine.duckdb import Engine
@@ -53,14 +54,15 @@ def open_annotations(
     expression = _id_expression(engine, part, ids)
     lists = {name for name in names if part.columns[name].endswith("]")}
     in_text = _lists_in_text(engine, part, [name for name in names if name not in lists]) if part.text else set()
-    chosen = ", ".join(
-        f"{_elements(name) if name in in_text else quote(name)} AS {annotation_column(name)}" for name in names
-    )
+    contents = {name: _elements(name) if name in in_text else quote(name) for name in names}
+    if label and part.columns[label] in ("FLOAT", "DOUBLE"):
+        contents[label] = _numbered(label)
+    chosen = ", ".join(f"{content} AS {annotation_column(name)}" for name, content in contents.items())
     loaded = engine.table(
         "annotation_rows",
         f"SELECT {expression} AS id, row_number() OVER () AS row, {chosen} FROM {part.relation}",
     )
-    typeless = f"({annotation_column(label)} IS NULL)" if label else "false"
+    typeless = f"({words(label, label in lists | in_text)} IS NULL)" if label else "false"
     nulls = engine.execute(f"SELECT count(*) FROM {loaded} WHERE id IS NULL")[0][0]
     repeated = engine.execute(
         f"SELECT count(*) FROM (SELECT id FROM {loaded} WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1)"
@@ -109,6 +111,13 @@ def _lists_in_text(engine: Engine, part: Part, names: list[str]) -> set[str]:
     )
     found = engine.execute(f"SELECT {tests} FROM {part.relation}")[0]
     return {name for name, is_list in zip(names, found, strict=True) if is_list}
+
+
+def _numbered(name: str) -> str:
+    """Labels that are numbers, as text: 1.0, which pandas makes of 1 in a column with gaps, is 1."""
+    whole = f"{quote(name)} = trunc({quote(name)}) AND abs({quote(name)}) < 9e15"
+    number = f"CASE WHEN {whole} THEN CAST({quote(name)} AS BIGINT) END"
+    return f"coalesce(CAST({number} AS VARCHAR), CAST({quote(name)} AS VARCHAR))"
 
 
 def _elements(name: str) -> str:

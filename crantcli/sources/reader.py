@@ -8,7 +8,7 @@ from typing import Any
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
-from crantcli.schema import AXES, INDEX_COLUMNS, POSITIONS, IdType, Kind, Recognition, is_id_column
+from crantcli.schema import AXES, INDEX_COLUMNS, POSITIONS, IdType, Kind, Recognition, is_id_column, near
 from crantcli.sources.inference import TextIds, as_number, first_not_numeric, first_row, inspect_ids, numeric_types
 from crantcli.sources.recorded import Recorded
 
@@ -82,7 +82,9 @@ def fits_int64(engine: Engine, part: Part, column: str) -> bool:
 class Reader:
     """Turns one part into a SELECT with canonical columns."""
 
-    def __init__(self, engine: Engine, part: Part, match: Recognition, carry: bool) -> None:
+    def __init__(
+        self, engine: Engine, part: Part, match: Recognition, carry: bool = False, value: str | None = None
+    ) -> None:
         self._engine, self._part, self._match = engine, part, match
         types = part.columns
         self._roles = {"pre": match.pre, "post": match.post}
@@ -92,6 +94,10 @@ class Reader:
             self._roles["weight"] = match.weight
         if match.neuropil is not None:
             self._roles["neuropil"] = match.neuropil
+        if value is not None:
+            if value not in types:
+                raise DataError(f"{part.name}: no column {value} to add up ({near(value, types)})")
+            self._roles["value"] = value
         used = {column.lower() for column in self._roles.values()} | set(self._roles)
         self.positions, split, lists = _positions(types) if carry else ((), {}, {})
         self._split, self._lists = split, lists
@@ -105,6 +111,7 @@ class Reader:
             )
         self._ids = self._inspect()
         self._weight_type = self._numeric("weight", match.weight) if match.weight else None
+        self._value_type = self._numeric("value", value) if value else None
 
     def _inspect(self) -> dict[str, TextIds]:
         id_columns = [self._roles[role] for role in ("pre", "post", "id") if role in self._roles]
@@ -138,6 +145,11 @@ class Reader:
         return self._weight_type == "BIGINT"
 
     @property
+    def whole_values(self) -> bool:
+        """Whether the values to add up are integers."""
+        return self._value_type == "BIGINT"
+
+    @property
     def outputs(self) -> list[str]:
         """Canonical names of the columns, in their order."""
         coordinates = [f"{name}_{axis}" for name in self.positions for axis in AXES]
@@ -165,6 +177,11 @@ class Reader:
             raise DataError(f"{self._part.name}, column {column}: a {role} is a number, not {kind}")
         else:
             kind = "DOUBLE"
+        if role == "value" and kind == "DOUBLE":
+            infinite = f"isinf({self._as_number(column, 'v', kind)})"
+            place, value = first_row(self._engine, self._part, column, infinite)
+            if place:
+                raise DataError(f"{place}: {value} cannot be added up")
         if role == "weight":
             number = self._number(column, kind)
             missing, whole = self._engine.execute(
@@ -180,9 +197,13 @@ class Reader:
         return kind
 
     def _number(self, column: str, kind: str) -> str:
+        return self._as_number(column, quote(column), kind)
+
+    def _as_number(self, column: str, expression: str, kind: str) -> str:
+        """An expression with the column's values as a number."""
         if self._part.columns[column].startswith("VARCHAR"):
-            return as_number(quote(column), kind)
-        return quote(column) if self._part.columns[column] == kind else f"CAST({quote(column)} AS {kind})"
+            return as_number(expression, kind)
+        return expression if self._part.columns[column] == kind else f"CAST({expression} AS {kind})"
 
     def select(self, id_type: IdType) -> str:
         """The SELECT with canonical columns."""
@@ -198,11 +219,19 @@ class Reader:
                 expression = f"CAST({self._number(column, 'DOUBLE')} AS {self._weight_type})"
                 if self._part.columns[column] in _INTEGERS or self._weight_type == "BIGINT":
                     expression = self._number(column, "BIGINT")
+            elif role == "value":
+                expression = self._value(column)
             else:
                 expression = f"CAST({quote(column)} AS VARCHAR)"
             chosen.append(f"{expression} AS {role}")
         chosen += self._carried()
         return f"SELECT {', '.join(chosen)} FROM {self._part.relation}"
+
+    def _value(self, column: str) -> str:
+        """Values to add up; what is not a number is none."""
+        assert self._value_type is not None
+        number = self._number(column, self._value_type)
+        return number if self._value_type == "BIGINT" else f"CASE WHEN isnan({number}) THEN NULL ELSE {number} END"
 
     def _carried(self) -> list[str]:
         plain = [name for name in self._others if not is_id_column(name)]

@@ -39,6 +39,8 @@ class Reading:
     ----------
     carry : bool
         Whether further columns are wanted, or only those that counting needs.
+    value : str or None
+        A column of numbers to add up per pair of neurons; it is called `value`.
     """
 
     kind: Kind | None = None
@@ -48,6 +50,7 @@ class Reading:
     voxel_size: VoxelSize | None = None
     dataset: Recorded | None = None
     carry: bool = False
+    value: str | None = None
 
 
 def parts(engine: Engine, sources: Sequence[Source]) -> list[Part]:
@@ -176,6 +179,7 @@ def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source],
     """
     matrices = [source for source in sources if source.format == "npz"]
     if matrices:
+        _refuse_value(reading)
         if found or len(matrices) > 1:
             raise UsageError("an .npz adjacency is read alone; give one file")
         return adjacencies.open_npz(engine, matrices[0])
@@ -187,11 +191,17 @@ def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source],
         told = ", ".join(f"{name} reads as {kind}" for kind, name in kinds.items())
         raise DataError(f"the files hold different kinds of table ({told}); give one kind at a time")
     if set(kinds) == {Kind.ADJACENCY}:
+        _refuse_value(reading)
         if len(found) > 1 or len(found[0].records) > 1:
             raise UsageError("an adjacency is read alone; give one file")
         return adjacencies.open_wide(engine, found[0], reading.kind is Kind.ADJACENCY)
     matches = [match for match in recognised if match is not None]
     return _open_long(engine, list(zip(found, matches, strict=True)), reading)
+
+
+def _refuse_value(reading: Reading) -> None:
+    if reading.value is not None:
+        raise DataError(f"an adjacency has no column {reading.value} to add up; its cells are the weights")
 
 
 def _recognise(part: Part, reading: Reading) -> Recognition | None:
@@ -211,7 +221,7 @@ def _recognise(part: Part, reading: Reading) -> Recognition | None:
 
 def _open_long(engine: Engine, matched: list[tuple[Part, Recognition]], reading: Reading) -> Table:
     kind = matched[0][1].kind
-    readers = [Reader(engine, part, match, reading.carry) for part, match in matched]
+    readers = [Reader(engine, part, match, reading.carry, reading.value) for part, match in matched]
     id_type: IdType = "BIGINT" if all(reader.integer_ids for reader in readers) else "VARCHAR"
     selects = [reader.select(id_type) for reader in readers]
     canonical = list(dict.fromkeys(name for reader in readers for name in reader.outputs))
@@ -224,7 +234,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Recognition]], reading:
     if None in rows:
         total = int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
     positions = tuple(dict.fromkeys(name for reader in readers for name in reader.positions))
-    head = {"pre", "post", "id", "size", "weight", "neuropil"}
+    head = {"pre", "post", "id", "size", "weight", "neuropil", "value"}
     names = {(match.pre, match.post) for _, match in matched}
     spelled = names.pop() if len(names) == 1 else SYNAPSE_PAIRS[0]
     pre_name, post_name = spelled if spelled in SYNAPSE_PAIRS else SYNAPSE_PAIRS[0]
@@ -244,6 +254,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Recognition]], reading:
         has_size="size" in canonical,
         has_neuropil="neuropil" in canonical,
         whole_weights=whole,
+        whole_values=all(reader.whole_values for reader in readers),
         carried=tuple(name for name in canonical if name not in head),
         positions=positions,
         unique_ids=recorded.unique_ids and len(inputs) == 1,

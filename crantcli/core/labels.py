@@ -1,0 +1,53 @@
+"""What annotations say about neurons, as expressions that join with a table."""
+
+from __future__ import annotations
+
+from crantcli.core.sql import SqlEngine
+from crantcli.core.table import Annotations, Table, annotation_column
+from crantcli.errors import DataError, UsageError
+
+
+def typed(annotations: Annotations | None, purpose: str) -> tuple[Annotations, str]:
+    """The annotations and their column of cell types.
+
+    Raises
+    ------
+    UsageError
+        Where there are no annotations; `purpose` says what needs them.
+    DataError
+        Where they have no column of types.
+    """
+    if annotations is None:
+        raise UsageError(f"{purpose} needs the neurons' types: --annotations FILE, or a data set that has annotations")
+    if annotations.type_column is None:
+        raise DataError(
+            "the annotations have no column for the cell type (cell_type, type, primary_type, celltype); "
+            "name it with --cell-type-column"
+        )
+    return annotations, annotations.type_column
+
+
+def key(annotations: Annotations, table: Table) -> str:
+    """The annotation table's ID as an expression of the other table's ID type; null where it cannot be one."""
+    return f"TRY_CAST(id AS {table.id_type})" if table.id_type == "BIGINT" else "CAST(id AS VARCHAR)"
+
+
+def words(column: str, listed: bool) -> str:
+    """An annotation column as a label: lists joined, everything as text, blank text as none."""
+    name = annotation_column(column)
+    text = f"array_to_string({name}, ';')" if listed else f"CAST({name} AS VARCHAR)"
+    return f"nullif(trim({text}), '')"
+
+
+def label(column: str, annotations: Annotations) -> str:
+    """A column of these annotations as a label."""
+    return words(column, column in annotations.list_columns)
+
+
+def types_view(engine: SqlEngine, table: Table, annotations: Annotations, column: str) -> str:
+    """`id, label` of the typed neurons, IDs as the table has them."""
+    return engine.view(
+        "types",
+        f"SELECT {key(annotations, table)} AS id, {label(column, annotations)} AS label "
+        f"FROM {annotations.relation} WHERE {label(column, annotations)} IS NOT NULL",
+    )

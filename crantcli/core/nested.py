@@ -1,0 +1,527 @@
+"""Nested matrices: neurons grouped into blocks of cell types, from any kind of table.
+
+The way of an edge: table -> pairs of neurons (as in `edges`) -> both ends looked up in the roster of neurons, in the
+engine -> two places and a weight -> sorted into the blocks of both axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crantcli.core import sql
+from crantcli.core.adjacency import ArrayEngine
+from crantcli.core.blocks import Axis, Blocks, fractions, labelled
+from crantcli.core.edges import Edges, edges
+from crantcli.core.labels import key, label, typed
+from crantcli.core.ledger import Ledger
+from crantcli.core.order import COLUMN_FIELDS, COLUMNAR_TYPE, RING, NeuronOrder, TypeOrder, ring_place
+from crantcli.core.synapses import RowFilter, member
+from crantcli.core.table import Annotations, Coverage, Table, Totals
+from crantcli.core.wholes import Side, wholes
+from crantcli.errors import DataError, UsageError
+from crantcli.ids import Selection
+from crantcli.schema import Kind, near
+
+WeightMode = Literal["relative_outgoing", "relative_incoming", "count", "column"]
+Scope = Literal["selected", "all"]
+AnnotationScope = Literal["annotated_only", "all"]
+
+#: Modes whose weights are fractions, and of what.
+FRACTIONS: dict[str, Side] = {"relative_outgoing": "output", "relative_incoming": "input"}
+
+#: Place of a neuron that is not annotated.
+_NOWHERE = 2**62
+
+
+@dataclass(frozen=True)
+class AxisChoice:
+    """Which neurons one axis is to have, and the order of their types.
+
+    Attributes
+    ----------
+    types : tuple of str or None
+        Labels of types.
+    neurons : Selection or None
+        Neurons, beside those of the types. Where both are None, the axis has all neurons.
+    order : TypeOrder
+    """
+
+    types: tuple[str, ...] | None = None
+    neurons: Selection | None = None
+    order: TypeOrder = TypeOrder()
+
+    @property
+    def given(self) -> bool:
+        """Whether the axis has chosen neurons only."""
+        return self.types is not None or self.neurons is not None
+
+
+@dataclass(frozen=True)
+class NestedQuestion:
+    """What a nested matrix is to show, beside the rows that count.
+
+    Attributes
+    ----------
+    source : AxisChoice
+        The rows; of a square matrix both axes.
+    target : AxisChoice or None
+        The columns; None makes the matrix square.
+    weight_mode : {"relative_outgoing", "relative_incoming", "count", "column"} or None
+        None means `relative_outgoing` for synapses, and the weights as they are for other tables.
+    weight_column : str
+        Name of the column that the mode `column` adds up; the table has it as `value`.
+    scope : {"selected", "all"}
+        Fractions of what is shown, or of all partners.
+    annotation_scope : {"annotated_only", "all"}
+    neuron_order : {"annotation", "id", "weight"}
+    keep_silent : bool
+        Chosen neurons without synapses are on the axis.
+    sum_duplicates, ignore_case : bool
+    """
+
+    source: AxisChoice = AxisChoice()
+    target: AxisChoice | None = None
+    weight_mode: WeightMode | None = None
+    weight_column: str | None = None
+    scope: Scope = "selected"
+    annotation_scope: AnnotationScope = "annotated_only"
+    neuron_order: NeuronOrder = "annotation"
+    keep_silent: bool = False
+    sum_duplicates: bool = False
+    ignore_case: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.weight_mode == "column") != (self.weight_column is not None):
+            raise UsageError("a weight column and the weight mode 'column' go together: give both or none")
+
+    @property
+    def axes(self) -> dict[str, AxisChoice]:
+        """The choice for each end of a pair."""
+        return {"pre": self.source, "post": self.target or self.source}
+
+    def mode(self, table: Table) -> WeightMode:
+        """How the weights of this table are made.
+
+        Raises
+        ------
+        UsageError
+            Where a scope was chosen, and the weights are no fractions.
+        """
+        found = self.weight_mode or ("relative_outgoing" if table.kind is Kind.SYNAPSES else "count")
+        if self.scope == "all" and found not in FRACTIONS:
+            raise UsageError(
+                "the normalization scope 'all' is about fractions; use it with the weight mode relative_outgoing or "
+                "relative_incoming"
+            )
+        return found
+
+    def quantity(self, table: Table) -> str:
+        """What an entry of the matrix is."""
+        mode = self.mode(table)
+        if mode in FRACTIONS:
+            return f"fraction of {'all ' if self.scope == 'all' else 'the '}{FRACTIONS[mode]}" + (
+                " shown" if self.scope == "selected" else ""
+            )
+        if mode == "column":
+            return f"sum of {self.weight_column}"
+        return "synapses" if table.kind is Kind.SYNAPSES else "weight"
+
+
+@dataclass
+class NestedResult:
+    """A nested matrix and what to say about it."""
+
+    blocks: Blocks
+    ledger: Ledger
+    coverage: Coverage
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Roster:
+    """All neurons that may be on an axis, each with a code 0, 1, ... by which its arrays are indexed.
+
+    Attributes
+    ----------
+    relation : str
+        A table `id, code, ...`.
+    ids : ndarray of int64 or text
+    types : list of str
+        Labels; `type_code` is a place in it, or -1.
+    place : ndarray of int64
+        Row of the annotations.
+    ring : ndarray of int64
+        Place around the ellipsoid body, for the columnar type; else 0.
+    """
+
+    relation: str
+    ids: NDArray[Any]
+    types: list[str]
+    type_code: NDArray[np.int64]
+    place: NDArray[np.int64]
+    ring: NDArray[np.int64]
+
+
+def nested(
+    engine: ArrayEngine,
+    table: Table,
+    annotations: Annotations | None,
+    question: NestedQuestion,
+    rows: RowFilter,
+    totals: Totals | None = None,
+) -> NestedResult:
+    """Build a nested matrix.
+
+    Parameters
+    ----------
+    engine : ArrayEngine
+    table : Table
+        Opened with `value` where a column is to be added up.
+    annotations : Annotations or None
+        With a column of types.
+    question : NestedQuestion
+    rows : RowFilter
+    totals : Totals, optional
+        What fractions of scope `all` are of, instead of the totals of the table.
+
+    Raises
+    ------
+    UsageError, DataError
+        Where options contradict each other, a chosen type is not there, or a fraction's whole is incomplete.
+    """
+    question.mode(table)
+    if totals is not None and question.scope != "all":
+        raise UsageError("totals are for fractions of the normalization scope 'all'; the others are of what is shown")
+    labels = _labels(engine, table, *typed(annotations, "a nested matrix"))
+    asked = {end: _asked(engine, table, labels, choice, question) for end, choice in question.axes.items()}
+    outside = _outside(asked)
+    values = question.weight_mode == "column"
+    condition = _condition(engine, table, asked)
+    found = edges(
+        engine, table, condition, rows, values=values, outside=outside, sum_duplicates=question.sum_duplicates
+    )
+    notes = [*found.notes, *_missing_values(engine, table, values)]
+    if question.annotation_scope == "annotated_only":
+        notes += _leave_out(engine, found, labels, outside, "n" if values else "weight")
+    roster = _roster(engine, table, labels, found, asked, question.annotation_scope == "all")
+    entries = engine.arrays(
+        "SELECT CAST(a.code AS INTEGER) AS i, CAST(b.code AS INTEGER) AS j, e.weight AS weight "
+        f"FROM {found.relation} AS e JOIN {roster.relation} AS a ON e.pre = a.id "
+        f"JOIN {roster.relation} AS b ON e.post = b.id"
+    )
+    if table.whole_weights and not values:
+        entries["weight"] = entries["weight"].astype(np.int64)
+    on_axis = _on_axes(engine, table, roster, entries, asked, question)
+    blocks = _sorted(roster, entries, on_axis, question, question.quantity(table))
+    found.ledger.check()
+    blocks = _normalised(engine, table, blocks, roster, found, question, totals, notes, outside, labels)
+    notes += _axis_notes(roster, on_axis, blocks, asked, question)
+    return NestedResult(
+        blocks,
+        found.ledger,
+        _coverage(table, blocks, asked, question, rows, found.ledger),
+        {"weights": blocks.quantity, "labels": "neurons"},
+        notes,
+    )
+
+
+def _labels(engine: ArrayEngine, table: Table, annotations: Annotations, column: str) -> str:
+    """A table of the annotated neurons: `id, place, label`, and the fields that tell the column of columnar ones."""
+    fields = [
+        f"coalesce(CASE WHEN {label(column, annotations)} = {sql.text(COLUMNAR_TYPE)} "
+        f"THEN {label(name, annotations) if name in annotations.columns else 'NULL'} END, '') AS field_{number}"
+        for number, name in enumerate(COLUMN_FIELDS)
+    ]
+    return engine.table(
+        "labels",
+        f"SELECT {key(annotations, table)} AS id, place, {label(column, annotations)} AS label, {', '.join(fields)} "
+        f"FROM {annotations.relation} WHERE {key(annotations, table)} IS NOT NULL "
+        f"QUALIFY row_number() OVER (PARTITION BY {key(annotations, table)} ORDER BY place) = 1",
+    )
+
+
+def _asked(engine: ArrayEngine, table: Table, labels: str, choice: AxisChoice, question: NestedQuestion) -> str | None:
+    """A table `id` of the neurons chosen for an axis; None for all."""
+    if not choice.given:
+        return None
+    chosen = []
+    if choice.types is not None:
+        known = [str(row[0]) for row in engine.execute(f"SELECT DISTINCT label FROM {labels} WHERE label IS NOT NULL")]
+        listed = ", ".join(map(sql.text, _matching(choice.types, known, question.ignore_case)))
+        chosen.append(f"SELECT id FROM {labels} WHERE label IN ({listed})")
+    if choice.neurons is not None:
+        chosen.append(f"SELECT id FROM {engine.id_table('chosen', choice.neurons.ids, table.id_type)}")
+    return engine.table("axis_choice", " UNION ".join(chosen))
+
+
+def _matching(wanted: tuple[str, ...], known: list[str], ignore_case: bool) -> list[str]:
+    """Labels that are named."""
+    found: list[str] = []
+    for name in wanted:
+        same = [word for word in known if word == name or (ignore_case and word.casefold() == name.casefold())]
+        if not same:
+            raise DataError(f"type {name}: no neuron is annotated with it ({near(name, sorted(known), 'types')})")
+        found += same
+    return found
+
+
+def _outside(asked: dict[str, str | None]) -> str:
+    """A condition that holds for pairs that are not on both axes."""
+    inside = [f"{end} IN (SELECT id FROM {chosen})" for end, chosen in asked.items() if chosen is not None]
+    return f"NOT {sql.all_of(inside)}" if inside else "FALSE"
+
+
+def _condition(engine: ArrayEngine, table: Table, asked: dict[str, str | None]) -> str | None:
+    """Which rows must be read: an axis of all neurons needs them all, two chosen ones need what touches either."""
+    parts = []
+    for end, chosen in asked.items():
+        if chosen is None:
+            return None
+        ids = tuple(row[0] for row in engine.execute(f"SELECT id FROM {chosen} ORDER BY id"))
+        parts.append(member(engine, end, ids, table.id_type))
+    return sql.any_of(parts)
+
+
+def _missing_values(engine: ArrayEngine, table: Table, values: bool) -> list[str]:
+    if not values:
+        return []
+    missing = engine.execute(f"SELECT count(*) FROM {table.relation} WHERE value IS NULL")[0][0]
+    return [f"{missing:,} rows have no value to add up, and count as 0"] if missing else []
+
+
+def _leave_out(engine: ArrayEngine, found: Edges, labels: str, outside: str, amount: str) -> list[str]:
+    """Count the edges of neurons without annotation, which the matrix does not show."""
+    unknown = {end: f"{end} NOT IN (SELECT id FROM {labels})" for end in ("pre", "post")}
+    inside = f"FROM {found.relation} WHERE NOT ({outside})"
+    counted = f"sum({amount})" if found.ledger.unit == "synapses" else "count(*)"
+    left_out = int(engine.execute(f"SELECT {counted} {inside} AND {sql.any_of(list(unknown.values()))}")[0][0] or 0)
+    found.ledger.remove("unannotated", left_out)
+    found.ledger.kept -= left_out
+    if not left_out:
+        return []
+    ends = " UNION ".join(f"SELECT {end} AS id {inside} AND {condition}" for end, condition in unknown.items())
+    neurons = engine.execute(f"SELECT count(*) FROM ({ends})")[0][0]
+    return [
+        f"{neurons:,} neurons without annotation are left out, with {left_out:,} {found.ledger.unit} "
+        "(annotation scope annotated_only)"
+    ]
+
+
+def _roster(
+    engine: ArrayEngine, table: Table, labels: str, found: Edges, asked: dict[str, str | None], everybody: bool
+) -> _Roster:
+    sources = [f"SELECT * FROM {labels}"]
+    if everybody:
+        ends = [f"SELECT {end} AS id FROM {found.relation}" for end in ("pre", "post")]
+        ends += [f"SELECT id FROM {chosen}" for chosen in asked.values() if chosen is not None]
+        ends += [f"SELECT id FROM {table.silent}"] if table.silent is not None else []
+        fields = ", ".join(f"'' AS field_{number}" for number in range(len(COLUMN_FIELDS)))
+        sources.append(
+            f"SELECT id, {_NOWHERE} AS place, NULL AS label, {fields} FROM ({' UNION '.join(ends)}) "
+            f"WHERE id NOT IN (SELECT id FROM {labels})"
+        )
+    relation = engine.table(
+        "roster", f"SELECT *, row_number() OVER (ORDER BY id) - 1 AS code FROM ({' UNION ALL '.join(sources)})"
+    )
+    types = [
+        str(row[0])
+        for row in engine.execute(f"SELECT DISTINCT label FROM {relation} WHERE label IS NOT NULL ORDER BY label")
+    ]
+    numbered = engine.id_table("type_codes", types, "VARCHAR")
+    found_arrays = engine.arrays(
+        f"SELECT r.id AS id, r.place AS place, coalesce(t.position, -1) AS type_code FROM {relation} AS r "
+        f"LEFT JOIN {numbered} AS t ON r.label = t.id ORDER BY r.code"
+    )
+    ring = np.zeros(len(found_arrays["id"]), dtype=np.int64)
+    fields = ", ".join(f"field_{number}" for number in range(len(COLUMN_FIELDS)))
+    for code, *words in engine.execute(
+        f"SELECT code, {fields} FROM {relation} WHERE label = {sql.text(COLUMNAR_TYPE)}"
+    ):
+        ring[code] = ring_place(words)
+    return _Roster(relation, found_arrays["id"], types, found_arrays["type_code"], found_arrays["place"], ring)
+
+
+def _on_axes(
+    engine: ArrayEngine,
+    table: Table,
+    roster: _Roster,
+    entries: dict[str, NDArray[Any]],
+    asked: dict[str, str | None],
+    question: NestedQuestion,
+) -> dict[str, NDArray[np.bool_]]:
+    """Which neurons of the roster are on each axis."""
+
+    def among(query: str) -> NDArray[np.bool_]:
+        mask = np.zeros(len(roster.ids), dtype=bool)
+        mask[engine.integers(f"SELECT r.code FROM ({query}) AS q JOIN {roster.relation} AS r ON q.id = r.id")] = True
+        return mask
+
+    present = {}
+    for end, places in (("pre", "i"), ("post", "j")):
+        present[end] = np.zeros(len(roster.ids), dtype=bool)
+        present[end][entries[places]] = True
+        if asked[end] is None and table.silent is not None:
+            present[end] |= among(f"SELECT DISTINCT id FROM {table.silent} WHERE side = '{end}'")
+    if question.target is None:
+        both = present["pre"] | present["post"]
+        present = {"pre": both, "post": both}
+    for end, chosen in asked.items():
+        if chosen is not None:
+            wanted = among(f"SELECT id FROM {chosen}")
+            present[end] = wanted if question.keep_silent else wanted & present[end]
+    return present
+
+
+def _sorted(
+    roster: _Roster,
+    entries: dict[str, NDArray[Any]],
+    on_axis: dict[str, NDArray[np.bool_]],
+    question: NestedQuestion,
+    quantity: str,
+) -> Blocks:
+    """Put neurons and entries into the order of the axes."""
+    shown = on_axis["pre"][entries["i"]] & on_axis["post"][entries["j"]]
+    ends = {"pre": entries["i"][shown], "post": entries["j"][shown]}
+    weights = entries["weight"][shown]
+    strength = {end: np.zeros(len(roster.ids), dtype=weights.dtype) for end in ends}
+    if question.neuron_order == "weight":
+        order = np.lexsort((ends["post"], ends["pre"]))
+        for end, codes in ends.items():
+            np.add.at(strength[end], codes[order], weights[order])
+        if question.target is None:
+            strength["pre"] = strength["post"] = strength["pre"] + strength["post"]
+    axes, places = {}, {}
+    for end, choice in question.axes.items():
+        codes, axes[end] = _axis(roster, on_axis[end], choice.order, question.neuron_order, strength[end])
+        places[end] = np.full(len(roster.ids), -1)
+        places[end][codes] = np.arange(len(codes))
+    matrix = labelled(
+        axes["pre"].neurons,
+        axes["post"].neurons,
+        places["pre"][ends["pre"]],
+        places["post"][ends["post"]],
+        weights,
+    )
+    return Blocks(matrix, axes["pre"], axes["post"], quantity)
+
+
+def _axis(
+    roster: _Roster,
+    chosen: NDArray[np.bool_],
+    order: TypeOrder,
+    neuron_order: NeuronOrder,
+    strength: NDArray[Any],
+) -> tuple[NDArray[np.int64], Axis]:
+    """Codes of the neurons of an axis in their order, and the axis."""
+    codes = np.flatnonzero(chosen)
+    of_type = roster.type_code[codes]
+    counts = np.bincount(of_type[of_type >= 0], minlength=len(roster.types))
+    sizes = {roster.types[number]: int(counts[number]) for number in np.flatnonzero(counts)}
+    types = order.sorted(sizes)
+    number_of = {name: number for number, name in enumerate(roster.types)}
+    rank = np.full(len(roster.types) + 1, len(types))  # the last is found by code -1: neurons without a type
+    rank[[number_of[name] for name in types]] = np.arange(len(types))
+    untyped = codes[of_type < 0]
+    unannotated = roster.place[untyped] == _NOWHERE
+    untyped = untyped[np.lexsort((roster.ids[untyped].astype(str), unannotated))]
+    members = codes[of_type >= 0]
+    within: dict[NeuronOrder, tuple[NDArray[Any], ...]] = {
+        "annotation": (roster.place[members], roster.ring[members]),
+        "id": (roster.ids[members],),
+        "weight": (roster.place[members], -strength[members]),
+    }
+    members = members[np.lexsort((*within[neuron_order], rank[roster.type_code[members]]))]
+    ordered = np.concatenate([members, untyped])
+    bounds = np.concatenate([[0], np.cumsum([sizes[name] for name in types], dtype=np.int64)])
+    return ordered, Axis(roster.ids[ordered], tuple(types), bounds)
+
+
+def _normalised(
+    engine: ArrayEngine,
+    table: Table,
+    blocks: Blocks,
+    roster: _Roster,
+    found: Edges,
+    question: NestedQuestion,
+    totals: Totals | None,
+    notes: list[str],
+    outside: str,
+    labels: str,
+) -> Blocks:
+    """Make fractions of the weights, where the mode asks for them."""
+    side = FRACTIONS.get(question.mode(table))
+    if side is None:
+        return blocks
+    notes.append(f"a weight is the {blocks.quantity} of the {'pre' if side == 'output' else 'post'}synaptic neuron")
+    if question.scope == "selected":
+        return Blocks(fractions(blocks.matrix, side), blocks.source, blocks.target, blocks.quantity)
+    end = "pre" if side == "output" else "post"
+    annotated = f" AND {end} IN (SELECT id FROM {labels})" if question.annotation_scope == "annotated_only" else ""
+    ids = engine.table(
+        "of_neurons", f"SELECT DISTINCT {end} AS id FROM {found.relation} WHERE NOT ({outside}){annotated}"
+    )
+    whole = wholes(engine, table, side, ids, found.pairs, found.relation, totals, notes)
+    arrays = engine.arrays(
+        f"SELECT r.id AS id, CAST(w.whole AS DOUBLE) AS whole FROM {whole} AS w "
+        f"JOIN {roster.relation} AS r ON w.id = r.id ORDER BY r.id"
+    )
+    axis = blocks.source if side == "output" else blocks.target
+    of_axis = np.zeros(len(axis.neurons))
+    if len(arrays["id"]):
+        spot = np.minimum(np.searchsorted(arrays["id"], axis.neurons), len(arrays["id"]) - 1)
+        of_axis = np.where(arrays["id"][spot] == axis.neurons, arrays["whole"][spot], 0.0)
+    return Blocks(fractions(blocks.matrix, side, of_axis), blocks.source, blocks.target, blocks.quantity)
+
+
+def _axis_notes(
+    roster: _Roster,
+    on_axis: dict[str, NDArray[np.bool_]],
+    blocks: Blocks,
+    asked: dict[str, str | None],
+    question: NestedQuestion,
+) -> list[str]:
+    """What to say of untyped neurons, of neurons that are not there, and of entries of the type order that are not."""
+    notes = []
+    shown = on_axis["pre"] | on_axis["post"]
+    untyped = shown & (roster.type_code < 0)
+    annotated = int((untyped & (roster.place != _NOWHERE)).sum())
+    if annotated:
+        notes.append(f"{annotated:,} annotated neurons without a type come after the typed blocks")
+    if int(untyped.sum()) > annotated:
+        notes.append(f"{int(untyped.sum()) - annotated:,} neurons without annotation come last")
+    named = {"pre": ("source", blocks.source), "post": ("target", blocks.target)}
+    for end, choice in question.axes.items():
+        side, axis = named[end]
+        missing = choice.order.unmatched(axis.types)
+        if missing and (question.target is not None or end == "pre"):
+            notes.append(f"type order: no type on the {side} axis is {', '.join(missing)}")
+    return notes
+
+
+def _coverage(
+    table: Table,
+    blocks: Blocks,
+    asked: dict[str, str | None],
+    question: NestedQuestion,
+    rows: RowFilter,
+    ledger: Ledger,
+) -> Coverage:
+    """What is complete in the matrix, when it is read as a table of edges."""
+    reasons = [f"a threshold of {rows.threshold}"] if rows.threshold > 1 else []
+    if question.mode(table) in FRACTIONS or question.mode(table) == "column":
+        reasons.append(f"the weight mode {question.mode(table)}")
+    if ledger.removed.get("unannotated"):
+        reasons.append("the annotation scope annotated_only")
+
+    def texts(axis: Axis, end: str, other: str) -> frozenset[str] | None:
+        if asked[other] is not None:
+            return frozenset()
+        return None if asked[end] is None else frozenset(map(str, axis.neurons.tolist()))
+
+    outputs, inputs = texts(blocks.source, "pre", "post"), texts(blocks.target, "post", "pre")
+    return table.coverage.narrowed(inputs, outputs, " and ".join(reasons))

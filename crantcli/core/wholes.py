@@ -1,0 +1,108 @@
+"""What fractions are of: all input or all output of a neuron, from the source or from a file of totals."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from crantcli.core.sql import SqlEngine
+from crantcli.core.table import Coverage, Table, Totals
+from crantcli.errors import DataError
+
+Side = Literal["input", "output"]
+
+#: The end of a pair whose neuron's total it is.
+ENDS: dict[Side, Literal["pre", "post"]] = {"input": "post", "output": "pre"}
+
+
+def wholes(
+    engine: SqlEngine,
+    table: Table,
+    side: Side,
+    ids: str,
+    pairs: str,
+    kept: str,
+    totals: Totals | None,
+    notes: list[str],
+) -> str:
+    """Totals of neurons, after cleaning and size and before the threshold.
+
+    Parameters
+    ----------
+    ids : str
+        A table `id` of the neurons.
+    pairs : str
+        Pairs before the threshold, with all rows of these neurons on this side.
+    kept : str
+        Pairs after the threshold, which a file of totals must account for.
+    totals : Totals or None
+        Totals from a file, instead of `pairs`.
+    notes : list of str
+        Gets what the user should be told.
+
+    Returns
+    -------
+    str
+        A table `id, whole`.
+
+    Raises
+    ------
+    DataError
+        Where the whole is known to be incomplete, or the file does not belong to the table.
+    """
+    if totals is None:
+        _check_coverage(engine, ids, table.coverage, side, "the input", notes)
+        return _from_pairs(engine, table, ids, pairs, ENDS[side])
+    _check_coverage(engine, ids, totals.coverage, side, "--totals", notes)
+    return _from_file(engine, table, totals, kept, ids, side)
+
+
+def _check_coverage(engine: SqlEngine, ids: str, coverage: Coverage, side: Side, what: str, notes: list[str]) -> None:
+    """Refuse fractions of a whole that is known to be incomplete."""
+    advice = "give --totals FILE, made by counts of the whole table with the same cleaning and size"
+    if coverage.thinned:
+        raise DataError(f"fractions of {side} cannot be told: {what} was thinned by {coverage.thinned}; {advice}")
+    covered = coverage.inputs if side == "input" else coverage.outputs
+    if covered is not None:
+        neurons = [str(row[0]) for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
+        missing = [neuron for neuron in neurons if neuron not in covered]
+        if missing:
+            raise DataError(
+                f"fractions of {side} cannot be told: {what} does not hold every {side} of {len(missing):,} of "
+                f"{len(neurons):,} neurons, such as {missing[0]}; {advice}"
+            )
+    if not coverage.known:
+        notes.append(f"fractions take {what} to hold every {side} of the neurons; its origin is not recorded")
+
+
+def _from_pairs(engine: SqlEngine, table: Table, ids: str, pairs: str, end: str) -> str:
+    total = "sum(n)" if table.whole_weights else "sum(n ORDER BY pre, post)"
+    return engine.table(
+        "wholes",
+        f"SELECT {end} AS id, {total} AS whole FROM {pairs} WHERE NOT dropped AND {end} IN (SELECT id FROM {ids}) "
+        f"GROUP BY {end}",
+    )
+
+
+def _from_file(engine: SqlEngine, table: Table, totals: Totals, kept: str, ids: str, side: Side) -> str:
+    end = ENDS[side]
+    whole = engine.table(
+        "wholes",
+        f"SELECT i.id, t.{side} AS whole FROM {ids} AS i LEFT JOIN "
+        f"(SELECT TRY_CAST(id AS {table.id_type}) AS id, {side} FROM {totals.relation}) AS t ON i.id = t.id",
+    )
+    missing = engine.execute(
+        f"SELECT id FROM {whole} WHERE whole IS NULL AND id IN (SELECT {end} FROM {kept}) ORDER BY id LIMIT 1"
+    )
+    if missing:
+        raise DataError(f"--totals has no row for neuron {missing[0][0]}; make it with counts of the whole table")
+    short = engine.execute(
+        f"SELECT e.id, e.weight, w.whole FROM (SELECT {end} AS id, sum(weight) AS weight FROM {kept} "
+        f"GROUP BY {end}) AS e JOIN {whole} AS w ON e.id = w.id WHERE e.weight > w.whole ORDER BY e.id LIMIT 1"
+    )
+    if short:
+        neuron, weight, known = short[0]
+        raise DataError(
+            f"--totals gives neuron {neuron} {known} synapses of {side}, and the input alone has {weight}; "
+            "they do not belong together"
+        )
+    return whole
