@@ -283,9 +283,9 @@ def _parse_criterion(part: str, ignore_case: bool) -> Criterion:
         criterion = Criterion(column, (_unquoted(values),), "~", ignore_case=ignore_case)
         _check_patterns(criterion)
         return criterion
-    labels = tuple(_unquoted(label) for label in _split(values, ","))
-    if not all(labels):
+    if not values.strip():
         raise UsageError(f"{part.strip()!r} compares with an empty value")
+    labels = parse_labels(values)
     return Criterion(column, labels, "=", negate=operator == "!=", ignore_case=ignore_case)
 
 
@@ -299,6 +299,20 @@ def _check_patterns(criterion: Criterion) -> None:
             raise UsageError(f"{pattern!r} is not a regular expression: {error}") from None
         if not pattern:
             raise UsageError(f"{criterion.column}~ needs a regular expression")
+
+
+def parse_labels(value: str) -> tuple[str, ...]:
+    """Read labels that are separated by commas; one that has a comma stands in double quotes.
+
+    Raises
+    ------
+    UsageError
+        Where there is nothing between two commas.
+    """
+    labels = tuple(_unquoted(label) for label in _split(value, ","))
+    if not all(labels):
+        raise UsageError(f"{value!r}: there is nothing between two commas")
+    return labels
 
 
 def _split(value: str, separator: str) -> list[str]:

@@ -16,15 +16,15 @@ from crantcli.core import sql
 from crantcli.core.adjacency import ArrayEngine
 from crantcli.core.blocks import Axis, Blocks, fractions, labelled
 from crantcli.core.edges import Edges, edges
-from crantcli.core.labels import key, label, typed
+from crantcli.core.labels import typed
 from crantcli.core.ledger import Ledger
-from crantcli.core.order import COLUMN_FIELDS, COLUMNAR_TYPE, RING, NeuronOrder, TypeOrder, ring_place
+from crantcli.core.order import NeuronOrder, TypeOrder
+from crantcli.core.roster import NOWHERE, AxisChoice, Roster, asked_table, label_table, roster
 from crantcli.core.synapses import RowFilter, member
 from crantcli.core.table import Annotations, Coverage, Table, Totals
 from crantcli.core.wholes import Side, wholes
-from crantcli.errors import DataError, UsageError
-from crantcli.ids import Selection
-from crantcli.schema import Kind, near
+from crantcli.errors import UsageError
+from crantcli.schema import Kind
 
 WeightMode = Literal["relative_outgoing", "relative_incoming", "count", "column"]
 Scope = Literal["selected", "all"]
@@ -32,32 +32,6 @@ AnnotationScope = Literal["annotated_only", "all"]
 
 #: Modes whose weights are fractions, and of what.
 FRACTIONS: dict[str, Side] = {"relative_outgoing": "output", "relative_incoming": "input"}
-
-#: Place of a neuron that is not annotated.
-_NOWHERE = 2**62
-
-
-@dataclass(frozen=True)
-class AxisChoice:
-    """Which neurons one axis is to have, and the order of their types.
-
-    Attributes
-    ----------
-    types : tuple of str or None
-        Labels of types.
-    neurons : Selection or None
-        Neurons, beside those of the types. Where both are None, the axis has all neurons.
-    order : TypeOrder
-    """
-
-    types: tuple[str, ...] | None = None
-    neurons: Selection | None = None
-    order: TypeOrder = TypeOrder()
-
-    @property
-    def given(self) -> bool:
-        """Whether the axis has chosen neurons only."""
-        return self.types is not None or self.neurons is not None
 
 
 @dataclass(frozen=True)
@@ -83,7 +57,7 @@ class NestedQuestion:
     sum_duplicates, ignore_case : bool
     """
 
-    source: AxisChoice = AxisChoice()
+    source: AxisChoice = field(default_factory=AxisChoice)
     target: AxisChoice | None = None
     weight_mode: WeightMode | None = None
     weight_column: str | None = None
@@ -142,31 +116,6 @@ class NestedResult:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Roster:
-    """All neurons that may be on an axis, each with a code 0, 1, ... by which its arrays are indexed.
-
-    Attributes
-    ----------
-    relation : str
-        A table `id, code, ...`.
-    ids : ndarray of int64 or text
-    types : list of str
-        Labels; `type_code` is a place in it, or -1.
-    place : ndarray of int64
-        Row of the annotations.
-    ring : ndarray of int64
-        Place around the ellipsoid body, for the columnar type; else 0.
-    """
-
-    relation: str
-    ids: NDArray[Any]
-    types: list[str]
-    type_code: NDArray[np.int64]
-    place: NDArray[np.int64]
-    ring: NDArray[np.int64]
-
-
 def nested(
     engine: ArrayEngine,
     table: Table,
@@ -197,8 +146,10 @@ def nested(
     question.mode(table)
     if totals is not None and question.scope != "all":
         raise UsageError("totals are for fractions of the normalization scope 'all'; the others are of what is shown")
-    labels = _labels(engine, table, *typed(annotations, "a nested matrix"))
-    asked = {end: _asked(engine, table, labels, choice, question) for end, choice in question.axes.items()}
+    labels = label_table(engine, table, *typed(annotations, "a nested matrix"))
+    asked = {
+        end: asked_table(engine, table, labels, choice, question.ignore_case) for end, choice in question.axes.items()
+    }
     outside = _outside(asked)
     values = question.weight_mode == "column"
     condition = _condition(engine, table, asked)
@@ -208,19 +159,19 @@ def nested(
     notes = [*found.notes, *_missing_values(engine, table, values)]
     if question.annotation_scope == "annotated_only":
         notes += _leave_out(engine, found, labels, outside, "n" if values else "weight")
-    roster = _roster(engine, table, labels, found, asked, question.annotation_scope == "all")
+    neurons = roster(engine, table, labels, found, asked, question.annotation_scope == "all")
     entries = engine.arrays(
         "SELECT CAST(a.code AS INTEGER) AS i, CAST(b.code AS INTEGER) AS j, e.weight AS weight "
-        f"FROM {found.relation} AS e JOIN {roster.relation} AS a ON e.pre = a.id "
-        f"JOIN {roster.relation} AS b ON e.post = b.id"
+        f"FROM {found.relation} AS e JOIN {neurons.relation} AS a ON e.pre = a.id "
+        f"JOIN {neurons.relation} AS b ON e.post = b.id"
     )
     if table.whole_weights and not values:
         entries["weight"] = entries["weight"].astype(np.int64)
-    on_axis = _on_axes(engine, table, roster, entries, asked, question)
-    blocks = _sorted(roster, entries, on_axis, question, question.quantity(table))
+    on_axis = _on_axes(engine, table, neurons, entries, asked, question)
+    blocks = _sorted(neurons, entries, on_axis, question, question.quantity(table))
     found.ledger.check()
-    blocks = _normalised(engine, table, blocks, roster, found, question, totals, notes, outside, labels)
-    notes += _axis_notes(roster, on_axis, blocks, asked, question)
+    blocks = _normalised(engine, table, blocks, neurons, found, question, totals, notes, outside, labels)
+    notes += _axis_notes(neurons, on_axis, blocks, question)
     return NestedResult(
         blocks,
         found.ledger,
@@ -228,46 +179,6 @@ def nested(
         {"weights": blocks.quantity, "labels": "neurons"},
         notes,
     )
-
-
-def _labels(engine: ArrayEngine, table: Table, annotations: Annotations, column: str) -> str:
-    """A table of the annotated neurons: `id, place, label`, and the fields that tell the column of columnar ones."""
-    fields = [
-        f"coalesce(CASE WHEN {label(column, annotations)} = {sql.text(COLUMNAR_TYPE)} "
-        f"THEN {label(name, annotations) if name in annotations.columns else 'NULL'} END, '') AS field_{number}"
-        for number, name in enumerate(COLUMN_FIELDS)
-    ]
-    return engine.table(
-        "labels",
-        f"SELECT {key(annotations, table)} AS id, place, {label(column, annotations)} AS label, {', '.join(fields)} "
-        f"FROM {annotations.relation} WHERE {key(annotations, table)} IS NOT NULL "
-        f"QUALIFY row_number() OVER (PARTITION BY {key(annotations, table)} ORDER BY place) = 1",
-    )
-
-
-def _asked(engine: ArrayEngine, table: Table, labels: str, choice: AxisChoice, question: NestedQuestion) -> str | None:
-    """A table `id` of the neurons chosen for an axis; None for all."""
-    if not choice.given:
-        return None
-    chosen = []
-    if choice.types is not None:
-        known = [str(row[0]) for row in engine.execute(f"SELECT DISTINCT label FROM {labels} WHERE label IS NOT NULL")]
-        listed = ", ".join(map(sql.text, _matching(choice.types, known, question.ignore_case)))
-        chosen.append(f"SELECT id FROM {labels} WHERE label IN ({listed})")
-    if choice.neurons is not None:
-        chosen.append(f"SELECT id FROM {engine.id_table('chosen', choice.neurons.ids, table.id_type)}")
-    return engine.table("axis_choice", " UNION ".join(chosen))
-
-
-def _matching(wanted: tuple[str, ...], known: list[str], ignore_case: bool) -> list[str]:
-    """Labels that are named."""
-    found: list[str] = []
-    for name in wanted:
-        same = [word for word in known if word == name or (ignore_case and word.casefold() == name.casefold())]
-        if not same:
-            raise DataError(f"type {name}: no neuron is annotated with it ({near(name, sorted(known), 'types')})")
-        found += same
-    return found
 
 
 def _outside(asked: dict[str, str | None]) -> str:
@@ -312,44 +223,10 @@ def _leave_out(engine: ArrayEngine, found: Edges, labels: str, outside: str, amo
     ]
 
 
-def _roster(
-    engine: ArrayEngine, table: Table, labels: str, found: Edges, asked: dict[str, str | None], everybody: bool
-) -> _Roster:
-    sources = [f"SELECT * FROM {labels}"]
-    if everybody:
-        ends = [f"SELECT {end} AS id FROM {found.relation}" for end in ("pre", "post")]
-        ends += [f"SELECT id FROM {chosen}" for chosen in asked.values() if chosen is not None]
-        ends += [f"SELECT id FROM {table.silent}"] if table.silent is not None else []
-        fields = ", ".join(f"'' AS field_{number}" for number in range(len(COLUMN_FIELDS)))
-        sources.append(
-            f"SELECT id, {_NOWHERE} AS place, NULL AS label, {fields} FROM ({' UNION '.join(ends)}) "
-            f"WHERE id NOT IN (SELECT id FROM {labels})"
-        )
-    relation = engine.table(
-        "roster", f"SELECT *, row_number() OVER (ORDER BY id) - 1 AS code FROM ({' UNION ALL '.join(sources)})"
-    )
-    types = [
-        str(row[0])
-        for row in engine.execute(f"SELECT DISTINCT label FROM {relation} WHERE label IS NOT NULL ORDER BY label")
-    ]
-    numbered = engine.id_table("type_codes", types, "VARCHAR")
-    found_arrays = engine.arrays(
-        f"SELECT r.id AS id, r.place AS place, coalesce(t.position, -1) AS type_code FROM {relation} AS r "
-        f"LEFT JOIN {numbered} AS t ON r.label = t.id ORDER BY r.code"
-    )
-    ring = np.zeros(len(found_arrays["id"]), dtype=np.int64)
-    fields = ", ".join(f"field_{number}" for number in range(len(COLUMN_FIELDS)))
-    for code, *words in engine.execute(
-        f"SELECT code, {fields} FROM {relation} WHERE label = {sql.text(COLUMNAR_TYPE)}"
-    ):
-        ring[code] = ring_place(words)
-    return _Roster(relation, found_arrays["id"], types, found_arrays["type_code"], found_arrays["place"], ring)
-
-
 def _on_axes(
     engine: ArrayEngine,
     table: Table,
-    roster: _Roster,
+    neurons: Roster,
     entries: dict[str, NDArray[Any]],
     asked: dict[str, str | None],
     question: NestedQuestion,
@@ -357,13 +234,13 @@ def _on_axes(
     """Which neurons of the roster are on each axis."""
 
     def among(query: str) -> NDArray[np.bool_]:
-        mask = np.zeros(len(roster.ids), dtype=bool)
-        mask[engine.integers(f"SELECT r.code FROM ({query}) AS q JOIN {roster.relation} AS r ON q.id = r.id")] = True
+        mask = np.zeros(len(neurons.ids), dtype=bool)
+        mask[engine.integers(f"SELECT r.code FROM ({query}) AS q JOIN {neurons.relation} AS r ON q.id = r.id")] = True
         return mask
 
     present = {}
     for end, places in (("pre", "i"), ("post", "j")):
-        present[end] = np.zeros(len(roster.ids), dtype=bool)
+        present[end] = np.zeros(len(neurons.ids), dtype=bool)
         present[end][entries[places]] = True
         if asked[end] is None and table.silent is not None:
             present[end] |= among(f"SELECT DISTINCT id FROM {table.silent} WHERE side = '{end}'")
@@ -378,7 +255,7 @@ def _on_axes(
 
 
 def _sorted(
-    roster: _Roster,
+    neurons: Roster,
     entries: dict[str, NDArray[Any]],
     on_axis: dict[str, NDArray[np.bool_]],
     question: NestedQuestion,
@@ -388,7 +265,7 @@ def _sorted(
     shown = on_axis["pre"][entries["i"]] & on_axis["post"][entries["j"]]
     ends = {"pre": entries["i"][shown], "post": entries["j"][shown]}
     weights = entries["weight"][shown]
-    strength = {end: np.zeros(len(roster.ids), dtype=weights.dtype) for end in ends}
+    strength = {end: np.zeros(len(neurons.ids), dtype=weights.dtype) for end in ends}
     if question.neuron_order == "weight":
         order = np.lexsort((ends["post"], ends["pre"]))
         for end, codes in ends.items():
@@ -397,8 +274,8 @@ def _sorted(
             strength["pre"] = strength["post"] = strength["pre"] + strength["post"]
     axes, places = {}, {}
     for end, choice in question.axes.items():
-        codes, axes[end] = _axis(roster, on_axis[end], choice.order, question.neuron_order, strength[end])
-        places[end] = np.full(len(roster.ids), -1)
+        codes, axes[end] = _axis(neurons, on_axis[end], choice.order, question.neuron_order, strength[end])
+        places[end] = np.full(len(neurons.ids), -1)
         places[end][codes] = np.arange(len(codes))
     matrix = labelled(
         axes["pre"].neurons,
@@ -411,7 +288,7 @@ def _sorted(
 
 
 def _axis(
-    roster: _Roster,
+    neurons: Roster,
     chosen: NDArray[np.bool_],
     order: TypeOrder,
     neuron_order: NeuronOrder,
@@ -419,33 +296,33 @@ def _axis(
 ) -> tuple[NDArray[np.int64], Axis]:
     """Codes of the neurons of an axis in their order, and the axis."""
     codes = np.flatnonzero(chosen)
-    of_type = roster.type_code[codes]
-    counts = np.bincount(of_type[of_type >= 0], minlength=len(roster.types))
-    sizes = {roster.types[number]: int(counts[number]) for number in np.flatnonzero(counts)}
+    of_type = neurons.type_code[codes]
+    counts = np.bincount(of_type[of_type >= 0], minlength=len(neurons.types))
+    sizes = {neurons.types[number]: int(counts[number]) for number in np.flatnonzero(counts)}
     types = order.sorted(sizes)
-    number_of = {name: number for number, name in enumerate(roster.types)}
-    rank = np.full(len(roster.types) + 1, len(types))  # the last is found by code -1: neurons without a type
+    number_of = {name: number for number, name in enumerate(neurons.types)}
+    rank = np.full(len(neurons.types) + 1, len(types))  # the last is found by code -1: neurons without a type
     rank[[number_of[name] for name in types]] = np.arange(len(types))
     untyped = codes[of_type < 0]
-    unannotated = roster.place[untyped] == _NOWHERE
-    untyped = untyped[np.lexsort((roster.ids[untyped].astype(str), unannotated))]
+    unannotated = neurons.place[untyped] == NOWHERE
+    untyped = untyped[np.lexsort((neurons.ids[untyped].astype(str), unannotated))]
     members = codes[of_type >= 0]
     within: dict[NeuronOrder, tuple[NDArray[Any], ...]] = {
-        "annotation": (roster.place[members], roster.ring[members]),
-        "id": (roster.ids[members],),
-        "weight": (roster.place[members], -strength[members]),
+        "annotation": (neurons.place[members], neurons.ring[members]),
+        "id": (neurons.ids[members],),
+        "weight": (neurons.place[members], -strength[members]),
     }
-    members = members[np.lexsort((*within[neuron_order], rank[roster.type_code[members]]))]
+    members = members[np.lexsort((*within[neuron_order], rank[neurons.type_code[members]]))]
     ordered = np.concatenate([members, untyped])
     bounds = np.concatenate([[0], np.cumsum([sizes[name] for name in types], dtype=np.int64)])
-    return ordered, Axis(roster.ids[ordered], tuple(types), bounds)
+    return ordered, Axis(neurons.ids[ordered], tuple(types), bounds)
 
 
 def _normalised(
     engine: ArrayEngine,
     table: Table,
     blocks: Blocks,
-    roster: _Roster,
+    neurons: Roster,
     found: Edges,
     question: NestedQuestion,
     totals: Totals | None,
@@ -468,7 +345,7 @@ def _normalised(
     whole = wholes(engine, table, side, ids, found.pairs, found.relation, totals, notes)
     arrays = engine.arrays(
         f"SELECT r.id AS id, CAST(w.whole AS DOUBLE) AS whole FROM {whole} AS w "
-        f"JOIN {roster.relation} AS r ON w.id = r.id ORDER BY r.id"
+        f"JOIN {neurons.relation} AS r ON w.id = r.id ORDER BY r.id"
     )
     axis = blocks.source if side == "output" else blocks.target
     of_axis = np.zeros(len(axis.neurons))
@@ -479,17 +356,16 @@ def _normalised(
 
 
 def _axis_notes(
-    roster: _Roster,
+    neurons: Roster,
     on_axis: dict[str, NDArray[np.bool_]],
     blocks: Blocks,
-    asked: dict[str, str | None],
     question: NestedQuestion,
 ) -> list[str]:
     """What to say of untyped neurons, of neurons that are not there, and of entries of the type order that are not."""
     notes = []
     shown = on_axis["pre"] | on_axis["post"]
-    untyped = shown & (roster.type_code < 0)
-    annotated = int((untyped & (roster.place != _NOWHERE)).sum())
+    untyped = shown & (neurons.type_code < 0)
+    annotated = int((untyped & (neurons.place != NOWHERE)).sum())
     if annotated:
         notes.append(f"{annotated:,} annotated neurons without a type come after the typed blocks")
     if int(untyped.sum()) > annotated:
