@@ -32,7 +32,8 @@ def random_matrix(rows: int, columns: int, share: float = 0.1, largest: int = 9)
 
 def pixels(drawn: LabelledMatrix, style: Style) -> np.ndarray:
     """The part of the picture that the matrix covers, as RGB in 0..255."""
-    figure, axes = draw(drawn, style)
+    made = draw(drawn, style)
+    figure, axes = made.figure, made.axes
     axes.spines[:].set_visible(False)
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
@@ -70,7 +71,8 @@ def test_no_single_connection_disappears(neurons: int) -> None:
 def test_white_is_none_and_nothing_else(largest: int) -> None:
     dense = random_matrix(30, 40, share=0.2, largest=largest)
     dense[0, 0], dense[1, 1] = 1, largest
-    figure, axes = draw(matrix(dense), Style())
+    drawn = draw(matrix(dense), Style())
+    figure, axes = drawn.figure, drawn.axes
     image = axes.images[0]
     assert isinstance(image, AxesImage)
     colours = image.to_rgba(image.get_array())[..., :3]
@@ -88,12 +90,12 @@ def test_white_is_none_and_nothing_else(largest: int) -> None:
 def test_axes_name_the_neurons_where_there_is_room() -> None:
     dense = random_matrix(20, 400)
     dense[0, 0] = 1
-    _, axes = draw(matrix(dense), Style(quantity="weight"))
+    axes = draw(matrix(dense), Style(quantity="weight")).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == [str(number) for number in range(1, 21)]
     assert axes.get_ylabel() == "presynaptic (n = 20)"
     assert axes.get_xlabel() == "postsynaptic (n = 400, in order of ID)"
     assert axes.get_aspect() == "auto"
-    assert draw(matrix(random_matrix(40, 30)), Style())[1].get_aspect() == 1
+    assert draw(matrix(random_matrix(40, 30)), Style()).axes.get_aspect() == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 200), (97, 97), (200, 3), (0, 0), (0, 3)])
@@ -101,10 +103,10 @@ def test_nothing_is_cut_off(shape: tuple[int, int]) -> None:
     dense = np.ones(shape, dtype=np.int64)
     long = [f"576460752{number:09}" for number in range(max(shape))]
     made = matrix(dense)
-    figure, _ = draw(
+    figure = draw(
         LabelledMatrix(np.array(long[: shape[0]]), np.array(long[: shape[1]]), made.indptr, made.indices, made.weights),
         Style(),
-    )
+    ).figure
     figure.draw_without_rendering()
     box, whole = figure.get_tightbbox(), figure.bbox_inches
     assert box.x0 >= -0.01
@@ -114,12 +116,13 @@ def test_nothing_is_cut_off(shape: tuple[int, int]) -> None:
 
 
 def test_an_empty_matrix_says_so() -> None:
-    _, axes = draw(matrix(np.zeros((2, 3), dtype=np.int64)), Style())
+    axes = draw(matrix(np.zeros((2, 3), dtype=np.int64)), Style()).axes
     assert [text.get_text() for text in axes.texts] == ["no connections"]
 
 
 def test_names_are_no_formulas() -> None:
-    figure, axes = draw(matrix(np.eye(2, dtype=np.int64), ["a$b", "c$_{$"]), Style())
+    drawn = draw(matrix(np.eye(2, dtype=np.int64), ["a$b", "c$_{$"]), Style())
+    figure, axes = drawn.figure, drawn.axes
     figure.draw_without_rendering()
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a$b", "c$_{$"]
 

@@ -92,5 +92,6 @@ def _write(work: Work, result: MatrixResult, record: dict[str, Any], force_wide:
     if plot is not None:
         from crantcli.output.heatmap import Style, draw, save
 
-        figure, _ = draw(matrix, Style(quantity="synapses" if work.counts_synapses else "weight"))
-        save(figure, work.pending.place(plot), plot, metadata(record))
+        drawn = draw(matrix, Style(quantity="synapses" if work.counts_synapses else "weight"))
+        save(drawn.figure, work.pending.place(plot), plot, metadata({**record, "picture": drawn.facts}))
+        result.notes.extend(drawn.notes)

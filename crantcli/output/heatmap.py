@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,48 @@ class Style:
     figsize: tuple[float, float] | None = None
     dpi: int = 200
     cmap: str = "magma_r"
+    log: bool | None = None
+    vmin_percentile: float = 0.0
+    vmax_percentile: float = 100.0
+    linewidth_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class AxisText:
+    """What stands beside one axis.
+
+    Attributes
+    ----------
+    name : str
+        Such as "presynaptic".
+    cells : sequence of str, or ndarray
+        Label of every cell.
+    what : str
+        What the cells are: "neurons" or "types".
+    order : str
+        Said beside the axis where neither cells nor blocks carry labels.
+    blocks : tuple of (label, start, stop)
+        Contiguous and ascending; cells after the last one are untyped.
+    label_cells : bool
+        Write each cell's own label where it fits, instead of those of the blocks.
+    """
+
+    name: str
+    cells: Sequence[str] | np.ndarray[Any, Any]
+    what: str = "neurons"
+    order: str = "in order of ID"
+    blocks: tuple[tuple[str, int, int], ...] = ()
+    label_cells: bool = True
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture, what its caption has to say, and what to tell the user."""
+
+    figure: Figure
+    axes: Axes
+    facts: dict[str, Any]
+    notes: list[str]
 
 
 def check_picture(destination: str) -> None:
@@ -94,7 +137,13 @@ def reduce(matrix: LabelledMatrix, height: int, width: int) -> np.ndarray[Any, A
     return image
 
 
-def draw(matrix: LabelledMatrix, style: Style) -> tuple[Figure, Axes]:
+def draw(matrix: LabelledMatrix, style: Style, rows: AxisText | None = None, columns: AxisText | None = None) -> Drawn:
+    """Draw a matrix."""
+    figure, axes = _draw(matrix, style)
+    return Drawn(figure, axes, {}, [])
+
+
+def _draw(matrix: LabelledMatrix, style: Style) -> tuple[Figure, Axes]:
     """Draw a matrix: rows are presynaptic, columns postsynaptic neurons.
 
     Returns
