@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from crantcli.api import get_adjacency, get_connectivity, get_synapse_counts, get_synapses
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
     from crantcli.ids import NeuronCriteria
+    from crantcli.nested import DirectedNestedMatrix, NestedMatrix
 
 _HOMES = {
     "get_synapses": "api",
     "get_adjacency": "api",
     "get_connectivity": "api",
     "get_synapse_counts": "api",
+    "NestedMatrix": "nested",
+    "DirectedNestedMatrix": "nested",
     "NeuronCriteria": "ids",
     "CrantError": "errors",
     "CrantWarning": "errors",
@@ -31,6 +34,8 @@ __all__ = [
     "get_adjacency",
     "get_connectivity",
     "get_synapse_counts",
+    "NestedMatrix",
+    "DirectedNestedMatrix",
     "NeuronCriteria",
     "CrantError",
     "CrantWarning",

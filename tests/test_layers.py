@@ -27,9 +27,11 @@ PARTS = {
     "output": {"schema", "ids", "core", "engine"},
     "workspace": {"schema", "ids", "crantb", "core", "engine", "sources"},
     "api": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace"},
+    "nested_sources": {"schema", "ids", "core", "engine", "sources", "output", "workspace"},
+    "nested": {"core", "nested_sources"},
     "cli": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace"},
     "__main__": {"cli"},
-    "__init__": {"api", "ids"},
+    "__init__": {"api", "ids", "nested"},
 }
 EVERYBODY = {"errors", "temporary", "version"}
 
@@ -41,6 +43,8 @@ PACKAGES = {
     "output": {"numpy", "pyarrow", "matplotlib"},
     "workspace": {"pandas"},
     "api": {"pandas", "pyarrow"},
+    "nested_sources": {"numpy", "matplotlib"},
+    "nested": {"pandas", "scipy", "matplotlib"},
     "cli": {"typer", "rich"},
 }
 

@@ -75,23 +75,12 @@ def adjacency(
 
 def _write(work: Work, result: MatrixResult, record: dict[str, Any], force_wide: bool, plot: str | None) -> None:
     """Write the matrix and the picture that were asked for."""
-    from crantcli.core.ledger import Ledger
-    from crantcli.core.table import Result
-    from crantcli.output.matrices import check_width, wide_query, write_npz
     from crantcli.output.provenance import metadata
-    from crantcli.schema import CORNER
 
-    matrix, output = result.matrix, work.job.run.output
-    if output is not None and output.lower().endswith(".npz"):
-        write_npz(matrix, work.pending.place(output), metadata(record))
-    elif output is not None or (plot is None and not work.job.run.json):
-        check_width(matrix.shape[1], output or "stdout", force_wide)
-        columns = (CORNER, *(str(neuron) for neuron in matrix.post.tolist()))
-        table = Result(wide_query(work.engine, matrix), columns, matrix.shape[0], Ledger("cells", 0))
-        work.write(table, record)
+    work.write_main_matrix(result.matrix, record, force_wide)
     if plot is not None:
         from crantcli.output.heatmap import Style, draw, save
 
-        drawn = draw(matrix, Style(quantity="synapses" if work.counts_synapses else "weight"))
+        drawn = draw(result.matrix, Style(quantity="synapses" if work.counts_synapses else "weight"))
         save(drawn.figure, work.pending.place(plot), plot, metadata({**record, "picture": drawn.facts}))
         result.notes.extend(drawn.notes)

@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from crantcli.cli.console import Console
 from crantcli.cli.options import RowOptions, RunOptions, SourceOptions
@@ -18,12 +19,16 @@ from crantcli.errors import EmptyResultError, UsageError
 from crantcli.ids import IdStdin, Selection, Selector, parse_selectors
 from crantcli.output import provenance
 from crantcli.output.atomic import Outputs, check_destination, outputs
+from crantcli.output.matrices import check_width, wide_query, write_npz
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
-from crantcli.schema import Kind
+from crantcli.schema import CORNER, Kind
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.selection import check_files
 from crantcli.sources.tables import Reading
 from crantcli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from crantcli.core.adjacency import LabelledMatrix
 
 #: Rows of a table that is shown on a terminal.
 _SHOWN = 20
@@ -43,6 +48,8 @@ class Job:
         Destinations beside `-o`.
     matrix : bool
         `-o` may be `.npz`.
+    matrices : dict of str to str or None
+        Option name -> a further matrix's destination, which may be `.npz` too.
     """
 
     def __init__(
@@ -53,13 +60,17 @@ class Job:
         selectors: dict[str, list[str] | None] | None = None,
         more_outputs: Sequence[str | None] = (),
         matrix: bool = False,
+        matrices: dict[str, str | None] | None = None,
     ) -> None:
         self.command, self.source, self.run = command, source, run
         self.console = Console(f"crantcli {command}", run.quiet)
         self._selectors: dict[str, tuple[Selector, ...]] = {
             name: parse_selectors(values or [], source.ignore_case) for name, values in (selectors or {}).items()
         }
-        self._more = [destination for destination in more_outputs if destination]
+        named = {option: destination for option, destination in (matrices or {}).items() if destination}
+        for option, destination in named.items():
+            _check_file(option, destination)
+        self._more = [*named.values(), *(destination for destination in more_outputs if destination)]
         self.form = self._check_output(matrix)
         self._check_stdin()
         for found in self._selectors.values():
@@ -108,6 +119,13 @@ class Job:
         return self._selectors
 
 
+def _check_file(option: str, destination: str) -> None:
+    if destination == "-":
+        raise UsageError(f"{option} - : only -o writes to stdout; give a file name")
+    if not destination.lower().endswith(".npz"):
+        table_format(destination, more=(".npz",))
+
+
 class Work:
     """A job under way."""
 
@@ -116,11 +134,17 @@ class Work:
         self.counts_synapses = True
 
     def table(
-        self, *, carry: bool = False, coordinates: str | None = None, voxel_size: VoxelSize | None = None
+        self,
+        *,
+        carry: bool = False,
+        value: str | None = None,
+        coordinates: str | None = None,
+        voxel_size: VoxelSize | None = None,
     ) -> Table:
         """Open the source, and see that no output would overwrite an input."""
         source = self.job.source
         reading = Reading(source.kind, source.pre_col, source.post_col, coordinates, voxel_size, carry=carry)
+        reading = replace(reading, value=value)
         table = self.space.table(source.sources, reading)
         self.counts_synapses = table.kind is not Kind.EDGES
         self.check_destinations()
@@ -217,6 +241,27 @@ class Work:
                 self.job.console.rows(result.columns, rows, result.rows)
             else:
                 write_csv_stream(self.engine, result.query, sys.stdout.buffer)
+
+    def write_main_matrix(self, matrix: LabelledMatrix, record: dict[str, Any], force_wide: bool) -> None:
+        """Send a matrix where `-o` says; without it, to stdout if nothing else was asked for."""
+        run = self.job.run
+        if run.output not in (None, "-"):
+            self.write_matrix(matrix, str(run.output), record, force_wide)
+        elif run.output == "-" or (not self.job.destinations and not run.json):
+            check_width(matrix.shape[1], "stdout", force_wide)
+            columns = (CORNER, *(str(neuron) for neuron in matrix.post.tolist()))
+            self.write(Result(wide_query(self.engine, matrix), columns, matrix.shape[0], Ledger("cells", 0)), record)
+
+    def write_matrix(self, matrix: LabelledMatrix, destination: str, record: dict[str, Any], force_wide: bool) -> None:
+        """Write a matrix to a file, sparse or wide as its suffix says."""
+        record = {**record, "rows": matrix.shape[0]}
+        if destination.lower().endswith(".npz"):
+            write_npz(matrix, self.pending.place(destination), provenance.metadata(record))
+            return
+        check_width(matrix.shape[1], destination, force_wide)
+        path = self.pending.place(destination)
+        form = table_format(destination, more=(".npz",))
+        write_table(self.engine, wide_query(self.engine, matrix), path, form, provenance.metadata(record))
 
     def refuse_empty(self, number: int, ledger: Ledger) -> None:
         """Stop where nothing is left and that was to be an error.

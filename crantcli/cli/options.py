@@ -109,7 +109,9 @@ class NestedOptions:
     ] = None
     source_neurons: Annotated[
         Selectors,
-        typer.Option("--source-neurons", metavar="NEURONS", help=f"Neurons of the rows, beside the types: {NEURON_HELP}."),
+        typer.Option(
+            "--source-neurons", metavar="NEURONS", help=f"Neurons of the rows, beside the types: {NEURON_HELP}."
+        ),
     ] = None
     target_neurons: Annotated[
         Selectors,
@@ -132,7 +134,8 @@ class NestedOptions:
         ),
     ] = None
     weight_column: Annotated[
-        str | None, typer.Option("--weight-column", metavar="COLUMN", help="The column that --weight-mode column adds up.")
+        str | None,
+        typer.Option("--weight-column", metavar="COLUMN", help="The column that --weight-mode column adds up."),
     ] = None
     normalization_scope: Annotated[
         Literal["selected", "all"],
@@ -178,16 +181,18 @@ class NestedOptions:
 class PlotOptions:
     """How a picture of a nested matrix looks."""
 
-    plot: Annotated[
-        str | None, typer.Option("--plot", metavar="FILE", help="Draw a matrix: .png, .pdf or .svg.")
-    ] = None
+    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Draw a matrix: .png, .pdf or .svg.")] = (
+        None
+    )
     level: Annotated[
         Literal["neuron", "type_mean", "type_sum"],
         typer.Option("--level", help="Draw neurons, or means or sums of pairs of types."),
     ] = "neuron"
     figsize: Annotated[
         str | None,
-        typer.Option("--figsize", metavar="W,H", help="Inches. Default: as large as the matrix needs.", show_default=False),
+        typer.Option(
+            "--figsize", metavar="W,H", help="Inches. Default: as large as the matrix needs.", show_default=False
+        ),
     ] = None
     show_neuron_labels: Annotated[
         bool, typer.Option("--show-neuron-labels", help="Neuron IDs beside the axes instead of types.")

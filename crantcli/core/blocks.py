@@ -74,7 +74,7 @@ class Blocks:
         Its `pre` and `post` are the neurons of the axes.
     source, target : Axis
     quantity : str
-        What an entry is: "synapses", "fraction of the output shown".
+        What an entry is: "synapses", "fraction of output shown".
     """
 
     matrix: LabelledMatrix

@@ -22,7 +22,7 @@ from crantcli.core.order import NeuronOrder, TypeOrder
 from crantcli.core.roster import NOWHERE, AxisChoice, Roster, asked_table, label_table, roster
 from crantcli.core.synapses import RowFilter, member
 from crantcli.core.table import Annotations, Coverage, Table, Totals
-from crantcli.core.wholes import Side, wholes
+from crantcli.core.wholes import ENDS, Side, wholes
 from crantcli.errors import UsageError
 from crantcli.schema import Kind
 
@@ -97,7 +97,7 @@ class NestedQuestion:
         """What an entry of the matrix is."""
         mode = self.mode(table)
         if mode in FRACTIONS:
-            return f"fraction of {'all ' if self.scope == 'all' else 'the '}{FRACTIONS[mode]}" + (
+            return f"fraction of {'all ' if self.scope == 'all' else ''}{FRACTIONS[mode]}" + (
                 " shown" if self.scope == "selected" else ""
             )
         if mode == "column":
@@ -114,6 +114,14 @@ class NestedResult:
     coverage: Coverage
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def statement(self) -> str:
+        """What an entry is, for those who read the numbers."""
+        side = next((side for side in ENDS if f" {side}" in self.blocks.quantity), None)
+        if side is None or not self.blocks.quantity.startswith("fraction"):
+            return f"weights are: {self.blocks.quantity}"
+        return f"a weight is the {self.blocks.quantity} of the {ENDS[side]}synaptic neuron"
 
 
 def nested(
@@ -334,10 +342,9 @@ def _normalised(
     side = FRACTIONS.get(question.mode(table))
     if side is None:
         return blocks
-    notes.append(f"a weight is the {blocks.quantity} of the {'pre' if side == 'output' else 'post'}synaptic neuron")
     if question.scope == "selected":
         return Blocks(fractions(blocks.matrix, side), blocks.source, blocks.target, blocks.quantity)
-    end = "pre" if side == "output" else "post"
+    end = ENDS[side]
     annotated = f" AND {end} IN (SELECT id FROM {labels})" if question.annotation_scope == "annotated_only" else ""
     ids = engine.table(
         "of_neurons", f"SELECT DISTINCT {end} AS id FROM {found.relation} WHERE NOT ({outside}){annotated}"

@@ -92,8 +92,9 @@ def asked_table(engine: ArrayEngine, table: Table, labels: str, choice: AxisChoi
     chosen = []
     if choice.types is not None:
         known = [str(row[0]) for row in engine.execute(f"SELECT DISTINCT label FROM {labels} WHERE label IS NOT NULL")]
-        listed = ", ".join(map(sql.text, _matching(choice.types, known, ignore_case)))
-        chosen.append(f"SELECT id FROM {labels} WHERE label IN ({listed})")
+        named = [sql.text(name) for name in _matching(choice.types, known, ignore_case)]
+        listed = f"label IN ({', '.join(named)})" if named else "FALSE"
+        chosen.append(f"SELECT id FROM {labels} WHERE {listed}")
     if choice.neurons is not None:
         chosen.append(f"SELECT id FROM {engine.id_table('chosen', choice.neurons.ids, table.id_type)}")
     return engine.table("axis_choice", " UNION ".join(chosen))

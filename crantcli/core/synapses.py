@@ -315,7 +315,7 @@ def synapse_pairs(
     if rows.min_size is not None:
         numbers, total = f"count(*) FILTER (NOT {rows.small_sql}) AS n, count(*) AS total", "total"
     if values:
-        numbers += f", {value_sum(prepared.table)} FILTER (NOT {rows.small_sql}) AS value"
+        numbers += f", {value_sum(prepared.table, f'FILTER (NOT {rows.small_sql})')} AS value"
     counted = engine.table("counted", f"SELECT {keys}, {numbers} FROM {prepared.relation} GROUP BY {keys}")
     background = rows.background_sql(prepared.table.id_type)
     pairs = engine.view(
@@ -327,9 +327,12 @@ def synapse_pairs(
     return pairs
 
 
-def value_sum(table: Table) -> str:
-    """The sum of the column `value`, as query text. Sums of floats depend on their order, so that is fixed."""
-    return "CAST(sum(value) AS BIGINT)" if table.whole_values else "sum(value ORDER BY value)"
+def value_sum(table: Table, chosen: str = "") -> str:
+    """The sum of the column `value`, as query text; `chosen` is a FILTER clause.
+
+    Sums of floats depend on their order, so that is fixed.
+    """
+    return f"CAST(sum(value) {chosen} AS BIGINT)" if table.whole_values else f"sum(value ORDER BY value) {chosen}"
 
 
 def pair_strength(by_neuropil: bool) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    from crantcli.core.blocks import Axis
+
 #: A wide table with more columns than this is refused unless it is asked for twice.
 WIDE_LIMIT = 5000
 
@@ -90,6 +92,29 @@ def wide_query(engine: Engine, matrix: LabelledMatrix) -> str:
     return f"SELECT {chosen} FROM {relation}"
 
 
+def order_query(engine: Engine, axes: dict[str, Axis]) -> tuple[str, int]:
+    """A query for the axes as a table `axis, position, neuron, type`, and its number of rows. It can be run once.
+
+    Positions count from 0; a neuron without a type has null.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    parts: dict[str, list[Any]] = {"axis": [], "position": [], "neuron": [], "type": []}
+    for name, axis in axes.items():
+        number = len(axis.neurons)
+        untyped = ["" for _ in range(number - axis.typed)]
+        types = [label for label, start, stop in axis.blocks for _ in range(stop - start)]
+        parts["axis"].append(id_array(np.array([name] * number, dtype=str)))
+        parts["position"].append(id_array(np.arange(number)))
+        parts["neuron"].append(id_array(axis.neurons))
+        parts["type"].append(id_array(np.array([*types, *untyped], dtype=str)))
+    columns = [pa.chunked_array(arrays) for arrays in parts.values()]
+    relation = engine.register("axes", pa.Table.from_arrays(columns, names=list(parts)))
+    total = sum(len(axis.neurons) for axis in axes.values())
+    return f"SELECT axis, position, neuron, nullif(type, '') AS type FROM {relation} ORDER BY axis, position", total
+
+
 def _refuse_same_names(names: list[str]) -> None:
     """Column names of a table do not heed case, so neurons that differ in nothing else would become one."""
     seen = {CORNER: "the column of presynaptic IDs"}
@@ -110,7 +135,7 @@ def _batches(matrix: LabelledMatrix, schema: pa.Schema) -> Iterator[pa.RecordBat
     for start in range(0, rows, step):
         stop = min(rows, start + step)
         block = np.ascontiguousarray(matrix.dense_rows(start, stop).T)
-        arrays = [_id_array(matrix.pre[start:stop])]
+        arrays = [id_array(matrix.pre[start:stop])]
         arrays += [
             pa.Array.from_buffers(schema.field(number + 1).type, stop - start, [None, pa.py_buffer(block[number])])
             for number in range(columns)
@@ -118,7 +143,7 @@ def _batches(matrix: LabelledMatrix, schema: pa.Schema) -> Iterator[pa.RecordBat
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _id_array(ids: np.ndarray[Any, Any]) -> pa.Array:
+def id_array(ids: np.ndarray[Any, Any]) -> pa.Array:
     """IDs as an Arrow array, made from buffers: pyarrow would import pandas to look at Python objects."""
     import numpy as np
     import pyarrow as pa

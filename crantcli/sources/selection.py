@@ -11,7 +11,7 @@ from pathlib import Path
 from crantcli.core.table import Annotations
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
-from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, Selection, Selector, parse_id
+from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, Selection, Selector, parse_id, parse_labels
 from crantcli.schema import ANNOTATION_IDS, IdType, NeuronId, listed, near
 from crantcli.sources.annotations import matching, open_annotations
 from crantcli.sources.files import Source, file_format, read_header
@@ -63,6 +63,27 @@ def resolve(
     if len(named) > 20:
         named = (*named[:20], f"and {len(named) - 20} more")
     return Selection(tuple(found), named, tuple(notes))
+
+
+def read_labels(values: Iterable[str]) -> tuple[str, ...]:
+    """Labels as they are typed: separated by commas, or `@FILE` with one a line.
+
+    Raises
+    ------
+    UsageError
+        Where a file is not there, or there is nothing between two commas.
+    """
+    found: list[str] = []
+    for value in values:
+        if value.startswith("@"):
+            path = Path(value[1:])
+            if not path.is_file():
+                raise UsageError(f"{value}: there is no file {path}")
+            lines = [line.strip() for line in _lines(Source(path, "csv", path.name))]
+            found += [line.strip('"') for line in lines if line and not line.startswith("#")]
+        else:
+            found += parse_labels(value)
+    return tuple(dict.fromkeys(found))
 
 
 def _ids(

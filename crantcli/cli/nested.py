@@ -1,0 +1,249 @@
+"""`crantcli nested`: a matrix of neurons in blocks of cell types, tables per type, and pictures of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crantcli.cli.options import (
+    EdgeOptions,
+    NestedOptions,
+    PlotOptions,
+    RunOptions,
+    SourceOptions,
+    with_options,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crantcli.cli.job import Work
+    from crantcli.core.adjacency import LabelledMatrix
+    from crantcli.core.nested import NestedQuestion, NestedResult
+    from crantcli.core.table import Table
+    from crantcli.output.heatmap import Style
+
+EPILOG = """Example: crantcli nested synapses.parquet -a annotations.csv --weight-mode count -o nested.npz --plot n.png
+
+Square, with the same neurons on both axes, unless rows or columns are chosen (--source-types ER --target-types
+EPG/PEG). Without -o, --json or another output, the matrix goes to the terminal or, as CSV, into a pipe."""
+
+
+@with_options
+def nested(
+    source: SourceOptions,
+    rows: EdgeOptions,
+    nest: NestedOptions,
+    picture: PlotOptions,
+    run: RunOptions,
+    type_sum: Annotated[str | None, typer.Option("--type-sum", metavar="FILE", help="Sums per pair of types.")] = None,
+    type_mean: Annotated[
+        str | None, typer.Option("--type-mean", metavar="FILE", help="Means over all pairs of neurons of two types.")
+    ] = None,
+    relative: Annotated[
+        str | None, typer.Option("--relative", metavar="FILE", help="Neurons' weights as fractions of their row.")
+    ] = None,
+    relative_types: Annotated[
+        str | None, typer.Option("--relative-types", metavar="FILE", help="Sums per type as fractions of their row.")
+    ] = None,
+    order: Annotated[
+        str | None, typer.Option("--order", metavar="FILE", help="The axes as a table: axis, position, neuron, type.")
+    ] = None,
+    force_wide: Annotated[
+        bool, typer.Option("--force-wide", help="Write wide tables even with more than 5,000 columns.")
+    ] = False,
+) -> None:
+    """A matrix of neurons grouped into blocks of cell types, with tables per type and pictures."""
+    from crantcli.cli.job import Job
+    from crantcli.core.nested import nested as answer
+    from crantcli.errors import UsageError
+
+    style = _style(picture)
+    tables = {
+        "--type-sum": type_sum, "--type-mean": type_mean, "--relative": relative, "--relative-types": relative_types
+    }  # fmt: skip
+    neurons = {"source_neurons": nest.source_neurons, "target_neurons": nest.target_neurons}
+    job = Job("nested", source, run, neurons, [order, picture.plot], matrix=True, matrices=tables)
+    if order:
+        _check_order(order)
+    if nest.totals and nest.normalization_scope != "all":
+        raise UsageError("--totals goes with --normalization-scope all; other fractions are of what is shown")
+    with job.opened() as work:
+        question = _question(nest, source.ignore_case, rows.sum_duplicates)
+        annotations = work.annotations()
+        table = work.table(value=nest.weight_column)
+        kept = work.row_filter(rows, table)
+        question = _choose(question, work, table)
+        filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
+        totals = work.totals(nest.totals, table, filters) if nest.totals else None
+        result = answer(work.engine, table, annotations, question, kept, totals)
+        work.refuse_empty(len(result.blocks.matrix.weights), result.ledger)
+        record = work.record(
+            "adjacency", table, kept, result, result.blocks.matrix.shape[0], _options(question, table, nest)
+        )
+        _write(work, result, record, tables, order, force_wide)
+        if picture.plot:
+            _plot(work, result, record, picture, style)
+        shape = result.blocks.matrix.shape
+        entries = len(result.blocks.matrix.weights)
+        types = {"source": len(result.blocks.source.types), "target": len(result.blocks.target.types)}
+        work.finish(
+            f"entries in {shape[0]:,} x {shape[1]:,} neurons, {types['source']:,} x {types['target']:,} types",
+            entries,
+            result.ledger,
+            [*result.notes, result.statement],
+            {"shape": list(shape), "entries": entries, "types": types, "weights": result.blocks.quantity},
+        )
+
+
+def _style(picture: PlotOptions) -> Style:
+    from crantcli.errors import UsageError
+    from crantcli.output.heatmap import Style, check_picture
+
+    if picture.plot:
+        check_picture(picture.plot)
+    size = None
+    if picture.figsize is not None:
+        try:
+            width, height = (float(side) for side in picture.figsize.split(","))
+        except ValueError:
+            raise UsageError(f"--figsize {picture.figsize}: two numbers in inches, such as 8,7") from None
+        size = (width, height)
+    return Style(
+        title=picture.title,
+        figsize=size,
+        dpi=picture.dpi,
+        cmap=picture.cmap,
+        log=picture.log,
+        vmin_percentile=picture.vmin_percentile,
+        vmax_percentile=picture.vmax_percentile,
+        linewidth_scale=picture.linewidth_scale,
+    )
+
+
+def _check_order(destination: str) -> None:
+    from crantcli.errors import UsageError
+    from crantcli.output.tables import table_format
+
+    if destination == "-":
+        raise UsageError("--order - : only -o writes to stdout; give a file name")
+    table_format(destination)
+
+
+def _question(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) -> NestedQuestion:
+    """The question as far as the options tell it; neurons are found when the table is open."""
+    from crantcli.core.nested import NestedQuestion
+    from crantcli.core.order import SIZE, TypeOrder
+    from crantcli.core.roster import AxisChoice
+    from crantcli.errors import UsageError
+    from crantcli.sources.selection import read_labels
+
+    def axis(types: list[str] | None, order: str | None) -> AxisChoice:
+        found = order or nest.type_order
+        ordered = TypeOrder.of(found if found in (None, SIZE) else read_labels([found]))
+        return AxisChoice(read_labels(types) if types else None, None, ordered)
+
+    source, target = (
+        axis(nest.source_types, nest.source_type_order),
+        axis(nest.target_types, nest.target_type_order),
+    )
+    if not nest.rectangular and (nest.source_type_order or nest.target_type_order):
+        raise UsageError(
+            "--source-type-order and --target-type-order are for rectangular matrices; use --type-order, or --directed"
+        )
+    return NestedQuestion(
+        source=source,
+        target=target if nest.rectangular else None,
+        weight_mode=nest.weight_mode,
+        weight_column=nest.weight_column,
+        scope=nest.normalization_scope,
+        annotation_scope=nest.annotation_scope,
+        neuron_order=nest.neuron_order,
+        keep_silent=nest.keep_silent,
+        sum_duplicates=sum_duplicates,
+        ignore_case=ignore_case,
+    )
+
+
+def _choose(question: NestedQuestion, work: Work, table: Table) -> NestedQuestion:
+    """The question with the neurons that were named."""
+    from dataclasses import replace
+
+    source = replace(question.source, neurons=work.select("source_neurons", table))
+    if question.target is None:
+        return replace(question, source=source)
+    target = replace(question.target, neurons=work.select("target_neurons", table))
+    return replace(question, source=source, target=target)
+
+
+def _options(question: NestedQuestion, table: Table, nest: NestedOptions) -> dict[str, Any]:
+    """What bears on the content, for the provenance."""
+    mode = question.mode(table)
+    orders = {
+        "source_type_order": question.source.order.record(),
+        "target_type_order": question.target.order.record() if question.target else None,
+    }
+    if question.target is None or question.source.order == question.target.order:
+        orders = {"type_order": question.source.order.record()}
+    return {
+        "source_types": list(question.source.types or ()),
+        "target_types": list(question.target.types or ()) if question.target else None,
+        "directed": (question.target is not None) or None,
+        "keep_silent": question.keep_silent or None,
+        "weight_mode": mode,
+        "weight_column": question.weight_column,
+        "normalization_scope": question.scope if mode.startswith("relative") else None,
+        "totals": bool(nest.totals) or None,
+        "annotation_scope": question.annotation_scope,
+        "neuron_order": question.neuron_order,
+        "sum_duplicates": question.sum_duplicates or None,
+        **orders,
+    }
+
+
+def _write(
+    work: Work,
+    result: NestedResult,
+    record: dict[str, Any],
+    tables: dict[str, str | None],
+    order: str | None,
+    force_wide: bool,
+) -> None:
+    """Write the tables that were asked for."""
+    from crantcli.core.blocks import fractions
+
+    blocks = result.blocks
+    work.write_main_matrix(blocks.matrix, record, force_wide)
+    made: dict[str, tuple[Callable[[], LabelledMatrix], str, str]] = {
+        "--type-sum": (lambda: blocks.type_sum, "types", "sum"),
+        "--type-mean": (lambda: blocks.type_mean, "types", "mean"),
+        "--relative": (lambda: fractions(blocks.matrix, "output"), "neurons", "fraction of the row"),
+        "--relative-types": (lambda: fractions(blocks.type_sum, "output"), "types", "fraction of the row"),
+    }
+    for option, destination in tables.items():
+        if destination:
+            matrix, labels, what = made[option]
+            work.write_matrix(matrix(), destination, {**record, "labels": labels, "cells": what}, force_wide)
+    if order:
+        from crantcli.output.matrices import order_query
+        from crantcli.output.provenance import metadata
+        from crantcli.output.tables import table_format, write_table
+
+        axes = {"source": blocks.source, "target": blocks.target}
+        if not record["options"].get("directed"):
+            axes = {"both": blocks.source}
+        query, number = order_query(work.engine, axes)
+        told = {**record, "kind": "order", "rows": number}
+        write_table(work.engine, query, work.pending.place(order), table_format(order), metadata(told))
+
+
+def _plot(work: Work, result: NestedResult, record: dict[str, Any], picture: PlotOptions, style: Style) -> None:
+    from crantcli.output.heatmap import save
+    from crantcli.output.nested import draw_nested
+    from crantcli.output.provenance import metadata
+
+    drawn = draw_nested(result.blocks, style, picture.level, picture.min_neurons, picture.show_neuron_labels)
+    assert picture.plot is not None
+    save(drawn.figure, work.pending.place(picture.plot), picture.plot, metadata({**record, "picture": drawn.facts}))
+    result.notes.extend(drawn.notes)

@@ -1,0 +1,568 @@
+"""The nested matrices of the Python interface: immutable, sparse inside, the same code as the command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from crantcli.errors import DataError, UsageError
+from crantcli.nested_sources import Axes, build
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes as PlotAxes
+    from matplotlib.figure import Figure
+    from scipy.sparse import csr_array
+
+    from crantcli.core.adjacency import LabelledMatrix
+    from crantcli.core.blocks import Axis, Blocks
+    from crantcli.core.nested import AnnotationScope, Scope, WeightMode
+    from crantcli.core.order import NeuronOrder
+
+#: Bytes of a dense frame that is made without being asked twice.
+DENSE_LIMIT = 2_000_000_000
+
+Level = Literal["neuron", "type_mean", "type_sum"]
+
+
+class _Nested:
+    """What square and rectangular matrices have in common.
+
+    Attributes are read-only, and nothing can be assigned. Frames are views of arrays that cannot be written to; copy
+    them to edit them.
+    """
+
+    __slots__ = ("_blocks", "_frames")
+    _blocks: Blocks
+    _frames: dict[str, Any]
+
+    @classmethod
+    def _of(cls, blocks: Blocks) -> Self:
+        made = object.__new__(cls)
+        object.__setattr__(made, "_blocks", blocks)
+        object.__setattr__(made, "_frames", {})
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made from what the matrix holds."""
+        return _restored, (type(self), self._blocks)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a {type(self).__name__} cannot be changed; {name} is not assigned")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a {type(self).__name__} cannot be changed; {name} is not deleted")
+
+    def __repr__(self) -> str:
+        """Show the size."""
+        rows, columns = self._blocks.matrix.shape
+        types = f"{len(self._blocks.source.types):,} x {len(self._blocks.target.types):,} types"
+        return (
+            f"<{type(self).__name__}: {rows:,} x {columns:,} neurons, {types}, "
+            f"{len(self._blocks.matrix.weights):,} connections; {self._blocks.quantity}>"
+        )
+
+    @property
+    def quantity(self) -> str:
+        """What an entry is, such as "synapses" or "fraction of output shown"."""
+        return self._blocks.quantity
+
+    @property
+    def sparse(self) -> csr_array:
+        """The matrix without its zeros, shape (rows, columns); its arrays cannot be written to."""
+        from scipy.sparse import csr_array
+
+        matrix = self._blocks.matrix
+        arrays = [array.view() for array in (matrix.weights, matrix.indices, matrix.indptr)]
+        for array in arrays:
+            array.flags.writeable = False
+        return csr_array(tuple(arrays), shape=matrix.shape)
+
+    def dense(self, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
+        """The matrix with its zeros.
+
+        Parameters
+        ----------
+        max_bytes : int, default 2e9
+            What the frame may take at most.
+
+        Returns
+        -------
+        DataFrame
+            Read-only. Index: presynaptic IDs as text; columns: postsynaptic IDs as text.
+
+        Raises
+        ------
+        UsageError (a ValueError)
+            Where the frame would be larger.
+        """
+        return self._frame("matrix", lambda: self._blocks.matrix, max_bytes)
+
+    @property
+    def matrix(self) -> pd.DataFrame:
+        """Read-only matrix of presynaptic neurons (rows) by postsynaptic neurons (columns).
+
+        Raises
+        ------
+        UsageError (a ValueError)
+            Where the frame would take more than 2 GB; `dense(max_bytes)` takes another limit, `sparse` none.
+        """
+        return self.dense()
+
+    @property
+    def sum_type_matrix(self) -> pd.DataFrame:
+        """Read-only sums per pair of types: rows presynaptic, columns postsynaptic. Untyped neurons take no part."""
+        return self._frame("sum", lambda: self._blocks.type_sum)
+
+    @property
+    def mean_type_matrix(self) -> pd.DataFrame:
+        """Read-only means over all pairs of neurons of two types, pairs without a connection included."""
+        return self._frame("mean", lambda: self._blocks.type_mean)
+
+    def get_relative_weights(self, by_type: bool = False) -> pd.DataFrame:
+        """Weights divided by the sum of their row.
+
+        Parameters
+        ----------
+        by_type : bool, default False
+            Of the sums per type instead of the neurons.
+
+        Returns
+        -------
+        DataFrame
+            float64; each row adds up to 1, or is 0 where there is nothing. A copy of your own.
+        """
+        from crantcli.core.blocks import fractions
+
+        matrix = self._blocks.type_sum if by_type else self._blocks.matrix
+        return _dense(fractions(matrix, "output"), DENSE_LIMIT).copy()
+
+    def _frame(self, name: str, matrix: Any, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
+        import pandas as pd
+
+        if name not in self._frames:
+            frame = _dense(matrix(), max_bytes)
+            self._frames[name] = (frame.to_numpy(), frame.index, frame.columns)
+        # A new object each time, so that added columns stay with the caller; of a copy, pandas would let cells be set.
+        values, index, columns = self._frames[name]
+        return pd.DataFrame(values, index=index.view(), columns=columns.view(), copy=False)
+
+    def plot(
+        self,
+        output_path: str | os.PathLike[str] | None = None,
+        level: Level = "neuron",
+        figsize: tuple[float, float] | None = (16, 14),
+        show_neuron_labels: bool = False,
+        vmin_percentile: float = 0.0,
+        vmax_percentile: float = 100.0,
+        min_neurons_for_plot: int = 1,
+        linewidth_scale: float = 1.0,
+        *,
+        cmap: str = "magma_r",
+        log: bool | None = None,
+        title: str = "",
+        dpi: int = 200,
+    ) -> tuple[Figure, PlotAxes]:
+        """Draw the matrix as a heatmap.
+
+        Parameters
+        ----------
+        output_path : path, optional
+            Where to save the picture: .png, .pdf or .svg. Folders are made.
+        level : {"neuron", "type_mean", "type_sum"}, default "neuron"
+        figsize : tuple of float, default (16, 14)
+            Width and height in inches; None fits the picture to the matrix.
+        show_neuron_labels : bool, default False
+            IDs instead of types beside the axes, at the level "neuron".
+        vmin_percentile, vmax_percentile : float, default 0 and 100
+            Ends of the colour scale, among nonzero values. Zeros are white.
+        min_neurons_for_plot : int, default 1
+            Types of fewer neurons are left out.
+        linewidth_scale : float, default 1
+            Of the lines between types.
+        cmap : str, default "magma_r"
+        log : bool, optional
+            Default: a logarithmic scale where weights spread over more than a factor of 10.
+        title : str
+        dpi : int, default 200
+
+        Returns
+        -------
+        tuple of Figure and Axes
+
+        Raises
+        ------
+        UsageError (a ValueError)
+        """
+        from crantcli.nested_sources import draw
+
+        options = {
+            "figsize": figsize,
+            "vmin_percentile": vmin_percentile,
+            "vmax_percentile": vmax_percentile,
+            "linewidth_scale": linewidth_scale,
+            "cmap": cmap,
+            "log": log,
+            "title": title,
+            "dpi": dpi,
+        }
+        return draw(self._blocks, output_path, level, min_neurons_for_plot, show_neuron_labels, options)
+
+
+def _restored(cls: type[_Nested], blocks: Blocks) -> _Nested:
+    return cls._of(blocks)
+
+
+def _dense(matrix: LabelledMatrix, max_bytes: int) -> pd.DataFrame:
+    """A frame that cannot be written to."""
+    import pandas as pd
+
+    rows, columns = matrix.shape
+    size = rows * columns * matrix.weights.dtype.itemsize
+    if size > max_bytes:
+        raise UsageError(
+            f"a dense frame of {rows:,} x {columns:,} takes {size / 1e9:,.1f} GB, over the limit of "
+            f"{max_bytes / 1e9:,.1f} GB; use .sparse, or .dense(max_bytes=...) to allow it"
+        )
+    values = matrix.dense_rows(0, rows)
+    values.flags.writeable = False
+    return pd.DataFrame(values, index=_texts(matrix.pre), columns=_texts(matrix.post), copy=False)
+
+
+def _texts(ids: Any) -> list[str]:
+    return list(map(str, ids.tolist()))
+
+
+def _boundaries(axis: Axis) -> Mapping[str, tuple[int, int]]:
+    return MappingProxyType({label: (start, stop) for label, start, stop in axis.blocks})
+
+
+def _types(axis: Axis) -> Mapping[str, Any]:
+    labels = [label for label, start, stop in axis.blocks for _ in range(stop - start)]
+    labels += [None] * (len(axis.neurons) - len(labels))  # type: ignore[list-item]
+    return MappingProxyType(dict(zip(_texts(axis.neurons), labels, strict=True)))
+
+
+class NestedMatrix(_Nested):
+    """A square connectivity matrix whose neurons are grouped by cell type, the same on both axes.
+
+    Parameters
+    ----------
+    matrix : DataFrame, or scipy sparse matrix or array
+        Weights, presynaptic rows by postsynaptic columns, in the order of `ordered_neurons`.
+    type_boundaries : mapping of str to (int, int)
+        Type -> first neuron and the one after the last. Blocks follow one another from 0; neurons after the last block
+        have no type.
+    ordered_neurons : iterable of IDs
+    neuron_to_type : mapping of ID to label
+        Type of each neuron; None, or nothing, for one without a type.
+
+    Raises
+    ------
+    DataError (a ValueError)
+        Where these contradict each other; the message names the offender.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> edges = pd.DataFrame({"pre": [1, 1, 2], "post": [2, 3, 3], "weight": [4, 2, 5]})
+    >>> cells = pd.DataFrame({"root_id": [1, 2, 3], "cell_type": ["ER2", "ER10", "ER2"]})
+    >>> NestedMatrix.from_connectivity(edges, cells).sum_type_matrix.to_dict("split")["data"]
+    [[2, 4], [5, 0]]
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        matrix: Any,
+        type_boundaries: Mapping[Any, tuple[int, int]],
+        ordered_neurons: Iterable[Any],
+        neuron_to_type: Mapping[Any, Any],
+    ) -> None:
+        from crantcli.nested_sources import checked
+
+        axis = Axes("", "ordered_neurons", list(ordered_neurons), type_boundaries, neuron_to_type)
+        object.__setattr__(self, "_blocks", checked(matrix, axis, axis))
+        object.__setattr__(self, "_frames", {})
+
+    @property
+    def ordered_neurons(self) -> tuple[str, ...]:
+        """Neuron IDs as text, in the order of both axes."""
+        return tuple(_texts(self._blocks.source.neurons))
+
+    @property
+    def type_boundaries(self) -> Mapping[str, tuple[int, int]]:
+        """Type -> (first neuron, the one after the last)."""
+        return _boundaries(self._blocks.source)
+
+    @property
+    def neuron_to_type(self) -> Mapping[str, Any]:
+        """Neuron ID as text -> type; None for neurons without one."""
+        return _types(self._blocks.source)
+
+    @classmethod
+    def from_connectivity(
+        cls,
+        connections_df: Any,
+        neuron_annotations: Any,
+        cell_type_column: str = "cell_type",
+        neuron_id_column: str = "root_id",
+        type_order: Any = None,
+        annotation_scope: AnnotationScope = "annotated_only",
+        *,
+        neuron_order: NeuronOrder = "annotation",
+        sum_duplicates: bool = False,
+        max_memory: str = "2GB",
+    ) -> Self:
+        """Build a matrix from edges or an adjacency; the weights stay as they are, and nothing is cleaned.
+
+        Parameters
+        ----------
+        connections_df : DataFrame or path
+            An adjacency (index and columns are IDs), or edges: `pre, post, weight`, `source, target, weight` or
+            `n_syn`, `type.from, type.to, weight` and the other spellings; one row per pair.
+        neuron_annotations : DataFrame or path
+        cell_type_column, neuron_id_column : str
+        type_order : sequence of labels, "size", or None
+            Types that come first: labels, or the letters before a label's first digit for all such. The rest follow by
+            letters and number.
+        annotation_scope : {"annotated_only", "all"}
+            Neurons that are annotated, or all, the others last.
+        neuron_order : {"annotation", "id", "weight"}
+            Order within a type.
+        sum_duplicates : bool
+            Add up rows that repeat a pair, instead of refusing them.
+        max_memory : str
+
+        Raises
+        ------
+        DataError, UsageError (ValueErrors)
+        """
+        question = partial(
+            build, weights="edges", annotation_scope=annotation_scope, neuron_order=neuron_order,
+            sum_duplicates=sum_duplicates, max_memory=max_memory,
+        )  # fmt: skip
+        return cls._of(question(connections_df, neuron_annotations, cell_type_column, neuron_id_column, type_order))
+
+    @classmethod
+    def from_synapses(
+        cls,
+        synapses_df: Any,
+        neuron_annotations: Any,
+        pre_col: str = "pre_pt_root_id",
+        post_col: str = "post_pt_root_id",
+        weight_mode: WeightMode = "relative_outgoing",
+        weight_column: str | None = None,
+        cell_type_column: str = "cell_type",
+        neuron_id_column: str = "root_id",
+        type_order: Any = None,
+        annotation_scope: AnnotationScope = "annotated_only",
+        *,
+        normalization_scope: Scope = "selected",
+        neuron_order: NeuronOrder = "annotation",
+        max_memory: str = "2GB",
+    ) -> Self:
+        """Build a matrix from one row per synapse; nothing is cleaned.
+
+        Parameters
+        ----------
+        synapses_df, neuron_annotations : DataFrame or path
+        pre_col, post_col : str
+            Columns of the neuron IDs.
+        weight_mode : {"relative_outgoing", "relative_incoming", "count", "column"}
+            Fractions of a presynaptic neuron's output, fractions of a postsynaptic neuron's input, numbers of synapses,
+            or sums of `weight_column`.
+        weight_column : str, optional
+            With the mode "column", and only then.
+        cell_type_column, neuron_id_column, type_order, annotation_scope, neuron_order, max_memory
+            As for `from_connectivity`.
+        normalization_scope : {"selected", "all"}
+            Fractions of what is shown, or of all partners in the table.
+
+        Raises
+        ------
+        DataError, UsageError (ValueErrors)
+        """
+        question = partial(
+            build, weights="synapses", pre_col=pre_col, post_col=post_col, weight_mode=weight_mode,
+            weight_column=weight_column, scope=normalization_scope, annotation_scope=annotation_scope,
+            neuron_order=neuron_order, max_memory=max_memory,
+        )  # fmt: skip
+        return cls._of(question(synapses_df, neuron_annotations, cell_type_column, neuron_id_column, type_order))
+
+
+class DirectedNestedMatrix(_Nested):
+    """A rectangular connectivity matrix: source neurons by target neurons, each axis grouped by its own types.
+
+    Parameters
+    ----------
+    matrix : DataFrame, or scipy sparse matrix or array
+        Weights, sources by targets, in the order of the neurons.
+    source_neurons, target_neurons : iterable of IDs
+    source_type_boundaries, target_type_boundaries : mapping of str to (int, int), optional
+        As for `NestedMatrix`; None takes them from the mapping of neurons to types, if there is one.
+    source_neuron_to_type, target_neuron_to_type : mapping of ID to label, optional
+        None takes them from the boundaries.
+
+    Raises
+    ------
+    DataError (a ValueError)
+        Where these contradict each other; the message names the offender.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        matrix: Any,
+        source_neurons: Iterable[Any],
+        target_neurons: Iterable[Any],
+        source_type_boundaries: Mapping[Any, tuple[int, int]] | None = None,
+        target_type_boundaries: Mapping[Any, tuple[int, int]] | None = None,
+        source_neuron_to_type: Mapping[Any, Any] | None = None,
+        target_neuron_to_type: Mapping[Any, Any] | None = None,
+    ) -> None:
+        from crantcli.nested_sources import checked
+
+        source = Axes("source_", "source_neurons", list(source_neurons), source_type_boundaries, source_neuron_to_type)
+        target = Axes("target_", "target_neurons", list(target_neurons), target_type_boundaries, target_neuron_to_type)
+        object.__setattr__(self, "_blocks", checked(matrix, source, target))
+        object.__setattr__(self, "_frames", {})
+
+    @property
+    def source_neurons(self) -> tuple[str, ...]:
+        """Neuron IDs of the rows as text, in their order."""
+        return tuple(_texts(self._blocks.source.neurons))
+
+    @property
+    def target_neurons(self) -> tuple[str, ...]:
+        """Neuron IDs of the columns as text, in their order."""
+        return tuple(_texts(self._blocks.target.neurons))
+
+    @property
+    def source_type_boundaries(self) -> Mapping[str, tuple[int, int]]:
+        """Type -> (first row, the one after the last)."""
+        return _boundaries(self._blocks.source)
+
+    @property
+    def target_type_boundaries(self) -> Mapping[str, tuple[int, int]]:
+        """Type -> (first column, the one after the last)."""
+        return _boundaries(self._blocks.target)
+
+    @property
+    def source_neuron_to_type(self) -> Mapping[str, Any]:
+        """Neuron ID of a row as text -> type; None for neurons without one."""
+        return _types(self._blocks.source)
+
+    @property
+    def target_neuron_to_type(self) -> Mapping[str, Any]:
+        """Neuron ID of a column as text -> type; None for neurons without one."""
+        return _types(self._blocks.target)
+
+    @classmethod
+    def from_connectivity(
+        cls,
+        connections_df: Any,
+        neuron_annotations: Any,
+        source_types: Any = None,
+        target_types: Any = None,
+        source_neurons: Any = None,
+        target_neurons: Any = None,
+        cell_type_column: str = "cell_type",
+        neuron_id_column: str = "root_id",
+        type_order: Any = None,
+        source_type_order: Any = None,
+        target_type_order: Any = None,
+        annotation_scope: AnnotationScope = "annotated_only",
+        *,
+        keep_silent: bool = False,
+        neuron_order: NeuronOrder = "annotation",
+        sum_duplicates: bool = False,
+        max_memory: str = "2GB",
+    ) -> Self:
+        """Build a matrix from edges or an adjacency; the weights stay as they are, and nothing is cleaned.
+
+        Parameters
+        ----------
+        connections_df, neuron_annotations : DataFrame or path
+            As for `NestedMatrix.from_connectivity`.
+        source_types, target_types : label or iterable of labels, optional
+            Types of the rows and columns.
+        source_neurons, target_neurons : ID, iterable of IDs, or NeuronCriteria, optional
+            Neurons beside those of the types. An axis with neither has all neurons that are there.
+        type_order, source_type_order, target_type_order : sequence of labels, "size", or None
+            The latter two are for one axis and go before the first.
+        keep_silent : bool, default False
+            Chosen neurons without connections are on the axis.
+        cell_type_column, neuron_id_column, annotation_scope, neuron_order, sum_duplicates, max_memory
+            As for `NestedMatrix.from_connectivity`.
+
+        Raises
+        ------
+        DataError, UsageError (ValueErrors)
+        """
+        question = partial(
+            build, weights="edges", annotation_scope=annotation_scope, keep_silent=keep_silent,
+            neuron_order=neuron_order, sum_duplicates=sum_duplicates, max_memory=max_memory,
+            source=(source_types, source_neurons, source_type_order),
+            target=(target_types, target_neurons, target_type_order),
+        )  # fmt: skip
+        return cls._of(question(connections_df, neuron_annotations, cell_type_column, neuron_id_column, type_order))
+
+    @classmethod
+    def from_synapses(
+        cls,
+        synapses_df: Any,
+        neuron_annotations: Any,
+        source_types: Any = None,
+        target_types: Any = None,
+        source_neurons: Any = None,
+        target_neurons: Any = None,
+        pre_col: str = "pre_pt_root_id",
+        post_col: str = "post_pt_root_id",
+        weight_mode: WeightMode = "relative_outgoing",
+        weight_column: str | None = None,
+        normalization_scope: Scope = "selected",
+        cell_type_column: str = "cell_type",
+        neuron_id_column: str = "root_id",
+        type_order: Any = None,
+        source_type_order: Any = None,
+        target_type_order: Any = None,
+        annotation_scope: AnnotationScope = "annotated_only",
+        *,
+        keep_silent: bool = False,
+        neuron_order: NeuronOrder = "annotation",
+        max_memory: str = "2GB",
+    ) -> Self:
+        """Build a matrix from one row per synapse; nothing is cleaned.
+
+        Parameters
+        ----------
+        synapses_df, neuron_annotations, pre_col, post_col, weight_mode, weight_column
+            As for `NestedMatrix.from_synapses`.
+        source_types, target_types, source_neurons, target_neurons, source_type_order, target_type_order, keep_silent
+            As for `from_connectivity`.
+        normalization_scope : {"selected", "all"}
+            Fractions of what is shown, or of all partners in the table of the chosen neurons.
+        cell_type_column, neuron_id_column, type_order, annotation_scope, neuron_order, max_memory
+            As for `NestedMatrix.from_connectivity`.
+
+        Raises
+        ------
+        DataError, UsageError (ValueErrors)
+        """
+        question = partial(
+            build, weights="synapses", pre_col=pre_col, post_col=post_col, weight_mode=weight_mode,
+            weight_column=weight_column, scope=normalization_scope, annotation_scope=annotation_scope,
+            keep_silent=keep_silent, neuron_order=neuron_order, max_memory=max_memory,
+            source=(source_types, source_neurons, source_type_order),
+            target=(target_types, target_neurons, target_type_order),
+        )  # fmt: skip
+        return cls._of(question(synapses_df, neuron_annotations, cell_type_column, neuron_id_column, type_order))
+
+
+__all__ = ["DENSE_LIMIT", "DataError", "DirectedNestedMatrix", "NestedMatrix"]

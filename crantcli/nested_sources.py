@@ -1,0 +1,334 @@
+"""How the nested matrices of the Python interface come about: from tables, or from parts that are checked."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from crantcli.core.order import NEURON_ORDERS, TypeOrder, label_text
+from crantcli.core.synapses import RowFilter
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
+from crantcli.ids import python_selectors
+from crantcli.schema import KEY, Kind
+from crantcli.sources.tables import Reading
+from crantcli.version import __version__
+from crantcli.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes as PlotAxes
+    from matplotlib.figure import Figure
+
+    from crantcli.core.blocks import Axis, Blocks
+
+_CHOICES = {
+    "weight_mode": (None, "relative_outgoing", "relative_incoming", "count", "column"),
+    "normalization_scope": ("selected", "all"),
+    "annotation_scope": ("annotated_only", "all"),
+    "neuron_order": NEURON_ORDERS,
+}
+
+
+def build(
+    table: Any,
+    annotations: Any,
+    cell_type_column: str,
+    neuron_id_column: str,
+    type_order: Any,
+    *,
+    weights: Literal["synapses", "edges"],
+    source: tuple[Any, Any, Any] = (None, None, None),
+    target: tuple[Any, Any, Any] | None = None,
+    pre_col: str | None = None,
+    post_col: str | None = None,
+    weight_mode: Any = None,
+    weight_column: str | None = None,
+    scope: Any = "selected",
+    annotation_scope: Any = "annotated_only",
+    keep_silent: bool = False,
+    neuron_order: Any = "annotation",
+    sum_duplicates: bool = False,
+    max_memory: str = "2GB",
+) -> Blocks:
+    """Build a nested matrix from a table.
+
+    Parameters
+    ----------
+    weights : {"synapses", "edges"}
+        What the table must hold; an adjacency goes as edges.
+    source, target : tuple of types, neurons and type order
+        The choice for each axis; `target` None makes the matrix square.
+    """
+    given = {
+        "weight_mode": weight_mode,
+        "normalization_scope": scope,
+        "annotation_scope": annotation_scope,
+        "neuron_order": neuron_order,
+    }
+    for name, value in given.items():
+        if value not in _CHOICES[name]:
+            listed = ", ".join(repr(choice) for choice in _CHOICES[name] if choice is not None)
+            raise UsageError(f"{name}={value!r}: one of {listed}")
+    from crantcli.core.nested import NestedQuestion, nested
+    from crantcli.core.roster import AxisChoice
+
+    with Engine(max_memory) as engine:
+        space = Workspace(engine)
+        labels = space.annotations(annotations, neuron_id_column, cell_type_column)
+        kind = Kind.SYNAPSES if weights == "synapses" else None
+        opened = space.table(table, Reading(kind, pre_col, post_col, value=weight_column))
+        if weights == "edges" and opened.kind is Kind.SYNAPSES:
+            raise DataError("connections_df has one row per synapse; use from_synapses, or give a weight column")
+
+        def choice(axis: tuple[Any, Any, Any]) -> AxisChoice:
+            types, neurons, order = axis
+            chosen = None if neurons is None else space.select(python_selectors(neurons), opened)
+            if neurons is not None and chosen is None and types is None:
+                types = ()  # an empty list chooses nobody
+            return AxisChoice(
+                None if types is None else _labels(types), chosen, TypeOrder.of(type_order if order is None else order)
+            )
+
+        question = NestedQuestion(
+            choice(source),
+            None if target is None else choice(target),
+            weight_mode,
+            weight_column,
+            scope,
+            annotation_scope,
+            neuron_order,
+            keep_silent,
+            sum_duplicates,
+        )
+        result = nested(engine, opened, labels, question, RowFilter(clean=False, background=()))
+    for note in dict.fromkeys([*space.notes, *result.notes]):
+        warnings.warn(note, CrantWarning, stacklevel=3)
+    return result.blocks
+
+
+def _labels(types: Any) -> tuple[str, ...]:
+    """Labels as text, from one or several."""
+    if isinstance(types, str) or not isinstance(types, Iterable):
+        types = [types]
+    return tuple(map(label_text, types))
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What a caller says of one axis.
+
+    Attributes
+    ----------
+    prefix : str
+        Of the parameters' names: "", "source_" or "target_".
+    parameter : str
+        The one that holds the neurons.
+    """
+
+    prefix: str
+    parameter: str
+    neurons: list[Any]
+    boundaries: Mapping[Any, tuple[int, int]] | None
+    types: Mapping[Any, Any] | None
+
+    def checked(self) -> Axis:
+        """The axis, if what is said of it agrees.
+
+        Raises
+        ------
+        DataError
+            Names the parameter and the neuron or type that contradicts another.
+        """
+        import numpy as np
+
+        from crantcli.core.blocks import Axis
+
+        names = [_id_text(neuron, self.parameter) for neuron in self.neurons]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DataError(f"{self.parameter}: neuron {twice} stands there twice")
+        types = self._types(names)
+        blocks = self._blocks(names, types)
+        for label, start, stop in blocks:
+            for name in names[start:stop]:
+                if types is not None and types.get(name) != label:
+                    raise DataError(
+                        f"{self.prefix}neuron_to_type: neuron {name} is {types.get(name)!r}, and "
+                        f"{self.prefix}type_boundaries puts it among {label!r}"
+                    )
+        end = blocks[-1][2] if blocks else 0
+        for name in names[end:]:
+            if types is not None and types.get(name) is not None:
+                raise DataError(
+                    f"{self.prefix}neuron_to_type: neuron {name} is {types[name]!r}, and is in no block of "
+                    f"{self.prefix}type_boundaries"
+                )
+        bounds = np.array([0, *(stop for _, _, stop in blocks)], dtype=np.int64)
+        neurons = np.array(names, dtype=str) if names else np.array([], dtype="U1")
+        return Axis(neurons, tuple(label for label, _, _ in blocks), bounds)
+
+    def _types(self, names: list[str]) -> dict[str, str | None] | None:
+        """Neuron -> label, as text."""
+        if self.types is None:
+            return None
+        known = set(names)
+        found: dict[str, str | None] = {}
+        for neuron, label in self.types.items():
+            name = _id_text(neuron, f"{self.prefix}neuron_to_type")
+            if name not in known:
+                raise DataError(f"{self.prefix}neuron_to_type: neuron {name} is not among {self.parameter}")
+            found[name] = None if _missing(label) else label_text(label)
+        return found
+
+    def _blocks(self, names: list[str], types: dict[str, str | None] | None) -> list[tuple[str, int, int]]:
+        """The blocks in their order, one following the other."""
+        where = f"{self.prefix}type_boundaries"
+        if self.boundaries is None:
+            return _runs(names, types or {}, f"{self.prefix}neuron_to_type")
+        blocks = []
+        for label, bounds in self.boundaries.items():
+            try:
+                start, stop = (bound.__index__() for bound in bounds)
+            except (TypeError, ValueError, AttributeError):
+                raise DataError(f"{where}: {label!r} has {bounds!r} instead of two integers (start, end)") from None
+            if not 0 <= start < stop <= len(names):
+                raise DataError(f"{where}: {label!r} is ({start}, {stop}); there are {len(names)} neurons, from 0")
+            blocks.append((label_text(label), start, stop))
+        blocks.sort(key=lambda block: block[1:])
+        end = 0
+        for label, start, stop in blocks:
+            if start != end:
+                what = "overlaps the block before it" if start < end else f"leaves out neuron {names[end]} before it"
+                raise DataError(f"{where}: {label!r} starts at {start} and {what}; blocks follow one another from 0")
+            end = stop
+        labels = [label for label, _, _ in blocks]
+        if len(set(labels)) < len(labels):
+            raise DataError(
+                f"{where}: two types are {next(name for name in labels if labels.count(name) > 1)!r} as text"
+            )
+        return blocks
+
+
+def _runs(names: list[str], types: Mapping[str, str | None], where: str) -> list[tuple[str, int, int]]:
+    """Blocks as the types of consecutive neurons make them."""
+    blocks: list[tuple[str, int, int]] = []
+    for place, name in enumerate(names):
+        label = types.get(name)
+        if label is None:
+            continue
+        end = blocks[-1][2] if blocks else 0
+        if blocks and blocks[-1][0] == label and end == place:
+            blocks[-1] = (label, blocks[-1][1], place + 1)
+        elif end < place:
+            raise DataError(f"{where}: neuron {name} has a type and stands after neuron {names[end]}, which has none")
+        elif any(label == other for other, _, _ in blocks):
+            raise DataError(f"{where}: the neurons of {label!r} do not stand together; neuron {name} is apart")
+        else:
+            blocks.append((label, place, place + 1))
+    return blocks
+
+
+def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
+    """A matrix that a caller gives, if it agrees with its axes.
+
+    Raises
+    ------
+    DataError
+        Names what contradicts what.
+    ArgumentTypeError
+        Where the matrix is neither a DataFrame nor a sparse one.
+    """
+    import numpy as np
+
+    from crantcli.core.blocks import Blocks, labelled
+
+    rows = source.checked()
+    columns = rows if target is source else target.checked()
+    for axis, end, name in ((rows, 0, source.parameter), (columns, 1, target.parameter)):
+        if getattr(matrix, "ndim", 0) == 2 and matrix.shape[end] != len(axis.neurons):
+            what = ("rows", "columns")[end]
+            raise DataError(f"matrix has {matrix.shape[end]:,} {what}, and {name} has {len(axis.neurons):,} neurons")
+    if hasattr(matrix, "tocoo"):
+        entries = matrix.tocoo()
+        places: tuple[Any, ...] = (entries.row, entries.col)
+        weights = entries.data
+    elif hasattr(matrix, "iloc") and getattr(matrix, "ndim", 0) == 2:
+        for axis, words, name in (
+            (rows, matrix.index, source.parameter),
+            (columns, matrix.columns, target.parameter),
+        ):
+            given = [_id_text(word, "matrix") for word in words]
+            for known, other in zip(axis.neurons.tolist(), given, strict=True):
+                if known != other:
+                    raise DataError(f"matrix has neuron {other} where {name} has {known}")
+        dense = matrix.to_numpy()
+        _check_numbers(dense.dtype if dense.dtype != object else None)
+        places = np.nonzero(dense)
+        weights = dense[places]
+    else:
+        raise ArgumentTypeError(f"matrix is a {type(matrix).__name__}; give a DataFrame or a scipy sparse matrix")
+    _check_numbers(weights.dtype)
+    wrong = np.flatnonzero(~np.isfinite(weights))
+    if len(wrong):
+        pre, post = rows.neurons[places[0][wrong[0]]], columns.neurons[places[1][wrong[0]]]
+        raise DataError(f"matrix: the weight from {pre} to {post} is {weights[wrong[0]]}, which is no finite number")
+    kind = np.int64 if weights.dtype.kind in "bui" else np.float64
+    made = labelled(rows.neurons, columns.neurons, np.asarray(places[0]), np.asarray(places[1]), weights.astype(kind))
+    return Blocks(made, rows, columns)
+
+
+def _check_numbers(dtype: np.dtype[Any] | None) -> None:
+    if dtype is None or dtype.kind not in "buif":
+        raise DataError("matrix holds something else than numbers; convert it first, such as with .astype(int)")
+
+
+def _missing(label: Any) -> bool:
+    return label is None or (isinstance(label, float) and math.isnan(label)) or str(label) in ("<NA>", "NaT")
+
+
+def _id_text(neuron: Any, where: str) -> str:
+    """A neuron ID as text; a float is refused, which may have lost digits."""
+    if isinstance(neuron, str):
+        return neuron
+    if isinstance(neuron, bool) or not hasattr(neuron, "__index__"):
+        raise DataError(f"{where}: {neuron!r} ({type(neuron).__name__}) is not a neuron ID; use integers or text")
+    return str(neuron.__index__())
+
+
+def draw(
+    blocks: Blocks,
+    output_path: str | os.PathLike[str] | None,
+    level: Any,
+    smallest: int,
+    neuron_labels: bool,
+    options: dict[str, Any],
+) -> tuple[Figure, PlotAxes]:
+    """Draw a nested matrix, and save the picture where a path is given."""
+    from crantcli.output.atomic import outputs
+    from crantcli.output.heatmap import Style, check_picture, save
+    from crantcli.output.nested import LEVELS, draw_nested
+    from crantcli.output.provenance import as_text
+
+    if level not in LEVELS:
+        raise UsageError(f"level={level!r}: one of {', '.join(LEVELS)}")
+    if smallest < 1:
+        raise UsageError(f"min_neurons_for_plot={smallest}: at least 1")
+    destination = None if output_path is None else os.fspath(output_path)
+    if destination is not None:
+        check_picture(destination)
+    drawn = draw_nested(blocks, Style(**options), level, smallest, neuron_labels)
+    for note in drawn.notes:
+        warnings.warn(note, CrantWarning, stacklevel=3)
+    if destination is not None:
+        Path(destination).parent.mkdir(parents=True, exist_ok=True)
+        told = {"crantcli": __version__, "command": "plot", "weights": blocks.quantity, "picture": drawn.facts}
+        with outputs() as pending:
+            save(drawn.figure, pending.place(destination), destination, {KEY: as_text(told)})
+            pending.commit()
+    return drawn.figure, drawn.axes
