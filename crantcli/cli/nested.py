@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from crantcli.cli.job import Work
     from crantcli.core.adjacency import LabelledMatrix
     from crantcli.core.nested import NestedQuestion, NestedResult
+    from crantcli.core.synapses import RowFilter
     from crantcli.core.table import Table
+    from crantcli.core.type_sums import TypeSums
     from crantcli.output.heatmap import Style
 
 EPILOG = """Example: crantcli nested synapses.parquet -a annotations.csv --weight-mode count -o nested.npz --plot n.png
@@ -57,6 +59,7 @@ def nested(
     """A matrix of neurons grouped into blocks of cell types, with tables per type and pictures."""
     from crantcli.cli.job import Job
     from crantcli.core.nested import nested as answer
+    from crantcli.core.type_sums import one_pass, type_sums
     from crantcli.errors import UsageError
 
     style = _style(picture)
@@ -77,6 +80,11 @@ def nested(
         question = _choose(question, work, table)
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
         totals = work.totals(nest.totals, table, filters) if nest.totals else None
+        of_neurons = run.output or type_mean or relative or order or picture.plot
+        if not of_neurons and (type_sum or relative_types) and one_pass(question, table, kept):
+            sums = type_sums(work.engine, table, annotations, question, kept)
+            _finish_types(work, sums, table, kept, _options(question, table, nest), tables, force_wide)
+            return
         result = answer(work.engine, table, annotations, question, kept, totals)
         work.refuse_empty(len(result.blocks.matrix.weights), result.ledger)
         record = work.record(
@@ -200,6 +208,37 @@ def _options(question: NestedQuestion, table: Table, nest: NestedOptions) -> dic
         "sum_duplicates": question.sum_duplicates or None,
         **orders,
     }
+
+
+def _finish_types(
+    work: Work,
+    sums: TypeSums,
+    table: Table,
+    kept: RowFilter,
+    options: dict[str, Any],
+    tables: dict[str, str | None],
+    force_wide: bool,
+) -> None:
+    """Write sums per type that were had without looking at neurons."""
+    from crantcli.core.blocks import fractions
+
+    entries = len(sums.matrix.weights)
+    work.refuse_empty(entries, sums.ledger)
+    record = work.record("adjacency", table, kept, sums, sums.matrix.shape[0], options)
+    if tables["--type-sum"]:
+        work.write_matrix(sums.matrix, tables["--type-sum"], {**record, "cells": "sum"}, force_wide)
+    if tables["--relative-types"]:
+        shares = fractions(sums.matrix, "output")
+        work.write_matrix(shares, tables["--relative-types"], {**record, "cells": "fraction of the row"}, force_wide)
+    shape = sums.matrix.shape
+    types = {"source": shape[0], "target": shape[1]}
+    work.finish(
+        f"entries in {shape[0]:,} x {shape[1]:,} types",
+        entries,
+        sums.ledger,
+        [*sums.notes, f"weights are: {sums.quantity}"],
+        {"shape": None, "entries": entries, "types": types, "weights": sums.quantity},
+    )
 
 
 def _write(

@@ -5,6 +5,7 @@ Everything is computed from the sparse form; nothing here is as large as the mat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -88,7 +89,11 @@ class Blocks:
         rows, columns = self.source.codes[_owners(self.matrix)], self.target.codes[self.matrix.indices]
         typed = (rows >= 0) & (columns >= 0)
         return labelled(
-            _text(self.source.types), _text(self.target.types), rows[typed], columns[typed], self.matrix.weights[typed]
+            label_array(self.source.types),
+            label_array(self.target.types),
+            rows[typed],
+            columns[typed],
+            self.matrix.weights[typed],
         )
 
     @cached_property
@@ -122,7 +127,8 @@ def labelled(pre: Ids, post: Ids, rows: Integers, columns: Integers, weights: ND
         Without zeros.
     """
     keys = rows.astype(np.int64) * max(len(post), 1) + columns
-    order = np.argsort(keys, kind="stable")
+    # Only sums of floats depend on the order in which they are taken.
+    order = np.argsort(keys, kind="stable" if weights.dtype.kind == "f" else None)
     keys, weights = keys[order], weights[order]
     if len(keys):
         first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
@@ -193,5 +199,6 @@ def _owners(matrix: LabelledMatrix) -> Integers:
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
-def _text(labels: tuple[str, ...]) -> Ids:
-    return np.array(labels, dtype=str if labels else "U1")
+def label_array(labels: Sequence[str]) -> Ids:
+    """Labels as an array of text, shape (labels,)."""
+    return np.array(labels, dtype=str if len(labels) else "U1")

@@ -6,6 +6,7 @@ engine -> two places and a weight -> sorted into the blocks of both axes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -160,11 +161,11 @@ def nested(
     }
     outside = _outside(asked)
     values = question.weight_mode == "column"
-    condition = _condition(engine, table, asked)
+    condition = read_condition(engine, table, asked)
     found = edges(
         engine, table, condition, rows, values=values, outside=outside, sum_duplicates=question.sum_duplicates
     )
-    notes = [*found.notes, *_missing_values(engine, table, values)]
+    notes = [*found.notes, *missing_values(engine, table, values)]
     if question.annotation_scope == "annotated_only":
         notes += _leave_out(engine, found, labels, outside, "n" if values else "weight")
     neurons = roster(engine, table, labels, found, asked, question.annotation_scope == "all")
@@ -195,7 +196,7 @@ def _outside(asked: dict[str, str | None]) -> str:
     return f"NOT {sql.all_of(inside)}" if inside else "FALSE"
 
 
-def _condition(engine: ArrayEngine, table: Table, asked: dict[str, str | None]) -> str | None:
+def read_condition(engine: ArrayEngine, table: Table, asked: dict[str, str | None]) -> str | None:
     """Which rows must be read: an axis of all neurons needs them all, two chosen ones need what touches either."""
     parts = []
     for end, chosen in asked.items():
@@ -206,7 +207,8 @@ def _condition(engine: ArrayEngine, table: Table, asked: dict[str, str | None]) 
     return sql.any_of(parts)
 
 
-def _missing_values(engine: ArrayEngine, table: Table, values: bool) -> list[str]:
+def missing_values(engine: ArrayEngine, table: Table, values: bool) -> list[str]:
+    """What to say of rows that have no value to add up."""
     if not values:
         return []
     missing = engine.execute(f"SELECT count(*) FROM {table.relation} WHERE value IS NULL")[0][0]
@@ -377,13 +379,30 @@ def _axis_notes(
         notes.append(f"{annotated:,} annotated neurons without a type come after the typed blocks")
     if int(untyped.sum()) > annotated:
         notes.append(f"{int(untyped.sum()) - annotated:,} neurons without annotation come last")
-    named = {"pre": ("source", blocks.source), "post": ("target", blocks.target)}
+    return notes + unmatched_order(question, {"pre": blocks.source.types, "post": blocks.target.types})
+
+
+def unmatched_order(question: NestedQuestion, types: dict[str, Sequence[str]]) -> list[str]:
+    """What to say of entries of the type order that stand for no type of their axis."""
+    notes = []
     for end, choice in question.axes.items():
-        side, axis = named[end]
-        missing = choice.order.unmatched(axis.types)
+        missing = choice.order.unmatched(types[end])
         if missing and (question.target is not None or end == "pre"):
-            notes.append(f"type order: no type on the {side} axis is {', '.join(missing)}")
+            where = (
+                "" if question.target is None else {"pre": " on the source axis", "post": " on the target axis"}[end]
+            )
+            notes.append(f"type order: no type{where} is {', '.join(missing)}")
     return notes
+
+
+def coverage_reasons(question: NestedQuestion, table: Table, rows: RowFilter, ledger: Ledger) -> list[str]:
+    """Why the matrix, read as a table of edges, does not hold all synapses."""
+    reasons = [f"a threshold of {rows.threshold}"] if rows.threshold > 1 else []
+    if question.mode(table) in FRACTIONS or question.mode(table) == "column":
+        reasons.append(f"the weight mode {question.mode(table)}")
+    if ledger.removed.get("unannotated"):
+        reasons.append("the annotation scope annotated_only")
+    return reasons
 
 
 def _coverage(
@@ -395,11 +414,7 @@ def _coverage(
     ledger: Ledger,
 ) -> Coverage:
     """What is complete in the matrix, when it is read as a table of edges."""
-    reasons = [f"a threshold of {rows.threshold}"] if rows.threshold > 1 else []
-    if question.mode(table) in FRACTIONS or question.mode(table) == "column":
-        reasons.append(f"the weight mode {question.mode(table)}")
-    if ledger.removed.get("unannotated"):
-        reasons.append("the annotation scope annotated_only")
+    reasons = coverage_reasons(question, table, rows, ledger)
 
     def texts(axis: Axis, end: str, other: str) -> frozenset[str] | None:
         if asked[other] is not None:

@@ -91,8 +91,8 @@ def asked_table(engine: ArrayEngine, table: Table, labels: str, choice: AxisChoi
         return None
     chosen = []
     if choice.types is not None:
-        known = [str(row[0]) for row in engine.execute(f"SELECT DISTINCT label FROM {labels} WHERE label IS NOT NULL")]
-        named = [sql.text(name) for name in _matching(choice.types, known, ignore_case)]
+        known = known_types(engine, labels)
+        named = [sql.text(name) for name in matching_types(choice.types, known, ignore_case)]
         listed = f"label IN ({', '.join(named)})" if named else "FALSE"
         chosen.append(f"SELECT id FROM {labels} WHERE {listed}")
     if choice.neurons is not None:
@@ -100,7 +100,13 @@ def asked_table(engine: ArrayEngine, table: Table, labels: str, choice: AxisChoi
     return engine.table("axis_choice", " UNION ".join(chosen))
 
 
-def _matching(wanted: tuple[str, ...], known: list[str], ignore_case: bool) -> list[str]:
+def known_types(engine: ArrayEngine, labels: str) -> list[str]:
+    """All labels of a table of neurons."""
+    query = f"SELECT DISTINCT label FROM {labels} WHERE label IS NOT NULL ORDER BY label"
+    return [str(row[0]) for row in engine.execute(query)]
+
+
+def matching_types(wanted: tuple[str, ...], known: list[str], ignore_case: bool) -> list[str]:
     """Labels that are named."""
     found: list[str] = []
     for name in wanted:
@@ -128,10 +134,7 @@ def roster(
     relation = engine.table(
         "roster", f"SELECT *, row_number() OVER (ORDER BY id) - 1 AS code FROM ({' UNION ALL '.join(sources)})"
     )
-    types = [
-        str(row[0])
-        for row in engine.execute(f"SELECT DISTINCT label FROM {relation} WHERE label IS NOT NULL ORDER BY label")
-    ]
+    types = known_types(engine, relation)
     numbered = engine.id_table("type_codes", types, "VARCHAR")
     found_arrays = engine.arrays(
         f"SELECT r.id AS id, r.place AS place, coalesce(t.position, -1) AS type_code FROM {relation} AS r "

@@ -1,4 +1,4 @@
-"""Makes tables that are skewed like real ones: `python generate.py synapses|ids|neurons|edges PATH ...`.
+"""Makes tables that are skewed like real ones: `python generate.py synapses|ids|neurons|edges|annotations PATH ...`.
 
 Synapses: a neuron's share of all synapses is lognormal, most partners are near, a pair of neurons has one or two
 synapses in the median and more than a hundred at the top, and two in a hundred synapses have an end in the background.
@@ -136,6 +136,23 @@ def write_edges(path: Path, neurons: int, entries: int) -> None:
     _write(path, iter([pa.table({"pre": ids[cells // neurons], "post": ids[cells % neurons], "weight": weight})]))
 
 
+def write_annotations(path: Path, source: Path, types: int) -> None:
+    """Write a cell type for nine in ten neurons of a synapse or edge table; a few types have most of the neurons."""
+    file = pq.ParquetFile(source)
+    names = [name for name in file.schema_arrow.names if name in ("pre", "post") or name.endswith("root_id")]
+    found = np.zeros(0, dtype=np.int64)
+    for batch in file.iter_batches(columns=names):
+        found = np.unique(np.concatenate([found, *(column.to_numpy() for column in batch.columns)]))
+    rng = np.random.default_rng(SEED)
+    neurons = rng.permutation(found[found != 0])
+    neurons = neurons[: len(neurons) * 9 // 10]
+    share = rng.lognormal(0, 1.5, types)
+    labels = np.concatenate([np.arange(types), rng.choice(types, len(neurons), p=share / share.sum())])[: len(neurons)]
+    prefixes = ("ER", "FB", "KC", "LN", "PEN", "hDelta", "vDelta", "LT")
+    names = [f"{prefixes[label % len(prefixes)]}{label // len(prefixes)}" for label in labels.tolist()]
+    _write(path, iter([pa.table({"root_id": neurons, "cell_type": names})]))
+
+
 def _write(path: Path, tables: Iterator[pa.Table]) -> None:
     """Write tables as row groups of one file, which appears when it is whole."""
     unfinished = path.with_suffix(".tmp")
@@ -155,6 +172,7 @@ def main() -> None:
         ("ids", write_ids, {"source": Path, "how": str}),
         ("neurons", write_neurons, {"synapses": int, "number": int}),
         ("edges", write_edges, {"neurons": int, "entries": int}),
+        ("annotations", write_annotations, {"source": Path, "types": int}),
     ):
         command = commands.add_parser(name, help=writer.__doc__)
         command.add_argument("path", type=Path)

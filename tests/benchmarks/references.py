@@ -62,6 +62,25 @@ def duckdb_sort(source: str, destination: str) -> None:
     )
 
 
+def duckdb_type_sums(source: str, annotations: str, destination: str) -> None:
+    """Synapses per pair of types as one bare statement."""
+    _duckdb(
+        f"COPY (SELECT a.cell_type AS pre, b.cell_type AS post, count(*) AS weight FROM '{source}' AS s "
+        f"JOIN '{annotations}' AS a ON s.pre_pt_root_id = a.root_id "
+        f"JOIN '{annotations}' AS b ON s.post_pt_root_id = b.root_id "
+        "WHERE pre_pt_root_id <> 0 AND post_pt_root_id <> 0 AND pre_pt_root_id <> post_pt_root_id "
+        f"GROUP BY ALL ORDER BY pre, post) TO '{destination}' (FORMAT parquet)"
+    )
+
+
+def npz_contents(path: str, column: str, destination: str) -> None:
+    """How many entries a sparse matrix has and what they add up to, as JSON."""
+    import numpy as np
+
+    with np.load(path) as arrays, open(destination, "w") as file:
+        json.dump([len(arrays["data"]), str(arrays["data"].sum())], file)
+
+
 def contents(path: str, column: str, destination: str) -> None:
     """How many rows a file has and what a column of it adds up to, as JSON."""
     found = _duckdb(f"SELECT count(*), CAST(sum({column}) AS VARCHAR) FROM '{path}'")[0]
@@ -70,5 +89,6 @@ def contents(path: str, column: str, destination: str) -> None:
 
 
 if __name__ == "__main__":
-    function = {f.__name__: f for f in (duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, contents)}[sys.argv[1]]
+    known = (duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, duckdb_type_sums, contents, npz_contents)
+    function = {f.__name__: f for f in known}[sys.argv[1]]
     function(*sys.argv[2:])

@@ -20,6 +20,8 @@ HERE = Path(__file__).resolve().parent
 SAMPLE = HERE.parents[1] / "sample_data" / "synapses.parquet"
 NEURONS = 100  # of a lookup
 MATRIX = (20_000, 5_000_000)  # neurons on both axes of the adjacency, entries
+BRAIN = (139_255, 15_000_000)  # neurons and pairs of a whole fly's brain
+TYPES = 8_000  # cell types of that brain
 
 Measure = Literal["wall", "cpu", "peak"]
 
@@ -96,7 +98,8 @@ class Bench:
         """Fail where the files differ in rows or in the sum of a column."""
         found = []
         for path in paths:
-            run(reference("contents", path, column, self.out("contents.json")))
+            contents = "npz_contents" if path.suffix == ".npz" else "contents"
+            run(reference(contents, path, column, self.out("contents.json")))
             found.append(json.loads(self.out("contents.json").read_text()))
         if any(other != found[0] for other in found[1:]):
             raise RuntimeError(f"the results differ (rows, sum of {column}): {found}")
@@ -170,6 +173,32 @@ def adjacency(bench: Bench) -> None:
         report(f"adjacency .{name}, peak", ours, target=1600, measure="peak")
 
 
+def nested(bench: Bench) -> None:
+    """Nested matrices: a whole brain at once, sums per pair of types alone, and a small table with its picture."""
+    brain = bench.made("brain.parquet", "edges", *BRAIN)
+    cells = bench.made("brain-types.parquet", "annotations", brain, TYPES)
+    files = {"-o": "n.npz", "--type-sum": "s.npz", "--type-mean": "m.npz", "--plot": "n.png"}
+    options = [word for option, name in files.items() for word in (option, bench.out(name))]
+    whole = best(1, crantcli("nested", brain, "-a", cells, "-q", *options))[0]
+    report("nested, whole brain", whole, target=40)
+    report("nested, whole brain, peak", whole, target=5000, measure="peak")
+    labels = bench.made(f"types-{bench.synapses}.parquet", "annotations", bench.table, TYPES // 10)
+    ours, bare = bench.out("sums.npz"), bench.out("sums.parquet")
+    counted = ("--weight-mode", "count", "-q", "--type-sum")
+    mine, theirs = bench.best(
+        crantcli("nested", bench.table, "-a", labels, *counted, ours),
+        reference("duckdb_type_sums", bench.table, labels, bare),
+    )
+    report("type sums / bare DuckDB", mine, theirs, 1.5)
+    bench.same("weight", ours, bare)
+    small, imports = best(
+        5,
+        crantcli("nested", "-d", SAMPLE.with_name("sample.toml"), "-q", "--plot", bench.out("small.png")),
+        python("-c", "from matplotlib.figure import Figure; import scipy.sparse"),
+    )
+    report("nested, 300 neurons / imports", small, imports, 2.5, "cpu")
+
+
 def startup(bench: Bench) -> None:
     """What a command costs that does next to nothing."""
     mine, bare, small = best(
@@ -183,7 +212,7 @@ def startup(bench: Bench) -> None:
 
 
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
-    function.__name__: function for function in (edges, memory, once, lookup, adjacency, startup)
+    function.__name__: function for function in (edges, memory, once, lookup, adjacency, nested, startup)
 }
 
 
