@@ -11,15 +11,14 @@ from crantcli.schema import near
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.axes import Axes
     from matplotlib.colors import Colormap, Normalize
-    from matplotlib.figure import Figure
 
 #: A scale that spans more than this factor is logarithmic.
 _SPREAD = 10
 
-#: Lightness (CIE L*, white is 100) of the lightest colour used: lighter ones would be lost on white, in grey above all.
-_LIGHTEST = 82.0
+#: Lightness (CIE L*, white is 100) of the lightest and the darkest colour used: lighter ones would be lost on white, in
+#: grey above all, and darker ones look all black.
+_LIGHTEST, _DARKEST = 82.0, 6.0
 
 #: Part of a colour map that must be dark enough to be of use.
 _LEAST = 0.25
@@ -55,13 +54,19 @@ class Scale:
         Weights that the colour bar names.
     extend : str
         Which ends of the colour bar have an arrow, since weights lie beyond: "neither", "min", "max" or "both".
+    gap : tuple of float
+        Part of the scale, in 0..1, that no weight has: between the weakest ones of both signs.
+    logarithmic : bool
     facts : dict
+        The same for a caption.
+    notes : list of str
     """
 
     norm: Normalize
     colours: Colormap
     ticks: list[float]
     extend: str
+    gap: tuple[float, float]
     logarithmic: bool
     facts: dict[str, Any]
     notes: list[str]
@@ -93,7 +98,7 @@ def _samples(name: str) -> np.ndarray[Any, Any]:
     return np.asarray(colormaps[name](np.linspace(0, 1, 256)))
 
 
-def lightness(colours: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def lightness(colours: np.ndarray[Any, Any]) -> Any:
     """CIE L* (0 black, 100 white) of sRGB colours in 0..1: how light they look, also in grey (IEC 61966-2-1)."""
     import numpy as np
 
@@ -104,9 +109,9 @@ def lightness(colours: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _dark(samples: np.ndarray[Any, Any]) -> tuple[int, int]:
-    """The longest run of colours that are dark enough, as start and stop."""
-    best, start = (0, 0), 0
-    for place, dark in enumerate([*(lightness(samples) <= _LIGHTEST), False]):
+    """The longest run of colours that are neither too light nor too dark, as start and stop."""
+    best, start, light = (0, 0), 0, lightness(samples)
+    for place, dark in enumerate([*((light <= _LIGHTEST) & (light >= _DARKEST)), False]):
         if not dark:
             best = max(best, (start, place), key=lambda run: run[1] - run[0])
             start = place + 1
@@ -175,6 +180,9 @@ def scale(
         colours = np.repeat(colours[160:161], 256, axis=0)
     logarithmic = low < high and (high / low > _SPREAD if log is None else log)
     bottom, top = (-high, high) if both else (-high, -low) if negative else (low, high)
+    norm = _norm(bottom, top, low, logarithmic)
+    # Below a percentile there are weights, and the bar has their colour.
+    gap = (float(norm(-low)), float(norm(low))) if both and not percentiles[0] else (0.5, 0.5)
     facts = {
         "quantity": quantity,
         "kind": "logarithmic" if logarithmic else "linear",
@@ -182,22 +190,18 @@ def scale(
         "vmax": top,
         "vmin_percentile": percentiles[0],
         "vmax_percentile": percentiles[1],
-        "percentiles_of": "magnitudes of the weights drawn, without zeros" if lowest < 0 else "nonzero weights drawn",
+        "percentiles_of": "magnitudes of the nonzero weights drawn" if lowest < 0 else "nonzero weights drawn",
         "outside": "end colours",
         "map": cmap,
         "zero": "white: no connection",
     }
+    whole = weights.dtype.kind in "iu" or bool((weights == np.floor(weights)).all())
+    beyond = {(True, True): "both", (True, False): "max", (False, True): "min"}
     return Scale(
-        _norm(bottom, top, low, logarithmic),
-        ListedColormap(colours, cmap).with_extremes(bad=(1, 1, 1, 0)),
-        _ticks(bottom, top, low, logarithmic, weights.dtype.kind in "iu"),
-        {(True, True): "both", (True, False): "max", (False, True): "min"}.get(
-            (highest > top, lowest < bottom), "neither"
-        ),
-        logarithmic,
-        facts,
-        notes,
-    )
+        norm, ListedColormap(colours, cmap).with_extremes(bad=(1, 1, 1, 0)),
+        _ticks(bottom, top, low, logarithmic, whole), beyond.get((highest > top, lowest < bottom), "neither"),
+        gap, logarithmic, facts, notes,
+    )  # fmt: skip
 
 
 def _ends(weights: np.ndarray[Any, Any], lowest: float, percentiles: tuple[float, float]) -> tuple[float, float]:
@@ -217,8 +221,8 @@ def _norm(bottom: float, top: float, low: float, logarithmic: bool) -> Normalize
     if logarithmic and bottom > 0:
         return LogNorm(bottom, top, clip=False)
     if logarithmic:
-        # Logarithmic both ways from the weakest weight on; between there is next to nothing.
-        return SymLogNorm(low, linscale=0.05, vmin=bottom, vmax=top, base=10)
+        # Logarithmic both ways from the weakest weight on; between there is nothing, and of the scale a small part.
+        return SymLogNorm(low, linscale=0.07 * math.log10(max(-bottom, top) / low), vmin=bottom, vmax=top, base=10)
     # One weight alone: any scale with it in the middle, since all its colours are the same.
     return Normalize(bottom, top) if bottom < top else Normalize(bottom - 0.5, top + 0.5)
 
@@ -234,7 +238,7 @@ def _ticks(bottom: float, top: float, low: float, logarithmic: bool, whole: bool
     magnitudes = _decades(low, max(-bottom, top), whole, 4 if top > 0 else 7)
     if top < 0:
         return [-tick for tick in reversed(magnitudes)] or _even(bottom, top, whole)
-    return [*(-tick for tick in reversed(magnitudes)), 0.0, *magnitudes]
+    return [*(-tick for tick in reversed(magnitudes)), *magnitudes]
 
 
 def _decades(low: float, high: float, whole: bool, most: int) -> list[float]:
@@ -251,7 +255,7 @@ def _decades(low: float, high: float, whole: bool, most: int) -> list[float]:
 def _even(bottom: float, top: float, whole: bool) -> list[float]:
     from matplotlib.ticker import MaxNLocator
 
-    ticks = MaxNLocator(5, integer=whole, steps=[1, 2, 5, 10]).tick_values(bottom, top).tolist()
+    ticks = [float(tick) for tick in MaxNLocator(5, integer=whole, steps=[1, 2, 5, 10]).tick_values(bottom, top)]
     slack = 1e-9 * (top - bottom)
     return [round(tick, 12) for tick in ticks if bottom - slack <= tick <= top + slack] or [bottom, top]
 
@@ -263,35 +267,3 @@ def number(value: float) -> str:
     digits = 0 if value == 0 else max(0, 5 - math.floor(math.log10(abs(value))))
     text = f"{value:.{digits}f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "\N{MINUS SIGN}")
-
-
-def draw_bar(figure: Figure, box: tuple[float, float, float, float], made: Scale, font: float) -> Axes:
-    """Draw a colour bar as one image, which no viewer of PDF shows with seams.
-
-    Parameters
-    ----------
-    box : tuple of float
-        Left, bottom, width and height in fractions of the figure.
-    font : float
-        Type size in points.
-    """
-    import numpy as np
-    from matplotlib.patches import Polygon
-
-    axes = figure.add_axes(box, label="colour bar")
-    colours = made.colours(np.linspace(0, 1, 256))
-    axes.imshow(colours[:, None], aspect="auto", origin="lower", extent=(0, 1, 0, 1), interpolation="nearest")
-    places = np.asarray(made.norm(np.array(made.ticks, dtype=float)), dtype=float).tolist()
-    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[])
-    axes.yaxis.tick_right()
-    axes.yaxis.set_label_position("right")
-    axes.set_yticks(places, [number(tick) for tick in made.ticks], fontsize=font, parse_math=False)
-    axes.tick_params(length=0.3 * font, pad=0.25 * font, width=0.6)
-    axes.spines[:].set_linewidth(0.6)
-    # An arrow at an end says that weights lie beyond it.
-    tip = 1.2 * box[2] * figure.get_figwidth() / (box[3] * figure.get_figheight())
-    for end, base, height, colour in (("max", 1.0, tip, colours[-1]), ("min", 0.0, -tip, colours[0])):
-        if made.extend in (end, "both"):
-            corners = [(0, base), (0.5, base + height), (1, base)]
-            axes.add_patch(Polygon(corners, facecolor=colour, edgecolor="black", linewidth=0.6, clip_on=False))
-    return axes

@@ -110,7 +110,8 @@ class Ruler:
         from matplotlib.font_manager import FontProperties
 
         # At a large size no rounding to pixels disturbs.
-        self._renderer, self._font = RendererAgg(8, 8, 72), FontProperties(size=100)
+        self._renderer: Any = RendererAgg(8, 8, 72)  # type: ignore[no-untyped-call]
+        self._font = FontProperties(size=100)
         self._known: dict[str, tuple[float, float, float]] = {}
         self.missing: set[str] = set()
 
@@ -228,11 +229,6 @@ class Side:
     pixel: float
     weigh: Callable[[Sequence[tuple[str, int, int]]], Sequence[float]]
 
-    @property
-    def option(self) -> str:
-        """What would have to grow for more labels."""
-        return "wider" if self.text.name == "postsynaptic" else "taller"
-
 
 def write(side: Side, ruler: Ruler) -> Labels:
     """Choose the labels of an axis: of each cell where they fit, else of blocks, else numbers."""
@@ -304,7 +300,7 @@ def _blocks(side: Side, ruler: Ruler, named: list[tuple[str, int, int]], notes: 
     if len(texts) > (fit := max(1, int(side.length / apart))):  # taller letters than reckoned with
         weights = [block[2] - block[1] for block in chosen]
         keep = sorted(sorted(range(len(texts)), key=lambda i: (-weights[i], i))[:fit])
-        texts, whole, chosen = ([items[i] for i in keep] for items in (texts, whole, chosen))  # type: ignore[attr-defined]
+        texts, whole, chosen = [texts[i] for i in keep], [whole[i] for i in keep], [chosen[i] for i in keep]
     anchors = [(block[1] + block[2]) / 2 * side.length / side.cells for block in chosen]
     places = spread(anchors, apart, side.length)
     farthest = max((abs(a - b) for a, b in zip(anchors, places, strict=True)), default=0.0)
@@ -317,7 +313,7 @@ def _blocks(side: Side, ruler: Ruler, named: list[tuple[str, int, int]], notes: 
         ]
     return Labels(
         texts, anchors, places, [block[3] for block in chosen], size, max(map(ruler.width, texts), default=0) * size,
-        leader=0.0 if farthest < 0.35 * apart else min(26.0, 8 + 0.3 * farthest),
+        leader=0.0 if farthest < 0.35 * apart else side.largest / 9 * min(26.0, 8 + 0.3 * farthest),
         of=named_all, kind="blocks", notes=[*notes, *_shortened(texts, whole)],
     )  # fmt: skip
 

@@ -17,13 +17,16 @@ _LONG_SIDE, _LABELLED_SIDE, _SHORT_SIDE, _CELL = 5.6, 6.4, 2.5, 0.4
 #: Room for names across an axis, in inches where no size is given, else as a part of the page.
 _NAMES, _NAMES_PART = 3.0, 0.3
 
-_MARGIN = 0.08
+MARGIN = 0.08
 
 #: Smallest side of a matrix on a page of a given size.
 _LEAST = 0.4
 
 #: Line distance in ems, and the length of ticks in points.
 LEADING, TICK = 1.25, 2.5
+
+#: Width of the colour bar in ems.
+_BAR = 1.3
 
 #: Type of the title against that of the axes.
 TITLE = 1.1
@@ -80,9 +83,11 @@ class Page:
     rows, columns : Labels
     title, row_title, column_title, bar_title : list of str
         Lines.
+    bar_title_at : float
+        Left edge of the colour bar's title.
     middles : tuple of float
-        Of the rows' title and (third) the colour bar's, above the page's lower edge; of the columns' title and (fourth)
-        the picture's, right of its left edge.
+        Middles of titles: the rows' and (third) the colour bar's, above the page's lower edge; the columns' and
+        (fourth) the picture's, right of its left edge.
     font : float
         Type size in points.
     """
@@ -97,8 +102,14 @@ class Page:
     row_title: list[str]
     column_title: list[str]
     bar_title: list[str]
+    bar_title_at: float
     middles: tuple[float, float, float, float]
     font: float
+
+    def part(self, box: Box) -> Box:
+        """A box as fractions of the page."""
+        width, height = self.size
+        return box[0] / width, box[1] / height, box[2] / width, box[3] / height
 
 
 def lay_out(request: Request, ruler: Ruler) -> Page:
@@ -180,14 +191,17 @@ def _given_sides(request: Request, free: tuple[float, float]) -> tuple[float, fl
 
 
 def _whole(pixels: float, cells: int, *, near: bool) -> int:
-    """Pixels for so many cells: the same number for each where that changes the size little.
+    """Pixels for so many cells: the same number for each where that changes the size little enough.
 
     Cells of 2 and 3 pixels side by side look like a pattern in the data. `near` may round up.
     """
     each = pixels / cells
-    if near and each >= 0.75:
-        return max(1, round(each)) * cells
-    return int(each + 1e-9) * cells if each >= 4 else max(1, int(pixels + 1e-9))
+    if not near:
+        return int(each + 1e-9) * cells if each >= 4 else max(1, int(pixels + 1e-9))
+    fewer, more = int(each + 1e-9), int(each + 1e-9) + 1
+    if more <= 1.1 * each or (fewer < 0.75 * each and each >= 0.75):
+        return more * cells
+    return fewer * cells if fewer else round(pixels)
 
 
 def _page(
@@ -198,22 +212,22 @@ def _page(
     height, width = sides
     # A title may be longer than a very short axis, not than the page.
     long, wide = (
-        side if side >= 2 or request.figsize is None else page - 2 * _MARGIN
+        side if side >= 2 or request.figsize is None else page - 2 * MARGIN
         for side, page in zip(sides, (request.figsize or (0.0, 0.0))[::-1], strict=True)
     )
     row_title = ruler.wrap(_title(request.rows, request.shape[0], rows), long / em)
     column_title = ruler.wrap(_title(request.columns, request.shape[1], columns), wide / em)
     bar_title = ruler.wrap(request.bar, long / em) if request.numbers else []
     left, bottom = (
-        _MARGIN + across(labels, font) / 72 + LEADING * em * len(lines)
+        MARGIN + across(labels, font) / 72 + LEADING * em * len(lines)
         for labels, lines in ((rows, row_title), (columns, column_title))
     )
-    right = (1.4 + 1.3 + 0.8 + 0.6 + max(map(ruler.width, request.numbers)) + LEADING * len(bar_title)) * em \
-        if request.numbers else 2 * em  # fmt: skip
-    right += _MARGIN
+    # Gap, bar, ticks, their numbers and another gap.
+    bar_room = 1.4 + _BAR + 0.65 + max(map(ruler.width, request.numbers)) + 0.5 if request.numbers else 1.5
+    right = MARGIN + (bar_room + LEADING * len(bar_title)) * em
     across_page = request.figsize[0] if request.figsize else left + width + right
-    title = ruler.wrap(request.title, (across_page - 2 * _MARGIN) / em / TITLE)
-    top = _MARGIN + (LEADING * TITLE * len(title) + 0.6) * em
+    title = ruler.wrap(request.title, (across_page - 2 * MARGIN) / em / TITLE)
+    top = MARGIN + (LEADING * TITLE * len(title) + 0.6) * em
     needed = left + width + right, bottom + height + top
     size = request.figsize or (_up(needed[0], request.dpi), _up(needed[1], request.dpi))
     spare = size[0] - needed[0], size[1] - needed[1]
@@ -223,17 +237,20 @@ def _page(
     )
     bar_height = min(height - (3.6 * em if request.numbers else 0), max(13 * em, 0.55 * height))
     middle = bottom + height / 2
-    bar = left + width + 1.4 * em, middle - bar_height / 2, 1.3 * em, bar_height
+    bar = left + width + 1.4 * em, middle - bar_height / 2, _BAR * em, bar_height
     ends = (size[1], size[0], size[1], size[0])
     middles = tuple(
         _inside(at, max(map(ruler.width, lines), default=0) * em * (TITLE if lines is title else 1), end)
         for at, lines, end in zip(
-            (middle, left + width / 2, middle, left + width / 2), (row_title, column_title, bar_title, title), ends, strict=True
+            (middle, left + width / 2, middle, left + width / 2),
+            (row_title, column_title, bar_title, title),
+            ends,
+            strict=True,
         )
     )
     return Page(
         size, (-spare[1] - 1 / request.dpi, -spare[0] - 1 / request.dpi), (left, bottom, width, height), bar,
-        rows, columns, title, row_title, column_title, bar_title, middles, font,  # type: ignore[arg-type]
+        rows, columns, title, row_title, column_title, bar_title, left + width + bar_room * em, middles, font,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -244,7 +261,7 @@ def _up(inches: float, dpi: int, *, down: bool = False) -> float:
 
 def _inside(middle: float, length: float, end: float) -> float:
     """Move what is `length` long around `middle` onto the page, if it is not longer than that."""
-    return min(max(middle, _MARGIN + length / 2), max(end - _MARGIN - length / 2, end / 2))
+    return min(max(middle, MARGIN + length / 2), max(end - MARGIN - length / 2, end / 2))
 
 
 def across(labels: Labels, font: float) -> float:
