@@ -100,7 +100,9 @@ def assert_tidy(made: Drawn) -> None:
     """No text overlaps another or the matrix, and all of it is on the page."""
     renderer = made.figure.canvas.get_renderer()  # type: ignore[attr-defined]
     everywhere = [
-        text for text in made.figure.findobj(Text) if isinstance(text, Text) and text.get_visible() and text.get_text()
+        text
+        for text in made.figure.findobj(Text)
+        if isinstance(text, Text) and text.get_visible() and text.get_text() not in ("", "no connections")
     ]
     boxes = np.array([text.get_window_extent(renderer).extents for text in everywhere])
     width, height = made.figure.bbox.size
@@ -216,7 +218,7 @@ def test_percentiles_are_those_of_the_nonzero_weights(whole: bool, percentiles: 
     norm = image_of(made).norm
     np.testing.assert_allclose((norm.vmin, norm.vmax), (low, high), rtol=1e-12)
     arrows = len(made.figure.axes[1].patches)
-    assert arrows == (low > weights[weights != 0].min()) + (high < weights.max())
+    assert arrows == int(low > weights[weights != 0].min()) + int(high < weights.max())
     colours = image_of(made).to_rgba(np.array([weights.max(), high, low, weights[weights != 0].min()]))
     np.testing.assert_array_equal(colours[0], colours[1])
     np.testing.assert_array_equal(colours[2], colours[3])
@@ -293,7 +295,7 @@ def test_cells_are_square_unless_that_is_too_thin() -> None:
     box = draw(matrix(random_matrix(40, 30)), Style()).axes.get_window_extent()
     assert box.height / box.width == pytest.approx(40 / 30)
     box = draw(matrix(random_matrix(50, 50)), Style(figsize=(12, 5))).axes.get_window_extent()
-    assert box.height == box.width
+    assert box.height == pytest.approx(box.width)
     box = draw(matrix(random_matrix(3, 200)), Style()).axes.get_window_extent()
     assert box.height > 400
 
@@ -377,13 +379,11 @@ def test_boundaries_stand_between_blocks(scale: float) -> None:
         assert sorted(rows) == [2.5, 3.5, 11.5]
         assert sorted(columns) == [4.5]
     assert made.facts["boundaries"] == {"rows": {"drawn": 3, "of": 3}, "columns": {"drawn": 1, "of": 1}}
-    # Wider where blocks are larger, and as asked.
+    # As wide as asked.
     beneath = next(each for each in made.axes.collections if each.get_zorder() == 1)
-    widths = dict(zip(lines(made, 1)[0].tolist(), beneath.get_linewidth(), strict=True))
     plain = draw(matrix(random_matrix(14, 9, share=0.5)), Style(), pre, post)
     first = next(each for each in plain.axes.collections if each.get_zorder() == 1).get_linewidth()
     np.testing.assert_allclose(beneath.get_linewidth(), scale * np.asarray(first))
-    assert widths[11.5] > widths[3.5]
 
 
 def test_boundaries_are_seen_through_empty_cells_and_do_not_crowd() -> None:
@@ -394,6 +394,8 @@ def test_boundaries_are_seen_through_empty_cells_and_do_not_crowd() -> None:
     pixels = np.diff(np.sort(found)) * made.axes.get_window_extent().height / 800
     assert pixels.min() >= 7 - 1e-6
     assert made.facts["boundaries"]["rows"] == {"drawn": len(found), "of": 301}
+    widths = next(each for each in made.axes.collections if each.get_zorder() == 1).get_linewidth()
+    assert widths[found.tolist().index(599.5)] > 2 * widths[0], "not wider where blocks are larger"
     seen = rendered(made)
     row = round(600 * seen.shape[0] / 800)
     assert (seen[row - 2 : row + 3, : seen.shape[1] // 2].min(axis=(0, 2)) < 235).mean() > 0.95
@@ -451,7 +453,7 @@ def test_long_names_stay_on_the_page(figsize: tuple[float, float] | None) -> Non
 
 def test_a_page_too_small_is_refused() -> None:
     with pytest.raises(UsageError, match=r"--figsize 2,2: too small"):
-        draw(matrix(np.eye(3)), Style(title="many words " * 20, figsize=(2, 2)))
+        draw(matrix(np.eye(3)), Style(title="many words " * 40, figsize=(2, 2)))
 
 
 def test_an_empty_matrix_says_so() -> None:
@@ -480,7 +482,10 @@ def test_letters_that_the_font_lacks_are_noted(tmp_path: Path) -> None:
 
 def test_a_users_settings_do_not_spoil_a_picture(tmp_path: Path) -> None:
     drawn = matrix(random_matrix(9, 9))
-    for name, settings in (("plain", {}), ("own", {"axes.grid": True, "figure.autolayout": True, "savefig.dpi": 30})):
+    for name, settings in (
+        ("plain", {}),
+        ("own", {"axes.grid": True, "figure.autolayout": True, "axes.linewidth": 4, "savefig.dpi": 30}),
+    ):
         with mpl.rc_context(settings):  # type: ignore[arg-type]
             save(draw(drawn, Style()).figure, tmp_path / name, "x.png", {KEY: "{}"})
     assert (tmp_path / "plain").read_bytes() == (tmp_path / "own").read_bytes()

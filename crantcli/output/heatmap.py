@@ -220,7 +220,8 @@ def _draw(matrix: LabelledMatrix, style: Style, rows: AxisText, columns: AxisTex
         style.figsize, style.dpi, style.title, bar, numbers,
     )  # fmt: skip
     page = lay_out(request, ruler)
-    figure = Figure(figsize=page.size, dpi=style.dpi, layout="none")
+    figure = Figure(figsize=page.size, dpi=style.dpi)
+    figure.set_layout_engine("none")
     FigureCanvasAgg(figure)
     axes = figure.add_axes(page.part(page.matrix))
     axes.set(xlim=(-0.5, max(matrix.shape[1], 1) - 0.5), ylim=(max(matrix.shape[0], 1) - 0.5, -0.5))
@@ -260,7 +261,8 @@ def _fill(axes: Axes, matrix: LabelledMatrix, made: Scale, page: Page, style: St
     image = reduce(matrix, height, width)
     rows, columns = matrix.shape
     axes.imshow(
-        image, cmap=made.colours, norm=made.norm, interpolation="nearest", aspect="auto", zorder=2,
+        _to_pixels(_to_pixels(image, height, 0), width, 1),
+        cmap=made.colours, norm=made.norm, interpolation="nearest", aspect="auto", zorder=2,
         extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
     )  # fmt: skip
     facts: dict[str, Any] = {"colour_scale": made.facts}
@@ -268,6 +270,17 @@ def _fill(axes: Axes, matrix: LabelledMatrix, made: Scale, page: Page, style: St
         rule = "maximum per pixel" if made.facts["vmin"] >= 0 else "strongest per pixel"
         facts |= {"reduced_to": list(image.shape), "reduction": rule}
     return facts
+
+
+def _to_pixels(image: np.ndarray[Any, Any], pixels: int, axis: int) -> np.ndarray[Any, Any]:
+    """Repeat cells along an axis where they are not all of the same number of pixels.
+
+    Where they are, matplotlib does this exactly; otherwise it puts some edges a pixel beside where they belong.
+    """
+    import numpy as np
+
+    cells = image.shape[axis]
+    return image.take((2 * np.arange(pixels) + 1) * cells // (2 * pixels), axis) if pixels % max(cells, 1) else image
 
 
 def _notes(rows: AxisText, columns: AxisText, page: Page, ruler: Ruler) -> list[str]:

@@ -125,7 +125,7 @@ def _frame(axes: Axes, page: Page) -> None:
     right, up = (line / 72 / 2 / side for side in page.matrix[2:])
     frame = Rectangle(
         (-right, -up), 1 + 2 * right, 1 + 2 * up, transform=axes.transAxes, fill=False, linewidth=line, zorder=0.5,
-        clip_on=False, joinstyle="miter",
+        clip_on=False, joinstyle="miter", snap=False,
     )  # fmt: skip
     axes.add_patch(frame)
     axes.spines[:].set_visible(False)
@@ -140,7 +140,7 @@ def _ticks(
     part, point = units
     lines = []
     for anchor, place in zip(labels.anchors, labels.places, strict=True):
-        steps = [(0.0, anchor), (TICK, anchor)]
+        steps = [(_LINE * factor, anchor), (TICK, anchor)]
         if labels.leader:
             steps += [(TICK + labels.leader - 1, place), (TICK + labels.leader + 1, place)]
         line = [(-part * away, along * point - 0.5) for away, along in steps]
