@@ -484,7 +484,16 @@ def test_a_users_settings_do_not_spoil_a_picture(tmp_path: Path) -> None:
     drawn = matrix(random_matrix(9, 9))
     for name, settings in (
         ("plain", {}),
-        ("own", {"axes.grid": True, "figure.autolayout": True, "axes.linewidth": 4, "savefig.dpi": 30}),
+        (
+            "own",
+            {
+                "axes.grid": True,
+                "figure.autolayout": True,
+                "axes.linewidth": 4,
+                "savefig.dpi": 30,
+                "savefig.transparent": True,
+            },
+        ),
     ):
         with mpl.rc_context(settings):  # type: ignore[arg-type]
             save(draw(drawn, Style()).figure, tmp_path / name, "x.png", {KEY: "{}"})

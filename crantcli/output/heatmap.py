@@ -29,6 +29,9 @@ PICTURES = (".png", ".pdf", ".svg")
 #: Smallest page in inches, most pixels of a page, and the size in inches that a page may grow to where none is given.
 _SMALLEST_PAGE, _MOST_PIXELS, _GROWN = 2.0, 250_000_000, 12.0
 
+#: Settings of matplotlib with which a user's own could spoil a picture.
+_PLAIN = {"text.usetex": False, "axes.grid": False, "savefig.bbox": None, "savefig.transparent": False}
+
 #: Entries of a matrix that are put into the picture at a time.
 _CHUNK = 2_000_000
 
@@ -201,8 +204,8 @@ def draw(matrix: LabelledMatrix, style: Style, rows: AxisText | None = None, col
     for text, cells in zip(beside, matrix.shape, strict=True):
         if len(text.cells) != cells:
             raise ValueError(f"{len(text.cells)} {text.name} labels for a matrix with {cells}")
-    # What a user's settings could add that would spoil the picture.
-    with mpl.rc_context({"text.usetex": False, "axes.grid": False, "axes.unicode_minus": True}):
+    settings: Any = _PLAIN
+    with mpl.rc_context(settings):
         return _draw(matrix, style, *beside)
 
 
@@ -308,34 +311,18 @@ def save(figure: Figure, path: Path, destination: str, metadata: dict[str, str])
 
     suffix = destination.lower().rsplit(".", 1)[-1]
     told = {
+        "png": {KEY: metadata[KEY], "Software": "crantcli"},
         "pdf": {"Keywords": metadata[KEY], "Creator": "crantcli", "Producer": "crantcli", "CreationDate": None},
         "svg": {"Description": metadata[KEY], "Creator": "crantcli", "Date": None},
-    }
+    }[suffix]
     # Text stays text in SVG and PDF, and SVG ids do not change from run to run.
-    settings: Any = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "crantcli", "text.usetex": False}
+    settings: Any = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "crantcli", **_PLAIN}
+    # More effort makes a PNG of many small cells no smaller.
+    effort: Any = {"pil_kwargs": {"compress_level": 3}} if suffix == "png" else {}
     try:
         with mpl.rc_context(settings), warnings.catch_warnings():
             # `draw` has noted letters that the font lacks.
             warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-            if suffix == "png":
-                _save_png(figure, path, metadata[KEY])
-            else:
-                figure.savefig(path, format=suffix, metadata=told[suffix])
+            figure.savefig(path, format=suffix, metadata=told, dpi="figure", facecolor="white", **effort)
     except OSError as error:
         raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
-
-
-def _save_png(figure: Figure, path: Path, record: str) -> None:
-    """Write a PNG without the channel for transparency and with little effort to compress: half the time of savefig."""
-    import numpy as np
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    canvas: Any = figure.canvas if type(figure.canvas) is FigureCanvasAgg else FigureCanvasAgg(figure)
-    canvas.draw()
-    told = PngInfo()
-    told.add_text("Software", "crantcli")
-    told.add_text(KEY, record)
-    picture = Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
-    picture.save(path, format="png", pnginfo=told, dpi=(figure.dpi, figure.dpi), compress_level=3)
