@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from conftest import Crant
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 
 from crantcli.core.adjacency import LabelledMatrix
 from crantcli.errors import UsageError
-from crantcli.output.heatmap import Style, check_picture, draw, reduce
+from crantcli.output.heatmap import AxisText, Drawn, Style, check_picture, draw, reduce, save
+from crantcli.output.heatmap_colours import lightness, number
+from crantcli.output.heatmap_labels import spread
+from crantcli.schema import KEY
 
 
 def matrix(dense: np.ndarray, names: list[str] | None = None) -> LabelledMatrix:
@@ -30,17 +41,81 @@ def random_matrix(rows: int, columns: int, share: float = 0.1, largest: int = 9)
     return generator.integers(1, largest + 1, (rows, columns)) * (generator.random((rows, columns)) < share)
 
 
-def pixels(drawn: LabelledMatrix, style: Style) -> np.ndarray:
+def typed(name: str, sizes: Sequence[int], untyped: int = 0, what: str = "neurons", cells: bool = False) -> AxisText:
+    """An axis with blocks of these sizes."""
+    ends = np.cumsum(sizes).tolist()
+    families = ("ER", "hΔ", "PFN_", "MBON", "Å")
+    blocks = tuple(
+        (f"{families[i % 5]}{i}", end - size, end) for i, (size, end) in enumerate(zip(sizes, ends, strict=True))
+    )
+    labels = [str(576460752_000000000 + i) for i in range(ends[-1] + untyped)]
+    return AxisText(name, labels, what=what, order="grouped by type", blocks=blocks, label_cells=cells)
+
+
+def many_sizes(types: int, neurons: int) -> list[int]:
+    """Sizes as in a brain: a few large types and many of one or two neurons."""
+    share = np.random.default_rng(types).lognormal(0, 1.2, types)
+    return np.maximum(1, share / share.sum() * neurons).astype(int).tolist()
+
+
+def rendered(made: Drawn) -> np.ndarray:
     """The part of the picture that the matrix covers, as RGB in 0..255."""
-    made = draw(drawn, style)
-    figure, axes = made.figure, made.axes
-    axes.spines[:].set_visible(False)
-    canvas = figure.canvas
+    canvas = made.figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     canvas.draw()
     everything = np.asarray(canvas.buffer_rgba())[..., :3]
-    box, height = axes.get_window_extent(), everything.shape[0]
-    return everything[int(height - box.y1) : math.ceil(height - box.y0), int(box.x0) : math.ceil(box.x1)]
+    box, height = made.axes.get_window_extent(), everything.shape[0]
+    edges = np.array([height - box.y1, height - box.y0, box.x0, box.x1])
+    np.testing.assert_allclose(edges, edges.round(), atol=1e-6, err_msg="the matrix does not cover whole pixels")
+    top, bottom, left, right = edges.round().astype(int)
+    return everything[top:bottom, left:right]
+
+
+def image_of(made: Drawn) -> AxesImage:
+    image = made.axes.images[0]
+    assert isinstance(image, AxesImage)
+    return image
+
+
+def beside(made: Drawn, axis: str) -> list[Text]:
+    """Labels of the rows ("y") or columns ("x") in their order."""
+    return [text for text in made.axes.texts if (text.get_horizontalalignment() == "right") == (axis == "y")]
+
+
+def written(made: Drawn, axis: str) -> list[str]:
+    return [text.get_text() for text in beside(made, axis)]
+
+
+def lines(made: Drawn, zorder: float) -> list[np.ndarray]:
+    """Positions of the boundaries of rows and of columns."""
+    found = [made for made in made.axes.collections if made.get_zorder() == zorder]
+    return [
+        np.array([line[0, 1 if rows else 0] for line in collection.get_segments()])
+        for rows, collection in zip((True, False), found, strict=True)
+        if isinstance(collection, LineCollection)
+    ]
+
+
+def assert_tidy(made: Drawn) -> None:
+    """No text overlaps another or the matrix, and all of it is on the page."""
+    renderer = made.figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    everywhere = [
+        text
+        for text in made.figure.findobj(Text)
+        if isinstance(text, Text) and text.get_visible() and text.get_text() not in ("", "no connections")
+    ]
+    boxes = np.array([text.get_window_extent(renderer).extents for text in everywhere])
+    width, height = made.figure.bbox.size
+    assert boxes[:, :2].min() >= 0
+    assert boxes[:, 2].max() <= width
+    assert boxes[:, 3].max() <= height
+    everything = np.vstack([boxes, made.axes.get_window_extent().extents, made.figure.axes[-1].bbox.extents])
+    low, high = everything[:, None, :2], everything[:, None, 2:]
+    apart = ((high <= low.swapaxes(0, 1) + 0.5) | (high.swapaxes(0, 1) <= low + 0.5)).any(axis=2)
+    clash = np.argwhere(~apart & ~np.eye(len(everything), dtype=bool))
+    clash = clash[(clash < len(boxes)).any(axis=1)]
+    names = [text.get_text() for text in everywhere] + ["matrix", "bar"]
+    assert not len(clash), [(names[one], names[other]) for one, other in clash[:5]]
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (12, 3), (20, 20), (1, 40)])
@@ -58,73 +133,407 @@ def test_reduce_keeps_the_strongest_of_each_cell(shape: tuple[int, int], target:
     np.testing.assert_array_equal(np.isnan(reduced), expected == 0)
 
 
+def test_reduce_keeps_the_strongest_of_both_signs() -> None:
+    dense = np.array([[1, -3, 0, 0], [0, 2, -1, 0], [5, 0, 0, 0], [-5, 0, 0, -4]])
+    np.testing.assert_array_equal(reduce(matrix(dense), 2, 2), [[-3, -1], [5, -4]])
+    np.testing.assert_array_equal(reduce(matrix(-np.abs(dense)), 2, 2), [[-3, -1], [-5, -4]])
+
+
+def test_a_whole_brain_is_never_dense() -> None:
+    neurons, many = 139_255, 300_000
+    generator = np.random.default_rng(0)
+    rows, columns = np.sort(generator.integers(0, neurons, many)), generator.integers(0, neurons, many)
+    indptr = np.searchsorted(rows, np.arange(neurons + 1))
+    ids = np.arange(neurons)
+    made = draw(LabelledMatrix(ids, ids, indptr, columns, np.ones(many, dtype=np.int64)), Style())
+    assert made.facts["matrix"] == [neurons, neurons]
+    assert made.facts["reduction"] == "maximum per pixel"
+    assert made.facts["reduced_to"] == list(image_of(made).get_array().shape)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (30, 200), (260, 90)])
+@pytest.mark.parametrize("figsize", [None, (5.3, 4.1)])
+def test_every_cell_is_where_it_belongs(shape: tuple[int, int], figsize: tuple[float, float] | None) -> None:
+    """Pixel by pixel: a cell covers its part of the picture, in the colour of its weight."""
+    dense = random_matrix(*shape, share=0.3, largest=500)
+    made = draw(matrix(dense), Style(figsize=figsize, dpi=90))
+    seen = rendered(made)
+    image = image_of(made)
+    colours = np.where(dense[..., None] > 0, image.to_rgba(np.where(dense > 0, dense, 1), bytes=True)[..., :3], 255)
+    # The cell that the middle of a pixel lies in.
+    rows, columns = (
+        ((np.arange(pixels) + 0.5) * cells / pixels).astype(int)
+        for pixels, cells in zip(seen.shape[:2], shape, strict=True)
+    )
+    np.testing.assert_array_equal(seen, colours[np.ix_(rows, columns)])
+
+
 @pytest.mark.parametrize("neurons", [300, 700, 5000])
 def test_no_single_connection_disappears(neurons: int) -> None:
-    """Drawn with fewer pixels than neurons, each row and column of a diagonal still has colour."""
-    seen = pixels(matrix(np.diag(np.arange(1, neurons + 1))), Style(figsize=(4, 4), dpi=100))
-    coloured = (seen != 255).any(axis=2)
-    for axis in (0, 1):  # the outermost pixels may lie half outside
-        assert coloured.any(axis=axis)[1:-1].all()
+    """Each row and column of a diagonal has dark colour, though boundaries and the frame pass everywhere."""
+    axis = typed("presynaptic", [1] * (neurons // 2), untyped=neurons - neurons // 2)
+    for style in (Style(figsize=(4, 4), dpi=100), Style(figsize=(4, 4), dpi=100, linewidth_scale=20)):
+        made = draw(matrix(np.diag(np.arange(1, neurons + 1))), style, axis, axis)
+        dark = lightness(rendered(made) / 255) < 85
+        for direction in (0, 1):
+            assert dark.any(axis=direction).all()
 
 
 @pytest.mark.parametrize("largest", [1, 9, 10_000])
 def test_white_is_none_and_nothing_else(largest: int) -> None:
     dense = random_matrix(30, 40, share=0.2, largest=largest)
     dense[0, 0], dense[1, 1] = 1, largest
-    drawn = draw(matrix(dense), Style())
-    figure, axes = drawn.figure, drawn.axes
-    image = axes.images[0]
-    assert isinstance(image, AxesImage)
-    colours = image.to_rgba(image.get_array())[..., :3]
-    white = (colours == 1).all(axis=2)
-    np.testing.assert_array_equal(white, dense == 0)
-    brightness = colours.mean(axis=2)
-    assert brightness[dense > 0].max() < 0.8, "the weakest connection is too light to be seen on white"
+    made = draw(matrix(dense), Style())
+    image = image_of(made)
+    colours = image.to_rgba(image.get_array())
+    np.testing.assert_array_equal(colours[..., 3] == 0, dense == 0)
+    brightness = lightness(colours)
+    assert brightness[dense > 0].max() < 83, "the weakest connection is too light to be seen on white, in grey too"
     order = np.argsort(dense[dense > 0], kind="stable")
     assert (np.diff(brightness[dense > 0][order]) <= 1e-9).all(), "stronger is not darker"
-    bar = figure.axes[1]
+    bar = made.figure.axes[1]
     assert bar.get_ylabel() == f"synapses{', log scale' if largest > 10 else ''} (white: none)"
-    assert not any("^" in label.get_text() for label in bar.get_yticklabels())
+    assert made.facts["colour_scale"]["zero"] == "white: no connection"
+
+
+@pytest.mark.parametrize("cmap", ["viridis", "gray", "Greys", "cividis_r", "RdBu"])
+def test_any_map_leaves_white_to_none(cmap: str) -> None:
+    made = draw(matrix(random_matrix(30, 40, share=0.4, largest=50)), Style(cmap=cmap))
+    image = image_of(made)
+    found = lightness(image.cmap(np.linspace(0, 1, 50)))
+    assert found.max() < 83
+    assert np.ptp(found) > 25
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("percentiles", [(0, 100), (5, 95), (0, 99.5), (30, 100), (50, 50.5)])
+def test_percentiles_are_those_of_the_nonzero_weights(whole: bool, percentiles: tuple[float, float]) -> None:
+    dense = random_matrix(80, 60, share=0.2, largest=1000)
+    weights = dense if whole else dense / 7000
+    low, high = np.percentile(weights[weights != 0], percentiles)
+    style = Style(vmin_percentile=percentiles[0], vmax_percentile=percentiles[1], log=False)
+    made = draw(matrix(weights), style)
+    scale = made.facts["colour_scale"]
+    np.testing.assert_allclose((scale["vmin"], scale["vmax"]), (low, high), rtol=1e-12)
+    norm = image_of(made).norm
+    np.testing.assert_allclose((norm.vmin, norm.vmax), (low, high), rtol=1e-12)
+    arrows = len(made.figure.axes[1].patches)
+    assert arrows == int(low > weights[weights != 0].min()) + int(high < weights.max())
+    colours = image_of(made).to_rgba(np.array([weights.max(), high, low, weights[weights != 0].min()]))
+    np.testing.assert_array_equal(colours[0], colours[1])
+    np.testing.assert_array_equal(colours[2], colours[3])
+
+
+def test_a_scale_is_logarithmic_where_weights_spread_or_as_asked() -> None:
+    narrow, wide = matrix(np.array([[1, 10]])), matrix(np.array([[1, 11]]))
+    kinds = {
+        (name, log): draw(drawn, Style(log=log)).facts["colour_scale"]["kind"]
+        for name, drawn in (("narrow", narrow), ("wide", wide))
+        for log in (None, True, False)
+    }
+    assert kinds == {
+        ("narrow", None): "linear", ("wide", None): "logarithmic",
+        ("narrow", True): "logarithmic", ("wide", True): "logarithmic",
+        ("narrow", False): "linear", ("wide", False): "linear",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_weights_of_both_signs_are_told_apart(log: bool) -> None:
+    dense = np.array([[1, -1, 0], [200, -200, 30], [0, -7, 7]])
+    made = draw(matrix(dense), Style(log=log))
+    image = image_of(made)
+    assert (image.norm.vmin, image.norm.vmax) == (-200, 200)
+    assert image.norm(-7) == pytest.approx(1 - image.norm(7))
+    red, blue = (image.to_rgba(np.array([sign, 7 * sign, 200 * sign])) for sign in (1, -1))
+    assert (red[:, 0] > red[:, 2]).all()
+    assert (blue[:, 2] > blue[:, 0]).all()
+    for side in (red, blue):
+        assert lightness(side).max() < 83
+        assert (np.diff(lightness(side)) < 0).all()
+    assert made.facts["colour_scale"]["map"] == "RdBu_r"
+    assert not made.notes
+    told = draw(matrix(dense), Style(cmap="viridis")).notes
+    assert told == ["weights have both signs, which --cmap viridis cannot show: drawn with RdBu_r"]
+    assert draw(matrix(dense), Style(cmap="PuOr")).facts["colour_scale"]["map"] == "PuOr"
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_of_negative_weights_the_strongest_is_darkest(log: bool) -> None:
+    image = image_of(draw(matrix(-np.array([[1, 5, 40, 300]])), Style(log=log)))
+    assert (np.diff(lightness(image.to_rgba(-np.array([1.0, 5, 40, 300])))) < 0).all()
+
+
+@pytest.mark.parametrize("weight", [1, 0.003, -2])
+def test_equal_weights_have_one_colour(weight: float) -> None:
+    made = draw(matrix(np.eye(3) * weight), Style())
+    assert [label.get_text() for label in made.figure.axes[1].get_yticklabels()] == [number(weight)]
+    assert not made.figure.axes[1].patches
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1, "1"), (0.5, "0.5"), (1e-5, "0.00001"), (139_255, "139,255"), (0, "0"), (-20, "−20"), (1e6, "1,000,000")],
+)
+def test_numbers_are_for_people(value: float, text: str) -> None:
+    assert number(value) == text
 
 
 def test_axes_name_the_neurons_where_there_is_room() -> None:
     dense = random_matrix(20, 400)
     dense[0, 0] = 1
-    axes = draw(matrix(dense), Style(quantity="weight")).axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == [str(number) for number in range(1, 21)]
-    assert axes.get_ylabel() == "presynaptic (n = 20)"
-    assert axes.get_xlabel() == "postsynaptic (n = 400, in order of ID)"
-    assert axes.get_aspect() == "auto"
-    assert draw(matrix(random_matrix(40, 30)), Style()).axes.get_aspect() == 1
+    made = draw(matrix(dense), Style(quantity="weight"))
+    assert written(made, "y") == [str(number) for number in range(1, 21)]
+    assert written(made, "x") == ["0", "100", "200", "300"]
+    assert made.axes.get_ylabel() == "presynaptic neurons (n = 20)"
+    assert made.axes.get_xlabel() == "postsynaptic neurons (n = 400, in order of ID)"
+    assert made.notes == []
+    assert made.facts["labels"] == {"rows": {"written": 20, "of": 20, "what": "neurons"}}
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 200), (97, 97), (200, 3), (0, 0), (0, 3)])
-def test_nothing_is_cut_off(shape: tuple[int, int]) -> None:
+def test_cells_are_square_unless_that_is_too_thin() -> None:
+    box = draw(matrix(random_matrix(40, 30)), Style()).axes.get_window_extent()
+    assert box.height / box.width == pytest.approx(40 / 30)
+    box = draw(matrix(random_matrix(50, 50)), Style(figsize=(12, 5))).axes.get_window_extent()
+    assert box.height == pytest.approx(box.width)
+    box = draw(matrix(random_matrix(3, 200)), Style()).axes.get_window_extent()
+    assert box.height > 400
+
+
+@pytest.mark.parametrize("figsize", [None, (16, 14), (5, 4)])
+@pytest.mark.parametrize(("rows", "columns"), [(5, 5), (50, 50), (500, 500), (50, 5), (12, 500)])
+def test_labels_of_blocks_do_not_overlap(rows: int, columns: int, figsize: tuple[float, float] | None) -> None:
+    axes = (
+        typed(name, many_sizes(types, 12 * types), untyped=types // 10)
+        for name, types in (("presynaptic", rows), ("postsynaptic", columns))
+    )
+    pre, post = axes
+    dense = random_matrix(len(pre.cells), 1)
+    made = draw(
+        LabelledMatrix(*(np.array(axis.cells) for axis in (pre, post)), *_spread_out(dense, len(post.cells))),
+        Style(
+            title="A title", quantity="fraction of the presynaptic neuron's output to neurons shown", figsize=figsize
+        ),
+        pre,
+        post,
+    )
+    assert_tidy(made)
+    told = made.facts["labels"]
+    for name, axis, types, side in (("rows", pre, rows, "y"), ("columns", post, columns, "x")):
+        labels = written(made, side)
+        named = [label for label in labels if label != "untyped"]
+        assert told[name] == {"written": len(named), "of": types, "what": "types"}
+        order = {label: place for place, (label, *_) in enumerate(axis.blocks)}
+        assert named == sorted(named, key=order.__getitem__)
+        sizes = {label: stop - start for label, start, stop in axis.blocks}
+        left_out = [size for label, size in sizes.items() if label not in named]
+        assert min(sizes[label] for label in named) >= max(left_out, default=0), "not the largest"
+        assert all(text.get_fontsize() >= 5 for text in beside(made, side))
+        # What room there is, is used.
+        assert len(named) == types or len(labels) > 0.07 * made.axes.get_window_extent().size["xy".index(side)] / 2.78
+
+
+def _spread_out(column: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One connection in each row that has any, somewhere among so many columns."""
+    rows = np.flatnonzero(column[:, 0])
+    indptr = np.searchsorted(rows, np.arange(len(column) + 1))
+    return indptr, rows * 7 % columns, column[rows, 0]
+
+
+def test_a_line_leads_from_each_block_to_its_label() -> None:
+    sizes = [1, 1, 1, 1, 200, 1, 1, 1]
+    axis = typed("presynaptic", sizes)
+    made = draw(matrix(random_matrix(207, 207)), Style(), axis, axis)
+    pointers = [each for each in made.axes.collections if each.get_zorder() not in (1, 3)]
+    for side, collection, along in zip("yx", pointers, (1, 0), strict=True):
+        assert isinstance(collection, LineCollection)
+        for label, (_, start, stop), line in zip(
+            beside(made, side), axis.blocks, collection.get_segments(), strict=True
+        ):
+            assert line[0][along] == pytest.approx((start + stop) / 2 - 0.5)
+            assert line[-1][along] == pytest.approx(label.get_position()[along])
+
+
+@given(st.lists(st.floats(0, 100), max_size=12).map(sorted), st.floats(0.1, 8))
+def test_labels_move_as_little_as_possible(wanted: list[float], apart: float) -> None:
+    """Against the max-min formula of isotonic regression."""
+    found = spread(wanted, apart, 1000.0)
+    free = [place - position * apart for position, place in enumerate(wanted)]
+    for i in range(len(free)):
+        best = max(min(np.mean(free[j : k + 1]) for k in range(i, len(free))) for j in range(i + 1))
+        assert found[i] - i * apart == pytest.approx(max(best, apart / 2), abs=1e-9)
+
+
+def test_labels_stay_beside_their_axis() -> None:
+    assert spread([9.9, 9.9, 9.9], 2, 10) == [5, 7, 9]
+    assert spread([0, 0.1], 2, 10) == [1, 3]
+    assert spread([], 2, 10) == []
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_boundaries_stand_between_blocks(scale: float) -> None:
+    pre, post = typed("presynaptic", [3, 1, 8], untyped=2), typed("postsynaptic", [5, 4])
+    made = draw(matrix(random_matrix(14, 9, share=0.5)), Style(linewidth_scale=scale), pre, post)
+    for zorder in (1, 3):
+        rows, columns = lines(made, zorder)
+        assert sorted(rows) == [2.5, 3.5, 11.5]
+        assert sorted(columns) == [4.5]
+    assert made.facts["boundaries"] == {"rows": {"drawn": 3, "of": 3}, "columns": {"drawn": 1, "of": 1}}
+    # As wide as asked.
+    beneath = next(each for each in made.axes.collections if each.get_zorder() == 1)
+    plain = draw(matrix(random_matrix(14, 9, share=0.5)), Style(), pre, post)
+    first = next(each for each in plain.axes.collections if each.get_zorder() == 1).get_linewidth()
+    np.testing.assert_allclose(beneath.get_linewidth(), scale * np.asarray(first))
+
+
+def test_boundaries_are_seen_through_empty_cells_and_do_not_crowd() -> None:
+    axis = typed("presynaptic", [*[1] * 300, 300, 200])
+    made = draw(matrix(np.eye(800, dtype=np.int64)), Style(), axis, axis)
+    found, _ = lines(made, 1)
+    assert {299.5, 599.5} <= set(found.tolist())
+    pixels = np.diff(np.sort(found)) * made.axes.get_window_extent().height / 800
+    assert pixels.min() >= 7 - 1e-6
+    assert made.facts["boundaries"]["rows"] == {"drawn": len(found), "of": 301}
+    widths = next(each for each in made.axes.collections if each.get_zorder() == 1).get_linewidth()
+    assert widths[found.tolist().index(599.5)] > 2 * widths[0], "not wider where blocks are larger"
+    seen = rendered(made)
+    row = round(600 * seen.shape[0] / 800)
+    assert (seen[row - 2 : row + 3, : seen.shape[1] // 2].min(axis=(0, 2)) < 235).mean() > 0.95
+
+
+def test_types_as_cells_are_labelled_the_strongest_first() -> None:
+    names = [f"T{i}" for i in range(400)]
+    dense = random_matrix(400, 400, share=0.05)
+    axes = [AxisText(name, names, what="types") for name in ("presynaptic", "postsynaptic")]
+    made = draw(matrix(dense), Style(), *axes)
+    assert_tidy(made)
+    for side, total in (("y", dense.sum(axis=1)), ("x", dense.sum(axis=0))):
+        chosen = [int(label[1:]) for label in written(made, side)]
+        rest = np.delete(total, chosen)
+        assert 30 < len(chosen) < 400
+        assert total[chosen].min() >= rest.max()
+    assert made.axes.get_ylabel() == "presynaptic types (n = 400)"
+    assert made.notes[0].endswith("of 400 types are labelled, the strongest: make --figsize larger for more")
+    few = draw(matrix(dense[:30, :30]), Style(), *(AxisText(axis.name, names[:30], what="types") for axis in axes))
+    assert written(few, "y") == names[:30]
+
+
+def test_labels_of_neurons_give_way_to_those_of_types() -> None:
+    axis = typed("presynaptic", [40, 160], untyped=100, cells=True)
+    made = draw(matrix(random_matrix(300, 300)), Style(), axis, axis)
+    assert written(made, "y") == ["ER0", "hΔ1", "untyped"]
+    assert [text.get_color() for text in beside(made, "x")] == ["black", "black", "0.5"]
+    assert len(made.notes) == 1
+    assert made.notes[0].startswith("both axes: labels of neurons would be smaller than 4 pt")
+    made = draw(matrix(random_matrix(300, 300)), Style(figsize=(30, 30), dpi=60), axis, axis)
+    assert written(made, "y") == list(axis.cells)
+    assert made.notes == []
+
+
+@pytest.mark.parametrize("figsize", [None, (4, 3)])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 200), (97, 97), (200, 3), (0, 0), (0, 3), (1, 40)])
+def test_nothing_is_cut_off(shape: tuple[int, int], figsize: tuple[float, float] | None) -> None:
     dense = np.ones(shape, dtype=np.int64)
     long = [f"576460752{number:09}" for number in range(max(shape))]
     made = matrix(dense)
-    figure = draw(
-        LabelledMatrix(np.array(long[: shape[0]]), np.array(long[: shape[1]]), made.indptr, made.indices, made.weights),
-        Style(),
-    ).figure
-    figure.draw_without_rendering()
-    box, whole = figure.get_tightbbox(), figure.bbox_inches
-    assert box.x0 >= -0.01
-    assert box.y0 >= -0.01
-    assert box.x1 <= whole.x1 + 0.01
-    assert box.y1 <= whole.y1 + 0.01
+    ids = (np.array(long[:size], dtype="U18") for size in shape)
+    assert_tidy(draw(LabelledMatrix(*ids, made.indptr, made.indices, made.weights), Style("A title", figsize=figsize)))
+
+
+@pytest.mark.parametrize("figsize", [None, (6, 5)])
+def test_long_names_stay_on_the_page(figsize: tuple[float, float] | None) -> None:
+    names = [f"a hemilineage-based name of a cell type {'with much to say ' * 9}{i}" for i in range(12)]
+    axes = [AxisText(name, names, what="types") for name in ("presynaptic", "postsynaptic")]
+    long = "quantity of which a great deal has to be said, and then said once more for safety"
+    made = draw(matrix(np.diag(np.arange(1, 13))), Style(title=long, quantity=long, figsize=figsize), *axes)
+    assert_tidy(made)
+    assert made.notes == ["both axes: 12 labels are shortened to fit the picture: make --figsize larger"]
+    assert all(label.endswith(f" {i}") and "…" in label for i, label in enumerate(written(made, "y")))
+
+
+def test_a_page_too_small_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"--figsize 2,2: too small"):
+        draw(matrix(np.eye(3)), Style(title="many words " * 40, figsize=(2, 2)))
 
 
 def test_an_empty_matrix_says_so() -> None:
-    axes = draw(matrix(np.zeros((2, 3), dtype=np.int64)), Style()).axes
-    assert [text.get_text() for text in axes.texts] == ["no connections"]
+    made = draw(matrix(np.zeros((2, 3), dtype=np.int64)), Style())
+    assert "no connections" in [text.get_text() for text in made.axes.texts]
+    assert made.facts["connections"] == 0
 
 
 def test_names_are_no_formulas() -> None:
-    drawn = draw(matrix(np.eye(2, dtype=np.int64), ["a$b", "c$_{$"]), Style())
-    figure, axes = drawn.figure, drawn.axes
-    figure.draw_without_rendering()
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["a$b", "c$_{$"]
+    made = draw(matrix(np.eye(2, dtype=np.int64), ["a$b", "c$_{$"]), Style("$t_1$", "$x_2$"))
+    made.figure.draw_without_rendering()
+    assert written(made, "x") == ["a$b", "c$_{$"]
+    assert not any(text.get_parse_math() for text in made.figure.findobj(Text) if "$" in text.get_text())  # type: ignore[attr-defined]
+
+
+def test_letters_that_the_font_lacks_are_noted(tmp_path: Path) -> None:
+    made = draw(matrix(np.eye(2, dtype=np.int64), ["hΔA", "字形"]), Style())
+    assert made.notes == ["the picture's font lacks some letters, which become boxes in PNG and PDF: 字, 形"]
+    save(made.figure, tmp_path / "new", "new.svg", {KEY: "{}"})
+    text = (tmp_path / "new").read_text()
+    assert ">字形</text>" in text
+    assert ">hΔA</text>" in text
+    assert text.count("<image") == 2, "matrix and colour bar are one image each"
+    save(made.figure, tmp_path / "new", "new.png", {KEY: "{}"})
+
+
+def test_a_users_settings_do_not_spoil_a_picture(tmp_path: Path) -> None:
+    drawn = matrix(random_matrix(9, 9))
+    for name, settings in (
+        ("plain", {}),
+        (
+            "own",
+            {
+                "axes.grid": True,
+                "figure.autolayout": True,
+                "axes.linewidth": 4,
+                "savefig.dpi": 30,
+                "savefig.transparent": True,
+            },
+        ),
+    ):
+        with mpl.rc_context(settings):  # type: ignore[arg-type]
+            save(draw(drawn, Style()).figure, tmp_path / name, "x.png", {KEY: "{}"})
+    assert (tmp_path / "plain").read_bytes() == (tmp_path / "own").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vmin_percentile": -1}, "--vmin-percentile -1"),
+        ({"vmax_percentile": 100.5}, "--vmax-percentile 100.5"),
+        ({"vmax_percentile": float("nan")}, "--vmax-percentile nan"),
+        ({"vmin_percentile": 50, "vmax_percentile": 50}, "50 is not below"),
+        ({"figsize": (0, 5)}, "--figsize 0,5"),
+        ({"figsize": (5, -1)}, "--figsize 5,-1"),
+        ({"figsize": (5, float("inf"))}, "--figsize 5,inf"),
+        ({"figsize": (1, 1)}, "at least 2 inches"),
+        ({"figsize": (400, 4)}, "too large"),
+        ({"figsize": (100, 100), "dpi": 300}, "too large"),
+        ({"dpi": 0}, "--dpi 0"),
+        ({"dpi": 100_000}, "--dpi at 100000 dpi: too large"),
+        ({"linewidth_scale": 0}, "--linewidth-scale 0"),
+        ({"linewidth_scale": float("nan")}, "--linewidth-scale nan"),
+        ({"cmap": "virdis"}, "--cmap virdis: .*near names: viridis"),
+        ({"cmap": "Pastel1"}, "--cmap Pastel1: too light"),
+    ],
+)
+def test_a_style_that_makes_no_picture_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Style(**changes)
+
+
+def test_a_style_is_checked_without_matplotlib() -> None:
+    code = "import sys; from crantcli.output.heatmap import Style; Style(); sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_labels_must_be_as_many_as_cells() -> None:
+    with pytest.raises(ValueError, match="2 presynaptic labels for a matrix with 3"):
+        draw(matrix(np.eye(3)), Style(), AxisText("presynaptic", ["a", "b"]))
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
@@ -142,6 +551,8 @@ def test_a_picture_tells_where_it_comes_from(suffix: str, crant: Crant, tmp_path
     assert record["selection"]["pre"]["named"] == ["β", "<d>&", "a"]
     assert record["selection"]["post"]["named"] == ["c\\)", "b"]
     assert record["ledger"]["kept"] == 2
+    assert record["picture"]["matrix"] == [2, 2]
+    assert record["picture"]["colour_scale"]["kind"] == "linear"
 
 
 def test_an_unknown_suffix_is_refused_before_any_work() -> None:

@@ -5,36 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.adjacency import LabelledMatrix
 from crantcli.errors import CrantError, UsageError
+from crantcli.output.heatmap_axes import draw_bar, draw_beside, draw_lines
+from crantcli.output.heatmap_colours import DEFAULT, Scale, check_colours, number, scale
+from crantcli.output.heatmap_labels import AxisText, Ruler
+from crantcli.output.heatmap_page import Page, Request, lay_out
 from crantcli.schema import KEY
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap, Normalize
     from matplotlib.figure import Figure
+
+__all__ = ["PICTURES", "AxisText", "Drawn", "Style", "check_picture", "draw", "reduce", "save"]
 
 PICTURES = (".png", ".pdf", ".svg")
 
-#: Where no size is given, in inches: the longer side of a matrix at most, its shorter side at least, and its cells at
-#: most.
-_LONG_SIDE, _SHORT_SIDE, _CELL = 6.0, 2.5, 0.4
+#: Smallest page in inches, most pixels of a page, and the size in inches that a page may grow to where none is given.
+_SMALLEST_PAGE, _MOST_PIXELS, _GROWN = 2.0, 250_000_000, 12.0
 
-#: Room for titles of axes and the colour bar, in inches.
-_BESIDE = 1.4
+#: Settings of matplotlib with which a user's own could spoil a picture.
+_PLAIN = {"text.usetex": False, "axes.grid": False, "savefig.bbox": None, "savefig.transparent": False}
 
-#: Smallest and largest type, in points. IDs beside the axes that would need smaller type are left out.
-_SMALLEST, _LARGEST = 4.0, 9.0
-
-#: A scale that spans more than this factor is logarithmic.
-_SPREAD = 10
-
-#: Part of the colour map that is used: its lightest colours would be lost on white.
-_COLOURS = (0.18, 1.0)
+#: Entries of a matrix that are put into the picture at a time.
+_CHUNK = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -47,54 +46,82 @@ class Style:
     quantity : str
         What a cell's colour stands for; labels the colour bar.
     figsize : tuple of float, or None
-        Width and height in inches; None fits the picture to the matrix, with square cells where it is not too long.
+        Width and height in inches; None fits the picture to the matrix, about as wide as a paper's page.
     dpi : int
+        Pixels per inch; also of the matrix in PDF and SVG.
     cmap : str
-        A perceptually uniform map from light to dark, readable in grey and for the colour-blind.
+        A colour map of matplotlib. Colours too light to be told from white are left out of it. For weights of both
+        signs it must be a diverging one, otherwise a diverging one takes its place.
+    log : bool or None
+        Colours by the logarithm of the weights; None: where they spread by more than a factor of 10.
+    vmin_percentile, vmax_percentile : float
+        The scale's ends as percentiles, in 0..100, of the nonzero weights (of their magnitudes, where some are
+        negative). Weights beyond take the end colours.
+    linewidth_scale : float
+        Factor for the width of boundaries between blocks.
+
+    Raises
+    ------
+    UsageError
+        Where a value makes no picture.
     """
 
     title: str = ""
     quantity: str = "synapses"
     figsize: tuple[float, float] | None = None
     dpi: int = 200
-    cmap: str = "magma_r"
+    cmap: str = DEFAULT
     log: bool | None = None
     vmin_percentile: float = 0.0
     vmax_percentile: float = 100.0
     linewidth_scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse what would fail, or be of no use, only after a long computation."""
+        low, high = self.vmin_percentile, self.vmax_percentile
+        for option, value in (("--vmin-percentile", low), ("--vmax-percentile", high)):
+            if not 0 <= value <= 100:
+                raise UsageError(f"{option} {value:g}: a percentile lies between 0 and 100")
+        if low >= high:
+            raise UsageError(f"--vmin-percentile {low:g} is not below --vmax-percentile {high:g}")
+        if not 0 < self.linewidth_scale < math.inf:
+            raise UsageError(f"--linewidth-scale {self.linewidth_scale:g}: must be above 0")
+        if not 0 < self.dpi < math.inf:
+            raise UsageError(f"--dpi {self.dpi:g}: must be above 0")
+        self._check_size()
+        check_colours(self.cmap)
 
-@dataclass(frozen=True)
-class AxisText:
-    """What stands beside one axis.
-
-    Attributes
-    ----------
-    name : str
-        Such as "presynaptic".
-    cells : sequence of str, or ndarray
-        Label of every cell.
-    what : str
-        What the cells are: "neurons" or "types".
-    order : str
-        Said beside the axis where neither cells nor blocks carry labels.
-    blocks : tuple of (label, start, stop)
-        Contiguous and ascending; cells after the last one are untyped.
-    label_cells : bool
-        Write each cell's own label where it fits, instead of those of the blocks.
-    """
-
-    name: str
-    cells: Sequence[str] | np.ndarray[Any, Any]
-    what: str = "neurons"
-    order: str = "in order of ID"
-    blocks: tuple[tuple[str, int, int], ...] = ()
-    label_cells: bool = True
+    def _check_size(self) -> None:
+        width, height = self.figsize or (_GROWN, _GROWN)
+        asked = f"--figsize {width:g},{height:g}"
+        if not (0 < width < math.inf and 0 < height < math.inf):
+            raise UsageError(f"{asked}: width and height in inches must be above 0")
+        if min(width, height) < _SMALLEST_PAGE:
+            raise UsageError(f"{asked}: a picture needs at least {_SMALLEST_PAGE:g} inches each way")
+        pixels = width * self.dpi, height * self.dpi
+        # Agg, which draws, counts pixels of a side in 16 bits.
+        if max(pixels) >= 2**16 or pixels[0] * pixels[1] > _MOST_PIXELS:
+            raise UsageError(
+                f"{asked if self.figsize else '--dpi'} at {self.dpi:g} dpi: too large a picture; at most "
+                f"{_MOST_PIXELS:,} pixels, and {2**16 - 1:,} a side"
+            )
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture, what its caption has to say, and what to tell the user."""
+    """A picture.
+
+    Attributes
+    ----------
+    figure : Figure
+    axes : Axes
+        Of the matrix. Its data coordinates are rows and columns, counted from 0.
+    facts : dict
+        What a caption has to say: colour scale, size of the matrix, how it was reduced, how many labels and boundaries
+        there are. Fit for JSON.
+    notes : list of str
+        What to tell the user.
+    """
 
     figure: Figure
     axes: Axes
@@ -120,149 +147,154 @@ def reduce(matrix: LabelledMatrix, height: int, width: int) -> np.ndarray[Any, A
     -------
     ndarray of float64, shape (min(rows, height), min(columns, width))
         NaN where there is no connection, so that zero never looks like a weak connection. The maximum, and not a
-        sample or a mean, so that no strong single connection disappears.
+        sample or a mean, so that no strong single connection disappears; of weights of both signs, the one that is
+        largest by magnitude (the positive one of two that are equal).
     """
     import numpy as np
 
     rows, columns = matrix.shape
     shape = (min(rows, height), min(columns, width))
-    image = np.full(shape, -np.inf)
-    owner = np.repeat(np.arange(rows), np.diff(matrix.indptr))
-    np.maximum.at(
-        image,
-        (owner * shape[0] // max(rows, 1), matrix.indices.astype(np.int64) * shape[1] // max(columns, 1)),
-        matrix.weights,
-    )
-    image[np.isneginf(image)] = np.nan
-    return image
+    signed = len(matrix.weights) > 0 and matrix.weights.min() < 0
+    image = np.full(shape[0] * shape[1], -np.inf)
+    lowest = np.full(image.size if signed else 0, np.inf)
+    row_at = np.arange(rows) * shape[0] // max(rows, 1) * shape[1]
+    column_at = np.arange(columns) * shape[1] // max(columns, 1)
+    start = 0
+    while start < rows:
+        # As many whole rows as make a chunk, so that a large matrix needs little memory on top of its own.
+        stop = int(np.searchsorted(matrix.indptr, matrix.indptr[start] + _CHUNK, side="right")) - 1
+        stop = min(rows, max(stop, start + 1))
+        first, last = int(matrix.indptr[start]), int(matrix.indptr[stop])
+        at = np.repeat(row_at[start:stop], np.diff(matrix.indptr[start : stop + 1]))
+        at += column_at[matrix.indices[first:last]]
+        weights = matrix.weights[first:last].astype(np.float64)
+        np.maximum.at(image, at, weights)
+        if signed:
+            np.minimum.at(lowest, at, weights)
+        start = stop
+    if signed:
+        stronger = -lowest > image
+        image[stronger] = lowest[stronger]
+    image[np.isinf(image)] = np.nan
+    return image.reshape(shape)
 
 
 def draw(matrix: LabelledMatrix, style: Style, rows: AxisText | None = None, columns: AxisText | None = None) -> Drawn:
-    """Draw a matrix."""
-    figure, axes = _draw(matrix, style)
-    return Drawn(figure, axes, {}, [])
+    """Draw a matrix: rows are presynaptic, columns postsynaptic.
 
-
-def _draw(matrix: LabelledMatrix, style: Style) -> tuple[Figure, Axes]:
-    """Draw a matrix: rows are presynaptic, columns postsynaptic neurons.
+    Parameters
+    ----------
+    matrix : LabelledMatrix
+    style : Style
+    rows, columns : AxisText, optional
+        What stands beside the axes; None: neurons labelled by their IDs where they fit.
 
     Returns
     -------
-    tuple of Figure and Axes
+    Drawn
+
+    Raises
+    ------
+    UsageError
+        Where the page size given leaves no room for a matrix.
     """
+    import matplotlib as mpl
+
+    beside = rows or AxisText("presynaptic", matrix.pre), columns or AxisText("postsynaptic", matrix.post)
+    for text, cells in zip(beside, matrix.shape, strict=True):
+        if len(text.cells) != cells:
+            raise ValueError(f"{len(text.cells)} {text.name} labels for a matrix with {cells}")
+    settings: Any = _PLAIN
+    with mpl.rc_context(settings):
+        return _draw(matrix, style, *beside)
+
+
+def _draw(matrix: LabelledMatrix, style: Style, rows: AxisText, columns: AxisText) -> Drawn:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-    rows, columns = matrix.shape
-    sides = _sides(rows, columns, style.figsize)
-    figure = Figure(figsize=style.figsize or _fitted(matrix, sides), dpi=style.dpi, layout="compressed")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.set(xlim=(-0.5, max(columns, 1) - 0.5), ylim=(max(rows, 1) - 0.5, -0.5), title=style.title)
-    square = style.figsize is None and math.isclose(sides[0] * columns, sides[1] * rows)
-    axes.set_aspect("equal" if square else "auto")
-    _label(axes, matrix, sides)
-    if not len(matrix.weights):
-        axes.text(0.5, 0.5, "no connections", ha="center", va="center", transform=axes.transAxes)
-        return figure, axes
-    norm, colours = _norm(matrix), _colours(style.cmap)
-    _colour_bar(figure, axes, ScalarMappable(norm, colours), matrix, style.quantity)
-    # Lay everything out once: then it is known how many pixels the matrix has. Of more cells, some would not be drawn.
-    figure.draw_without_rendering()
+    percentiles = style.vmin_percentile, style.vmax_percentile
+    made = scale(matrix.weights, style.cmap, style.log, percentiles, style.quantity) if len(matrix.weights) else None
+    bar = f"{style.quantity}{', log scale' if made and made.logarithmic else ''} (white: none)"
+    numbers = [number(tick) for tick in made.ticks] if made else []
+    ruler = Ruler()
+    request = Request(
+        rows, columns, matrix.shape, (partial(_weigh, matrix, 0), partial(_weigh, matrix, 1)),
+        style.figsize, style.dpi, style.title, bar, numbers,
+    )  # fmt: skip
+    page = lay_out(request, ruler)
+    figure = Figure(figsize=page.size, dpi=style.dpi)
     figure.set_layout_engine("none")
-    box = axes.get_window_extent()
-    axes.imshow(
-        reduce(matrix, max(1, int(box.height)), max(1, int(box.width))),
-        cmap=colours,
-        norm=norm,
-        interpolation="nearest",
-        aspect=axes.get_aspect(),
-        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
-    )
-    return figure, axes
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes(page.part(page.matrix))
+    axes.set(xlim=(-0.5, max(matrix.shape[1], 1) - 0.5), ylim=(max(matrix.shape[0], 1) - 0.5, -0.5))
+    facts: dict[str, Any] = {"matrix": list(matrix.shape), "connections": len(matrix.weights)}
+    if made is None:
+        axes.text(0.5, 0.5, "no connections", ha="center", va="center", transform=axes.transAxes, fontsize=page.font)
+    else:
+        facts |= _fill(axes, matrix, made, page, style)
+        draw_bar(figure, page, made)
+    facts["boundaries"] = draw_lines(axes, request, page, style.linewidth_scale)
+    draw_beside(figure, axes, matrix.shape, page)
+    facts["labels"] = {
+        name: {"written": labels.written, "of": labels.of, "what": text.what if labels.kind == "cells" else "types"}
+        for name, text, labels in (("rows", rows, page.rows), ("columns", columns, page.columns))
+        if labels.kind != "numbers"
+    }
+    return Drawn(figure, axes, facts, [*(made.notes if made else []), *_notes(rows, columns, page, ruler)])
 
 
-def _sides(rows: int, columns: int, figsize: tuple[float, float] | None) -> tuple[float, float]:
-    """Height and width of the matrix in inches: square cells, unless it is too long or too small for them."""
-    if figsize is not None:
-        return max(1.0, figsize[1] - _BESIDE), max(1.0, figsize[0] - _BESIDE)
-    longest = max(rows, columns, 1)
-    longer = min(_LONG_SIDE, max(_SHORT_SIDE, _CELL * longest))
-    return max(_SHORT_SIDE, longer * rows / longest), max(_SHORT_SIDE, longer * columns / longest)
-
-
-def _fitted(matrix: LabelledMatrix, sides: tuple[float, float]) -> tuple[float, float]:
-    """Width and height of a picture in inches: the matrix, and what stands beside it."""
-    height, width = sides
-    left = _written(matrix.pre, _type_size(len(matrix.pre), height))
-    bottom = _written(matrix.post, _type_size(len(matrix.post), width))
-    return width + left + _BESIDE, height + bottom + _BESIDE / 2
-
-
-def _written(ids: np.ndarray[Any, Any], size: float) -> float:
-    """Room for the longest ID, in inches: a character is about 0.64 of its type's size wide."""
-    return 0.64 / 72 * size * max(map(len, map(str, ids.tolist()))) if size and len(ids) else 0.0
-
-
-def _type_size(neurons: int, side: float) -> float:
-    """Type for the IDs of so many neurons along so many inches, in points; 0 where it would be too small."""
-    size = min(_LARGEST, 0.9 * 72 * side / max(neurons, 1))
-    return size if size >= _SMALLEST else 0.0
-
-
-def _norm(matrix: LabelledMatrix) -> Normalize:
-    from matplotlib.colors import LogNorm, Normalize
-
-    low, high = float(matrix.weights.min()), float(matrix.weights.max())
-    if low > 0 and high / low > _SPREAD:
-        return LogNorm(low, high)
-    # The scale starts at the weakest connection there can be: none is white, and no colour of the scale.
-    low = min(low, 1.0)
-    return Normalize(low, high if high > low else low + 1)
-
-
-def _colours(name: str) -> Colormap:
+def _weigh(matrix: LabelledMatrix, axis: int, blocks: Sequence[tuple[str, int, int]]) -> list[float]:
+    """Sum of the magnitudes in each block of rows (axis 0) or columns (axis 1)."""
     import numpy as np
-    from matplotlib import colormaps
-    from matplotlib.colors import ListedColormap
 
-    return ListedColormap(colormaps[name](np.linspace(*_COLOURS, 256)), name).with_extremes(bad="white")
-
-
-def _colour_bar(figure: Figure, axes: Axes, scale: Any, matrix: LabelledMatrix, quantity: str) -> None:
-    """Numbers as people read them: 1, 2, 5, 10, and not powers of ten."""
-    from matplotlib.colors import LogNorm
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-
-    bar = figure.colorbar(scale, ax=axes, shrink=0.8, pad=0.02)
-    spread = isinstance(scale.norm, LogNorm)
-    whole = matrix.weights.dtype.kind == "i"
-    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if spread else MaxNLocator(6, integer=whole))
-    bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    bar.ax.tick_params(labelsize=_LARGEST)
-    bar.set_label(f"{quantity}{', log scale' if spread else ''} (white: none)", fontsize=_LARGEST)
+    magnitudes = np.abs(matrix.weights).astype(np.float64)
+    edges = np.array([block[1:] for block in blocks])
+    if axis == 0:
+        edges = matrix.indptr[edges]
+    else:
+        magnitudes = np.bincount(matrix.indices, weights=magnitudes, minlength=matrix.shape[1])
+    running = np.concatenate(([0.0], np.cumsum(magnitudes)))
+    return list((running[edges[:, 1]] - running[edges[:, 0]]).tolist())
 
 
-def _label(axes: Axes, matrix: LabelledMatrix, sides: tuple[float, float]) -> None:
-    from matplotlib.ticker import MaxNLocator
+def _fill(axes: Axes, matrix: LabelledMatrix, made: Scale, page: Page, style: Style) -> dict[str, Any]:
+    """Put the matrix into its place, with no more cells than that has pixels, and say so."""
+    height, width = round(page.matrix[3] * style.dpi), round(page.matrix[2] * style.dpi)
+    image = reduce(matrix, height, width)
+    rows, columns = matrix.shape
+    axes.imshow(
+        _to_pixels(_to_pixels(image, height, 0), width, 1),
+        cmap=made.colours, norm=made.norm, interpolation="nearest", aspect="auto", zorder=2,
+        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
+    )  # fmt: skip
+    facts: dict[str, Any] = {"colour_scale": made.facts}
+    if image.shape != matrix.shape:
+        rule = "maximum per pixel" if made.facts["vmin"] >= 0 else "strongest per pixel"
+        facts |= {"reduced_to": list(image.shape), "reduction": rule}
+    return facts
 
-    for axis, ids, side, name in (
-        (axes.yaxis, matrix.pre, sides[0], "presynaptic"),
-        (axes.xaxis, matrix.post, sides[1], "postsynaptic"),
-    ):
-        size = _type_size(len(ids), side)
-        axis.set_label_text(f"{name} (n = {len(ids):,}{'' if size else ', in order of ID'})", fontsize=_LARGEST)
-        if size:
-            names = [str(neuron) for neuron in ids.tolist()]
-            turned = 90 if axis is axes.xaxis else 0
-            # A dollar sign in an ID is no formula.
-            axis.set_ticks(range(len(ids)), names, fontsize=size, rotation=turned, parse_math=False)
-        else:
-            axis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
-            axis.set_tick_params(labelsize=_LARGEST)
-    axes.tick_params(length=2)
+
+def _to_pixels(image: np.ndarray[Any, Any], pixels: int, axis: int) -> np.ndarray[Any, Any]:
+    """Repeat cells along an axis where they are not all of the same number of pixels.
+
+    Where they are, matplotlib does this exactly; otherwise it puts some edges a pixel beside where they belong.
+    """
+    import numpy as np
+
+    cells = image.shape[axis]
+    return image.take((2 * np.arange(pixels) + 1) * cells // (2 * pixels), axis) if pixels % max(cells, 1) else image
+
+
+def _notes(rows: AxisText, columns: AxisText, page: Page, ruler: Ruler) -> list[str]:
+    """What the user is told about labels, once where it holds for both axes."""
+    notes = [f"both axes: {note}" for note in page.rows.notes if note in page.columns.notes]
+    for text, labels, other in ((rows, page.rows, page.columns), (columns, page.columns, page.rows)):
+        notes += [f"{text.name} axis: {note}" for note in labels.notes if note not in other.notes]
+    if ruler.missing:
+        letters = ", ".join(sorted(ruler.missing)[:10])
+        notes.append(f"the picture's font lacks some letters, which become boxes in PNG and PDF: {letters}")
+    return notes
 
 
 def save(figure: Figure, path: Path, destination: str, metadata: dict[str, str]) -> None:
@@ -273,6 +305,8 @@ def save(figure: Figure, path: Path, destination: str, metadata: dict[str, str])
     CrantError
         Where the file cannot be written.
     """
+    import warnings
+
     import matplotlib as mpl
 
     suffix = destination.lower().rsplit(".", 1)[-1]
@@ -281,9 +315,14 @@ def save(figure: Figure, path: Path, destination: str, metadata: dict[str, str])
         "pdf": {"Keywords": metadata[KEY], "Creator": "crantcli", "Producer": "crantcli", "CreationDate": None},
         "svg": {"Description": metadata[KEY], "Creator": "crantcli", "Date": None},
     }[suffix]
+    # Text stays text in SVG and PDF, and SVG ids do not change from run to run.
+    settings: Any = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "crantcli", **_PLAIN}
+    # More effort makes a PNG of many small cells no smaller.
+    effort: Any = {"pil_kwargs": {"compress_level": 3}} if suffix == "png" else {}
     try:
-        # Text stays text in SVG and PDF, and SVG ids do not change from run to run.
-        with mpl.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "crantcli"}):
-            figure.savefig(path, format=suffix, metadata=told)
+        with mpl.rc_context(settings), warnings.catch_warnings():
+            # `draw` has noted letters that the font lacks.
+            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+            figure.savefig(path, format=suffix, metadata=told, dpi="figure", facecolor="white", **effort)
     except OSError as error:
         raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
