@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 #: Triangles, and cones, that one thread works on in one go.
-_TRIANGLES, _CONES = 8_192, 32_768
+_TRIANGLES, _CONES = 4_096, 8_192
 
 
 def assemble(bodies: Sequence[Array], owners: Sequence[int], meshes: int, threads: int | None) -> dict[str, Any]:
@@ -99,7 +99,8 @@ def _assemble(
     inner = lattice.inner_points(cells)
     cell_mask = codes[cells]
     codes[cells] = ~np.arange(len(cells), dtype=np.int32)
-    seen, turned = _see(lattice, triangles, triangle, cell, threads)
+    touched_cell = np.repeat(np.arange(len(cells)), np.diff(entry_starts[cell_starts], append=len(cell)))
+    seen, turned = _see(lattice.cell, triangles, triangle, inner, touched_cell, threads)
     return {
         "lattice": lattice,
         "codes": codes,
@@ -127,8 +128,10 @@ def _starts(*columns: Array) -> Array:
     return np.flatnonzero(new)
 
 
-def _see(lattice: Lattice, triangles: Array, triangle: Array, cell: Array, threads: int | None) -> tuple[Array, Array]:
-    """`cones` of pairs of a triangle and a cell."""
+def _see(
+    unit: float, triangles: Array, triangle: Array, inner: Array, cell: Array, threads: int | None
+) -> tuple[Array, Array]:
+    """`cones` of pairs of a triangle and a touched cell."""
     import numpy as np
 
     seen = np.empty((len(cell), 13), dtype=np.float32)
@@ -136,7 +139,7 @@ def _see(lattice: Lattice, triangles: Array, triangle: Array, cell: Array, threa
 
     def look(start: int) -> None:
         part = slice(start, start + _CONES)
-        seen[part], turned[part] = cones(triangles[triangle[part]], lattice.inner_points(cell[part]), lattice.cell)
+        seen[part], turned[part] = cones(triangles[triangle[part]], inner[cell[part]], unit)
 
     spread(look, range(0, len(cell), _CONES), threads)
     return seen, turned

@@ -90,18 +90,25 @@ def without_pairs(faces: Array) -> Array:
 
 
 def connected(faces: Array) -> Array:
-    """Which faces hang together by edges: a number from 0 for each face, shape (m,)."""
+    """Which faces hang together by edges: for each face the lowest row among its likes; int64, shape (m,)."""
     import numpy as np
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
 
+    # SciPy's connected components take as long to import as all else takes.
     ends = edges(faces)
-    order = np.lexsort(ends.T)
-    same = (ends[order[1:]] == ends[order[:-1]]).all(axis=1)
+    key = ends[:, 0] * (ends.max() + 1) + ends[:, 1]
+    order = np.argsort(key)
+    same = key[order[1:]] == key[order[:-1]]
     face = order % len(faces)
-    links = (np.ones(int(same.sum()), dtype=bool), (face[:-1][same], face[1:][same]))
-    _, labels = connected_components(coo_array(links, shape=(len(faces), len(faces))), directed=False)
-    return np.asarray(labels, dtype=np.int64)
+    one, other = face[:-1][same], face[1:][same]
+    label = np.arange(len(faces))
+    while len(one):
+        # Each root takes the lowest root that it is linked with; then all look up their roots' roots.
+        np.minimum.at(label, np.maximum(label[one], label[other]), np.minimum(label[one], label[other]))
+        while (label[label] != label).any():
+            label = label[label]
+        apart = label[one] != label[other]
+        one, other = one[apart], other[apart]
+    return label
 
 
 def solids(surface: Surface, containment: Containment) -> list[Array]:
@@ -114,6 +121,7 @@ def solids(surface: Surface, containment: Containment) -> list[Array]:
     Parameters
     ----------
     surface : Surface
+        Closed, and welded.
     containment : callable
         Tells which of some bodies contain points; see `Containment`.
 
@@ -124,15 +132,14 @@ def solids(surface: Surface, containment: Containment) -> list[Array]:
     """
     import numpy as np
 
-    welded = weld(surface)
-    faces = without_pairs(welded.faces)
+    vertices, faces = surface.vertices, without_pairs(surface.faces)
     if not len(faces):
         return []
     labels = connected(faces)
     order = np.argsort(labels, kind="stable")
     bodies = np.split(faces[order], np.flatnonzero(np.diff(labels[order])) + 1)
-    groups = [bodies] if len(bodies) == 1 else _with_hollows(welded.vertices, bodies, containment)
-    return [_triangles(welded.vertices, np.concatenate(group)) for group in groups]
+    groups = [bodies] if len(bodies) == 1 else _with_hollows(vertices, bodies, containment)
+    return [_triangles(vertices, np.concatenate(group)) for group in groups]
 
 
 def _triangles(vertices: Array, faces: Array) -> Array:

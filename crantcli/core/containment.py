@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: Points that one thread looks at in one go: what it needs for them stays in the processor's cache.
 _BLOCK = 16_384
 
+#: Up to so many pairs of a point and a triangle are compared one by one.
+_FEW = 20_000_000
+
 #: Largest coordinate of a vertex. Any larger point is outside, so that rounding integers beyond 2^53 does no harm.
 _LARGEST = 2.0**50
 
@@ -154,14 +157,11 @@ class MeshIndex:
         DataError
             Where a surface is not closed, a vertex is not finite or beyond 2^50, or a face has no such vertex.
         """
-        bodies, owners, number = [], [], 0
-        for number, mesh in enumerate(meshes, start=1):
-            for surface in [mesh] if isinstance(mesh, Surface) else mesh:
-                checked = _checked(surface, number - 1)
-                found = solids(checked, _containment)
-                bodies += found
-                owners += [number - 1] * len(found)
-        return cls(number, **assemble(bodies, owners, number, threads))
+        listed = [[mesh] if isinstance(mesh, Surface) else mesh for mesh in meshes]
+        surfaces = [(number, surface) for number, mesh in enumerate(listed) for surface in mesh]
+        found = spread(lambda item: solids(_checked(item[1], item[0]), _containment), surfaces, threads)
+        owners = [number for (number, _), bodies in zip(surfaces, found, strict=True) for _ in bodies]
+        return cls(len(listed), **assemble([body for bodies in found for body in bodies], owners, len(listed), threads))
 
     def contains(self, points: Array, threads: int | None = None) -> Membership:
         """Tell which meshes contain each of many points.
@@ -288,6 +288,7 @@ def _check_points(points: Array) -> None:
 
 
 def _checked(surface: Surface, number: int) -> Surface:
+    """The surface with its vertices welded, if it has an inside."""
     import numpy as np
 
     faces = np.asarray(surface.faces)
@@ -305,6 +306,26 @@ def _containment(bodies: list[Array], points: Array) -> Array:
     """Which of some bodies, given by their triangles, contain points; bool, shape (points, bodies)."""
     import numpy as np
 
+    if len(points) * sum(map(len, bodies)) <= _FEW:
+        return np.stack([_below_odd(body, points) for body in bodies], axis=1)
     index = MeshIndex(len(bodies), **assemble(bodies, range(len(bodies)), len(bodies), None))
     found = index.contains(points)
     return np.stack([found.inside(body) for body in range(len(bodies))], axis=1)
+
+
+def _below_odd(triangles: Array, points: Array) -> Array:
+    """Whether points lie below an odd number of triangles: for few points, quicker than an index."""
+    import numpy as np
+
+    low, high = triangles[:, :, :2].min(axis=1), triangles[:, :, :2].max(axis=1)
+    boxed = np.ones((len(points), len(triangles)), dtype=bool)
+    for axis in (0, 1):
+        boxed &= (low[:, axis] <= points[:, axis, None]) & (points[:, axis, None] <= high[:, axis])
+    point, triangle = np.nonzero(boxed)
+    corners, p = triangles[triangle], points[point]
+    flat, above = corners * (1.0, 1.0, 0.0), np.array((0.0, 0.0, 1.0))
+    # The side of a vertical plane through an edge, seen from above: 1 is to the right.
+    turns = [side(flat[:, edge], flat[:, (edge + 1) % 3], flat[:, edge] + above, p * (1, 1, 0)) for edge in range(3)]
+    over = (turns[0] == turns[1]) & (turns[1] == turns[2]) & (turns[0] != 0)
+    lower = side(corners[:, 0], corners[:, 1], corners[:, 2], p) == turns[0]
+    return np.bincount(point[over & lower], minlength=len(points)) % 2 == 1

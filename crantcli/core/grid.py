@@ -28,6 +28,10 @@ ATTEMPTS = len(_INNER)
 #: Bounds of the number of cells: enough for a few large triangles, and not more than 64 MB.
 _FEWEST, _MOST = 2**17, 2**24
 
+#: Edge length of a cell: so many times the root of the median triangle's area. Smaller cells hold fewer triangles and
+#: make a quicker look-up and a slower build.
+_COARSENESS = 1.4
+
 #: Candidates, pairs of a triangle and a cell, that are looked at in one go.
 _AT_ONCE = 400_000
 
@@ -67,8 +71,8 @@ class Lattice:
 
         low, high = triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))
         extent = high - low
-        normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
-        area = float(np.median(np.linalg.norm(normals, axis=1))) / 2
+        normals = _product((triangles[:, 1] - triangles[:, 0]).T, (triangles[:, 2] - triangles[:, 0]).T)
+        area = float(np.median(np.sqrt((normals**2).sum(axis=0)))) / 2 * _COARSENESS**2
         volume = float(np.prod(np.maximum(extent, extent.max() / 1000)))
         wanted = volume / max(area, (volume / _MOST) ** (2 / 3)) ** 1.5
         cell = (volume / min(max(wanted, _FEWEST), _MOST)) ** (1 / 3)
@@ -85,6 +89,15 @@ class Lattice:
 
         places = np.unravel_index(cells, self.shape)
         return np.stack([self.inner[axis][places[axis]] for axis in range(3)], axis=1)
+
+
+def extremes(corners: Array) -> tuple[Array, Array]:
+    """Lowest and highest coordinates of triangles, shape (n, 3 corners, axes)."""
+    import numpy as np
+
+    first, second, third = corners[:, 0], corners[:, 1], corners[:, 2]
+    low = np.minimum(np.minimum(first, second), third)
+    return low, np.maximum(np.maximum(first, second), third)
 
 
 def expanded(counts: Array) -> tuple[Array, Array]:
@@ -125,16 +138,17 @@ def touched(lattice: Lattice, triangles: Array) -> tuple[Array, Array]:
     # In cells, the axis along which the triangle's normal is longest last: over a column of cells along it the triangle
     # is no steeper than 45 degrees.
     local = (triangles - lattice.origin) / lattice.cell
-    normals = np.cross(local[:, 1] - local[:, 0], local[:, 2] - local[:, 0])
-    axis = np.argmax(np.abs(normals), axis=1)
+    normals = _product((local[:, 1] - local[:, 0]).T, (local[:, 2] - local[:, 0]).T)
+    axis = np.argmax(np.abs(normals), axis=0)
     cells, owners = [], []
     for last in range(3):
         rows = np.flatnonzero(axis == last)
         order = [(last + 1) % 3, (last + 2) % 3, last]
         size = np.array(lattice.shape)[order]
         corners = np.ascontiguousarray(local[rows][:, :, order])
-        low = np.clip(np.floor(corners.min(axis=1) - lattice.slack), 0, size - 1).astype(np.int64)
-        high = np.clip(np.floor(corners.max(axis=1) + lattice.slack), 0, size - 1).astype(np.int64)
+        least, most = extremes(corners)
+        low = np.clip(np.floor(least - lattice.slack), 0, size - 1).astype(np.int64)
+        high = np.clip(np.floor(most + lattice.slack), 0, size - 1).astype(np.int64)
         counts = (high - low + 1)[:, 0] * (high - low + 1)[:, 1]
         for part in chunks(counts):
             found = _in_columns(corners[part], low[part], high[part], counts[part], lattice.slack)
@@ -151,26 +165,27 @@ def _in_columns(corners: Array, low: Array, high: Array, counts: Array, slack: f
     item, number = expanded(counts)
     wide = (high - low + 1)[:, 1]
     u, v = low[item, 0] + number // wide[item], low[item, 1] + number % wide[item]
-    a, edges_u, edges_v = corners[:, 0], np.diff(corners[:, [0, 1, 2, 0], 0]), np.diff(corners[:, [0, 1, 2, 0], 1])
-    span = corners[:, 1:] - a[:, None]
-    normal = np.cross(span[:, 0], span[:, 1])
-    longest = np.abs(span).sum(axis=2).max(axis=1)
+    a, b, c = corners[:, 0].T, corners[:, 1].T, corners[:, 2].T
+    normal = _product(b - a, c - a)
+    longest = np.maximum(np.abs(b - a).sum(axis=0), np.abs(c - a).sum(axis=0))
     # Of a needle, neither side nor slope is known well enough: all cells of its bounds.
-    needle = np.abs(normal[:, 2]) < 1e-6 * longest**2
+    needle = np.abs(normal[2]) < 1e-6 * longest**2
     half = 0.5 + slack
     touches = np.ones(len(item), dtype=bool)
-    turn = np.sign(normal[:, 2])
-    for edge in range(3):
-        du, dv = (turn * edges_u[:, edge])[item], (turn * edges_v[:, edge])[item]
-        away = du * (v + 0.5 - corners[item, edge, 1]) - dv * (u + 0.5 - corners[item, edge, 0])
-        touches &= away + (np.abs(du) + np.abs(dv)) * half >= 0
+    turn = np.sign(normal[2])
+    for p, q in ((a, b), (b, c), (c, a)):
+        # How far the middle of the column lies to the left of an edge, at most: du v - dv u + constant.
+        du, dv = turn * (q[0] - p[0]), turn * (q[1] - p[1])
+        constant = du * (0.5 - p[1]) - dv * (0.5 - p[0]) + (np.abs(du) + np.abs(dv)) * half
+        touches &= du[item] * v - dv[item] * u + constant[item] >= 0
     kept = np.flatnonzero(touches | needle[item])
     item, u, v = item[kept], u[kept], v[kept]
     with np.errstate(divide="ignore", invalid="ignore"):
-        slope_u, slope_v = -normal[:, 0] / normal[:, 2], -normal[:, 1] / normal[:, 2]
+        slope_u, slope_v = -normal[0] / normal[2], -normal[1] / normal[2]
     slope_u[needle] = slope_v[needle] = 0
     reach = np.where(needle, np.inf, (np.abs(slope_u) + np.abs(slope_v)) * half + slack)
-    middle = a[item, 2] + slope_u[item] * (u + 0.5 - a[item, 0]) + slope_v[item] * (v + 0.5 - a[item, 1])
+    constant = a[2] + slope_u * (0.5 - a[0]) + slope_v * (0.5 - a[1])
+    middle = constant[item] + slope_u[item] * u + slope_v[item] * v
     first = np.maximum(np.floor(middle - reach[item] - slack), low[item, 2]).astype(np.int64)
     last = np.minimum(np.floor(middle + reach[item] + slack), high[item, 2]).astype(np.int64)
     again, above = expanded(np.maximum(last - first + 1, 0))
@@ -196,9 +211,10 @@ def crossings(lattice: Lattice, triangles: Array) -> tuple[Array, Array]:
     import numpy as np
 
     bounds = []
+    least, most = extremes(triangles)
     for axis in (0, 1):
-        low = np.searchsorted(lattice.inner[axis], triangles[:, :, axis].min(axis=1))
-        bounds.append((low, np.searchsorted(lattice.inner[axis], triangles[:, :, axis].max(axis=1), side="right")))
+        low = np.searchsorted(lattice.inner[axis], least[:, axis])
+        bounds.append((low, np.searchsorted(lattice.inner[axis], most[:, axis], side="right")))
     wide = bounds[1][1] - bounds[1][0]
     counts = (bounds[0][1] - bounds[0][0]) * wide
     found = []
@@ -253,11 +269,12 @@ def _first_above(lattice: Lattice, triangles: Array, i: Array, j: Array, turn: A
     import numpy as np
 
     a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
-    normal = np.cross(b - a, c - a)
+    normal = _product((b - a).T, (c - a).T)
     x, y, z = lattice.inner[0][i], lattice.inner[1][j], lattice.inner[2]
     with np.errstate(divide="ignore", invalid="ignore"):
-        height = a[:, 2] - (normal[:, 0] * (x - a[:, 0]) + normal[:, 1] * (y - a[:, 1])) / normal[:, 2]
-    height = np.clip(np.nan_to_num(height), triangles[:, :, 2].min(axis=1), triangles[:, :, 2].max(axis=1))
+        height = a[:, 2] - (normal[0] * (x - a[:, 0]) + normal[1] * (y - a[:, 1])) / normal[2]
+    least, most = extremes(triangles)
+    height = np.clip(np.nan_to_num(height), least[:, 2], most[:, 2])
     above = np.searchsorted(z, height, side="right")
     # The height was rounded; the last word is with the exact test.
     rows = np.arange(len(above))
