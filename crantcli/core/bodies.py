@@ -114,9 +114,10 @@ def connected(faces: Array) -> Array:
 def solids(surface: Surface, containment: Containment) -> list[Array]:
     """The bodies of a closed mesh, each by the triangles that bound it.
 
-    Faces that hang together by edges bound a body: what lies within an odd number of its layers. A body whose vertices
-    all lie in another one is a hollow in it, a body within a hollow is solid again, and so on, whichever way the faces
-    wind. The mesh is the union of its bodies less their hollows; bodies that overlap in part do not cancel.
+    Faces that hang together by edges bound a body: what a ray leaves through an odd number of them. A body whose
+    vertices all lie in another one is a hollow in it, a body within a hollow is solid again, and so on, whichever way
+    the faces wind. The mesh is the union of its bodies less their hollows: where bodies overlap in part, they do not
+    cancel each other.
 
     Parameters
     ----------
@@ -176,21 +177,23 @@ def _boxed(vertices: Array, bodies: Sequence[Array]) -> Array:
 
 
 def _within(vertices: Array, bodies: Sequence[Array], boxed: Array, containment: Containment) -> Array:
-    """Whether each body (row) lies in each other one (column), as far as its vertices tell; bool."""
+    """Whether each body (row) lies in each other one (column), as far as vertices and middles of edges tell; bool."""
     import numpy as np
 
     within = np.zeros_like(boxed)
     inner, outer = np.flatnonzero(boxed.any(axis=1)), np.flatnonzero(boxed.any(axis=0))
     corners = [_triangles(vertices, bodies[body]) for body in outer]
     own = [np.unique(bodies[body]) for body in inner]
-    points = vertices[np.concatenate(own)]
-    # A vertex on the other's surface is in it or not by the side to which it is shifted: ask for both.
-    one, other = containment(corners, points), containment([-triangles for triangles in corners], -points)
-    ends = np.cumsum([len(rows) for rows in own])
-    for body, rows, end in zip(inner, own, ends, strict=True):
+    middles = [vertices[edges(bodies[body])].mean(axis=1) for body in inner]
+    points = [np.concatenate([vertices[rows], more]) for rows, more in zip(own, middles, strict=True)]
+    # A point on the other's surface is in it or not by the side to which it is shifted: ask for both.
+    every = np.concatenate(points)
+    one, other = containment(corners, every), containment([-triangles for triangles in corners], -every)
+    ends = np.cumsum([len(part) for part in points])
+    for body, rows, part, end in zip(inner, own, points, ends, strict=True):
+        sure, possible = (one & other)[end - len(part) : end], (one | other)[end - len(part) : end]
         for column, around in enumerate(outer):
             if boxed[body, around]:
-                free = end - len(rows) + np.flatnonzero(~np.isin(rows, bodies[around]))
-                sure, possible = one[free, column] & other[free, column], one[free, column] | other[free, column]
-                within[body, around] = bool(sure.any() and possible.all())
+                free = np.flatnonzero(~np.isin(rows, bodies[around]))  # a vertex of both tells nothing
+                within[body, around] = bool(possible[free, column].all() and sure[:, column].any())
     return within

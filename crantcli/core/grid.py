@@ -26,7 +26,7 @@ _INNER = ((0.5377, 0.4713, 0.5129), (0.4391, 0.5527, 0.5893), (0.5639, 0.5171, 0
 ATTEMPTS = len(_INNER)
 
 #: Bounds of the number of cells: enough for a few large triangles, and not more than 64 MB.
-_FEWEST, _MOST = 2**17, 2**24
+_FEWEST, _MOST = 2**15, 2**24
 
 #: Edge length of a cell: so many times the root of the median triangle's area. Smaller cells hold fewer triangles and
 #: make a quicker look-up and a slower build.
