@@ -145,6 +145,4 @@ def _crosses(origin: Vector, direction: Vector, face: list[Vector]) -> bool | No
 
 
 def _det(u: Vector, v: Vector, w: Vector) -> int:
-    return (
-        u[0] * (v[1] * w[2] - v[2] * w[1]) - u[1] * (v[0] * w[2] - v[2] * w[0]) + u[2] * (v[0] * w[1] - v[1] * w[0])
-    )
+    return u[0] * (v[1] * w[2] - v[2] * w[1]) - u[1] * (v[0] * w[2] - v[2] * w[0]) + u[2] * (v[0] * w[1] - v[1] * w[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.grid import ATTEMPTS, InPlaneError, Lattice, cones, crossings, touched
@@ -146,7 +147,13 @@ def _see(
 
 
 def _fill(
-    lattice: Lattice, triangles: Array, body: Array, mesh: Array, entry_cell: Array, entry_body: Array, threads: int | None
+    lattice: Lattice,
+    triangles: Array,
+    body: Array,
+    mesh: Array,
+    entry_cell: Array,
+    entry_body: Array,
+    threads: int | None,
 ) -> tuple[Array, list[int], Array]:
     """Find the cells that lie in bodies as a whole, and which inner points of touched cells lie in theirs.
 
@@ -200,7 +207,7 @@ def _lines(lattice: Lattice, triangles: Array, firsts: Array, threads: int | Non
     triangle = np.concatenate([item + start for (_, item), start in zip(found, starts, strict=True)])
     order = np.argsort(triangle, kind="stable")
     ends = np.searchsorted(triangle[order], firsts)
-    return [places[:, order[a:b]] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [places[:, order[a:b]] for a, b in pairwise(ends.tolist())]
 
 
 def _between(places: Array, low: Array, size: tuple[int, ...]) -> Array:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.predicates import collinear
+from crantcli.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+
+#: Largest coordinate of a vertex. Any larger point is outside, so that rounding integers beyond 2^53 does no harm.
+LARGEST = 2.0**50
 
 #: Takes the triangles of some bodies, each (n, 3, 3), and points, (m, 3); returns bool, shape (m, bodies).
 Containment = Callable[[list["Array"], "Array"], "Array"]
@@ -34,11 +38,19 @@ class Surface:
 
 
 def weld(surface: Surface) -> Surface:
-    """The surface with vertices at one place made one, in the order of their coordinates, and unused ones left out."""
+    """The surface with vertices at one place made one, in the order of their coordinates, and unused ones left out.
+
+    Raises
+    ------
+    DataError
+        Where a face has a vertex that is not there.
+    """
     import numpy as np
 
     vertices = np.ascontiguousarray(surface.vertices, dtype=np.float64) + 0.0  # -0.0 is 0.0
     faces = np.asarray(surface.faces, dtype=np.int64).reshape(-1, 3)
+    if len(faces) and not (faces.min() >= 0 and faces.max() < len(vertices)):
+        raise DataError("a face has a vertex that is not there")
     used = np.zeros(len(vertices), dtype=bool)
     used[faces] = True
     rows = np.flatnonzero(used)
@@ -50,14 +62,32 @@ def weld(surface: Surface) -> Surface:
     return Surface(vertices[order[new]], number[faces])
 
 
+def fault(surface: Surface) -> str | None:
+    """What keeps a surface from having an inside, for a message; None if nothing does. Its vertices must be welded."""
+    import numpy as np
+
+    vertices, faces = surface.vertices, surface.faces
+    if not (np.abs(vertices) < LARGEST).all():
+        return f"a vertex is not a finite number below {LARGEST:.3g}"
+    rims = open_edges(faces)
+    if len(rims):
+        x, y, z = vertices[rims[0]].mean(axis=0).round(1).tolist()
+        return f"is not closed: {len(rims):,} open {'edge' if len(rims) == 1 else 'edges'}, one at {x:g}, {y:g}, {z:g}"
+    if not len(without_pairs(faces)):
+        return "has no faces that enclose anything"
+    return None
+
+
 def proper_faces(faces: Array) -> Array:
     """The faces with three different vertices."""
+    import numpy as np
+
     a, b, c = faces.T
-    return faces[(a != b) & (b != c) & (c != a)]
+    return np.asarray(faces[(a != b) & (b != c) & (c != a)])
 
 
 def edges(faces: Array) -> Array:
-    """The three edges of each face, lower vertex first, shape (3 m, 2): the first edges of all faces, then the others."""
+    """The three edges of each face, lower vertex first, shape (3 m, 2): all faces' first edges, then the others."""
     import numpy as np
 
     return np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
@@ -86,7 +116,7 @@ def without_pairs(faces: Array) -> Array:
     starts[1:] = (ordered[order[1:]] != ordered[order[:-1]]).any(axis=1)
     starts_at = np.flatnonzero(starts)
     counts = np.diff(starts_at, append=len(order))
-    return faces[np.sort(order[starts_at[counts % 2 == 1]])]
+    return np.asarray(faces[np.sort(order[starts_at[counts % 2 == 1]])])
 
 
 def connected(faces: Array) -> Array:
@@ -157,11 +187,12 @@ def _with_hollows(vertices: Array, bodies: Sequence[Array], containment: Contain
     if within.any():
         within = _within(vertices, bodies, within, containment)
     depth = within.sum(axis=1)
-    groups: dict[int, list[Array]] = {int(body): [bodies[body]] for body in np.flatnonzero(depth % 2 == 0)}
-    for body in np.flatnonzero(depth % 2 == 1):
-        around = np.flatnonzero(within[body] & (depth == depth[body] - 1))
-        # Where bodies overlap and none is the next one around, the others fill the hollow anyway.
-        groups.setdefault(int(around[0]) if len(around) else int(body), []).append(bodies[body])
+    groups = {body: [bodies[body]] for body in range(len(bodies)) if depth[body] % 2 == 0}
+    for body in range(len(bodies)):
+        if depth[body] % 2:
+            around = np.flatnonzero(within[body] & (depth == depth[body] - 1)).tolist()
+            # Where bodies overlap and none is the next one around, the others fill the hollow anyway.
+            groups.setdefault(around[0] if around else body, []).append(bodies[body])
     return list(groups.values())
 
 
@@ -181,7 +212,7 @@ def _within(vertices: Array, bodies: Sequence[Array], boxed: Array, containment:
     import numpy as np
 
     within = np.zeros_like(boxed)
-    inner, outer = np.flatnonzero(boxed.any(axis=1)), np.flatnonzero(boxed.any(axis=0))
+    inner, outer = (np.flatnonzero(boxed.any(axis=axis)).tolist() for axis in (1, 0))
     corners = [_triangles(vertices, bodies[body]) for body in outer]
     own = [np.unique(bodies[body]) for body in inner]
     middles = [vertices[edges(bodies[body])].mean(axis=1) for body in inner]

@@ -1,19 +1,20 @@
 """Which closed meshes contain a point, for any number of meshes and millions of points at once.
 
-The answer is exact for the coordinates given, as numbers: no tolerance, no ray that may run through a vertex. A point on
-a surface counts as if it lay beside it by something infinitely small towards higher x (in a plane of constant x; else
-higher y, then z). A mesh thus owns one side of each face, and where two meshes share a face, a point on it lies in one
-of them. What is inside a mesh of several bodies is told in `crantcli.core.bodies.solids`.
+The answer is exact for the coordinates given, as numbers: no tolerance, no ray that may run through a vertex. A point
+on a surface counts as if it were moved towards higher x by something infinitely small, towards higher y by something
+infinitely smaller, and towards z by less again: a box holds the points with low <= x < high, and so for y and z. Where
+two meshes share a face, a point on it thus lies in one of them. What is inside a mesh of several bodies is told in
+`crantcli.core.bodies.solids`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.assembly import assemble
-from crantcli.core.bodies import Surface, open_edges, solids, weld
+from crantcli.core.bodies import Surface, fault, solids, weld
 from crantcli.core.grid import Lattice, expanded
 from crantcli.core.parallel import spread
 from crantcli.core.predicates import side
@@ -29,9 +30,6 @@ _BLOCK = 16_384
 
 #: Up to so many pairs of a point and a triangle are compared one by one.
 _FEW = 20_000_000
-
-#: Largest coordinate of a vertex. Any larger point is outside, so that rounding integers beyond 2^53 does no harm.
-_LARGEST = 2.0**50
 
 
 @dataclass(frozen=True)
@@ -61,11 +59,13 @@ class Membership:
 
         if not 0 <= mesh < self.meshes:
             raise IndexError(f"mesh {mesh} of {self.meshes}")
-        return (self.words[:, mesh // 64] & np.uint64(1 << mesh % 64)) != 0
+        return np.asarray((self.words[:, mesh // 64] & np.uint64(1 << mesh % 64)) != 0)
 
     def anywhere(self) -> Array:
         """Whether each point lies in any mesh; bool, shape (points,)."""
-        return (self.words != 0).any(axis=1)
+        import numpy as np
+
+        return np.asarray((self.words != 0).any(axis=1))
 
     def pairs(self) -> tuple[Array, Array]:
         """One entry per membership, by point, then mesh: points, int64, and meshes, int32."""
@@ -163,6 +163,26 @@ class MeshIndex:
         owners = [number for (number, _), bodies in zip(surfaces, found, strict=True) for _ in bodies]
         return cls(len(listed), **assemble([body for bodies in found for body in bodies], owners, len(listed), threads))
 
+    def arrays(self) -> dict[str, Array]:
+        """Everything as arrays, to be kept in a file; `from_arrays` takes them back."""
+        import numpy as np
+
+        found = {name.name: getattr(self, name.name) for name in fields(self) if name.name not in ("meshes", "lattice")}
+        lattice = {f"inner_{axis}": self.lattice.inner[number] for number, axis in enumerate("xyz")}
+        sizes = np.array([self.lattice.cell, self.lattice.slack])
+        counts = np.array([self.meshes, *self.lattice.shape])
+        return {**found, **lattice, "origin": self.lattice.origin, "sizes": sizes, "counts": counts}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> MeshIndex:
+        """The index that `arrays` took apart."""
+        found = dict(arrays)
+        inner = (found.pop("inner_x"), found.pop("inner_y"), found.pop("inner_z"))
+        cell, slack = found.pop("sizes").tolist()
+        meshes, *shape = found.pop("counts").tolist()
+        lattice = Lattice(found.pop("origin"), cell, tuple(shape), inner, slack)
+        return cls(meshes, lattice, **found)
+
     def contains(self, points: Array, threads: int | None = None) -> Membership:
         """Tell which meshes contain each of many points.
 
@@ -243,7 +263,7 @@ class MeshIndex:
         np.cumsum(crossed, out=total[1:])
         ends = np.cumsum(counts)
         odd = (total[ends] - total[ends - counts]) & 1
-        return self.entry_inside[entry] ^ odd.astype(bool)
+        return np.asarray(self.entry_inside[entry] ^ odd.astype(bool))
 
     def _crossed(self, cone: Array, point: Array, p: Array, inner: Array, near: Array) -> Array:
         """Whether triangles lie between their inner points and others."""
@@ -251,14 +271,15 @@ class MeshIndex:
 
         planes = self.cones.take(cone, axis=0)
         dx, dy, dz = (np.ascontiguousarray(near[:, axis]).take(point) for axis in range(3))
-        least = None
-        for plane in (0, 3, 6, 9):
+        least = np.negative(planes[:, 12])
+        for plane in (9, 0, 3, 6):
             value = planes[:, plane] * dx
             value += planes[:, plane + 1] * dy
             value += planes[:, plane + 2] * dz
             if plane == 9:
-                value -= planes[:, 12]
-            least = value if least is None else np.minimum(least, value, out=least)
+                least += value
+            else:
+                np.minimum(least, value, out=least)
         crossed = least > self.lattice.slack
         open_ = np.flatnonzero(~(crossed | (least < -self.lattice.slack)))
         if len(open_):
@@ -274,9 +295,9 @@ class MeshIndex:
         a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
         b, c = (np.where((number < 0)[:, None], *pair) for pair in ((c, b), (b, c)))
         crossed = np.ones(len(cone), dtype=bool)
-        for plane in ((inner, a, b), (inner, b, c), (inner, c, a), (a, b, c)):
+        for i, j, k in ((inner, a, b), (inner, b, c), (inner, c, a), (a, b, c)):
             rows = np.flatnonzero(crossed)
-            crossed[rows] = side(*(corner[rows] for corner in plane), p[rows]) > 0
+            crossed[rows] = side(i[rows], j[rows], k[rows], p[rows]) > 0
         return crossed
 
 
@@ -288,17 +309,10 @@ def _check_points(points: Array) -> None:
 
 
 def _checked(surface: Surface, number: int) -> Surface:
-    """The surface with its vertices welded, if it has an inside."""
-    import numpy as np
-
-    faces = np.asarray(surface.faces)
-    if len(faces) and not (0 <= faces.min() and faces.max() < len(surface.vertices)):
-        raise DataError(f"mesh {number}: a face names a vertex that is not there")
+    """The surface with its vertices welded, if it has an inside or is empty."""
     welded = weld(surface)
-    if not (np.abs(welded.vertices) < _LARGEST).all():
-        raise DataError(f"mesh {number}: a vertex is not finite, or beyond {_LARGEST:.0f}")
-    if unpaired := len(open_edges(welded.faces)):
-        raise DataError(f"mesh {number} is not closed: {unpaired:,} edges are open")
+    if len(welded.faces) and (what := fault(welded)):
+        raise DataError(f"mesh {number}: {what}")
     return welded
 
 
@@ -328,4 +342,4 @@ def _below_odd(triangles: Array, points: Array) -> Array:
     turns = [side(flat[:, edge], flat[:, (edge + 1) % 3], flat[:, edge] + above, p * (1, 1, 0)) for edge in range(3)]
     over = (turns[0] == turns[1]) & (turns[1] == turns[2]) & (turns[0] != 0)
     lower = side(corners[:, 0], corners[:, 1], corners[:, 2], p) == turns[0]
-    return np.bincount(point[over & lower], minlength=len(points)) % 2 == 1
+    return np.asarray(np.bincount(point[over & lower], minlength=len(points)) % 2 == 1)

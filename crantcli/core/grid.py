@@ -7,8 +7,7 @@ straight line to the inner point crosses an even number of these triangles.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -257,8 +256,8 @@ def _exact_turn(a: Array, b: Array, x: float, y: float) -> int:
     """Whether a vertical line lies left (1) or right (-1) of an edge, seen from above."""
     import numpy as np
 
-    flat = np.array([[a[0], a[1], 0.0], [b[0], b[1], 0.0], [a[0], a[1], 1.0], [x, y, 0.0]])[:, None]
-    found = -int(side(*flat, shifted=False)[0])
+    low, high, above, p = np.array([[[a[0], a[1], 0]], [[b[0], b[1], 0]], [[a[0], a[1], 1]], [[x, y, 0]]], dtype=float)
+    found = -int(side(low, high, above, p, shifted=False)[0])
     if found == 0 and (a[:2] != b[:2]).any():
         raise InPlaneError
     return found  # 0 for a vertical edge: its triangle is vertical and not crossed
@@ -288,7 +287,7 @@ def _first_above(lattice: Lattice, triangles: Array, i: Array, j: Array, turn: A
             step[found != wanted] = wanted
         above[rows] += step
         rows = rows[step != 0]
-    return above
+    return np.asarray(above)
 
 
 # ------------------------------------------------------------------------------- triangles seen from inner points
