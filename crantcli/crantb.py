@@ -13,3 +13,6 @@ VOXEL_SIZE_NM = (8.0, 8.0, 42.0)
 
 #: Root ID of everything that is not segmented.
 BACKGROUND_IDS = (0,)
+
+#: Neuropils that stand for several meshes, where there is no mesh of that name.
+NEUROPIL_UNIONS = {"nodulus_right": ("NOc_r", "NOm1_r", "NOm2_r", "NOs_r")}

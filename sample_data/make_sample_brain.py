@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from brain_annotations import annotate, annotate_twice, annotation_order, write_annotations
+from brain_meshes import write_meshes
 from brain_neurons import (
     EB,
     EB_COLUMNS,
@@ -314,7 +315,7 @@ def owned_sites(columns: Mapping[str, Ints], root_id: int) -> tuple[Ints, Ints]:
 
 
 def write_sample_brain(folder: Path) -> None:
-    """Write synapses.parquet, annotations.csv and annotations.parquet into `folder`."""
+    """Write synapses.parquet, annotations.csv, annotations.parquet and meshes/*.ply into `folder`."""
     rng = np.random.default_rng(SEED)
     neurons = make_neurons()
     root_ids = make_root_ids(rng, len(neurons) + FRAGMENT_COUNT)
@@ -327,6 +328,7 @@ def write_sample_brain(folder: Path) -> None:
         sites = owned_sites(columns, root_id)
         rows.append(annotate(rng, neurons[index], root_id, nucleus_id, sites))
     write_annotations(annotate_twice(rows), folder)
+    write_meshes(SHAPES, folder / "meshes")
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -27,6 +27,8 @@ class Dataset:
     name : str
     synapses, annotations : str or None
         Local files.
+    meshes : str or None
+        Local folder of neuropil meshes, in nm.
     unit : {"nm", "pixels", "unknown"}
         Of the positions in the local synapse file.
     voxel_size : tuple of float, or None
@@ -44,6 +46,7 @@ class Dataset:
     voxel_size: VoxelSize | None = None
     background: tuple[int, ...] = crantb.BACKGROUND_IDS
     live: bool = False
+    meshes: str | None = None
 
     @property
     def recorded(self) -> Recorded:
@@ -115,7 +118,9 @@ def _load(path: Path) -> dict[str, Any]:
 def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
     files, voxel = _section(record, "files", name), _section(record, "voxel", name)
     paths = {
-        key: _path(files[key], folder, f"{name}: files.{key}") for key in ("synapses", "annotations") if key in files
+        key: _path(files[key], folder, f"{name}: files.{key}")
+        for key in ("synapses", "annotations", "meshes")
+        if key in files
     }
     unit = files.get("coordinates", "unknown")
     if unit not in ("nm", "pixels", "unknown"):
@@ -125,7 +130,7 @@ def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
         raise DataError(f"data set {name}: background_ids is a list of integers")
     return Dataset(
         name, paths.get("synapses"), paths.get("annotations"), unit, _voxel(voxel, name), tuple(background),
-        "cave" in record,
+        "cave" in record, paths.get("meshes"),
     )  # fmt: skip
 
 

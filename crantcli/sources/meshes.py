@@ -1,0 +1,240 @@
+"""Neuropil meshes: a folder of closed surfaces named by neuropil, and the index over them.
+
+Precomputed sources of meshes, once they are read, end in the same list of neuropils.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crantcli import crantb
+from crantcli.core.bodies import Surface, fault, proper_faces, weld
+from crantcli.core.containment import MeshIndex
+from crantcli.errors import DataError, UsageError
+from crantcli.schema import near
+from crantcli.sources.files import DAMAGED_NPZ
+from crantcli.temporary import remove, sweep, temporary_name
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+#: Suffixes of mesh files.
+SUFFIXES = (".ply", ".obj", ".stl")
+
+#: Version of the index: another one is another cache file. To be raised when its arrays or its answers change.
+INDEX_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Neuropil:
+    """A brain region.
+
+    Attributes
+    ----------
+    name : str
+    surfaces : tuple of Surface
+        Closed, in nm, vertices welded and in the order of their coordinates. The neuropil is their union; as a rule it
+        is one.
+    digest : str
+        SHA-256 of the geometry: that of equal surfaces is equal, whatever their files and names.
+    """
+
+    name: str
+    surfaces: tuple[Surface, ...]
+    digest: str
+
+    @property
+    def vertices(self) -> Array:
+        """Vertices of all surfaces in nm; float64, shape (n, 3)."""
+        import numpy as np
+
+        return np.concatenate([surface.vertices for surface in self.surfaces])
+
+    @property
+    def faces(self) -> Array:
+        """Faces of all surfaces, as rows of `vertices`; int64, shape (m, 3)."""
+        import numpy as np
+
+        starts = np.cumsum([0, *(len(surface.vertices) for surface in self.surfaces)])
+        return np.concatenate([surface.faces + start for surface, start in zip(self.surfaces, starts, strict=False)])
+
+
+def read_neuropils(
+    folder: str | os.PathLike[str],
+    names: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    unions: Mapping[str, Sequence[str]] = crantb.NEUROPIL_UNIONS,
+) -> list[Neuropil]:
+    """Read the neuropil meshes of a folder.
+
+    Parameters
+    ----------
+    folder : path
+        With PLY, OBJ or STL files in nm, each named by its neuropil. Folders in it are not looked into.
+    names : sequence of str, optional
+        The neuropils to read; all files' if not given.
+    exclude : sequence of str
+        Those not to read.
+    unions : mapping
+        Names that may be asked for too, and the neuropils that each is the union of. A file of the same name goes
+        before.
+
+    Returns
+    -------
+    list of Neuropil
+        By name.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such folder, or no mesh in it.
+    DataError
+        Where two files have one name, a name is unknown, a file cannot be read, or its surface is not closed.
+    """
+    files = _files(Path(folder))
+    known = [*files, *(name for name in unions if name not in files)]
+    for option, given in (("--neuropils", names or ()), ("--exclude", exclude)):
+        for name in given:
+            if name not in known:
+                raise DataError(f"{option} {name}: there is no such mesh ({near(name, known, 'neuropils')})")
+    dropped = {member for name in exclude for member in [name, *_members(name, files, unions)]}
+    chosen = [name for name in sorted(set(files if names is None else names)) if name not in dropped]
+    if not chosen:
+        raise UsageError(f"{folder}: every mesh that was asked for is excluded")
+    read: dict[str, Neuropil] = {}
+    for name in chosen:
+        members = _members(name, files, unions)
+        for member in members:
+            if member not in files:
+                missing = ", ".join(sorted(set(members) - set(files)))
+                raise DataError(f"{name} is the union of {', '.join(members)}; {missing} is not in {folder}")
+            read.setdefault(member, _read(member, files[member]))
+    return [_union(name, [read[member] for member in _members(name, files, unions)]) for name in chosen]
+
+
+def _members(name: str, files: Mapping[str, Path], unions: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    return [name] if name in files else unions[name]
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Mesh files by neuropil."""
+    if not folder.is_dir():
+        what = "is a file; give the folder that it is in" if folder.exists() else "there is no such folder"
+        raise UsageError(f"{folder}: {what}")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+            # On some systems names that differ only in case are one file, and so would be what is made from them.
+            twin = next((other for name, other in found.items() if name.casefold() == path.stem.casefold()), None)
+            if twin is not None:
+                raise DataError(f"{folder}: {twin.name} and {path.name} are both named {path.stem}; keep one of them")
+            found[path.stem] = path
+    if not found:
+        raise UsageError(f"{folder}: no mesh in this folder ({', '.join(SUFFIXES)})")
+    return found
+
+
+def _read(name: str, path: Path) -> Neuropil:
+    import trimesh
+
+    hint = "is it damaged, or another kind of file?"
+    try:
+        loaded: Any = trimesh.load_mesh(str(path), process=False, skip_materials=True)
+        surface = weld(Surface(loaded.vertices, loaded.faces))
+    except OSError as error:
+        raise DataError(f"{path.name}: cannot be read ({error.strerror or error})") from None
+    except ImportError:  # trimesh looks for a package that guesses the encoding of bytes that are no text
+        raise DataError(f"{path.name}: cannot be read as {path.suffix[1:].upper()}; {hint}") from None
+    except Exception as error:  # whatever a parser raises that was handed something else
+        raise DataError(f"{path.name}: cannot be read as {path.suffix[1:].upper()} ({error}); {hint}") from None
+    surface = Surface(surface.vertices, proper_faces(surface.faces))
+    if what := fault(surface):
+        unit = " nm" if "open" in what else ""
+        raise DataError(f"{path.name}: the mesh {what}{unit}; repair it, or leave it out with --exclude {name}")
+    return Neuropil(name, (surface,), _digest(surface))
+
+
+def _digest(surface: Surface) -> str:
+    digest = hashlib.sha256()
+    for array, kind in ((surface.vertices, "<f8"), (surface.faces, "<i8")):
+        digest.update(len(array).to_bytes(8, "little"))
+        digest.update(array.astype(kind).tobytes())
+    return digest.hexdigest()
+
+
+def _union(name: str, members: Sequence[Neuropil]) -> Neuropil:
+    if len(members) == 1:
+        return Neuropil(name, members[0].surfaces, members[0].digest)
+    joined = hashlib.sha256("+".join(member.digest for member in members).encode()).hexdigest()
+    return Neuropil(name, tuple(surface for member in members for surface in member.surfaces), joined)
+
+
+# --------------------------------------------------------------------------------------------- the index
+
+
+def open_index(
+    neuropils: Sequence[Neuropil], cache_dir: str | os.PathLike[str] | None = None, threads: int | None = None
+) -> MeshIndex:
+    """The index over neuropils, from the cache if it is there, else built and put there.
+
+    Mesh m of the index is `neuropils[m]`. A cache that cannot be written is done without, and a damaged file in it is
+    replaced.
+
+    Parameters
+    ----------
+    neuropils : sequence of Neuropil
+    cache_dir : path, optional
+        The user's cache folder if not given.
+    threads : int, optional
+    """
+    path = _cache_folder(cache_dir) / f"index-{_key(neuropils)}.npz"
+    index = _load(path)
+    if index is None:
+        index = MeshIndex.build([neuropil.surfaces for neuropil in neuropils], threads)
+        _save(index, path)
+    return index
+
+
+def _key(neuropils: Iterable[Neuropil]) -> str:
+    text = " ".join([str(INDEX_FORMAT), *(neuropil.digest for neuropil in neuropils)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _cache_folder(given: str | os.PathLike[str] | None) -> Path:
+    if given is not None:
+        return Path(given) / "meshes"
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("crantcli")) / "meshes"
+
+
+def _load(path: Path) -> MeshIndex | None:
+    """A cached index; None where there is none, or it is damaged (the archive has checksums)."""
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return MeshIndex.from_arrays({name: archive[name] for name in archive.files})
+    except (*DAMAGED_NPZ, KeyError, TypeError):
+        return None
+
+
+def _save(index: MeshIndex, path: Path) -> None:
+    import numpy as np
+
+    temporary = path.parent / temporary_name(path.name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent, path.name)
+        with temporary.open("wb") as file:
+            np.savez(file, **index.arrays())  # type: ignore[arg-type]  # a keyword of savez is a bool
+        os.replace(temporary, path)
+    except OSError:
+        remove(temporary)
