@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from crantcli.cli import adjacency, connectivity, counts, info, synapses
+from crantcli.cli import adjacency, attach, connectivity, counts, info, synapses
 from crantcli.cli.console import error_line
 from crantcli.errors import INTERRUPTED, TERMINATED, CrantError, UsageError
 from crantcli.version import __version__
@@ -50,6 +50,7 @@ for name, command, epilog in (
     ("connectivity", connectivity.connectivity, connectivity.EPILOG),
     ("adjacency", adjacency.adjacency, adjacency.EPILOG),
     ("counts", counts.counts, counts.EPILOG),
+    ("attach", attach.attach, attach.EPILOG),
     ("info", info.info, info.EPILOG),
 ):
     app.command(name, epilog=epilog)(command)

@@ -21,6 +21,7 @@ from crantcli.output.atomic import Outputs, check_destination, outputs
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
 from crantcli.schema import Kind
 from crantcli.sources.datasets import find_dataset
+from crantcli.sources.reader import Carry
 from crantcli.sources.selection import check_files
 from crantcli.sources.tables import Reading
 from crantcli.workspace import Workspace
@@ -116,7 +117,7 @@ class Work:
         self.counts_synapses = True
 
     def table(
-        self, *, carry: bool = False, coordinates: str | None = None, voxel_size: VoxelSize | None = None
+        self, *, carry: Carry = False, coordinates: str | None = None, voxel_size: VoxelSize | None = None
     ) -> Table:
         """Open the source, and see that no output would overwrite an input."""
         source = self.job.source
@@ -217,6 +218,16 @@ class Work:
                 self.job.console.rows(result.columns, rows, result.rows)
             else:
                 write_csv_stream(self.engine, result.query, sys.stdout.buffer)
+
+    def unit_notes(
+        self,
+        recorded: dict[str, Any],
+        advice: str = "tell the next command with --coordinates and --voxel-size, or write .parquet",
+    ) -> list[str]:
+        """What to say of units (none where `recorded` is empty) that the table's format cannot carry."""
+        if not recorded or self.job.form is None or self.job.form.carries_metadata:
+            return []
+        return [f"CSV does not record units: the positions are in {recorded['units']}; {advice}"]
 
     def refuse_empty(self, number: int, ledger: Ledger) -> None:
         """Stop where nothing is left and that was to be an error.

@@ -10,13 +10,22 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
 from crantcli.schema import Kind
 
 Selectors = list[str] | None
+
+Coordinates = Annotated[
+    Literal["nm", "pixels"] | None,
+    typer.Option("--coordinates", help="Unit of the positions, where the file does not say."),
+]
+VoxelSizeText = Annotated[
+    str | None,
+    typer.Option("--voxel-size", metavar="X,Y,Z", help="Nanometres per voxel, where the file does not say."),
+]
 
 NEURON_HELP = (
     "an ID, IDs joined by commas, @FILE, @FILE:COLUMN, - for stdin, or criteria on annotations such as "

@@ -25,8 +25,8 @@ class Dataset:
     Attributes
     ----------
     name : str
-    synapses, annotations : str or None
-        Local files.
+    synapses, annotations, skeletons : str or None
+        Local files, and a folder or zip.
     unit : {"nm", "pixels", "unknown"}
         Of the positions in the local synapse file.
     voxel_size : tuple of float, or None
@@ -44,6 +44,7 @@ class Dataset:
     voxel_size: VoxelSize | None = None
     background: tuple[int, ...] = crantb.BACKGROUND_IDS
     live: bool = False
+    skeletons: str | None = None
 
     @property
     def recorded(self) -> Recorded:
@@ -114,9 +115,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
     files, voxel = _section(record, "files", name), _section(record, "voxel", name)
-    paths = {
-        key: _path(files[key], folder, f"{name}: files.{key}") for key in ("synapses", "annotations") if key in files
-    }
+    known = ("synapses", "annotations", "skeletons")
+    paths = {key: _path(files[key], folder, f"{name}: files.{key}") for key in known if key in files}
     unit = files.get("coordinates", "unknown")
     if unit not in ("nm", "pixels", "unknown"):
         raise DataError(f"data set {name}: files.coordinates is {unit!r}; nm or pixels")
@@ -125,7 +125,7 @@ def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
         raise DataError(f"data set {name}: background_ids is a list of integers")
     return Dataset(
         name, paths.get("synapses"), paths.get("annotations"), unit, _voxel(voxel, name), tuple(background),
-        "cave" in record,
+        "cave" in record, paths.get("skeletons"),
     )  # fmt: skip
 
 
