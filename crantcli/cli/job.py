@@ -23,6 +23,7 @@ from crantcli.output.matrices import check_width, wide_query, write_npz
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
 from crantcli.schema import CORNER, Kind
 from crantcli.sources.datasets import find_dataset
+from crantcli.sources.reader import Carry
 from crantcli.sources.selection import check_files
 from crantcli.sources.tables import Reading
 from crantcli.workspace import Workspace
@@ -136,7 +137,7 @@ class Work:
     def table(
         self,
         *,
-        carry: bool = False,
+        carry: Carry = False,
         value: str | None = None,
         coordinates: str | None = None,
         voxel_size: VoxelSize | None = None,
@@ -262,6 +263,16 @@ class Work:
         path = self.pending.place(destination)
         form = table_format(destination, more=(".npz",))
         write_table(self.engine, wide_query(self.engine, matrix), path, form, provenance.metadata(record))
+
+    def unit_notes(
+        self,
+        recorded: dict[str, Any],
+        advice: str = "tell the next command with --coordinates and --voxel-size, or write .parquet",
+    ) -> list[str]:
+        """What to say of units (none where `recorded` is empty) that the table's format cannot carry."""
+        if not recorded or self.job.form is None or self.job.form.carries_metadata:
+            return []
+        return [f"CSV does not record units: the positions are in {recorded['units']}; {advice}"]
 
     def refuse_empty(self, number: int, ledger: Ledger) -> None:
         """Stop where nothing is left and that was to be an error.

@@ -18,6 +18,15 @@ from crantcli.schema import Kind
 
 Selectors = list[str] | None
 
+Coordinates = Annotated[
+    Literal["nm", "pixels"] | None,
+    typer.Option("--coordinates", help="Unit of the positions, where the file does not say."),
+]
+VoxelSizeText = Annotated[
+    str | None,
+    typer.Option("--voxel-size", metavar="X,Y,Z", help="Nanometres per voxel, where the file does not say."),
+]
+
 NEURON_HELP = (
     "an ID, IDs joined by commas, @FILE, @FILE:COLUMN, - for stdin, or criteria on annotations such as "
     '"cell_type=ER1,ER2 and side!=left" or "cell_type~^PN_"; repeat to add'

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from crantcli.cli.options import NEURON_HELP, RowOptions, RunOptions, Selectors, SourceOptions, with_options
+from crantcli.cli.options import (
+    NEURON_HELP,
+    Coordinates,
+    RowOptions,
+    RunOptions,
+    Selectors,
+    SourceOptions,
+    VoxelSizeText,
+    with_options,
+)
 
 EPILOG = """Example: crantcli synapses raw.parquet --pre "cell_type=ER2" -a annotations.csv --min-size 50 -o er2.parquet
 
@@ -25,14 +34,8 @@ def synapses(
         Selectors,
         typer.Option("--post", metavar="NEURONS", help="Postsynaptic neurons, likewise; with --pre both must hold."),
     ] = None,
-    coordinates: Annotated[
-        Literal["nm", "pixels"] | None,
-        typer.Option("--coordinates", help="Unit of the positions, where the file does not say."),
-    ] = None,
-    voxel_size: Annotated[
-        str | None,
-        typer.Option("--voxel-size", metavar="X,Y,Z", help="Nanometres per voxel, where the file does not say."),
-    ] = None,
+    coordinates: Coordinates = None,
+    voxel_size: VoxelSizeText = None,
     units: Annotated[
         Literal["nm", "pixels"] | None,
         typer.Option("--units", help="Convert positions to this unit. Default: as they come."),
@@ -45,8 +48,6 @@ def synapses(
     from crantcli.cli.job import Job
     from crantcli.core.synapses import Wanted, synapse_rows
     from crantcli.core.units import convert_positions, unit_record
-    from crantcli.errors import DataError
-    from crantcli.schema import Kind
     from crantcli.sources.recorded import parse_voxel_size
 
     voxel = parse_voxel_size(voxel_size) if voxel_size else None
@@ -54,8 +55,7 @@ def synapses(
     with job.opened() as work:
         work.annotations()
         table = work.table(carry=True, coordinates=coordinates, voxel_size=voxel)
-        if table.kind is not Kind.SYNAPSES:
-            raise DataError(f"this is an {table.kind} table; synapses needs one row per synapse")
+        table.require_synapses("synapses")
         kept = work.row_filter(rows, table)
         wanted = Wanted(work.select("pre", table), work.select("post", table))
         conversions, unit, voxel = convert_positions(table, units)
@@ -64,11 +64,7 @@ def synapses(
         options = {"units": units, "columns": _names(columns), "coordinates": coordinates}
         record = work.record("synapses", table, kept, result, result.rows, options, recorded)
         work.write(result, record)
-        if recorded and job.form is not None and not job.form.carries_metadata:
-            result.notes.append(
-                f"CSV does not record units: the positions are in {recorded['units']}; "
-                "tell the next command with --coordinates and --voxel-size, or write .parquet"
-            )
+        result.notes += work.unit_notes(recorded)
         work.finish("synapses", result.rows, result.ledger, result.notes, recorded)
 
 

@@ -200,25 +200,17 @@ def synapse_rows(
     extra = (*(["size"] if table.has_size else []), *(["neuropil"] if table.has_neuropil else []), *table.carried)
     condition = None if wanted.everything else wanted.condition(engine, table.id_type)
     prepared = prepare(engine, table, condition, extra)
-    ledger, kept_where = prepared.ledger, "TRUE"
-    if rows.threshold > 1:
-        pairs = synapse_pairs(engine, prepared, rows)
-        strong = engine.table("strong", f"SELECT pre, post FROM {pairs} WHERE {rows.strong_sql('n')} AND NOT dropped")
-        kept_where = f"EXISTS (SELECT 1 FROM {strong} AS s WHERE s.pre = r.pre AND s.post = r.post)"
-    else:
-        _count_steps(engine, prepared, rows)
-    ledger.check()
-    dropped = [rows.background_sql(table.id_type), rows.autapse_sql, rows.small_sql]
-    conditions = ["pre IS NOT NULL", "post IS NOT NULL", *(f"NOT {d}" for d in dropped if d != "FALSE"), kept_where]
+    kept = kept_condition(engine, prepared, rows)
+    ledger = prepared.ledger
     names = output_columns(table)
     shown = _chosen_columns(table, names, columns)
     chosen = [f"{(conversions or {}).get(inner, quote(inner))} AS {quote(outer)}" for inner, outer in shown.items()]
-    unique = table.has_id and _no_null_ids(engine, prepared.relation)
+    unique = table.has_id and no_null_ids(engine, prepared.relation)
     order = (
         ["pre", "post", "id"] if unique else ["pre", "post", *(name for name in names if name not in ("pre", "post"))]
     )
     query = (
-        f"SELECT {', '.join(chosen)} FROM {prepared.relation} AS r WHERE {sql.all_of(conditions)} "
+        f"SELECT {', '.join(chosen)} FROM {prepared.relation} AS r WHERE {kept} "
         f"ORDER BY {', '.join('r.' + quote(name) for name in order)}"
     )
     thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
@@ -226,7 +218,23 @@ def synapse_rows(
     return Result(query, tuple(shown.values()), ledger.kept, ledger, coverage, {"unique_ids": unique})
 
 
-def _no_null_ids(engine: SqlEngine, relation: str) -> bool:
+def kept_condition(engine: SqlEngine, prepared: Prepared, rows: RowFilter) -> str:
+    """Count the steps up to the threshold, and return the condition on `prepared.relation AS r` for rows that pass."""
+    table, kept_where = prepared.table, "TRUE"
+    if rows.threshold > 1:
+        pairs = synapse_pairs(engine, prepared, rows)
+        strong = engine.table("strong", f"SELECT pre, post FROM {pairs} WHERE {rows.strong_sql('n')} AND NOT dropped")
+        kept_where = f"EXISTS (SELECT 1 FROM {strong} AS s WHERE s.pre = r.pre AND s.post = r.post)"
+    else:
+        _count_steps(engine, prepared, rows)
+    prepared.ledger.check()
+    dropped = [rows.background_sql(table.id_type), rows.autapse_sql, rows.small_sql]
+    conditions = ["pre IS NOT NULL", "post IS NOT NULL", *(f"NOT {d}" for d in dropped if d != "FALSE"), kept_where]
+    return sql.all_of(conditions)
+
+
+def no_null_ids(engine: SqlEngine, relation: str) -> bool:
+    """Whether every row has a synapse id."""
     return _count(engine, f"{relation} WHERE id IS NULL") == 0
 
 

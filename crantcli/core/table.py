@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from crantcli.core import sql
 from crantcli.core.ledger import Ledger
+from crantcli.errors import DataError
 from crantcli.schema import IdType, Kind
 
 Unit = Literal["nm", "pixels", "unknown"]
@@ -122,6 +123,16 @@ class Table:
     silent: str | None = None
     filters: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def require_synapses(self, command: str) -> None:
+        """Refuse a table that has not one row per synapse.
+
+        Raises
+        ------
+        DataError
+        """
+        if self.kind is not Kind.SYNAPSES:
+            raise DataError(f"this is an {self.kind} table; {command} needs one row per synapse")
 
 
 def annotation_column(name: str) -> str:

@@ -9,6 +9,7 @@ from crantcli.core.sql import quote
 from crantcli.core.synapses import position_columns
 from crantcli.core.table import Table, Unit, VoxelSize
 from crantcli.errors import DataError, UsageError
+from crantcli.schema import AXES
 
 
 def convert_positions(table: Table, units: Unit | None) -> tuple[dict[str, str], Unit, VoxelSize | None]:
@@ -50,6 +51,28 @@ def convert_positions(table: Table, units: Unit | None) -> tuple[dict[str, str],
         convert = _pixels if units == "pixels" else _nanometres
         conversions[column] = convert(quote(column), table.voxel_size[axis])
     return conversions, units, table.voxel_size
+
+
+def in_nanometres(table: Table, position: str) -> list[str]:
+    """Expressions for x, y and z of a position in nm, float64: exact for whole voxels of whole size.
+
+    Raises
+    ------
+    UsageError
+        Where unit or voxel size are not known.
+    """
+    if table.unit == "unknown":
+        raise UsageError(
+            "the unit of the positions is not recorded; say --coordinates nm or --coordinates pixels, or use a data "
+            "set that says it"
+        )
+    if table.unit == "pixels" and table.voxel_size is None:
+        raise UsageError(
+            "the positions are in pixels, and the voxel size is not recorded; say --voxel-size X,Y,Z in nm"
+        )
+    sizes = table.voxel_size if table.unit == "pixels" and table.voxel_size else (1.0, 1.0, 1.0)
+    columns = [f"CAST({quote(f'{position}_{axis}')} AS DOUBLE)" for axis in AXES]
+    return [c if size == 1 else f"{c} * CAST({size!r} AS DOUBLE)" for c, size in zip(columns, sizes, strict=True)]
 
 
 def _pixels(nm: str, size: float) -> str:

@@ -7,11 +7,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.sql import text
+from crantcli.engine.batches import ROWS, Batch, spool
 from crantcli.errors import CrantError, DataError, UsageError
 from crantcli.schema import IdType, NeuronId
 from crantcli.temporary import TEMPORARY, sweep, temporary_name
@@ -194,6 +195,30 @@ class Engine:
                 found[start : start + len(values)] = values
                 start += len(values)
         return found
+
+    def mapped(
+        self, stem: str, query: str, transform: Callable[[Iterator[Batch]], Iterator[Batch]], added: Mapping[str, str]
+    ) -> str:
+        """Keep the rows of a query, sent through a function, in a temporary table, and return its name.
+
+        `added` names the columns that the function adds, with NumPy's names of their types. The function must not use
+        the engine. Rows wait on disk until the last one has come, since a connection answers one question at a time.
+        """
+        import pyarrow.ipc
+
+        path = self.scratch / f"{self.name('spool')}.arrows"
+        with explained(self.reading):
+            spool(self.reader(query, ROWS), path, transform, added)
+        with pyarrow.OSFile(str(path), "rb") as file, pyarrow.ipc.open_stream(file) as stream:
+            name = self.table(stem, f"SELECT * FROM {self.register('spooled', stream)}")
+        path.unlink()
+        return name
+
+    def columns_table(self, stem: str, columns: Mapping[str, np.ndarray[Any, Any] | list[Any]]) -> str:
+        """Name a table made of arrays of the same length."""
+        import pyarrow as pa
+
+        return self.register(stem, pa.table({name: pa.array(values) for name, values in columns.items()}))
 
     def copy(self, query: str, path: str, options: dict[str, str]) -> None:
         """Write the result of a query to a file. Option values are query text."""

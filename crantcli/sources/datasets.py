@@ -25,10 +25,8 @@ class Dataset:
     Attributes
     ----------
     name : str
-    synapses, annotations : str or None
-        Local files.
-    meshes : str or None
-        Local folder of neuropil meshes, in nm.
+    synapses, annotations, meshes, skeletons : str or None
+        Local files; a folder of neuropil meshes in nm; a folder or zip of skeletons.
     unit : {"nm", "pixels", "unknown"}
         Of the positions in the local synapse file.
     voxel_size : tuple of float, or None
@@ -47,6 +45,7 @@ class Dataset:
     background: tuple[int, ...] = crantb.BACKGROUND_IDS
     live: bool = False
     meshes: str | None = None
+    skeletons: str | None = None
 
     @property
     def recorded(self) -> Recorded:
@@ -117,11 +116,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
     files, voxel = _section(record, "files", name), _section(record, "voxel", name)
-    paths = {
-        key: _path(files[key], folder, f"{name}: files.{key}")
-        for key in ("synapses", "annotations", "meshes")
-        if key in files
-    }
+    known = ("synapses", "annotations", "meshes", "skeletons")
+    paths = {key: _path(files[key], folder, f"{name}: files.{key}") for key in known if key in files}
     unit = files.get("coordinates", "unknown")
     if unit not in ("nm", "pixels", "unknown"):
         raise DataError(f"data set {name}: files.coordinates is {unit!r}; nm or pixels")
@@ -130,7 +126,7 @@ def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
         raise DataError(f"data set {name}: background_ids is a list of integers")
     return Dataset(
         name, paths.get("synapses"), paths.get("annotations"), unit, _voxel(voxel, name), tuple(background),
-        "cave" in record, paths.get("meshes"),
+        "cave" in record, paths.get("meshes"), paths.get("skeletons"),
     )  # fmt: skip
 
 

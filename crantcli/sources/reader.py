@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
@@ -15,6 +15,9 @@ from crantcli.sources.recorded import Recorded
 _INTEGERS = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT", "UHUGEINT",
 }  # fmt: skip
+
+#: Which columns are wanted beside those that counting needs: all, none, or positions only.
+Carry = bool | Literal["positions"]
 
 #: A position as text: `[1, 2, 3]`, `[1 2 3]`, NumPy's `[ 1.  2.5  3. ]`, or without brackets.
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -83,7 +86,7 @@ class Reader:
     """Turns one part into a SELECT with canonical columns."""
 
     def __init__(
-        self, engine: Engine, part: Part, match: Recognition, carry: bool = False, value: str | None = None
+        self, engine: Engine, part: Part, match: Recognition, carry: Carry = False, value: str | None = None
     ) -> None:
         self._engine, self._part, self._match = engine, part, match
         types = part.columns
@@ -102,9 +105,10 @@ class Reader:
         self.positions, split, lists = _positions(types) if carry else ((), {}, {})
         self._split, self._lists = split, lists
         hidden = {*split.values(), *lists, *INDEX_COLUMNS}
-        self._others = [name for name in types if name.lower() not in used and name not in hidden] if carry else []
+        everything = carry is True
+        self._others = [name for name in types if name.lower() not in used and name not in hidden] if everything else []
         clashes = [name for name in types if name.lower() in used and name not in self._roles.values()]
-        if carry and clashes:
+        if everything and clashes:
             raise DataError(
                 f"{part.name}: column {clashes[0]} would get the same name as the ID columns "
                 f"{match.pre} and {match.post}; drop or rename it"

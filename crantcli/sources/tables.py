@@ -24,7 +24,7 @@ from crantcli.schema import (
 )
 from crantcli.sources import adjacencies
 from crantcli.sources.files import Source, arrow_metadata, csv_relation, literal_path, read_header, stage_arrow
-from crantcli.sources.reader import Part, Reader
+from crantcli.sources.reader import Carry, Part, Reader
 from crantcli.sources.recorded import Recorded, combine, read_recorded, resolve_units
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class Reading:
 
     Attributes
     ----------
-    carry : bool
-        Whether further columns are wanted, or only those that counting needs.
+    carry : bool or "positions"
+        Whether further columns are wanted, or only those that counting needs; or these and positions.
     value : str or None
         A column of numbers to add up per pair of neurons; it is called `value`.
     """
@@ -49,7 +49,7 @@ class Reading:
     coordinates: str | None = None
     voxel_size: VoxelSize | None = None
     dataset: Recorded | None = None
-    carry: bool = False
+    carry: Carry = False
     value: str | None = None
 
 

@@ -1,0 +1,288 @@
+"""Every synapse on its skeleton: each pre- and postsynaptic site goes to the nearest node.
+
+The way of a synapse: selected rows, each once, cleaned (`core.synapses`) -> its one or two sites, sorted by neuron ->
+one pass over them, in which skeletons are loaded one after another (`core.nearest`) -> connectors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from crantcli.core.ledger import Ledger
+from crantcli.core.nearest import Batch, Sweep, Tally
+from crantcli.core.skeleton import Skeleton
+from crantcli.core.sql import SqlEngine
+from crantcli.core.synapses import RowFilter, Wanted, kept_condition, no_null_ids, prepare
+from crantcli.core.table import Result, Table
+from crantcli.core.units import in_nanometres
+from crantcli.errors import DataError, UsageError
+from crantcli.ids import Selection
+from crantcli.schema import AXES, NeuronId, listed
+
+#: How far a site may be from its skeleton, in nm, where cleaning is on.
+MAX_DISTANCE = 10_000.0
+
+#: Columns of the table of connectors.
+COLUMNS = (
+    "neuron_id", "connector_id", "x", "y", "z", "type", "partner_id", "node_id", "synapse_id", "distance",
+)  # fmt: skip
+
+#: Columns of the summary.
+SUMMARY = (
+    "neuron_id", "nodes", "cable_um", "sites", "pre", "post", "too_far", "not_placed", "median_distance",
+    "sites_per_um",
+)  # fmt: skip
+
+
+class AttachEngine(SqlEngine, Protocol):
+    """An engine that can also send rows through a function, and take columns in."""
+
+    def mapped(
+        self, stem: str, query: str, transform: Callable[[Iterator[Any]], Iterator[Any]], added: Mapping[str, str]
+    ) -> str:
+        """Keep the rows of a query, sent through a function that takes and gives batches, in a temporary table."""
+        ...
+
+    def columns_table(self, stem: str, columns: Mapping[str, Any]) -> str:
+        """Name a table made of arrays of the same length."""
+        ...
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which sites are attached.
+
+    Attributes
+    ----------
+    pre, post : bool
+        Presynaptic sites (outputs) and postsynaptic sites (inputs) of the neurons.
+    max_distance : float
+        In nm; a site farther from its skeleton is left out where cleaning is on.
+    measure : bool
+        Whether the length of each skeleton is wanted.
+    """
+
+    pre: bool = True
+    post: bool = True
+    max_distance: float = MAX_DISTANCE
+    measure: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.pre or self.post):
+            raise UsageError("neither presynaptic nor postsynaptic sites are asked for; leave pre or post on")
+        if not self.max_distance >= 0:
+            raise UsageError(f"max-distance {self.max_distance:g}: a distance in nm, 0 or more")
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The sides that are wanted."""
+        return tuple(side for side, wanted in (("pre", self.pre), ("post", self.post)) if wanted)
+
+
+@dataclass
+class Attached:
+    """Connectors, and what became of all sites.
+
+    Attributes
+    ----------
+    result : Result
+        The table of connectors: `COLUMNS`, by neuron, synapse id and type. `x`, `y`, `z` and `distance` are float64,
+        in nm. Its ledger counts synapses: one is kept if a site of it is, and otherwise removed by `distance`. Its
+        facts count sites.
+    relation : str
+        A table of the same connectors with `place`, the position of the neuron, and `side`, 0 for pre.
+    tally : Tally
+        Numbers of sites by skeleton.
+    """
+
+    result: Result
+    relation: str
+    tally: Tally
+
+
+def attach(
+    engine: AttachEngine,
+    table: Table,
+    neurons: Sequence[NeuronId],
+    load: Callable[[int], Skeleton],
+    rows: RowFilter,
+    question: Question,
+) -> Attached:
+    """Attach the synapses of some neurons to the nearest nodes of their skeletons.
+
+    Parameters
+    ----------
+    engine : AttachEngine
+    table : Table
+        A synapse table with positions.
+    neurons : sequence of int or str
+        One for each skeleton, in the order in which they shall come out. A neuron may have several skeletons here,
+        each of which gets all sites.
+    load : function
+        Gives the skeleton at a position in `neurons`. It is called in several threads, about once for each.
+    rows : RowFilter
+        Its threshold counts the synapses of a pair of neurons, wherever they are.
+    question : Question
+
+    Raises
+    ------
+    UsageError
+        Where unit or voxel size of the positions are not known.
+    DataError
+        Where the table has no positions.
+
+    Notes
+    -----
+    A synapse between two of the neurons has a site on each; an autapse, with cleaning off, has two on one.
+    """
+    import numpy as np
+
+    rows.check(table)
+    positions = {side: _position(table, side) for side in question.sides}
+    kept, ledger = _kept(engine, table, neurons, rows, positions)
+    tally = Tally.empty(len(neurons))
+    seen = np.zeros(ledger.kept, dtype=bool)
+    limit = question.max_distance if rows.clean else math.inf
+    sweep = Sweep(load, tally, seen, limit, engine.threads, question.measure)
+    added = {"node_id": "int64", "distance": "float64", "connector_id": "int64"}
+    relation = engine.mapped("attached", _sites(engine, table, kept, neurons, positions), sweep, added)
+    tally.check()
+    attached = int(np.count_nonzero(seen))
+    ledger.remove("distance", ledger.kept - attached)
+    ledger.kept = attached
+    ledger.check()
+    shown = ", ".join(f"CASE side WHEN 0 THEN 'pre' ELSE 'post' END AS {c}" if c == "type" else c for c in COLUMNS)
+    query = f"SELECT {shown} FROM {relation} ORDER BY place, connector_id"
+    texts = frozenset(map(str, neurons))
+    thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
+    if not thinned and tally.attached.sum() < tally.found.sum():
+        thinned = "sites that could not be attached"
+    coverage = table.coverage.narrowed(
+        texts if question.post else frozenset(), texts if question.pre else frozenset(), thinned
+    )
+    facts = {"positions": positions, "sites": tally.sites(), "skeletons": tally.skeletons()}
+    notes = _notes(neurons, tally, limit)
+    if not table.has_id:
+        notes.append("the table has no id column, so synapse_id is empty")
+    return Attached(Result(query, COLUMNS, int(tally.attached.sum()), ledger, coverage, facts, notes), relation, tally)
+
+
+def _position(table: Table, side: str) -> str:
+    """The position of one side's sites: its own, else the centre of the synapse."""
+    for name in (f"{side}_pt_position", "ctr_pt_position"):
+        if name in table.positions:
+            return name
+    other = "" if not table.positions else f"; it has {listed(table.positions)}"
+    raise DataError(
+        f"the table has no positions of {side}synaptic sites ({side}_pt_position or ctr_pt_position){other}"
+    )
+
+
+def _kept(
+    engine: SqlEngine, table: Table, neurons: Sequence[NeuronId], rows: RowFilter, positions: dict[str, str]
+) -> tuple[str, Ledger]:
+    """A table of the synapses that count, with the positions of their sites in nm; and the ledger up to here."""
+    asked = Selection(tuple(dict.fromkeys(neurons)))
+    wanted = Wanted(either=asked) if len(positions) == 2 else Wanted(**{next(iter(positions)): asked})
+    coordinates = [f"{name}_{axis}" for name in dict.fromkeys(positions.values()) for axis in AXES]
+    needed = (*(["size"] if table.has_size else []), *coordinates)
+    prepared = prepare(engine, table, wanted.condition(engine, table.id_type), needed)
+    passing = kept_condition(engine, prepared, rows)
+    points = [
+        f"{expression} AS {side}_{axis}"
+        for side, name in positions.items()
+        for axis, expression in zip(AXES, in_nanometres(table, name), strict=True)
+    ]
+    synapse = "id" if table.has_id else "CAST(NULL AS BIGINT) AS id"
+    relation = engine.table(
+        "kept",
+        f"SELECT row_number() OVER () - 1 AS row, pre, post, {synapse}, {', '.join(points)} "
+        f"FROM {prepared.relation} AS r WHERE {passing}",
+    )
+    return relation, prepared.ledger
+
+
+def _sites(engine: SqlEngine, table: Table, kept: str, neurons: Sequence[NeuronId], positions: dict[str, str]) -> str:
+    """A query for all sites, by neuron, synapse and side."""
+    skeletons = engine.id_table("skeletons", neurons, table.id_type)
+    parts = [
+        f"SELECT s.position AS place, {number} AS side, s.id AS neuron_id, k.{other} AS partner_id, "
+        f"k.id AS synapse_id, k.row AS row, k.{side}_x AS x, k.{side}_y AS y, k.{side}_z AS z "
+        f"FROM {kept} AS k JOIN {skeletons} AS s ON k.{side} = s.id"
+        for number, side, other in ((0, "pre", "post"), (1, "post", "pre"))
+        if side in positions
+    ]
+    # Synapses without an id are told apart by all that they have.
+    unique = table.has_id and no_null_ids(engine, kept)
+    order = "place, synapse_id, side" + ("" if unique else ", partner_id, x, y, z")
+    return f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY {order}"
+
+
+def summary(engine: AttachEngine, table: Table, neurons: Sequence[NeuronId], attached: Attached) -> Result:
+    """One row per skeleton: sites attached and left out, distances, cable, sites per length.
+
+    Returns
+    -------
+    Result
+        `cable_um` is in micrometres, `median_distance` (of attached sites) in nm and null without any,
+        `sites_per_um` null without cable. `not_placed` sites have no position, or their skeleton has no node.
+    """
+    tally = attached.tally
+    numbers = engine.columns_table(
+        "tally",
+        {
+            "place": list(range(len(neurons))),
+            "nodes": tally.nodes,
+            "cable_um": tally.cable / 1000,
+            "pre": tally.attached[:, 0],
+            "post": tally.attached[:, 1],
+            "too_far": tally.far.sum(axis=1),
+            "not_placed": tally.unplaced.sum(axis=1) + tally.bare.sum(axis=1),
+        },
+    )
+    skeletons = engine.id_table("skeletons", neurons, table.id_type)
+    medians = f"SELECT place, median(distance) AS median_distance FROM {attached.relation} GROUP BY place"
+    query = (
+        f"SELECT s.id AS neuron_id, nodes, cable_um, pre + post AS sites, pre, post, too_far, not_placed, "
+        f"median_distance, CASE WHEN cable_um > 0 THEN (pre + post) / cable_um END AS sites_per_um "
+        f"FROM {numbers} AS t JOIN {skeletons} AS s ON s.position = t.place LEFT JOIN ({medians}) AS m "
+        f"ON m.place = t.place ORDER BY t.place"
+    )
+    found = attached.result
+    return Result(query, SUMMARY, len(neurons), found.ledger, found.coverage, found.facts)
+
+
+def _notes(neurons: Sequence[NeuronId], tally: Tally, limit: float) -> list[str]:
+    """What the user should be told of sites and skeletons that went without each other."""
+    import numpy as np
+
+    notes = []
+    sites = tally.sites()
+    found, removed = sites["found"], sites["removed"]
+    if removed["position"]:
+        notes.append(f"{removed['position']:,} of {found:,} sites have no position and are left out")
+    empty = np.flatnonzero(tally.nodes == 0)
+    if len(empty):
+        notes.append(
+            f"{len(empty):,} of {len(neurons):,} skeletons have no nodes, such as that of {neurons[empty[0]]}; "
+            f"{removed['empty']:,} sites are left out with them"
+        )
+    if removed["distance"]:
+        notes.append(
+            f"{removed['distance']:,} of {found:,} sites are farther than {limit:,g} nm from their skeleton and are "
+            "left out"
+        )
+    if 2 * removed["distance"] > found:
+        notes.append("most sites are far from their skeletons; are the units of positions and skeletons right?")
+    silent = np.flatnonzero(tally.found.sum(axis=1) == 0)
+    if len(silent):
+        notes.append(
+            f"{len(silent):,} of {len(neurons):,} skeletons have no synapses here, such as {neurons[silent[0]]}"
+        )
+    return notes
+
+
+__all__ = ["COLUMNS", "MAX_DISTANCE", "SUMMARY", "Attached", "Batch", "Question", "attach", "summary"]

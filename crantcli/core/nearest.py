@@ -1,0 +1,245 @@
+"""One pass over sites that are sorted by neuron, with a few skeletons in memory at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crantcli.core.skeleton import NearestNode, Skeleton
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Floats = np.ndarray[Any, np.dtype[np.float64]]
+    Ints = np.ndarray[Any, np.dtype[np.int64]]
+    Truths = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class Batch(Protocol):
+    """Some sites: their numbers as arrays."""
+
+    def __len__(self) -> int:
+        """Number of sites."""
+        ...
+
+    def array(self, name: str) -> Any:
+        """A column of numbers."""
+        ...
+
+    def extended(self, keep: Any, columns: Mapping[str, Any]) -> Batch:
+        """The sites to keep, with further columns."""
+        ...
+
+
+@dataclass
+class Tally:
+    """What became of the sites of each skeleton.
+
+    Attributes
+    ----------
+    nodes : ndarray of int64, shape (skeletons,)
+    cable : ndarray of float64, shape (skeletons,)
+        In nm; 0 unless it was asked for.
+    found, attached, far, unplaced, bare : ndarray of int64, shape (skeletons, 2)
+        Sites, pre and post: all; attached; too far; without a position; of a skeleton without nodes.
+    """
+
+    nodes: Ints
+    cable: Floats
+    found: Ints
+    attached: Ints
+    far: Ints
+    unplaced: Ints
+    bare: Ints
+
+    @classmethod
+    def empty(cls, skeletons: int) -> Tally:
+        """All zero."""
+        import numpy as np
+
+        sides = [np.zeros((skeletons, 2), dtype=np.int64) for _ in range(5)]
+        return cls(np.zeros(skeletons, dtype=np.int64), np.zeros(skeletons), *sides)
+
+    def check(self) -> None:
+        """Fail if the sites do not add up: that would be a defect of the program."""
+        if (self.found != self.attached + self.far + self.unplaced + self.bare).any():
+            raise AssertionError(f"the sites do not add up: {self}")
+
+    def sites(self) -> dict[str, Any]:
+        """Sites found, removed by each reason, and attached, for the provenance."""
+        removed = {"position": self.unplaced, "empty": self.bare, "distance": self.far}
+        attached = {side: int(self.attached[:, number].sum()) for number, side in enumerate(("pre", "post"))}
+        return {
+            "found": int(self.found.sum()),
+            "removed": {reason: int(sites.sum()) for reason, sites in removed.items()},
+            "attached": int(self.attached.sum()),
+            **attached,
+        }
+
+    def skeletons(self) -> dict[str, int]:
+        """Numbers of skeletons and nodes, for the provenance."""
+        return {
+            "given": len(self.nodes),
+            "nodes": int(self.nodes.sum()),
+            "empty": int((self.nodes == 0).sum()),
+            "without_sites": int((self.found.sum(axis=1) == 0).sum()),
+        }
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a look at one skeleton gave; `nearest` only where the next batch may need it again."""
+
+    node_id: Ints
+    distance: Floats
+    nodes: int
+    cable: float
+    nearest: NearestNode | None
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Sites `start` to `stop` of a batch, all of one neuron, and the look that is under way for them."""
+
+    place: int
+    start: int
+    stop: int
+    look: Future[_Found]
+
+
+class Sweep:
+    """Finds the nearest nodes of sites, batch by batch; call it with the batches.
+
+    Threads load skeletons, build their trees and search them while the next batch is fetched. At most two batches are
+    on their way, so that memory holds their sites and as many skeletons as there are threads, and two.
+
+    Parameters
+    ----------
+    load : function
+        Gives the skeleton at a place.
+    tally : Tally
+        Is filled.
+    seen : ndarray of bool, shape (synapses,)
+        Becomes true for synapses with a site that is attached.
+    limit : float
+        In nm; sites farther away are left out.
+    threads : int
+    measure : bool
+        Whether cable is measured.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[int], Skeleton],
+        tally: Tally,
+        seen: Truths,
+        limit: float,
+        threads: int,
+        measure: bool,
+    ) -> None:
+        self._load, self._tally, self._seen, self._limit = load, tally, seen, limit
+        self._threads, self._measure = threads, measure
+        self._next = 0  # the first place that no look has been started for
+        self._last: Future[_Found] | None = None
+
+    def __call__(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Give back the sites that are attached, with `node_id`, `distance` and `connector_id`."""
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="skeleton")
+        try:
+            waiting: deque[tuple[Batch, Floats, Truths, list[_Piece]]] = deque()
+            for batch in batches:
+                waiting.append(self._started(pool, batch))
+                if len(waiting) > 1:
+                    yield self._finished(*waiting.popleft())
+            while waiting:
+                yield self._finished(*waiting.popleft())
+            for piece in self._without_sites(pool, len(self._tally.nodes), 0):
+                self._note(piece)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _started(self, pool: ThreadPoolExecutor, batch: Batch) -> tuple[Batch, Floats, Truths, list[_Piece]]:
+        """Start a look at every skeleton that the batch has sites of, and at those passed over since the last one."""
+        import numpy as np
+
+        place = batch.array("place")
+        points: Floats = np.stack([batch.array(axis) for axis in "xyz"], axis=1)
+        usable: Truths = np.asarray(np.isfinite(points).all(axis=1))
+        cuts = np.flatnonzero(place[1:] != place[:-1]) + 1
+        pieces: list[_Piece] = []
+        for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(batch)], strict=True):
+            here = int(place[start])
+            pieces += self._without_sites(pool, here, start)
+            before = self._last if here < self._next else None
+            chosen = points[start:stop][usable[start:stop]]
+            look = pool.submit(self._look, here, chosen, before, stop == len(batch))
+            pieces.append(_Piece(here, start, stop, look))
+            self._next = here + 1
+        self._last = pieces[-1].look
+        return batch, points, usable, pieces
+
+    def _without_sites(self, pool: ThreadPoolExecutor, end: int, start: int) -> list[_Piece]:
+        """Looks at the skeletons up to `end`, which have no sites: they are read and counted all the same."""
+        import numpy as np
+
+        none = np.zeros((0, 3))
+        pieces = [
+            _Piece(here, start, start, pool.submit(self._look, here, none, None, False))
+            for here in range(self._next, end)
+        ]
+        self._next = max(self._next, end)
+        return pieces
+
+    def _look(self, place: int, points: Floats, before: Future[_Found] | None, again: bool) -> _Found:
+        """Load a skeleton, unless the look before had it, and find the nearest nodes. Runs in a thread."""
+        import numpy as np
+
+        found = before.result() if before is not None else None
+        if found is not None and found.nearest is not None:
+            nearest, nodes, cable = found.nearest, found.nodes, found.cable
+        else:
+            skeleton = self._load(place)
+            nearest, nodes = NearestNode(skeleton), len(skeleton)
+            cable = skeleton.cable_length if self._measure else 0.0
+        if nodes:
+            node_id, distance = nearest.find(points)
+        else:
+            node_id, distance = np.zeros(len(points), dtype=np.int64), np.full(len(points), np.nan)
+        return _Found(node_id, distance, nodes, cable, nearest if again else None)
+
+    def _note(self, piece: _Piece) -> _Found:
+        found = piece.look.result()
+        self._tally.nodes[piece.place], self._tally.cable[piece.place] = found.nodes, found.cable
+        return found
+
+    def _finished(self, batch: Batch, points: Floats, usable: Truths, pieces: list[_Piece]) -> Batch:
+        """Wait for the looks of a batch, count its sites, and keep those that are attached."""
+        import numpy as np
+
+        node_id, distance = np.zeros(len(points), dtype=np.int64), np.full(len(points), np.nan)
+        for piece in pieces:
+            found, here = self._note(piece), slice(piece.start, piece.stop)
+            node_id[here][usable[here]], distance[here][usable[here]] = found.node_id, found.distance
+        bare = usable & np.isnan(distance)
+        keep = distance <= self._limit  # false for those without a distance
+        place, side = batch.array("place"), batch.array("side")
+        connector = self._numbered(place, keep)
+        reasons = {"found": np.ones_like(keep), "attached": keep, "unplaced": ~usable, "bare": bare}
+        reasons["far"] = usable & ~bare & ~keep
+        for name, sites in reasons.items():
+            np.add.at(getattr(self._tally, name), (place[sites], side[sites]), 1)
+        self._seen[batch.array("row")[keep]] = True
+        return batch.extended(keep, {"node_id": node_id, "distance": distance, "connector_id": connector})
+
+    def _numbered(self, place: Ints, keep: Truths) -> Ints:
+        """Number the attached sites of each neuron from 0, going on from the batches before."""
+        import numpy as np
+
+        numbers = np.zeros(len(place), dtype=np.int64)
+        neurons, first, sites = np.unique(place[keep], return_index=True, return_counts=True)
+        before = self._tally.attached[neurons].sum(axis=1)
+        numbers[keep] = np.arange(int(sites.sum())) - np.repeat(first - before, sites)
+        return numbers

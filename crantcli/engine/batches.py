@@ -1,0 +1,85 @@
+"""Rows on their way through Python: numbers as arrays, everything else as it came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crantcli.errors import CrantError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+#: Rows that are in Python's hands at once.
+ROWS = 65_536
+
+
+class Batch:
+    """Some rows of a query.
+
+    Parameters
+    ----------
+    record : pyarrow.RecordBatch
+    """
+
+    def __init__(self, record: pa.RecordBatch) -> None:
+        self.record = record
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return int(self.record.num_rows)
+
+    def array(self, name: str) -> np.ndarray[Any, Any]:
+        """A column of numbers; nulls among floats are NaN."""
+        found: np.ndarray[Any, Any] = self.record.column(name).to_numpy(zero_copy_only=False)
+        return found
+
+    def extended(self, keep: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]]) -> Batch:
+        """The rows to keep (a boolean each), with further columns that have a value for each row of the batch."""
+        import pyarrow as pa
+
+        names = [*self.record.schema.names, *columns]
+        arrays = [*self.record.columns, *(pa.array(values) for values in columns.values())]
+        whole = pa.RecordBatch.from_arrays(arrays, names=names)
+        return Batch(whole if keep.all() else whole.filter(pa.array(keep)))
+
+
+def spool(
+    reader: pa.RecordBatchReader,
+    path: Path,
+    transform: Callable[[Iterator[Batch]], Iterator[Batch]],
+    added: Mapping[str, str],
+) -> None:
+    """Send rows through a function and keep what comes out in an Arrow stream.
+
+    Parameters
+    ----------
+    reader : pyarrow.RecordBatchReader
+    path : Path
+        Where to.
+    transform : function
+        Takes and gives batches.
+    added : dict of str to str
+        Columns that it adds -> NumPy's name of their type.
+
+    Raises
+    ------
+    CrantError
+        Where the disk does not take it.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    fields = [pa.field(name, pa.from_numpy_dtype(np.dtype(kind))) for name, kind in added.items()]
+    schema = pa.schema([*reader.schema, *fields])
+    try:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+            for batch in transform(Batch(record) for record in reader):
+                writer.write_batch(pa.RecordBatch.from_arrays(batch.record.columns, schema=schema))
+    except OSError as error:
+        raise CrantError(
+            f"{path.parent.parent}: cannot write temporary files there ({error.strerror or error}); use --tmp-dir"
+        ) from None

@@ -1,0 +1,222 @@
+"""Draws skeletons with their synapses, seen from the front and from the side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crantcli.core.skeleton import Skeleton
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import CrantError
+from crantcli.output.heatmap import check_picture, save
+from crantcli.schema import KEY, NeuronId
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Rows and columns of a full page, which is A4, in inches; a picture of fewer skeletons is smaller.
+_ROWS, _COLUMNS = 5, 2
+_WIDTH, _CELL, _HEAD, _MARGIN = 8.27, 2.16, 0.55, 0.25
+
+#: Colours that the colour-blind tell apart (Okabe & Ito 2008), and grey for the skeleton.
+COLOURS = {"pre": "#D55E00", "post": "#0072B2"}
+_SKELETON = "#8C8C8C"
+
+#: Skeletons of more nodes, and more sites than this, become pixels in PDF and SVG, which would take megabytes of lines.
+_VECTORS = 10_000
+_DPI = 300
+
+#: Type, in points.
+_TYPE, _SMALL = 8.0, 6.5
+
+
+@dataclass(frozen=True)
+class Arbor:
+    """A skeleton and its attached sites.
+
+    Attributes
+    ----------
+    neuron : int or str
+    skeleton : Skeleton
+    sites : ndarray of float64, shape (sites, 3)
+        In nm.
+    side : ndarray of int, shape (sites,)
+        0 for pre, 1 for post.
+    """
+
+    neuron: NeuronId
+    skeleton: Skeleton
+    sites: np.ndarray[Any, Any]
+    side: np.ndarray[Any, Any]
+
+
+def draw_pages(
+    engine: Engine,
+    relation: str,
+    neurons: Sequence[NeuronId],
+    load: Callable[[int], Skeleton],
+    path: Path,
+    destination: str,
+    metadata: dict[str, str],
+) -> int:
+    """Draw skeletons with their sites: a PDF has as many pages as they need, another picture has one.
+
+    Parameters
+    ----------
+    engine : Engine
+    relation : str
+        Sites as `core.attach.Attached` describes them.
+    neurons : sequence of int or str
+    load : function
+        Gives the skeleton at a place.
+    path, destination : Path, str
+        Where to write, and under which name it will appear.
+    metadata : dict of str to str
+
+    Returns
+    -------
+    int
+        Number of skeletons drawn.
+    """
+    each = _ROWS * _COLUMNS
+    starts = range(0, len(neurons), each)
+    pages = (_page(list(_arbors(engine, relation, neurons, load, start, start + each))) for start in starts)
+    if not destination.lower().endswith(".pdf"):
+        save(next(pages), path, destination, metadata)
+        return min(each, len(neurons))
+    _save_pdf(pages, path, metadata)
+    return len(neurons)
+
+
+def _arbors(
+    engine: Engine, relation: str, neurons: Sequence[NeuronId], load: Callable[[int], Skeleton], start: int, stop: int
+) -> Iterator[Arbor]:
+    """Skeletons `start` to `stop` with their sites, read again: only a page of them is held at a time."""
+    import numpy as np
+
+    found = engine.arrays(
+        f"SELECT place, side, x, y, z FROM {relation} WHERE place >= {start} AND place < {stop} "
+        "ORDER BY place, connector_id"
+    )
+    points = np.stack([found[axis] for axis in "xyz"], axis=1)
+    for place in range(start, min(stop, len(neurons))):
+        mine = slice(*np.searchsorted(found["place"], [place, place + 1]))
+        yield Arbor(neurons[place], load(place), points[mine], found["side"][mine])
+
+
+def _page(arbors: list[Arbor]) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = 1 if len(arbors) <= 2 else _COLUMNS
+    rows = -(-len(arbors) // columns)
+    cell = _CELL * (1.6 if columns == 1 else 1.0)
+    height = _HEAD + rows * cell + _MARGIN
+    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI)
+    FigureCanvasAgg(figure)
+    _legend(figure, height)
+    width = (_WIDTH - 2 * _MARGIN) / columns
+    for number, arbor in enumerate(arbors):
+        row, column = divmod(number, columns)
+        left, bottom = _MARGIN + column * width, height - _HEAD - (row + 1) * cell
+        box = ((left + 0.1) / _WIDTH, (bottom + 0.08) / height, (width - 0.2) / _WIDTH, (cell - 0.38) / height)
+        draw(figure.add_axes(box), arbor)
+    return figure
+
+
+def _legend(figure: Figure, height: float) -> None:
+    from matplotlib.lines import Line2D
+
+    dots = [
+        Line2D([], [], linestyle="none", marker="o", markersize=4, color=COLOURS[side], label=label)
+        for side, label in (("pre", "presynaptic sites (outputs)"), ("post", "postsynaptic sites (inputs)"))
+    ]
+    figure.legend(
+        handles=dots, loc="center left", bbox_to_anchor=(_MARGIN / _WIDTH, 1 - _HEAD / 2 / height), ncols=2,
+        frameon=False, fontsize=_TYPE, handletextpad=0.2, columnspacing=1.2, borderaxespad=0,
+    )  # fmt: skip
+    figure.text(
+        1 - _MARGIN / _WIDTH, 1 - _HEAD / 2 / height, "front: x right, y down    side: z right, y down",
+        ha="right", va="center", fontsize=_SMALL, color="0.35",
+    )  # fmt: skip
+
+
+def draw(axes: Axes, arbor: Arbor) -> None:
+    """Draw one skeleton: front view, side view and scale bar in one coordinate system, so that all have one scale."""
+    import numpy as np
+    from matplotlib.collections import LineCollection
+
+    points = np.concatenate([arbor.skeleton.xyz, arbor.sites])
+    outputs, inputs = (int((arbor.side == number).sum()) for number in (0, 1))
+    axes.set_title(
+        f"{arbor.neuron}   {outputs:,} pre, {inputs:,} post", loc="left", fontsize=_TYPE, pad=3, parse_math=False
+    )
+    axes.set_axis_off()
+    if not len(points):
+        axes.text(0.5, 0.5, "no nodes", ha="center", va="center", transform=axes.transAxes, fontsize=_TYPE)
+        return
+    low, high = points.min(axis=0), points.max(axis=0)
+    size = np.maximum(high - low, 1e-3 * max(float((high - low).max()), 1000.0))
+    gap = 0.12 * (size[0] + size[2])
+    views = ((0, 0.0, "front"), (2, float(size[0] + gap), "side"))
+    chains = [arbor.skeleton.xyz[chain] for chain in arbor.skeleton.chains()]
+    colours = np.array([COLOURS["pre"], COLOURS["post"]])[arbor.side.astype(np.int64)]
+    for axis, offset, label in views:
+        lines = [np.stack([c[:, axis] - low[axis] + offset, c[:, 1] - low[1]], axis=1) for c in chains]
+        axes.add_collection(
+            LineCollection(
+                lines, colors=_SKELETON, linewidths=0.5, capstyle="round",
+                rasterized=len(arbor.skeleton) > _VECTORS,
+            )
+        )  # fmt: skip
+        axes.scatter(
+            arbor.sites[:, axis] - low[axis] + offset, arbor.sites[:, 1] - low[1], c=colours, s=_dot(len(colours)),
+            linewidths=0, zorder=2, rasterized=len(colours) > _VECTORS,
+        )  # fmt: skip
+        axes.text(offset, -0.03 * size[1], label, fontsize=_SMALL, color="0.35", va="bottom", ha="left")
+    whole = float(size[0] + gap + size[2])
+    _scale_bar(axes, whole, float(size[1]))
+    axes.set(xlim=(-0.02 * whole, 1.02 * whole), ylim=(1.16 * size[1], -0.12 * size[1]))
+    axes.set_aspect("equal", anchor="W")
+
+
+def _dot(sites: int) -> float:
+    """Area of a dot in square points: fewer sites are larger."""
+    return float(min(6.0, max(0.5, 900 / max(sites, 1))))
+
+
+def _scale_bar(axes: Axes, width: float, height: float) -> None:
+    """A bar of 1, 2 or 5 times a power of ten, at most a fifth of the width, below the views."""
+    length = scale_length(width / 5)
+    middle = 1.08 * height
+    axes.plot([0, length], [middle, middle], color="black", linewidth=1.2, solid_capstyle="butt")
+    axes.text(length + 0.015 * width, middle, f"{length / 1000:g} µm", fontsize=_SMALL, va="center", ha="left")
+
+
+def scale_length(most: float) -> float:
+    """The largest of 1, 2, 5, 10, 20, ... nm that is not longer than `most`."""
+    import math
+
+    power = 10.0 ** math.floor(math.log10(most))
+    return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= most * (1 + 1e-9))
+
+
+def _save_pdf(pages: Iterator[Figure], path: Path, metadata: dict[str, str]) -> None:
+    """Save pages with the provenance, with the same bytes every time."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    told = {"Keywords": metadata[KEY], "Creator": "crantcli", "Producer": "crantcli", "CreationDate": None}
+    try:
+        with mpl.rc_context({"pdf.fonttype": 42}), PdfPages(path, metadata=told) as pdf:
+            for page in pages:
+                pdf.savefig(page)
+    except OSError as error:
+        raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
+
+
+__all__ = ["COLOURS", "Arbor", "check_picture", "draw", "draw_pages", "scale_length"]

@@ -1,0 +1,155 @@
+"""Reads one skeleton in SWC: a node a line, `id label x y z radius parent`.
+
+Format: Cannon et al., J. Neurosci. Methods 84, 49-54 (1998); neuronland.org keeps its description.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from crantcli.core.skeleton import Skeleton
+from crantcli.errors import DataError
+from crantcli.ids import FLOAT_EXACT, INT64_MAX
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    #: IDs, IDs of parents, coordinates.
+    Nodes = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
+
+#: Fields of a line that are read; label and radius may be anything.
+_FIELDS = ("id", "label", "x", "y", "z", "radius", "parent")
+_READ = ("id", "x", "y", "z", "parent")
+
+
+def read_swc(data: bytes, name: str, scale: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Skeleton:
+    """Read a skeleton.
+
+    Parameters
+    ----------
+    data : bytes
+        The file. Comments start with `#` and blank lines count for nothing; fields are separated by spaces or tabs,
+        and those beyond the seventh are passed over. A negative parent marks a root; there may be several, or no node
+        at all.
+    name : str
+        What to call the file in messages.
+    scale : tuple of float
+        Nanometres per unit along x, y and z.
+
+    Raises
+    ------
+    DataError
+        Where a line cannot be read, a coordinate is not finite, an ID comes twice, or a parent is missing; the message
+        names file and line.
+    """
+    import numpy as np
+
+    node_id, parent_id, xyz = _fast(data) or _fast(_tidied(data)) or _line_by_line(data, name)
+    wrong = np.flatnonzero(~np.isfinite(xyz).all(axis=1))
+    if len(wrong):
+        raise DataError(f"{_line(data, name, wrong[0])}: a coordinate is not a finite number; mend or drop the node")
+    skeleton, orphans = Skeleton.linked(node_id, parent_id, xyz * np.array(scale))
+    if (skeleton.node_id[1:] == skeleton.node_id[:-1]).any():
+        twice = int(skeleton.node_id[1:][skeleton.node_id[1:] == skeleton.node_id[:-1]].min())
+        place = np.flatnonzero(node_id == twice)[1]
+        raise DataError(f"{_line(data, name, place)}: node {twice} comes a second time")
+    if len(orphans):
+        place = orphans.min()
+        raise DataError(
+            f"{_line(data, name, place)}: the parent of node {node_id[place]} is {parent_id[place]}, and there is no "
+            "such node; a root has -1"
+        )
+    return skeleton
+
+
+def _fast(data: bytes) -> Nodes | None:
+    """Read lines of exactly seven fields with one space between, after a head of comments; None for anything else."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.csv
+
+    head = re.match(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\r\n]*)?(?:\r?\n|\Z))*", data)
+    body = memoryview(data)[head.end() if head else 0 :]
+    if not body:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros((0, 3))
+    types = dict.fromkeys(_READ, pa.float64()) | dict.fromkeys(("id", "parent"), pa.int64())
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(body),
+            pyarrow.csv.ReadOptions(column_names=_FIELDS, use_threads=False, block_size=len(body) + 1),
+            pyarrow.csv.ParseOptions(delimiter=" ", quote_char=False),
+            pyarrow.csv.ConvertOptions(
+                column_types=types, include_columns=_READ, null_values=[], strings_can_be_null=False, check_utf8=False
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    found = {name: table[name].to_numpy() for name in _READ}
+    return found["id"], found["parent"], np.stack([found[axis] for axis in "xyz"], axis=1)
+
+
+def _tidied(data: bytes) -> bytes:
+    """The same nodes without comments, with seven fields a line and one space between."""
+    lines = (line.split(b"#", 1)[0].split() for line in data.removeprefix(b"\xef\xbb\xbf").splitlines())
+    return b"\n".join(b" ".join(fields[:7]) for fields in lines if fields)
+
+
+def _line_by_line(data: bytes, name: str) -> Nodes:
+    """Read what the fast way cannot, such as IDs written as 1.0, or say which line is at fault."""
+    import numpy as np
+
+    ids: list[int] = []
+    parents: list[int] = []
+    points: list[tuple[float, ...]] = []
+    for number, fields in _lines(data):
+        if len(fields) < len(_FIELDS):
+            raise DataError(
+                f"{name}, line {number}: {len(fields)} fields instead of 7 ({' '.join(_FIELDS)}); is it an SWC file?"
+            )
+        try:
+            ids.append(_whole(fields[0]))
+            points.append(tuple(map(_real, fields[2:5])))
+            parents.append(_whole(fields[6]))
+        except ValueError:
+            shown = b" ".join(fields[:7])[:80].decode("utf-8", "replace")
+            raise DataError(f"{name}, line {number}: {shown!r} is not a node ({' '.join(_FIELDS)})") from None
+    return np.array(ids, dtype=np.int64), np.array(parents, dtype=np.int64), np.array(points).reshape(-1, 3)
+
+
+def _whole(field: bytes) -> int:
+    """A node ID; `1.0` is 1 as long as a float can tell."""
+    try:
+        number = int(_plain(field))
+    except ValueError:
+        value = _real(field)
+        if not (math.isfinite(value) and value.is_integer() and abs(value) < FLOAT_EXACT):
+            raise ValueError(field) from None
+        return int(value)
+    if abs(number) > INT64_MAX:
+        raise ValueError(field)
+    return number
+
+
+def _real(field: bytes) -> float:
+    return float(_plain(field))
+
+
+def _plain(field: bytes) -> bytes:
+    """Refuse what is a number to Python only: 1_000."""
+    if b"_" in field:
+        raise ValueError(field)
+    return field
+
+
+def _lines(data: bytes) -> list[tuple[int, list[bytes]]]:
+    """Number and fields of the lines that have any."""
+    lines = enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1)
+    split = ((number, line.split(b"#", 1)[0].split()) for number, line in lines)
+    return [(number, fields) for number, fields in split if fields]
+
+
+def _line(data: bytes, name: str, row: Any) -> str:
+    """Where a node stands, for a message."""
+    return f"{name}, line {_lines(data)[int(row)][0]}"
