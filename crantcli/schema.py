@@ -12,6 +12,8 @@ from crantcli.errors import DataError
 
 #: Key under which our provenance stands in Parquet, Arrow, npz and picture files.
 KEY = "crantcli"
+#: What a folder of ours holds, last of all: its provenance and the names of its files.
+MANIFEST = "manifest.json"
 #: Key from which pandas restores `DataFrame.attrs`.
 PANDAS_KEY = "PANDAS_ATTRS"
 

@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.neuropil import Members
+from crantcli.core.sql import text
 from crantcli.core.table import Annotations, Table, Totals, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import IdFile, Selection, Selector
-from crantcli.sources.annotations import open_annotations
+from crantcli.schema import near
+from crantcli.sources.annotations import id_expression, open_annotations
 from crantcli.sources.datasets import Dataset
 from crantcli.sources.files import Source, expand
 from crantcli.sources.reader import Part
@@ -107,6 +110,39 @@ class Workspace:
         selection = resolve(self.engine, selectors, table.id_type, self._annotations)
         self.notes += selection.notes
         return selection
+
+    def members(self, source: str | pd.DataFrame, names: Sequence[str]) -> Members:
+        """Open a file of assignments, and find the synapses of chosen neuropils.
+
+        Raises
+        ------
+        DataError
+            Where it is something else, or has none of a neuropil.
+        """
+        found, _ = self._parts(source)
+        if len(found) != 1:
+            raise UsageError("--assignments is one table that neuropil made")
+        part = found[0]
+        missing = {"id", "neuropil"} - set(part.columns)
+        if missing:
+            why = (
+                "it was made from a table without synapse ids, and tells rows by their number"
+                if "row" in part.columns
+                else "--assignments is the assignments.parquet that crantcli neuropil makes"
+            )
+            raise DataError(f"{part.name}: no column {', '.join(sorted(missing))}; {why}")
+        self.inputs += part.records
+        known = [str(row[0]) for row in self.engine.execute(f"SELECT DISTINCT neuropil FROM {part.relation}")]
+        for name in names:
+            if name not in known:
+                raise DataError(f"--neuropil {name}: no synapse lies in it ({near(name, sorted(known), 'neuropils')})")
+        listed = ", ".join(map(text, names))
+        relation = self.engine.table(
+            "members",
+            f"SELECT DISTINCT {id_expression(self.engine, part, 'id')} AS id FROM {part.relation} "
+            f"WHERE neuropil IN ({listed})",
+        )
+        return Members(relation, tuple(names))
 
     def totals(self, source: str | pd.DataFrame, filters: dict[str, Any], table: Table) -> Totals:
         """Open a table of totals that `counts` made.

@@ -6,7 +6,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from crantcli.cli.options import NEURON_HELP, EdgeOptions, RunOptions, Selectors, SourceOptions, with_options
+from crantcli.cli.options import (
+    NEURON_HELP,
+    EdgeOptions,
+    MemberOptions,
+    RunOptions,
+    Selectors,
+    SourceOptions,
+    with_options,
+)
 
 EPILOG = """Example: crantcli connectivity synapses.parquet -n "cell_type=ER2" -a annotations.csv -t 5 -o er2.csv
 
@@ -17,6 +25,7 @@ EPILOG = """Example: crantcli connectivity synapses.parquet -n "cell_type=ER2" -
 def connectivity(
     source: SourceOptions,
     rows: EdgeOptions,
+    members: MemberOptions,
     run: RunOptions,
     neurons: Annotated[
         Selectors,
@@ -56,7 +65,7 @@ def connectivity(
     if totals and not normalize:
         raise UsageError("--totals goes with --normalize input or --normalize output")
     question = Question(None, upstream, downstream, by, added, top, normalize, rows.sum_duplicates)
-    job = Job("connectivity", source, run, {"neurons": neurons})
+    job = Job("connectivity", source, run, {"neurons": neurons}, members=members)
     with job.opened() as work:
         annotations = work.annotations()
         table = work.table()

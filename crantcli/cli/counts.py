@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from crantcli.cli.options import NEURON_HELP, EdgeOptions, RunOptions, Selectors, SourceOptions, with_options
+from crantcli.cli.options import (
+    NEURON_HELP,
+    EdgeOptions,
+    MemberOptions,
+    RunOptions,
+    Selectors,
+    SourceOptions,
+    with_options,
+)
 
 EPILOG = """Example: crantcli counts synapses.parquet -n @neurons.txt -o counts.csv
 
@@ -18,6 +26,7 @@ are numbers of synapses."""
 def counts(
     source: SourceOptions,
     rows: EdgeOptions,
+    members: MemberOptions,
     run: RunOptions,
     neurons: Annotated[
         Selectors,
@@ -28,7 +37,7 @@ def counts(
     from crantcli.cli.job import Job
     from crantcli.core.counts import counts as answer
 
-    job = Job("counts", source, run, {"neurons": neurons})
+    job = Job("counts", source, run, {"neurons": neurons}, members=members)
     with job.opened() as work:
         work.annotations()
         table = work.table()

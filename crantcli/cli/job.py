@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crantcli.cli.console import Console
-from crantcli.cli.options import RowOptions, RunOptions, SourceOptions
+from crantcli.cli.options import MemberOptions, RowOptions, RunOptions, SourceOptions
 from crantcli.core.ledger import Ledger
 from crantcli.core.synapses import RowFilter
 from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize
@@ -18,13 +18,13 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import EmptyResultError, UsageError
 from crantcli.ids import IdStdin, Selection, Selector, parse_selectors
 from crantcli.output import provenance
-from crantcli.output.atomic import Outputs, check_destination, outputs
+from crantcli.output.atomic import Outputs, check_destination, check_folder, outputs
 from crantcli.output.matrices import check_width, wide_query, write_npz
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
 from crantcli.schema import CORNER, Kind
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.reader import Carry
-from crantcli.sources.selection import check_files
+from crantcli.sources.selection import check_files, read_labels
 from crantcli.sources.tables import Reading
 from crantcli.workspace import Workspace
 
@@ -51,6 +51,9 @@ class Job:
         `-o` may be `.npz`.
     matrices : dict of str to str or None
         Option name -> a further matrix's destination, which may be `.npz` too.
+    members : MemberOptions, optional
+    folder : bool
+        `-o` is a folder, and must be given.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class Job:
         more_outputs: Sequence[str | None] = (),
         matrix: bool = False,
         matrices: dict[str, str | None] | None = None,
+        members: MemberOptions | None = None,
+        folder: bool = False,
     ) -> None:
         self.command, self.source, self.run = command, source, run
         self.console = Console(f"crantcli {command}", run.quiet)
@@ -72,7 +77,11 @@ class Job:
         for option, destination in named.items():
             _check_file(option, destination)
         self._more = [*named.values(), *(destination for destination in more_outputs if destination)]
-        self.form = self._check_output(matrix)
+        self.folder = folder
+        self.form = None if folder else self._check_output(matrix)
+        if folder and run.output in (None, "-"):
+            raise UsageError(f"crantcli {command} makes many files; say where with -o FOLDER")
+        self.members = _member_names(members)
         self._check_stdin()
         for found in self._selectors.values():
             check_files(found)
@@ -120,6 +129,15 @@ class Job:
         return self._selectors
 
 
+def _member_names(members: MemberOptions | None) -> tuple[str, tuple[str, ...]] | None:
+    """The file of assignments and the neuropils that were chosen in it."""
+    if members is None or (members.assignments is None and not members.neuropil):
+        return None
+    if members.assignments is None or not members.neuropil:
+        raise UsageError("--assignments FILE and --neuropil NAME go together; give both or none")
+    return members.assignments, read_labels(members.neuropil)
+
+
 def _check_file(option: str, destination: str) -> None:
     if destination == "-":
         raise UsageError(f"{option} - : only -o writes to stdout; give a file name")
@@ -148,6 +166,8 @@ class Work:
         reading = replace(reading, value=value)
         table = self.space.table(source.sources, reading)
         self.counts_synapses = table.kind is not Kind.EDGES
+        if self.job.members is not None:
+            table = self.space.members(*self.job.members).within(table)
         self.check_destinations()
         return table
 
@@ -157,7 +177,8 @@ class Work:
         if len({os.path.realpath(destination) for destination in destinations}) < len(destinations):
             raise UsageError(f"two outputs have the same name: {', '.join(destinations)}")
         for destination in destinations:
-            check_destination(destination, self.space.paths)
+            check = check_folder if self.job.folder and destination == self.job.run.output else check_destination
+            check(destination, self.space.paths)
 
     def annotations(self) -> Annotations | None:
         """Open the annotations that were given, if any."""
@@ -213,6 +234,7 @@ class Work:
             "neuron_id_column": source.neuron_id_column,
             "cell_type_column": source.cell_type_column,
             "ignore_case": source.ignore_case or None,
+            "neuropil": list(self.job.members[1]) if self.job.members else None,
         }
         return provenance.build(
             self.job.command,

@@ -49,6 +49,9 @@ def nested(
     relative_types: Annotated[
         str | None, typer.Option("--relative-types", metavar="FILE", help="Sums per type as fractions of their row.")
     ] = None,
+    plot: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help="Draw the matrix: .png, .pdf or .svg.")
+    ] = None,
     order: Annotated[
         str | None, typer.Option("--order", metavar="FILE", help="The axes as a table: axis, position, neuron, type.")
     ] = None,
@@ -61,38 +64,45 @@ def nested(
     from crantcli.core.nested import nested as answer
     from crantcli.core.type_sums import one_pass, type_sums
     from crantcli.errors import UsageError
+    from crantcli.output.heatmap import check_picture, save
+    from crantcli.output.nested import draw_nested
+    from crantcli.output.provenance import metadata
 
-    style = _style(picture)
+    style = style_of(picture)
+    if plot:
+        check_picture(plot)
     tables = {
         "--type-sum": type_sum, "--type-mean": type_mean, "--relative": relative, "--relative-types": relative_types
     }  # fmt: skip
     neurons = {"source_neurons": nest.source_neurons, "target_neurons": nest.target_neurons}
-    job = Job("nested", source, run, neurons, [order, picture.plot], matrix=True, matrices=tables)
+    job = Job("nested", source, run, neurons, [order, plot], matrix=True, matrices=tables)
     if order:
         _check_order(order)
     if nest.totals and nest.normalization_scope != "all":
         raise UsageError("--totals goes with --normalization-scope all; other fractions are of what is shown")
     with job.opened() as work:
-        question = _question(nest, source.ignore_case, rows.sum_duplicates)
+        question = question_of(nest, source.ignore_case, rows.sum_duplicates)
         annotations = work.annotations()
         table = work.table(value=nest.weight_column)
         kept = work.row_filter(rows, table)
-        question = _choose(question, work, table)
+        question = with_neurons(question, work, table)
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
         totals = work.totals(nest.totals, table, filters) if nest.totals else None
-        of_neurons = run.output or type_mean or relative or order or picture.plot
+        of_neurons = run.output or type_mean or relative or order or plot
         if not of_neurons and (type_sum or relative_types) and one_pass(question, table, kept):
             sums = type_sums(work.engine, table, annotations, question, kept)
-            _finish_types(work, sums, table, kept, _options(question, table, nest), tables, force_wide)
+            _finish_types(work, sums, table, kept, options_of(question, table, nest), tables, force_wide)
             return
         result = answer(work.engine, table, annotations, question, kept, totals)
         work.refuse_empty(len(result.blocks.matrix.weights), result.ledger)
         record = work.record(
-            "adjacency", table, kept, result, result.blocks.matrix.shape[0], _options(question, table, nest)
+            "adjacency", table, kept, result, result.blocks.matrix.shape[0], options_of(question, table, nest)
         )
         _write(work, result, record, tables, order, force_wide)
-        if picture.plot:
-            _plot(work, result, record, picture, style)
+        if plot:
+            drawn = draw_nested(result.blocks, style, picture.level, picture.min_neurons, picture.show_neuron_labels)
+            save(drawn.figure, work.pending.place(plot), plot, metadata({**record, "picture": drawn.facts}))
+            result.notes.extend(drawn.notes)
         shape = result.blocks.matrix.shape
         entries = len(result.blocks.matrix.weights)
         types = {"source": len(result.blocks.source.types), "target": len(result.blocks.target.types)}
@@ -105,12 +115,16 @@ def nested(
         )
 
 
-def _style(picture: PlotOptions) -> Style:
-    from crantcli.errors import UsageError
-    from crantcli.output.heatmap import Style, check_picture
+def style_of(picture: PlotOptions) -> Style:
+    """How the picture is to look.
 
-    if picture.plot:
-        check_picture(picture.plot)
+    Raises
+    ------
+    UsageError
+    """
+    from crantcli.errors import UsageError
+    from crantcli.output.heatmap import Style
+
     size = None
     if picture.figsize is not None:
         try:
@@ -139,7 +153,7 @@ def _check_order(destination: str) -> None:
     table_format(destination)
 
 
-def _question(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) -> NestedQuestion:
+def question_of(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) -> NestedQuestion:
     """The question as far as the options tell it; neurons are found when the table is open."""
     from crantcli.core.nested import NestedQuestion
     from crantcli.core.order import SIZE, TypeOrder
@@ -174,7 +188,7 @@ def _question(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) -> N
     )
 
 
-def _choose(question: NestedQuestion, work: Work, table: Table) -> NestedQuestion:
+def with_neurons(question: NestedQuestion, work: Work, table: Table) -> NestedQuestion:
     """The question with the neurons that were named."""
     from dataclasses import replace
 
@@ -185,7 +199,7 @@ def _choose(question: NestedQuestion, work: Work, table: Table) -> NestedQuestio
     return replace(question, source=source, target=target)
 
 
-def _options(question: NestedQuestion, table: Table, nest: NestedOptions) -> dict[str, Any]:
+def options_of(question: NestedQuestion, table: Table, nest: NestedOptions) -> dict[str, Any]:
     """What bears on the content, for the provenance."""
     mode = question.mode(table)
     orders = {
@@ -275,14 +289,3 @@ def _write(
         query, number = order_query(work.engine, axes)
         told = {**record, "kind": "order", "rows": number}
         write_table(work.engine, query, work.pending.place(order), table_format(order), metadata(told))
-
-
-def _plot(work: Work, result: NestedResult, record: dict[str, Any], picture: PlotOptions, style: Style) -> None:
-    from crantcli.output.heatmap import save
-    from crantcli.output.nested import draw_nested
-    from crantcli.output.provenance import metadata
-
-    drawn = draw_nested(result.blocks, style, picture.level, picture.min_neurons, picture.show_neuron_labels)
-    assert picture.plot is not None
-    save(drawn.figure, work.pending.place(picture.plot), picture.plot, metadata({**record, "picture": drawn.facts}))
-    result.notes.extend(drawn.notes)

@@ -190,9 +190,6 @@ class NestedOptions:
 class PlotOptions:
     """How a picture of a nested matrix looks."""
 
-    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Draw a matrix: .png, .pdf or .svg.")] = (
-        None
-    )
     level: Annotated[
         Literal["neuron", "type_mean", "type_sum"],
         typer.Option("--level", help="Draw neurons, or means or sums of pairs of types."),
@@ -229,6 +226,56 @@ class PlotOptions:
     ] = None
     title: Annotated[str, typer.Option("--title", metavar="TEXT", help="Title of the picture.")] = ""
     dpi: Annotated[int, typer.Option("--dpi", metavar="N", min=10, help="Pixels per inch.")] = 200
+
+
+@dataclass(frozen=True)
+class MemberOptions:
+    """Synapses of some neuropils only."""
+
+    assignments: Annotated[
+        str | None,
+        typer.Option("--assignments", metavar="FILE", help="The assignments.parquet that neuropil made."),
+    ] = None
+    neuropil: Annotated[
+        list[str] | None,
+        typer.Option("--neuropil", metavar="NAME,...", help="With --assignments: synapses in these neuropils only."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class PlaceOptions:
+    """Where synapses lie."""
+
+    meshes: Annotated[
+        str | None,
+        typer.Option("--meshes", metavar="FOLDER", help="Closed meshes in nm, named by neuropil: .ply, .obj or .stl."),
+    ] = None
+    neuropils: Annotated[
+        list[str] | None,
+        typer.Option("--neuropils", metavar="NAME,...", help="These neuropils only; repeat to add. Default: all."),
+    ] = None
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", metavar="NAME,...", help="Not these neuropils.")] = (
+        None
+    )
+    include_other: Annotated[
+        bool,
+        typer.Option("--include-other/--no-include-other", help="Synapses in none of them make a matrix other."),
+    ] = True
+    position_column: Annotated[
+        str | None,
+        typer.Option(
+            "--position-column",
+            metavar="COLUMN",
+            help="Position that tells where a synapse lies. Default: ctr_pt_position.",
+            show_default=False,
+        ),
+    ] = None
+    coordinates: Coordinates = None
+    voxel_size: VoxelSizeText = None
+    voxel_offset: Annotated[
+        str | None,
+        typer.Option("--voxel-offset", metavar="X,Y,Z", help="Voxels to add to positions in pixels."),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import typer
 from crantcli.cli.options import (
     NEURON_HELP,
     Coordinates,
+    MemberOptions,
     RowOptions,
     RunOptions,
     Selectors,
@@ -26,6 +27,7 @@ The file is sorted by pre, post, id, so that later questions about a few neurons
 def synapses(
     source: SourceOptions,
     rows: RowOptions,
+    members: MemberOptions,
     run: RunOptions,
     pre: Annotated[
         Selectors, typer.Option("--pre", metavar="NEURONS", help=f"Presynaptic neurons: {NEURON_HELP}.")
@@ -51,7 +53,7 @@ def synapses(
     from crantcli.sources.recorded import parse_voxel_size
 
     voxel = parse_voxel_size(voxel_size) if voxel_size else None
-    job = Job("synapses", source, run, {"pre": pre, "post": post})
+    job = Job("synapses", source, run, {"pre": pre, "post": post}, members=members)
     with job.opened() as work:
         work.annotations()
         table = work.table(carry=True, coordinates=coordinates, voxel_size=voxel)

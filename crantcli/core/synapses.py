@@ -148,6 +148,8 @@ def prepare(engine: SqlEngine, table: Table, condition: str | None, columns: tup
     ledger = Ledger(unit=table.kind.value if table.kind is Kind.SYNAPSES else "edges", read=table.rows)
     needed = tuple(dict.fromkeys(("pre", "post", *(["id"] if table.has_id else []), *columns)))
     relation = table.relation
+    if table.within is not None:
+        condition = table.within if condition is None else f"{table.within} AND ({condition})"
     if condition is not None:
         relation = engine.table(
             "picked",
@@ -226,7 +228,7 @@ def kept_condition(engine: SqlEngine, prepared: Prepared, rows: RowFilter) -> st
         strong = engine.table("strong", f"SELECT pre, post FROM {pairs} WHERE {rows.strong_sql('n')} AND NOT dropped")
         kept_where = f"EXISTS (SELECT 1 FROM {strong} AS s WHERE s.pre = r.pre AND s.post = r.post)"
     else:
-        _count_steps(engine, prepared, rows)
+        count_steps(engine, prepared, rows)
     prepared.ledger.check()
     dropped = [rows.background_sql(table.id_type), rows.autapse_sql, rows.small_sql]
     conditions = ["pre IS NOT NULL", "post IS NOT NULL", *(f"NOT {d}" for d in dropped if d != "FALSE"), kept_where]
@@ -275,7 +277,7 @@ def pair_coverage(table: Table, wanted: Wanted, thinned: str = "") -> Coverage:
     return table.coverage.narrowed(inputs, outputs, thinned)
 
 
-def _count_steps(engine: SqlEngine, prepared: Prepared, rows: RowFilter) -> None:
+def count_steps(engine: SqlEngine, prepared: Prepared, rows: RowFilter) -> None:
     """Count the ledger's steps row by row, for a result that needs no pairs."""
     background = rows.background_sql(prepared.table.id_type)
     null = "(pre IS NULL OR post IS NULL)"

@@ -99,6 +99,8 @@ class Table:
         A table (`side`, `id`) of the neurons on the axes of an adjacency.
     filters : dict
         What the file was filtered by when it was made: clean, min_size, threshold.
+    within : str or None
+        A condition on the rows that belong to the table, as query text; the others count as unselected.
     """
 
     kind: Kind
@@ -112,6 +114,7 @@ class Table:
     has_size: bool = False
     has_neuropil: bool = False
     whole_weights: bool = True
+    has_value: bool = False
     whole_values: bool = True
     carried: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
@@ -123,6 +126,7 @@ class Table:
     silent: str | None = None
     filters: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    within: str | None = None
 
     def require_synapses(self, command: str) -> None:
         """Refuse a table that has not one row per synapse.

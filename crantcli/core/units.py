@@ -53,8 +53,10 @@ def convert_positions(table: Table, units: Unit | None) -> tuple[dict[str, str],
     return conversions, units, table.voxel_size
 
 
-def in_nanometres(table: Table, position: str) -> list[str]:
+def in_nanometres(table: Table, position: str, offset: VoxelSize | None = None) -> list[str]:
     """Expressions for x, y and z of a position in nm, float64: exact for whole voxels of whole size.
+
+    `offset` is added to positions in pixels, in voxels, before they become nanometres.
 
     Raises
     ------
@@ -71,7 +73,11 @@ def in_nanometres(table: Table, position: str) -> list[str]:
             "the positions are in pixels, and the voxel size is not recorded; say --voxel-size X,Y,Z in nm"
         )
     sizes = table.voxel_size if table.unit == "pixels" and table.voxel_size else (1.0, 1.0, 1.0)
+    if offset is not None and table.unit != "pixels":
+        raise UsageError("an offset in voxels goes with positions in pixels only (--coordinates pixels)")
     columns = [f"CAST({quote(f'{position}_{axis}')} AS DOUBLE)" for axis in AXES]
+    if offset is not None:
+        columns = [f"({c} + CAST({step!r} AS DOUBLE))" for c, step in zip(columns, offset, strict=True)]
     return [c if size == 1 else f"{c} * CAST({size!r} AS DOUBLE)" for c, size in zip(columns, sizes, strict=True)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,17 @@ class Batch:
         found: np.ndarray[Any, Any] = self.record.column(name).to_numpy(zero_copy_only=False)
         return found
 
+    def taken(
+        self, rows: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]], dropped: Sequence[str]
+    ) -> Batch:
+        """Chosen rows (their numbers, in any order), with a value for each in further columns, and without some."""
+        import pyarrow as pa
+
+        kept = [name for name in self.record.schema.names if name not in dropped]
+        chosen = self.record.select(kept).take(pa.array(rows))
+        arrays = [*chosen.columns, *(pa.array(values) for values in columns.values())]
+        return Batch(pa.RecordBatch.from_arrays(arrays, names=[*kept, *columns]))
+
     def extended(self, keep: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]]) -> Batch:
         """The rows to keep (a boolean each), with further columns that have a value for each row of the batch."""
         import pyarrow as pa
@@ -51,6 +62,7 @@ def spool(
     path: Path,
     transform: Callable[[Iterator[Batch]], Iterator[Batch]],
     added: Mapping[str, str],
+    dropped: Sequence[str] = (),
 ) -> None:
     """Send rows through a function and keep what comes out in an Arrow stream.
 
@@ -63,6 +75,8 @@ def spool(
         Takes and gives batches.
     added : dict of str to str
         Columns that it adds -> NumPy's name of their type.
+    dropped : sequence of str
+        Columns that it leaves out.
 
     Raises
     ------
@@ -74,7 +88,7 @@ def spool(
     import pyarrow.ipc
 
     fields = [pa.field(name, pa.from_numpy_dtype(np.dtype(kind))) for name, kind in added.items()]
-    schema = pa.schema([*reader.schema, *fields])
+    schema = pa.schema([*(known for known in reader.schema if known.name not in dropped), *fields])
     try:
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
             for batch in transform(Batch(record) for record in reader):

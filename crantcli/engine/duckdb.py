@@ -76,6 +76,7 @@ class Engine:
         sweep(parent, "spill")
         self.scratch = parent / temporary_name("spill")
         self._names: dict[str, int] = {}
+        self._made: list[str] = []
         #: Names of the files that are read, for messages.
         self.reading: list[str] = []
         try:
@@ -141,13 +142,26 @@ class Engine:
         """Keep the result of a query in a temporary table, and return its name."""
         name = self.name(stem)
         self.execute(f"CREATE TEMP TABLE {name} AS {query}")
+        self._made.append(f"TABLE {name}")
         return name
 
     def view(self, stem: str, query: str) -> str:
         """Name a query without running it."""
         name = self.name(stem)
         self.execute(f"CREATE TEMP VIEW {name} AS {query}")
+        self._made.append(f"VIEW {name}")
         return name
+
+    @contextlib.contextmanager
+    def forgotten(self) -> Iterator[None]:
+        """At the end, drop the tables and views that were made meanwhile, so that many questions fit in memory."""
+        before = len(self._made)
+        try:
+            yield
+        finally:
+            for made in reversed(self._made[before:]):
+                self.execute(f"DROP {made}")
+            del self._made[before:]
 
     def id_table(self, stem: str, ids: Iterable[NeuronId], id_type: IdType) -> str:
         """Make a table with columns `id` and `position` (0, 1, ...) out of IDs."""
@@ -157,6 +171,7 @@ class Engine:
             f"generate_subscripts(ids, 1) AS n FROM (SELECT CAST(? AS {id_type}[]) AS ids))",
             [list(ids)],
         )
+        self._made.append(f"TABLE {name}")
         return name
 
     def columns(self, query: str) -> list[tuple[str, str]]:
@@ -197,18 +212,25 @@ class Engine:
         return found
 
     def mapped(
-        self, stem: str, query: str, transform: Callable[[Iterator[Batch]], Iterator[Batch]], added: Mapping[str, str]
+        self,
+        stem: str,
+        query: str,
+        transform: Callable[[Iterator[Batch]], Iterator[Batch]],
+        added: Mapping[str, str],
+        dropped: Sequence[str] = (),
+        rows: int = ROWS,
     ) -> str:
         """Keep the rows of a query, sent through a function, in a temporary table, and return its name.
 
-        `added` names the columns that the function adds, with NumPy's names of their types. The function must not use
+        `added` names the columns that the function adds, with NumPy's names of their types, and `dropped` those that it
+        leaves out; it gets about `rows` rows at a time. The function must not use
         the engine. Rows wait on disk until the last one has come, since a connection answers one question at a time.
         """
         import pyarrow.ipc
 
         path = self.scratch / f"{self.name('spool')}.arrows"
         with explained(self.reading):
-            spool(self.reader(query, ROWS), path, transform, added)
+            spool(self.reader(query, rows), path, transform, added, dropped)
         with pyarrow.OSFile(str(path), "rb") as file, pyarrow.ipc.open_stream(file) as stream:
             name = self.table(stem, f"SELECT * FROM {self.register('spooled', stream)}")
         path.unlink()

@@ -51,7 +51,7 @@ def open_annotations(
             "name it with --neuron-id-column"
         )
     label = _column(names, type_column, ANNOTATION_TYPES, "--cell-type-column")
-    expression = _id_expression(engine, part, ids)
+    expression = id_expression(engine, part, ids)
     lists = {name for name in names if part.columns[name].endswith("]")}
     in_text = _lists_in_text(engine, part, [name for name in names if name not in lists]) if part.text else set()
     contents = {name: _elements(name) if name in in_text else quote(name) for name in names}
@@ -91,7 +91,8 @@ def _column(names: list[str], chosen: str | None, known: tuple[str, ...], option
     return chosen
 
 
-def _id_expression(engine: Engine, part: Part, column: str) -> str:
+def id_expression(engine: Engine, part: Part, column: str) -> str:
+    """A column of IDs as int64 where all of them are, else as text."""
     check_id_type(part, column)
     if not part.columns[column].startswith(("VARCHAR", "ENUM")):
         return f"CAST({quote(column)} AS {'BIGINT' if fits_int64(engine, part, column) else 'VARCHAR'})"

@@ -254,6 +254,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Recognition]], reading:
         has_size="size" in canonical,
         has_neuropil="neuropil" in canonical,
         whole_weights=whole,
+        has_value="value" in canonical,
         whole_values=all(reader.whole_values for reader in readers),
         carried=tuple(name for name in canonical if name not in head),
         positions=positions,

@@ -1,0 +1,278 @@
+"""Which neuropils each synapse lies in, and the synapses of one neuropil as a table of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crantcli.core.adjacency import ArrayEngine
+from crantcli.core.edges import Edges, edges
+from crantcli.core.ledger import Ledger
+from crantcli.core.sql import text
+from crantcli.core.synapses import RowFilter, count_steps, prepare
+from crantcli.core.table import Table, VoxelSize
+from crantcli.core.units import in_nanometres
+from crantcli.errors import DataError
+from crantcli.schema import near
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+
+    from crantcli.core.containment import MeshIndex
+
+#: The key of synapses that lie in none of the meshes.
+OTHER = "other"
+
+#: Synapses whose positions are looked up at once.
+_BATCH = 500_000
+
+
+class Rows(Protocol):
+    """Some rows of a query, on their way through Python."""
+
+    def array(self, name: str) -> np.ndarray[Any, Any]:
+        """A column of numbers; nulls among floats are NaN."""
+        ...
+
+    def taken(
+        self, rows: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]], dropped: Sequence[str]
+    ) -> Rows:
+        """Chosen rows, in any number and order, with further columns and without some."""
+        ...
+
+
+class StreamEngine(ArrayEngine, Protocol):
+    """An engine that can send rows through a function."""
+
+    def mapped(
+        self,
+        stem: str,
+        query: str,
+        transform: Callable[[Iterator[Any]], Iterator[Any]],
+        added: Mapping[str, str],
+        dropped: Sequence[str] = (),
+        rows: int = ...,
+    ) -> str:
+        """Keep the rows of a query, sent through a function, in a temporary table, and return its name."""
+        ...
+
+    def forgotten(self) -> Any:
+        """A context at whose end the tables and views that were made in it are dropped."""
+        ...
+
+
+@dataclass
+class Assignment:
+    """Where the synapses of a table lie.
+
+    Attributes
+    ----------
+    relation : str
+        A table with one row per membership: `synapse` (the id, or the row's number from 0), `code`, and the columns
+        that count: `pre`, `post`, `size`, `value`.
+    names : tuple of str
+        Neuropils by code; the last is "other" where that was asked for.
+    table : Table
+        The source.
+    ledger : Ledger
+        Of the source's rows; cleaning and size count, and neither threshold nor annotations.
+    rows : int
+        Rows with a position or without, each synapse once.
+    unplaced : int
+        Rows without a position, which lie nowhere.
+    inside, outside : int
+        Rows in at least one mesh, and in none.
+    """
+
+    relation: str
+    names: tuple[str, ...]
+    table: Table
+    ledger: Ledger
+    rows: int = 0
+    unplaced: int = 0
+    inside: int = 0
+    outside: int = 0
+    memberships: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """How many rows, for the provenance; rows = inside + outside + unplaced."""
+        return {
+            "rows": self.rows,
+            "in_neuropils": self.inside,
+            "in_none": self.outside,
+            "without_position": self.unplaced,
+            "memberships": self.memberships,
+        }
+
+    @property
+    def query(self) -> str:
+        """The memberships as a table for later questions: `id` (or `row`) and `neuropil`, in the order of the table."""
+        key = "id" if self.table.has_id else "row"
+        listed = ", ".join(map(text, self.names))
+        order = f" ORDER BY {key}, code" if self.ledger.removed.get("duplicate") else ""
+        where = " WHERE synapse IS NOT NULL" if self.table.has_id else ""
+        return f"SELECT synapse AS {key}, [{listed}][code + 1] AS neuropil FROM {self.relation}{where}{order}"
+
+
+def position_of(table: Table, column: str | None) -> str:
+    """The position that tells where a synapse lies.
+
+    Raises
+    ------
+    DataError
+        Where the table has no such position.
+    """
+    name = column or "ctr_pt_position"
+    if name not in table.positions:
+        known = near(name, table.positions, "positions") if table.positions else "it has no positions"
+        raise DataError(f"the table has no position {name} ({known}); name it with --position-column")
+    return name
+
+
+def assign(
+    engine: StreamEngine,
+    table: Table,
+    index: MeshIndex,
+    names: Sequence[str],
+    rows: RowFilter,
+    *,
+    position: str | None = None,
+    offset: VoxelSize | None = None,
+    include_other: bool = True,
+) -> Assignment:
+    """Look up the neuropils of every synapse.
+
+    Parameters
+    ----------
+    engine : StreamEngine
+    table : Table
+        Synapses, with positions of known unit.
+    index : MeshIndex
+        In nm.
+    names : sequence of str
+        Name of each of its meshes.
+    rows : RowFilter
+        For the ledger; all rows are looked up.
+    position : str, optional
+        Name of the position; "ctr_pt_position" if not given.
+    offset : tuple of float, optional
+        Voxels to add to positions in pixels.
+    include_other : bool
+        Synapses in no mesh are members of "other".
+
+    Raises
+    ------
+    DataError, UsageError
+        Where positions or their unit are not known, or a mesh is called "other".
+    """
+    import numpy as np
+
+    if OTHER in names:
+        raise DataError(f"a mesh is called {OTHER}, which is the name for synapses in no mesh; rename its file")
+    rows.check(table)
+    where = position_of(table, position)
+    nanometres = in_nanometres(table, where, offset)
+    counted = [*(["size"] if table.has_size else []), *(["value"] if table.has_value else [])]
+    axes = [f"{where}_{axis}" for axis in "xyz"]
+    prepared = prepare(engine, table, None, (*counted, *axes))
+    count_steps(engine, prepared, rows)
+    prepared.ledger.check()
+    made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
+
+    def place(batches: Iterator[Rows]) -> Iterator[Rows]:
+        for batch in batches:
+            found = index.contains(np.stack([batch.array(axis) for axis in "xyz"]).T, engine.threads)
+            members, codes = found.pairs()
+            nowhere = np.flatnonzero(~(found.anywhere() | found.missing))
+            made.rows += len(found)
+            made.unplaced += int(found.missing.sum())
+            made.outside += len(nowhere)
+            if include_other and len(nowhere):
+                members = np.concatenate([members, nowhere])
+                codes = np.concatenate([codes, np.full(len(nowhere), len(names), dtype=codes.dtype)])
+                order = np.argsort(members, kind="stable")
+                members, codes = members[order], codes[order]
+            made.memberships += len(members)
+            yield batch.taken(members, {"code": codes.astype(np.int32)}, "xyz")
+
+    key = "id" if table.has_id else "row_number() OVER () - 1"
+    points = ", ".join(f"coalesce({e}, 'nan') AS {axis}" for e, axis in zip(nanometres, "xyz", strict=True))
+    kept = ", ".join(["pre", "post", *counted])
+    query = f"SELECT {key} AS synapse, {kept}, {points} FROM {prepared.relation}"
+    made.relation = engine.mapped("assigned", query, place, {"code": "int32"}, "xyz", _BATCH)
+    made.inside = made.rows - made.outside - made.unplaced
+    return made
+
+
+def in_neuropil(engine: ArrayEngine, assignment: Assignment, code: int) -> Table:
+    """The synapses of one neuropil, each once."""
+    relation = engine.view("in_neuropil", f"SELECT * FROM {assignment.relation} WHERE code = {code}")
+    number = int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
+    return replace(
+        assignment.table, relation=relation, rows=number, null_rows=None, has_id=False, has_neuropil=False, carried=(),
+        positions=(), unique_ids=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a neuropil holds, after cleaning and size, whatever the threshold and the annotations.
+
+    Attributes
+    ----------
+    synapses, pairs, neurons : int
+        Synapses, pairs of neurons, and neurons on either side.
+    """
+
+    synapses: int
+    pairs: int
+    neurons: int
+
+
+def count(engine: ArrayEngine, found: Edges) -> Count:
+    """Count the synapses, pairs and neurons of a neuropil from its edges."""
+    passing = f"FROM {found.pairs} WHERE NOT dropped AND n > 0"
+    synapses, pairs = engine.execute(f"SELECT coalesce(sum(n), 0), count(*) {passing}")[0]
+    neurons = engine.execute(f"SELECT count(*) FROM (SELECT pre {passing} UNION SELECT post {passing})")[0][0]
+    return Count(int(synapses), int(pairs), int(neurons))
+
+
+def count_alone(engine: ArrayEngine, table: Table, rows: RowFilter) -> Count:
+    """Count what a neuropil holds where no matrix is made of it."""
+    return count(engine, edges(engine, table, None, rows))
+
+
+@dataclass(frozen=True)
+class Members:
+    """Synapses that a file of assignments puts into chosen neuropils.
+
+    Attributes
+    ----------
+    relation : str
+        A table `id` of these synapses, each once.
+    names : tuple of str
+    """
+
+    relation: str
+    names: tuple[str, ...]
+
+    def within(self, table: Table) -> Table:
+        """The table with only these synapses; the others count as unselected.
+
+        Raises
+        ------
+        DataError
+            Where the table has no synapse ids.
+        """
+        if not table.has_id:
+            raise DataError("--assignments tells synapses by their id, and this table has no column id")
+        reason = f"the neuropil {', '.join(self.names)}"
+        thinned = f"{table.coverage.thinned} and {reason}" if table.coverage.thinned else reason
+        return replace(
+            table,
+            within=f"id IN (SELECT id FROM {self.relation})",
+            coverage=replace(table.coverage, thinned=thinned),
+        )
