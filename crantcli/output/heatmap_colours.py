@@ -170,11 +170,7 @@ def scale(
     lowest, highest = float(weights.min()), float(weights.max())
     both, negative = lowest < 0 < highest, highest < 0
     low, high = _ends(weights, lowest, percentiles)
-    notes = []
-    if both and cmap.removesuffix("_r") not in _DIVERGING:
-        if cmap != DEFAULT:
-            notes.append(f"weights have both signs, which --cmap {cmap} cannot show: drawn with {DIVERGING}")
-        cmap = DIVERGING
+    cmap, notes = _fit_for_signs(cmap, both)
     colours = _two_ways(cmap) if both else _one_way(cmap, negative)
     if low == high and not both:
         colours = np.repeat(colours[160:161], 256, axis=0)
@@ -202,6 +198,14 @@ def scale(
         _ticks(bottom, top, low, logarithmic, whole), beyond.get((highest > top, lowest < bottom), "neither"),
         gap, logarithmic, facts, notes,
     )  # fmt: skip
+
+
+def _fit_for_signs(cmap: str, both: bool) -> tuple[str, list[str]]:
+    """A colour map that can show the signs there are, and what to say about it."""
+    if not both or cmap.removesuffix("_r") in _DIVERGING:
+        return cmap, []
+    told = f"weights have both signs, which --cmap {cmap} cannot show: drawn with {DIVERGING}"
+    return DIVERGING, [] if cmap == DEFAULT else [told]
 
 
 def _ends(weights: np.ndarray[Any, Any], lowest: float, percentiles: tuple[float, float]) -> tuple[float, float]:
