@@ -25,6 +25,8 @@ from crantcli.sources.tables import Reading, frame_part, open_table, parts
 if TYPE_CHECKING:
     import pandas as pd
 
+    from crantcli.core.containment import MeshIndex
+
 
 class Workspace:
     """The inputs of one question.
@@ -110,6 +112,28 @@ class Workspace:
         selection = resolve(self.engine, selectors, table.id_type, self._annotations)
         self.notes += selection.notes
         return selection
+
+    def neuropils(
+        self, folder: str | None, names: Sequence[str] | None = None, exclude: Sequence[str] = ()
+    ) -> tuple[list[str], MeshIndex]:
+        """Read neuropil meshes, the data set's own if no folder is given: their names and the index over them.
+
+        Raises
+        ------
+        UsageError
+            Where there are none.
+        DataError
+            Where a mesh is not closed, or a name is not known.
+        """
+        from crantcli.sources.meshes import open_index, read_neuropils
+
+        if folder is None:
+            folder = self.dataset.meshes if self.dataset else None
+        if folder is None:
+            raise UsageError("no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ...")
+        found = read_neuropils(folder, names, exclude)
+        self.inputs += [{"name": mesh.name, "sha256": mesh.digest} for mesh in found]
+        return [mesh.name for mesh in found], open_index(found, threads=self.engine.threads)
 
     def members(self, source: str | pd.DataFrame, names: Sequence[str]) -> Members:
         """Open a file of assignments, and find the synapses of chosen neuropils.

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from crantcli.cli import adjacency, attach, connectivity, counts, info, nested, synapses
+from crantcli.cli import adjacency, attach, connectivity, counts, info, nested, neuropil, synapses
 from crantcli.cli.console import error_line
 from crantcli.errors import INTERRUPTED, TERMINATED, CrantError, UsageError
 from crantcli.version import __version__
@@ -51,6 +51,7 @@ for name, command, epilog in (
     ("adjacency", adjacency.adjacency, adjacency.EPILOG),
     ("counts", counts.counts, counts.EPILOG),
     ("nested", nested.nested, nested.EPILOG),
+    ("neuropil", neuropil.neuropil, neuropil.EPILOG),
     ("attach", attach.attach, attach.EPILOG),
     ("info", info.info, info.EPILOG),
 ):

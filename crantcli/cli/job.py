@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.cli.console import Console
@@ -156,6 +157,7 @@ class Work:
         self,
         *,
         carry: Carry = False,
+        position: str | None = None,
         value: str | None = None,
         coordinates: str | None = None,
         voxel_size: VoxelSize | None = None,
@@ -163,7 +165,7 @@ class Work:
         """Open the source, and see that no output would overwrite an input."""
         source = self.job.source
         reading = Reading(source.kind, source.pre_col, source.post_col, coordinates, voxel_size, carry=carry)
-        reading = replace(reading, value=value)
+        reading = replace(reading, value=value, position=position)
         table = self.space.table(source.sources, reading)
         self.counts_synapses = table.kind is not Kind.EDGES
         if self.job.members is not None:
@@ -275,14 +277,23 @@ class Work:
             columns = (CORNER, *(str(neuron) for neuron in matrix.post.tolist()))
             self.write(Result(wide_query(self.engine, matrix), columns, matrix.shape[0], Ledger("cells", 0)), record)
 
-    def write_matrix(self, matrix: LabelledMatrix, destination: str, record: dict[str, Any], force_wide: bool) -> None:
-        """Write a matrix to a file, sparse or wide as its suffix says."""
+    def write_matrix(
+        self,
+        matrix: LabelledMatrix,
+        destination: str,
+        record: dict[str, Any],
+        force_wide: bool,
+        path: Path | None = None,
+    ) -> None:
+        """Write a matrix, sparse or wide as the suffix says; `path` is where, if the file is not an output itself."""
         record = {**record, "rows": matrix.shape[0]}
-        if destination.lower().endswith(".npz"):
-            write_npz(matrix, self.pending.place(destination), provenance.metadata(record))
+        sparse = destination.lower().endswith(".npz")
+        if not sparse:
+            check_width(matrix.shape[1], destination, force_wide)
+        path = path or self.pending.place(destination)
+        if sparse:
+            write_npz(matrix, path, provenance.metadata(record))
             return
-        check_width(matrix.shape[1], destination, force_wide)
-        path = self.pending.place(destination)
         form = table_format(destination, more=(".npz",))
         write_table(self.engine, wide_query(self.engine, matrix), path, form, provenance.metadata(record))
 

@@ -56,6 +56,8 @@ class NestedQuestion:
     keep_silent : bool
         Chosen neurons without synapses are on the axis.
     sum_duplicates, ignore_case : bool
+    within : str
+        The neuropil that the table is about, if it is about one.
     """
 
     source: AxisChoice = field(default_factory=AxisChoice)
@@ -68,6 +70,7 @@ class NestedQuestion:
     keep_silent: bool = False
     sum_duplicates: bool = False
     ignore_case: bool = False
+    within: str = ""
 
     def __post_init__(self) -> None:
         if (self.weight_mode == "column") != (self.weight_column is not None):
@@ -98,9 +101,10 @@ class NestedQuestion:
         """What an entry of the matrix is."""
         mode = self.mode(table)
         if mode in FRACTIONS:
-            return f"fraction of {'all ' if self.scope == 'all' else ''}{FRACTIONS[mode]}" + (
-                " shown" if self.scope == "selected" else ""
-            )
+            place = f" in {self.within}" if self.within else ""
+            if self.scope == "all":
+                return f"fraction of all {FRACTIONS[mode]}{place}"
+            return f"fraction of {FRACTIONS[mode]} shown{place}"
         if mode == "column":
             return f"sum of {self.weight_column}"
         return "synapses" if table.kind is Kind.SYNAPSES else "weight"
@@ -113,6 +117,7 @@ class NestedResult:
     blocks: Blocks
     ledger: Ledger
     coverage: Coverage
+    edges: Edges
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -185,6 +190,7 @@ def nested(
         blocks,
         found.ledger,
         _coverage(table, blocks, asked, question, rows, found.ledger),
+        found,
         {"weights": blocks.quantity, "labels": "neurons"},
         notes,
     )
@@ -398,6 +404,7 @@ def unmatched_order(question: NestedQuestion, types: dict[str, Sequence[str]]) -
 def coverage_reasons(question: NestedQuestion, table: Table, rows: RowFilter, ledger: Ledger) -> list[str]:
     """Why the matrix, read as a table of edges, does not hold all synapses."""
     reasons = [f"a threshold of {rows.threshold}"] if rows.threshold > 1 else []
+    reasons += [f"the neuropil {question.within}"] if question.within else []
     if question.mode(table) in FRACTIONS or question.mode(table) == "column":
         reasons.append(f"the weight mode {question.mode(table)}")
     if ledger.removed.get("unannotated"):

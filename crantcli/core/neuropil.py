@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from crantcli.core.containment import MeshIndex
+    from crantcli.core.nested import NestedQuestion, NestedResult
+    from crantcli.core.table import Annotations, Totals
 
 #: The key of synapses that lie in none of the meshes.
 OTHER = "other"
@@ -276,3 +278,30 @@ class Members:
             within=f"id IN (SELECT id FROM {self.relation})",
             coverage=replace(table.coverage, thinned=thinned),
         )
+
+
+def matrices(
+    engine: StreamEngine,
+    assignment: Assignment,
+    annotations: Annotations | None,
+    question: NestedQuestion,
+    rows: RowFilter,
+    totals: Totals | None = None,
+) -> Iterator[tuple[str, Count, NestedResult | None]]:
+    """One nested matrix after the other: the neuropil's name, what it holds, and the matrix if anything is in it.
+
+    What the engine made for a neuropil is dropped before the next one.
+    """
+    from crantcli.core.nested import nested
+
+    for code, name in enumerate(assignment.names):
+        with engine.forgotten():
+            table = in_neuropil(engine, assignment, code)
+            if not table.rows:
+                yield name, Count(0, 0, 0), None
+                continue
+            # A fraction of totals from a file is one of the whole brain, wherever the synapses lie.
+            about = replace(question, within="" if totals is not None else name)
+            result = nested(engine, table, annotations, about, rows, totals)
+            held = count(engine, result.edges)
+            yield name, held, result if len(result.blocks.matrix.weights) else None

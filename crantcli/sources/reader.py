@@ -86,7 +86,13 @@ class Reader:
     """Turns one part into a SELECT with canonical columns."""
 
     def __init__(
-        self, engine: Engine, part: Part, match: Recognition, carry: Carry = False, value: str | None = None
+        self,
+        engine: Engine,
+        part: Part,
+        match: Recognition,
+        carry: Carry = False,
+        value: str | None = None,
+        position: str | None = None,
     ) -> None:
         self._engine, self._part, self._match = engine, part, match
         types = part.columns
@@ -102,7 +108,7 @@ class Reader:
                 raise DataError(f"{part.name}: no column {value} to add up ({near(value, types)})")
             self._roles["value"] = value
         used = {column.lower() for column in self._roles.values()} | set(self._roles)
-        self.positions, split, lists = _positions(types) if carry else ((), {}, {})
+        self.positions, split, lists = _positions(types, position) if carry else ((), {}, {})
         self._split, self._lists = split, lists
         hidden = {*split.values(), *lists, *INDEX_COLUMNS}
         everything = carry is True
@@ -282,12 +288,14 @@ class Reader:
             raise DataError(f"{place}: {value} is not a position of three numbers")
 
 
-def _positions(types: dict[str, str]) -> tuple[tuple[str, ...], dict[str, str], dict[str, None]]:
+def _positions(
+    types: dict[str, str], more: str | None = None
+) -> tuple[tuple[str, ...], dict[str, str], dict[str, None]]:
     """Which positions a table has: their names, their split columns, and their joint columns."""
     names: list[str] = []
     split: dict[str, str] = {}
     joint: dict[str, None] = {}
-    for name in POSITIONS:
+    for name in (*POSITIONS, *([more] if more and more not in POSITIONS else [])):
         three = {f"{name}_{axis}": f"{name}_{axis}" for axis in AXES}
         if all(column in types for column in three):
             split |= three

@@ -41,6 +41,8 @@ class Reading:
         Whether further columns are wanted, or only those that counting needs; or these and positions.
     value : str or None
         A column of numbers to add up per pair of neurons; it is called `value`.
+    position : str or None
+        A further column that holds a position, where positions are carried.
     """
 
     kind: Kind | None = None
@@ -51,6 +53,7 @@ class Reading:
     dataset: Recorded | None = None
     carry: Carry = False
     value: str | None = None
+    position: str | None = None
 
 
 def parts(engine: Engine, sources: Sequence[Source]) -> list[Part]:
@@ -221,7 +224,7 @@ def _recognise(part: Part, reading: Reading) -> Recognition | None:
 
 def _open_long(engine: Engine, matched: list[tuple[Part, Recognition]], reading: Reading) -> Table:
     kind = matched[0][1].kind
-    readers = [Reader(engine, part, match, reading.carry, reading.value) for part, match in matched]
+    readers = [Reader(engine, part, match, reading.carry, reading.value, reading.position) for part, match in matched]
     id_type: IdType = "BIGINT" if all(reader.integer_ids for reader in readers) else "VARCHAR"
     selects = [reader.select(id_type) for reader in readers]
     canonical = list(dict.fromkeys(name for reader in readers for name in reader.outputs))

@@ -1,0 +1,270 @@
+"""`crantcli neuropil`: which brain region each synapse lies in, and a nested matrix for each region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crantcli.cli.options import (
+    NestedOptions,
+    PlaceOptions,
+    PlotOptions,
+    RowOptions,
+    RunOptions,
+    SourceOptions,
+    with_options,
+)
+
+if TYPE_CHECKING:
+    from crantcli.cli.job import Work
+    from crantcli.core.nested import NestedResult
+    from crantcli.core.neuropil import Assignment, Count
+    from crantcli.core.synapses import RowFilter
+    from crantcli.core.table import Table, VoxelSize
+    from crantcli.output.heatmap import Style
+
+EPILOG = """Example: crantcli neuropil synapses.parquet -a annotations.csv --coordinates nm --meshes meshes -o neuropils
+
+Into the folder: NAME.matrix.npz, NAME.type_sum.csv, NAME.type_mean.csv, NAME.order.csv and NAME.png of each neuropil,
+summary.csv and summary.png, assignments.parquet and, last, manifest.json. Later commands take --assignments FILE
+--neuropil NAME."""
+
+
+@with_options
+def neuropil(
+    source: SourceOptions,
+    rows: RowOptions,
+    place: PlaceOptions,
+    nest: NestedOptions,
+    picture: PlotOptions,
+    run: RunOptions,
+    assignments_only: Annotated[
+        bool, typer.Option("--assignments-only", help="No matrices, only the assignments and their summary.")
+    ] = False,
+    plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw each matrix, and the summary.")] = True,
+    relative: Annotated[
+        bool, typer.Option("--relative", help="Also NAME.relative.npz: weights as fractions of their row.")
+    ] = False,
+    relative_types: Annotated[
+        bool, typer.Option("--relative-types", help="Also NAME.relative_types.csv: sums per type likewise.")
+    ] = False,
+) -> None:
+    """The neuropils of each synapse, from meshes, and a nested matrix for each neuropil, into a folder."""
+    from crantcli.cli.job import Job
+    from crantcli.cli.nested import options_of, question_of, style_of, with_neurons
+    from crantcli.core.neuropil import OTHER, assign
+    from crantcli.errors import EmptyResultError, UsageError
+    from crantcli.sources.recorded import parse_voxel_size
+    from crantcli.sources.selection import read_labels
+
+    style = style_of(picture)
+    offset = parse_offset(place.voxel_offset)
+    voxel = parse_voxel_size(place.voxel_size) if place.voxel_size else None
+    wanted = read_labels(place.neuropils) if place.neuropils else None
+    dropped = read_labels(place.exclude) if place.exclude else ()
+    if nest.totals and nest.normalization_scope != "all":
+        raise UsageError("--totals goes with --normalization-scope all; other fractions are of what is shown")
+    neurons = {"source_neurons": nest.source_neurons, "target_neurons": nest.target_neurons}
+    job = Job("neuropil", source, run, neurons, folder=True)
+    with job.opened() as work:
+        question = question_of(nest, source.ignore_case, False)
+        annotations = work.annotations()
+        if annotations is None and not assignments_only:
+            raise UsageError(
+                "a nested matrix needs the neurons' types: --annotations FILE, or a data set that has annotations; "
+                "--assignments-only does without"
+            )
+        table = work.table(
+            carry="positions",
+            position=place.position_column,
+            value=nest.weight_column,
+            coordinates=place.coordinates,
+            voxel_size=voxel,
+        )
+        table.require_synapses("neuropil")
+        kept = work.row_filter(rows, table)
+        question = with_neurons(question, work, table)
+        filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
+        totals = work.totals(nest.totals, table, filters) if nest.totals else None
+        names, index = work.space.neuropils(place.meshes, wanted, dropped)
+        found = assign(
+            work.engine, table, index, names, kept,
+            position=place.position_column, offset=offset, include_other=place.include_other,
+        )  # fmt: skip
+        if run.fail_empty and not found.memberships:
+            raise EmptyResultError("no synapse lies in any of the neuropils; no file is written")
+        told = {
+            "neuropils": list(found.names),
+            "include_other": place.include_other,
+            "position_column": place.position_column,
+            "coordinates": table.unit,
+            "voxel_size_nm": list(table.voxel_size) if table.voxel_size else None,
+            "voxel_offset": list(offset) if offset else None,
+            "assignments_only": assignments_only or None,
+            **({} if assignments_only else options_of(question, table, nest)),
+        }
+        folder = _Folder(work, table, kept, found, told, work.pending.place_folder(str(run.output)))
+        if assignments_only:
+            folder.count()
+        else:
+            extras = {"relative": relative, "relative_types": relative_types}
+            folder.matrices(annotations, question, totals, extras, (style, picture) if plot else None)
+        folder.finish(plot)
+        inside = [name for name, count in folder.counts.items() if count.synapses and name != OTHER]
+        work.finish(
+            f"memberships in {len(inside):,} of {len(names):,} neuropils"
+            + (f", {found.outside:,} synapses in none" if found.outside else "")
+            + (f", {found.unplaced:,} without a position" if found.unplaced else ""),
+            found.memberships,
+            found.ledger,
+            folder.notes,
+            {"assigned": found.counts(), "matrices": sorted(folder.stems)},
+        )
+
+
+def parse_offset(given: str | None) -> VoxelSize | None:
+    """Read `X,Y,Z`, which may be negative.
+
+    Raises
+    ------
+    UsageError
+    """
+    from crantcli.errors import UsageError
+
+    if given is None:
+        return None
+    try:
+        x, y, z = (float(part) for part in given.split(","))
+    except ValueError:
+        raise UsageError(f"--voxel-offset {given}: three numbers of voxels, such as 0,0,-3") from None
+    return x, y, z
+
+
+@dataclass
+class _Folder:
+    """The folder that is being filled."""
+
+    work: Work
+    table: Table
+    rows: RowFilter
+    assignment: Assignment
+    options: dict[str, Any]
+    path: Path
+    counts: dict[str, Count] = field(default_factory=dict)
+    stems: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def count(self) -> None:
+        """Count what each neuropil holds, without matrices."""
+        from crantcli.core.neuropil import count_alone, in_neuropil
+
+        for code, name in enumerate(self.assignment.names):
+            with self.work.engine.forgotten():
+                table = in_neuropil(self.work.engine, self.assignment, code)
+                self.counts[name] = count_alone(self.work.engine, table, self.rows)
+
+    def matrices(
+        self,
+        annotations: Any,
+        question: Any,
+        totals: Any,
+        extras: dict[str, bool],
+        drawing: tuple[Style, PlotOptions] | None,
+    ) -> None:
+        """Make the matrix, the tables and the picture of each neuropil."""
+        from crantcli.core.neuropil import matrices
+        from crantcli.output.names import file_names
+
+        stems = file_names(self.assignment.names)
+        left_out = 0
+        for name, count, result in matrices(
+            self.work.engine, self.assignment, annotations, question, self.rows, totals
+        ):
+            self.counts[name] = count
+            if result is None:
+                continue
+            self.stems[name] = stems[name]
+            left_out += result.ledger.removed.get("unannotated", 0)
+            self._write(name, result, extras, drawing)
+            statement = result.statement.replace(f" in {name}", " in the neuropil")
+        if self.stems:
+            self.notes.append(statement)
+        if left_out:
+            self.notes.append(
+                f"{left_out:,} memberships of neurons without annotation are left out of the matrices "
+                "(annotation scope annotated_only)"
+            )
+
+    def _write(
+        self, name: str, result: NestedResult, extras: dict[str, bool], drawing: tuple[Style, PlotOptions] | None
+    ) -> None:
+        from crantcli.core.blocks import fractions
+        from crantcli.output.matrices import WIDE_LIMIT, order_query
+        from crantcli.output.provenance import metadata
+        from crantcli.output.tables import table_format, write_table
+
+        blocks, stem = result.blocks, self.stems[name]
+        record = self.work.record(
+            "adjacency", self.table, self.rows, result, blocks.matrix.shape[0], {**self.options, "neuropil": [name]}
+        )
+        suffix = ".csv" if len(blocks.target.types) <= WIDE_LIMIT else ".npz"
+        made = {f"{stem}.matrix.npz": blocks.matrix}
+        if extras["relative"]:
+            made[f"{stem}.relative.npz"] = fractions(blocks.matrix, "output")
+        made[f"{stem}.type_sum{suffix}"] = blocks.type_sum
+        made[f"{stem}.type_mean{suffix}"] = blocks.type_mean
+        if extras["relative_types"]:
+            made[f"{stem}.relative_types{suffix}"] = fractions(blocks.type_sum, "output")
+        for file, matrix in made.items():
+            self.work.write_matrix(matrix, file, record, False, self.path / file)
+        axes = {"source": blocks.source, "target": blocks.target}
+        if not self.options.get("directed"):
+            axes = {"both": blocks.source}
+        query, _ = order_query(self.work.engine, axes)
+        file = f"{stem}.order.csv"
+        write_table(self.work.engine, query, self.path / file, table_format(file), {})
+        if drawing is not None:
+            from dataclasses import replace
+
+            from crantcli.output.heatmap import save
+            from crantcli.output.nested import draw_nested
+
+            style, picture = drawing
+            titled = style if style.title else replace(style, title=name)
+            drawn = draw_nested(blocks, titled, picture.level, picture.min_neurons, picture.show_neuron_labels)
+            file = f"{stem}.png"
+            save(drawn.figure, self.path / file, file, metadata({**record, "picture": drawn.facts}))
+
+    def finish(self, plot: bool) -> None:
+        """Write the summary, the assignments and, last, the manifest."""
+        from crantcli.core.table import Result
+        from crantcli.errors import CrantError
+        from crantcli.output.provenance import as_text, metadata
+        from crantcli.output.tables import table_format, write_table
+        from crantcli.schema import KEY, MANIFEST
+
+        engine, found = self.work.engine, self.assignment
+        columns = {"neuropil": list(self.counts)}
+        for name in ("synapses", "pairs", "neurons"):
+            columns[name] = [getattr(count, name) for count in self.counts.values()]
+        summary = f"SELECT * FROM {engine.columns_table('summary', columns)}"
+        result = Result("", (), found.memberships, found.ledger, self.table.coverage, {"assigned": found.counts()})
+        record = self.work.record("assignments", self.table, self.rows, result, found.memberships, self.options)
+        write_table(engine, summary, self.path / "summary.csv", table_format("summary.csv"), {})
+        if plot:
+            from crantcli.output.bars import draw_bars
+            from crantcli.output.heatmap import save
+
+            figure = draw_bars({name: count.synapses for name, count in self.counts.items()})
+            save(figure, self.path / "summary.png", "summary.png", metadata(record))
+        file = "assignments.parquet"
+        write_table(engine, found.query, self.path / file, table_format(file), metadata(record))
+        files = sorted(path.name for path in self.path.iterdir())
+        manifest = {**record, KEY: record[KEY], "kind": "neuropils", "files": files, "stems": self.stems}
+        try:
+            (self.path / MANIFEST).write_text(as_text(manifest) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise CrantError(f"{self.path.parent}: cannot be written ({error.strerror})") from None
