@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
     from crantcli.ids import NeuronCriteria
     from crantcli.nested import DirectedNestedMatrix, NestedMatrix
+    from crantcli.neuropil import All, NeuropilCollection
 
 _HOMES = {
     "get_synapses": "api",
@@ -22,6 +23,8 @@ _HOMES = {
     "get_synapse_counts": "api",
     "NestedMatrix": "nested",
     "DirectedNestedMatrix": "nested",
+    "NeuropilCollection": "neuropil",
+    "All": "neuropil",
     "NeuronCriteria": "ids",
     "CrantError": "errors",
     "CrantWarning": "errors",
@@ -36,6 +39,8 @@ __all__ = [
     "get_synapse_counts",
     "NestedMatrix",
     "DirectedNestedMatrix",
+    "NeuropilCollection",
+    "All",
     "NeuronCriteria",
     "CrantError",
     "CrantWarning",

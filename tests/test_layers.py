@@ -28,10 +28,11 @@ PARTS = {
     "workspace": {"schema", "ids", "crantb", "core", "engine", "sources"},
     "api": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace"},
     "nested_sources": {"schema", "ids", "core", "engine", "sources", "output", "workspace"},
-    "nested": {"core", "nested_sources"},
+    "neuropil": {"schema", "output"},
+    "nested": {"core", "nested_sources", "neuropil"},
     "cli": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace"},
     "__main__": {"cli"},
-    "__init__": {"api", "ids", "nested"},
+    "__init__": {"api", "ids", "nested", "neuropil"},
 }
 EVERYBODY = {"errors", "temporary", "version"}
 
@@ -45,6 +46,7 @@ PACKAGES = {
     "api": {"pandas", "pyarrow"},
     "nested_sources": {"numpy", "matplotlib"},
     "nested": {"pandas", "scipy", "matplotlib"},
+    "neuropil": {"pandas", "matplotlib"},
     "cli": {"typer", "rich"},
 }
 
