@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from brain_shapes import Capsule, Ellipsoid, Floats, Ints, Shape, Torus
+from brain_shapes import Ellipsoid, Floats, Ints, Shape, Torus
 from numpy.typing import NDArray
 
 AROUND = 20  # vertices of a ring

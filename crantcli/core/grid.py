@@ -75,11 +75,13 @@ class Lattice:
         volume = float(np.prod(np.maximum(extent, extent.max() / 1000)))
         wanted = volume / max(area, (volume / _MOST) ** (2 / 3)) ** 1.5
         cell = (volume / min(max(wanted, _FEWEST), _MOST)) ** (1 / 3)
+        # Far from the origin numbers lie further apart, and a cell must hold many.
+        largest = float(max(np.abs(low).max(), np.abs(high).max()))
+        cell = max(cell, 2.0**14 * float(np.spacing(largest)))
         shape = tuple(int(size / cell) + 4 for size in extent)
         origin = low - 1.5 * cell
         places = _INNER[attempt]
         inner = tuple(origin[axis] + (np.arange(shape[axis]) + places[axis]) * cell for axis in range(3))
-        largest = float(max(np.abs(low).max(), np.abs(high).max()))
         return cls(origin, cell, shape, inner, 1e-6 + 64 * np.finfo(float).eps * largest / cell)  # type: ignore[arg-type]
 
     def inner_points(self, cells: Array) -> Array:
