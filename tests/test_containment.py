@@ -353,12 +353,10 @@ def test_answers_do_not_depend_on_batches_or_threads(monkeypatch: pytest.MonkeyP
     assert (index(*meshes, threads=2).contains(points).words == expected).all()
 
 
-@pytest.mark.parametrize(
-    "points", [["a"], [[1j, 0, 0]], [[True, True, False]], [[None, 1, 2]], np.zeros((1, 3), np.longdouble)]
-)
-def test_points_that_are_no_numbers(points: Any) -> None:
+@pytest.mark.parametrize("kind", ["U1", "complex128", "bool", "object", "longdouble", "datetime64[s]"])
+def test_points_that_are_no_numbers(kind: str) -> None:
     with pytest.raises(ArgumentTypeError, match="integers or floats"):
-        index(box()).contains(np.array(points))
+        index(box()).contains(np.zeros((1, 3), int).astype(kind))
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 2), (1, 3, 1)])
@@ -374,9 +372,9 @@ def test_surfaces_without_an_inside() -> None:
     broken = vertices.copy()
     broken[3, 1] = np.nan
     for mesh, message in (
-        ((vertices, faces[1:]), "mesh 1: is not closed: 3 open edges, one at"),
-        ((broken, faces), "mesh 1: a vertex is not a finite number"),
-        ((far, faces), "mesh 1: a vertex is not a finite number below 1.13e"),
+        ((vertices, faces[1:]), "mesh 1 is not closed: 3 open edges, one at"),
+        ((broken, faces), "mesh 1 has a vertex that is not a number"),
+        ((far, faces), "mesh 1 has a vertex that is not a number below 1.13e"),
         ((vertices[:7], faces), "a face has a vertex that is not there"),
         ((vertices, faces - 1), "a face has a vertex that is not there"),
     ):
@@ -389,9 +387,7 @@ def test_surfaces_without_an_inside() -> None:
 
 def test_inner_points_in_planes_of_triangles_are_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     made = index(box())
-    # Put an inner point into the plane x = 0, that of a face.
-    at = 1.5 + round(1 / made.lattice.cell) * 0
-    first = (at - 1.0, 0.47, 0.51)
+    first = (0.5, 0.47, 0.51)  # in the plane x = 0, that of a face, since the lattice starts 1.5 cells before it
     monkeypatch.setattr(grid, "_INNER", (first, *grid._INNER[1:]))
     moved = index(box())
     assert moved.lattice.inner[0][0] == moved.lattice.origin[0] + grid._INNER[1][0] * moved.lattice.cell

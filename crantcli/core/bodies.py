@@ -68,7 +68,7 @@ def fault(surface: Surface) -> str | None:
 
     vertices, faces = surface.vertices, surface.faces
     if not (np.abs(vertices) < LARGEST).all():
-        return f"a vertex is not a finite number below {LARGEST:.3g}"
+        return f"has a vertex that is not a number below {LARGEST:.3g}"
     rims = open_edges(faces)
     if len(rims):
         x, y, z = vertices[rims[0]].mean(axis=0).round(1).tolist()

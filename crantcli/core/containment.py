@@ -312,7 +312,7 @@ def _checked(surface: Surface, number: int) -> Surface:
     """The surface with its vertices welded, if it has an inside or is empty."""
     welded = weld(surface)
     if len(welded.faces) and (what := fault(welded)):
-        raise DataError(f"mesh {number}: {what}")
+        raise DataError(f"mesh {number} {what}")
     return welded
 
 
