@@ -449,8 +449,8 @@ def test_real_neuropils_agree_with_solid_angles(real: Path) -> None:
     rng = np.random.default_rng(5)
     for number, neuropil in enumerate(neuropils):
         vertices, faces = neuropil.vertices, neuropil.faces
-        near = vertices[faces[rng.integers(0, len(faces), 25)]].mean(axis=1) + rng.normal(0, 300, (25, 3))
-        points = np.concatenate([near, rng.uniform(vertices.min(axis=0), vertices.max(axis=0), (15, 3))])
+        near = vertices[faces[rng.integers(0, len(faces), 12)]].mean(axis=1) + rng.normal(0, 300, (12, 3))
+        points = np.concatenate([near, rng.uniform(vertices.min(axis=0), vertices.max(axis=0), (8, 3))])
         around = winding(vertices, faces, points)
         assert (abs(around - around.round()) < 1e-6).all()
         assert made.contains(points).inside(number).tolist() == (around.round() % 2 == 1).tolist(), neuropil.name
