@@ -143,6 +143,17 @@ def test_a_hollow_whose_corners_all_touch_the_outside() -> None:
     assert inside(voxels(filled), points) == filled[tuple(np.floor(points).astype(int).T)].tolist()
 
 
+def test_a_hollow_whose_corners_all_touch_another_hollow_around_it() -> None:
+    filled = np.ones((7, 7, 7), bool)
+    filled[1:6, 1:6, 1:6] = False
+    filled[2:5, 2:5, 2:5] = True
+    filled[2:5:2, 2:5:2, 2:5:2] = False
+    filled[3, 3, 3] = False
+    filled[3, 3, 1] = True  # holds the core, and makes the hollow around it one surface
+    points = lattice_points(0.5, 6.5, 1)
+    assert inside(voxels(filled), points) == filled[tuple(np.floor(points).astype(int).T)].tolist()
+
+
 def test_sphere_torus_and_box_away_from_their_surfaces() -> None:
     rng = np.random.default_rng(3)
     points = rng.uniform(-4.5, 4.5, (20_000, 3))
@@ -398,20 +409,33 @@ def test_inner_points_in_planes_of_triangles_are_moved(monkeypatch: pytest.Monke
         index(box())
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.lists(st.tuples(*[st.sampled_from([0.0, 1.0, 0.1, 0.3, 1e-30, 3.0, 2.0**40 + 0.5])] * 3), min_size=4, max_size=4)
+@pytest.mark.parametrize(
+    "values",
+    [
+        (0, 1, 2, 3),
+        (0, 1, 1 + 2**-52, 1 - 2**-53),
+        (0, 0.1, 0.3, 3, 2.0**40),
+        (0, 1e-30, 1, 0.1),
+        (1e-200, 1e-190, 1, 0),
+    ],
+    ids=["integers", "ones", "binary fractions", "sizes", "tiny"],
 )
-def test_sides_are_exact(points: list[tuple[float, float, float]]) -> None:
-    a, b, c, p = ([Fraction(x) for x in point] for point in points)
-    u, v, w = ([y - x for x, y in zip(a, other, strict=True)] for other in (b, c, p))
-    normal = [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]]
-    value = sum(n * x for n, x in zip(normal, w, strict=True))
-    arrays = [np.array([point]) for point in points]
-    assert side(*arrays, shifted=False)[0] == (value > 0) - (value < 0)
-    first = next((x for x in (value, *normal) if x != 0), 0)
-    assert side(*arrays)[0] == (first > 0) - (first < 0)
-    assert collinear(*arrays[:3])[0] == (not any(normal))
+def test_sides_are_exact(values: tuple[float, ...]) -> None:
+    """On points of which most lie in a plane or nearly so."""
+    points = np.random.default_rng(4).choice(np.array(values, float), (3000, 4, 3))
+    points[::3, 3] = points[::3, 0]
+    columns = [np.ascontiguousarray(points[:, corner]) for corner in range(4)]
+    plain, shifted, flat = side(*columns, shifted=False), side(*columns), collinear(*columns[:3])
+    scale = 2**1200
+    for row, corners in enumerate(points.tolist()):
+        a, b, c, p = ([int(Fraction(x) * scale) for x in corner] for corner in corners)
+        u, v, w = ([y - x for x, y in zip(a, other, strict=True)] for other in (b, c, p))
+        normal = [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]]
+        value = sum(n * x for n, x in zip(normal, w, strict=True))
+        first = next((x for x in (value, *normal) if x != 0), 0)
+        assert plain[row] == (value > 0) - (value < 0), corners
+        assert shifted[row] == (first > 0) - (first < 0), corners
+        assert flat[row] == (not any(normal)), corners
 
 
 @settings(max_examples=60, deadline=None)
