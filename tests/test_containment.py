@@ -154,6 +154,15 @@ def test_a_hollow_whose_corners_all_touch_another_hollow_around_it() -> None:
     assert inside(voxels(filled), points) == filled[tuple(np.floor(points).astype(int).T)].tolist()
 
 
+def test_a_hollow_that_shares_the_tip_of_a_pyramid() -> None:
+    """What lies beside the tip is outside, on whichever side."""
+    faces = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 1], [1, 3, 2], [1, 4, 3]])
+    base = np.array([[1, 1, 0], [-1, 1, 0], [-1, -1, 0], [1, -1, 0]])
+    outer, inner = (np.concatenate([[[0, 0, 4]], base * width + (0, 0, low)]) for width, low in ((2, 0), (0.5, 1)))
+    mesh = joined((outer, faces), (inner, faces))
+    assert inside(mesh, [(0, 0, 2), (0, 0, 0.5), (1, 0, 0.5), (0, 0, 4)]) == [False, True, True, False]
+
+
 def test_sphere_torus_and_box_away_from_their_surfaces() -> None:
     rng = np.random.default_rng(3)
     points = rng.uniform(-4.5, 4.5, (20_000, 3))
