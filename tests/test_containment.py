@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from solids import (
+from closed import (
     SMALLER,
     Mesh,
     box,
@@ -26,9 +24,11 @@ from solids import (
     turned,
     voxels,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crantcli.core import containment, grid
-from crantcli.core.bodies import Surface, connected
+from crantcli.core.bodies import Surface, connected, solids, weld
 from crantcli.core.containment import MeshIndex
 from crantcli.core.predicates import collinear, side
 from crantcli.errors import ArgumentTypeError, CrantError, DataError, UsageError
@@ -161,6 +161,22 @@ def test_a_hollow_that_shares_the_tip_of_a_pyramid() -> None:
     outer, inner = (np.concatenate([[[0, 0, 4]], base * width + (0, 0, low)]) for width, low in ((2, 0), (0.5, 1)))
     mesh = joined((outer, faces), (inner, faces))
     assert inside(mesh, [(0, 0, 2), (0, 0, 0.5), (1, 0, 0.5), (0, 0, 4)]) == [False, True, True, False]
+
+
+def test_a_hollow_of_which_only_the_middles_of_edges_tell() -> None:
+    """Stands for one whose corners all touch the surface around it, so that each lies in and out of that."""
+    small = box((1, 1, 1), (2, 2, 2))
+    asked: list[Array] = []
+
+    def containment(bodies: list[Array], points: Array) -> Array:
+        asked.append(points)
+        corners = (abs(points) % 1 == 0).all(axis=1)
+        return np.where(corners, len(asked) == 1, True)[:, None]
+
+    surface = weld(Surface(*joined(box((0, 0, 0), (4, 4, 4)), small)))
+    assert len(solids(surface, containment)) == 1
+    assert len(asked) == 2
+    assert (asked[0] == -asked[1]).all()
 
 
 def test_sphere_torus_and_box_away_from_their_surfaces() -> None:

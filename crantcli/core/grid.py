@@ -31,6 +31,9 @@ _FEWEST, _MOST = 2**15, 2**24
 #: make a quicker look-up and a slower build.
 _COARSENESS = 1.4
 
+#: No more cells than about three times this are touched, however much larger some triangles are than most.
+_TOUCHED = 500_000
+
 #: Candidates, pairs of a triangle and a cell, that are looked at in one go.
 _AT_ONCE = 400_000
 
@@ -71,7 +74,8 @@ class Lattice:
         low, high = triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))
         extent = high - low
         normals = _product((triangles[:, 1] - triangles[:, 0]).T, (triangles[:, 2] - triangles[:, 0]).T)
-        area = float(np.median(np.sqrt((normals**2).sum(axis=0)))) / 2 * _COARSENESS**2
+        areas = np.sqrt((normals**2).sum(axis=0)) / 2
+        area = max(float(np.median(areas)) * _COARSENESS**2, float(areas.sum()) / _TOUCHED)
         volume = float(np.prod(np.maximum(extent, extent.max() / 1000)))
         wanted = volume / max(area, (volume / _MOST) ** (2 / 3)) ** 1.5
         cell = (volume / min(max(wanted, _FEWEST), _MOST)) ** (1 / 3)
