@@ -137,9 +137,9 @@ class NeuropilCollection(dict[str, Any]):
     def _plot_all(
         self, names: list[str], output_path: str | os.PathLike[str] | None = None, **kwargs: Any
     ) -> dict[str, tuple[Figure, Axes]]:
-        from crantcli.output.names import file_names
+        from crantcli.output.names import safe_file_names
 
-        stems = file_names(names)
+        stems = safe_file_names(names)
         paths: dict[str, Path] = {}
         if output_path is not None:
             pattern = os.fspath(output_path)

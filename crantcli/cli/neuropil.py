@@ -176,9 +176,9 @@ class _Folder:
     ) -> None:
         """Make the matrix, the tables and the picture of each neuropil."""
         from crantcli.core.neuropil import matrices
-        from crantcli.output.names import file_names
+        from crantcli.output.names import safe_file_names
 
-        stems = file_names(self.assignment.names)
+        stems = safe_file_names(self.assignment.names, ("summary", "assignments", "manifest"))
         left_out = 0
         for name, count, result in matrices(
             self.work.engine, self.assignment, annotations, question, self.rows, totals

@@ -31,6 +31,9 @@ _FEWEST, _MOST = 2**15, 2**24
 #: make a quicker look-up and a slower build.
 _COARSENESS = 1.4
 
+#: No more cells than about three times this are touched, however much larger some triangles are than most.
+_TOUCHED = 500_000
+
 #: Candidates, pairs of a triangle and a cell, that are looked at in one go.
 _AT_ONCE = 400_000
 
@@ -71,15 +74,18 @@ class Lattice:
         low, high = triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))
         extent = high - low
         normals = _product((triangles[:, 1] - triangles[:, 0]).T, (triangles[:, 2] - triangles[:, 0]).T)
-        area = float(np.median(np.sqrt((normals**2).sum(axis=0)))) / 2 * _COARSENESS**2
+        areas = np.sqrt((normals**2).sum(axis=0)) / 2
+        area = max(float(np.median(areas)) * _COARSENESS**2, float(areas.sum()) / _TOUCHED)
         volume = float(np.prod(np.maximum(extent, extent.max() / 1000)))
         wanted = volume / max(area, (volume / _MOST) ** (2 / 3)) ** 1.5
         cell = (volume / min(max(wanted, _FEWEST), _MOST)) ** (1 / 3)
+        # Far from the origin numbers lie further apart, and a cell must hold many.
+        largest = float(max(np.abs(low).max(), np.abs(high).max()))
+        cell = max(cell, 2.0**14 * float(np.spacing(largest)))
         shape = tuple(int(size / cell) + 4 for size in extent)
         origin = low - 1.5 * cell
         places = _INNER[attempt]
         inner = tuple(origin[axis] + (np.arange(shape[axis]) + places[axis]) * cell for axis in range(3))
-        largest = float(max(np.abs(low).max(), np.abs(high).max()))
         return cls(origin, cell, shape, inner, 1e-6 + 64 * np.finfo(float).eps * largest / cell)  # type: ignore[arg-type]
 
     def inner_points(self, cells: Array) -> Array:

@@ -6,6 +6,7 @@ Every figure is that of a process of its own. Ratios are what counts; seconds de
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 import tempfile
@@ -19,6 +20,10 @@ from measure import Usage, best, run
 HERE = Path(__file__).resolve().parent
 SAMPLE = HERE.parents[1] / "sample_data" / "synapses.parquet"
 NEURONS = 100  # of a lookup
+REAL_MESHES = HERE.parents[2] / "shared" / "data" / "crantb_neuropils"
+SAMPLE_MESHES = SAMPLE.with_name("meshes")
+POINTS = 1_000_000  # in meshes
+MESH_LIBRARIES = (("embree", "embreex", 0.3), ("ncollpyde", "ncollpyde", 0.5))  # what it is, its package, our target
 MATRIX = (20_000, 5_000_000)  # neurons on both axes of the adjacency, entries
 BRAIN = (139_255, 15_000_000)  # neurons and pairs of a whole fly's brain
 TYPES = 8_000  # cell types of that brain
@@ -211,8 +216,41 @@ def startup(bench: Bench) -> None:
     report("startup, sample edges / typer", small, bare, None, "cpu")
 
 
+def containment(bench: Bench) -> None:
+    """Which neuropils contain points, index building included, against libraries that go mesh by mesh."""
+    meshes = REAL_MESHES if REAL_MESHES.is_dir() else SAMPLE_MESHES
+    installed = [
+        (way, goal) for way, package, goal in MESH_LIBRARIES if importlib.util.find_spec(package) or _missing(package)
+    ]
+
+    def timed(way: str, kind: str, points: int) -> tuple[Usage, list[int]]:
+        result = bench.out("inside.json")
+        peak = run(python(HERE / "inside.py", way, meshes, kind, points, result)).peak
+        found = json.loads(result.read_text())
+        return Usage(found["wall"], found["cpu"], peak), found["counts"]
+
+    def quickest(way: str, kind: str, points: int) -> tuple[Usage, list[int]]:
+        return min((timed(way, kind, points) for _ in range(bench.repeat)), key=lambda found: found[0].wall)
+
+    for kind in ("uniform", "concentrated"):
+        ours, counts = quickest("crantcli", kind, POINTS)
+        for way, goal in installed:
+            theirs, others = quickest(way, kind, POINTS)
+            report(f"{POINTS:,} points {kind} / {way}", ours, theirs, goal)
+            # The libraries work in single precision: points near a surface may be taken to lie beyond it.
+            if any(abs(one - other) > 20 + one / 1000 for one, other in zip(counts, others, strict=True)):
+                raise RuntimeError(f"the results differ (points in each mesh): {counts} and {others}")
+        report(f"{10 * POINTS:,} / {POINTS:,} {kind}", timed("crantcli", kind, 10 * POINTS)[0], ours, 8)
+
+
+def _missing(package: str) -> bool:
+    print(f"{package} is not installed (pip install -e '.[bench]'): no comparison with it")
+    return False
+
+
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
-    function.__name__: function for function in (edges, memory, once, lookup, adjacency, nested, startup)
+    function.__name__: function
+    for function in (edges, memory, once, lookup, adjacency, nested, containment, startup)
 }
 
 
