@@ -114,13 +114,14 @@ def neuropil(
             folder.matrices(annotations, question, totals, extras, (style, picture) if plot else None)
         folder.finish(plot)
         inside = [name for name, count in folder.counts.items() if count.synapses and name != OTHER]
+        in_meshes = found.memberships - (found.outside if place.include_other else 0)
         work.finish(
-            f"memberships in {len(inside):,} of {len(names):,} neuropils"
+            f"memberships: {in_meshes:,} in {len(inside):,} of {len(names):,} neuropils"
             + (f", {found.outside:,} synapses in none" if found.outside else "")
             + (f", {found.unplaced:,} without a position" if found.unplaced else ""),
             found.memberships,
             found.ledger,
-            folder.notes,
+            [*found.notes, *folder.notes],
             {"assigned": found.counts(), "matrices": sorted(folder.stems)},
         )
 
@@ -175,28 +176,24 @@ class _Folder:
         drawing: tuple[Style, PlotOptions] | None,
     ) -> None:
         """Make the matrix, the tables and the picture of each neuropil."""
-        from crantcli.core.neuropil import matrices
+        from crantcli.core.neuropil import Remarks, matrices
         from crantcli.output.names import safe_file_names
 
         stems = safe_file_names(self.assignment.names, ("summary", "assignments", "manifest"))
-        left_out = 0
+        remarks = Remarks(self.assignment, question, totals)
         for name, count, result in matrices(
             self.work.engine, self.assignment, annotations, question, self.rows, totals
         ):
             self.counts[name] = count
             if result is None:
                 continue
-            self.stems[name] = stems[name]
-            left_out += result.ledger.removed.get("unannotated", 0)
-            self._write(name, result, extras, drawing)
-            statement = result.statement.replace(f" in {name}", " in the neuropil")
-        if self.stems:
-            self.notes.append(statement)
-        if left_out:
-            self.notes.append(
-                f"{left_out:,} memberships of neurons without annotation are left out of the matrices "
-                "(annotation scope annotated_only)"
-            )
+            remarks.add(result)
+            if len(result.blocks.matrix.weights):
+                self.stems[name] = stems[name]
+                self._write(name, result, extras, drawing)
+        self.notes += remarks.notes
+        if self.stems and remarks.statement:
+            self.notes.append(remarks.statement)
 
     def _write(
         self, name: str, result: NestedResult, extras: dict[str, bool], drawing: tuple[Style, PlotOptions] | None
@@ -211,15 +208,18 @@ class _Folder:
             "adjacency", self.table, self.rows, result, blocks.matrix.shape[0], {**self.options, "neuropil": [name]}
         )
         suffix = ".csv" if len(blocks.target.types) <= WIDE_LIMIT else ".npz"
-        made = {f"{stem}.matrix.npz": blocks.matrix}
+        of_row = "fraction of the row"
+        made: list[tuple[str, Any, dict[str, str]]] = [(f"{stem}.matrix.npz", blocks.matrix, {})]
         if extras["relative"]:
-            made[f"{stem}.relative.npz"] = fractions(blocks.matrix, "output")
-        made[f"{stem}.type_sum{suffix}"] = blocks.type_sum
-        made[f"{stem}.type_mean{suffix}"] = blocks.type_mean
+            made.append((f"{stem}.relative.npz", fractions(blocks.matrix, "output"), {"cells": of_row}))
+        of_types = {"labels": "types"}
+        made.append((f"{stem}.type_sum{suffix}", blocks.type_sum, {**of_types, "cells": "sum"}))
+        made.append((f"{stem}.type_mean{suffix}", blocks.type_mean, {**of_types, "cells": "mean"}))
         if extras["relative_types"]:
-            made[f"{stem}.relative_types{suffix}"] = fractions(blocks.type_sum, "output")
-        for file, matrix in made.items():
-            self.work.write_matrix(matrix, file, record, False, self.path / file)
+            shares = fractions(blocks.type_sum, "output")
+            made.append((f"{stem}.relative_types{suffix}", shares, {**of_types, "cells": of_row}))
+        for file, matrix, told in made:
+            self.work.write_matrix(matrix, file, {**record, **told}, False, self.path / file)
         axes = {"source": blocks.source, "target": blocks.target}
         if not self.options.get("directed"):
             axes = {"both": blocks.source}
@@ -237,6 +237,7 @@ class _Folder:
             drawn = draw_nested(blocks, titled, picture.level, picture.min_neurons, picture.show_neuron_labels)
             file = f"{stem}.png"
             save(drawn.figure, self.path / file, file, metadata({**record, "picture": drawn.facts}))
+            self.notes += [f"{name}: {note}" for note in drawn.notes]
 
     def finish(self, plot: bool) -> None:
         """Write the summary, the assignments and, last, the manifest."""

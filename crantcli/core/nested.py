@@ -120,6 +120,8 @@ class NestedResult:
     edges: Edges
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    #: Those of the notes that are about what fractions are of.
+    whole_notes: list[str] = field(default_factory=list)
 
     @property
     def statement(self) -> str:
@@ -184,8 +186,9 @@ def nested(
     on_axis = _on_axes(engine, table, neurons, entries, asked, question)
     blocks = _sorted(neurons, entries, on_axis, question, question.quantity(table))
     found.ledger.check()
-    blocks = _normalised(engine, table, blocks, neurons, found, question, totals, notes, outside, labels)
-    notes += _axis_notes(neurons, on_axis, blocks, question)
+    of_whole: list[str] = []
+    blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)
+    notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question)]
     return NestedResult(
         blocks,
         found.ledger,
@@ -193,6 +196,7 @@ def nested(
         found,
         {"weights": blocks.quantity, "labels": "neurons"},
         notes,
+        of_whole,
     )
 
 

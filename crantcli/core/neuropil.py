@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crantcli.core.adjacency import ArrayEngine
@@ -87,6 +87,10 @@ class Assignment:
         Rows without a position, which lie nowhere.
     inside, outside : int
         Rows in at least one mesh, and in none.
+    memberships : int
+        Rows of `relation`.
+    notes : list of str
+        What the user should be told.
     """
 
     relation: str
@@ -98,6 +102,7 @@ class Assignment:
     inside: int = 0
     outside: int = 0
     memberships: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """How many rows, for the provenance; rows = inside + outside + unplaced."""
@@ -172,6 +177,8 @@ def assign(
     """
     import numpy as np
 
+    from crantcli.core.nested import missing_values
+
     if OTHER in names:
         raise DataError(f"a mesh is called {OTHER}, which is the name for synapses in no mesh; rename its file")
     rows.check(table)
@@ -183,6 +190,7 @@ def assign(
     count_steps(engine, prepared, rows)
     prepared.ledger.check()
     made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
+    made.notes += missing_values(engine, table, table.has_value)
 
     def place(batches: Iterator[Rows]) -> Iterator[Rows]:
         for batch in batches:
@@ -288,12 +296,15 @@ def matrices(
     rows: RowFilter,
     totals: Totals | None = None,
 ) -> Iterator[tuple[str, Count, NestedResult | None]]:
-    """One nested matrix after the other: the neuropil's name, what it holds, and the matrix if anything is in it.
+    """One nested matrix after the other: the neuropil's name, what it holds, and the matrix; None where nothing lies.
 
-    What the engine made for a neuropil is dropped before the next one.
+    A matrix may be without entries, of synapses that are all left out. What the engine made for a neuropil is dropped
+    before the next one.
     """
     from crantcli.core.nested import nested
 
+    # With neurons chosen for both axes, what touches none of them is not read for the matrix.
+    partly = all(choice.given for choice in question.axes.values())
     for code, name in enumerate(assignment.names):
         with engine.forgotten():
             table = in_neuropil(engine, assignment, code)
@@ -303,5 +314,58 @@ def matrices(
             # A fraction of totals from a file is one of the whole brain, wherever the synapses lie.
             about = replace(question, within="" if totals is not None else name)
             result = nested(engine, table, annotations, about, rows, totals)
-            held = count(engine, result.edges)
-            yield name, held, result if len(result.blocks.matrix.weights) else None
+            held = count_alone(engine, table, rows) if partly else count(engine, result.edges)
+            yield name, held, result
+
+
+class Remarks:
+    """What to say of all matrices at once.
+
+    Parameters
+    ----------
+    assignment : Assignment
+    question : NestedQuestion
+    totals : Totals or None
+    """
+
+    def __init__(self, assignment: Assignment, question: NestedQuestion, totals: Totals | None) -> None:
+        self._assignment, self._question, self._totals = assignment, question, totals
+        self._types: dict[str, set[str]] = {"pre": set(), "post": set()}
+        self._last: NestedResult | None = None
+        self._notes: list[str] = []
+        self.left_out = 0
+
+    def add(self, result: NestedResult) -> None:
+        """Take note of a matrix."""
+        self._last = result
+        self.left_out += result.ledger.removed.get("unannotated", 0)
+        self._notes += result.whole_notes
+        self._types["pre"] |= set(result.blocks.source.types)
+        self._types["post"] |= set(result.blocks.target.types)
+
+    @property
+    def notes(self) -> list[str]:
+        """Each once."""
+        from crantcli.core.nested import unmatched_order
+
+        if self._last is None:
+            return []
+        types: dict[str, Sequence[str]] = {end: sorted(found) for end, found in self._types.items()}
+        notes = [*self._notes, *unmatched_order(self._question, types)]
+        if self.left_out:
+            notes.append(
+                f"{self.left_out:,} memberships of neurons without annotation are left out of the matrices "
+                "(annotation scope annotated_only)"
+            )
+        return list(dict.fromkeys(notes))
+
+    @property
+    def statement(self) -> str | None:
+        """What an entry of a matrix is; None where there is no matrix."""
+        if self._last is None:
+            return None
+        quantity = replace(self._question, within="").quantity(self._assignment.table)
+        told = replace(self._last, blocks=replace(self._last.blocks, quantity=quantity)).statement
+        if not told.startswith("a weight is"):
+            return told
+        return f"{told}, whatever the neuropil" if self._totals is not None else f"in each neuropil, {told}"
