@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from crantcli.core.adjacency import ArrayEngine
 from crantcli.core.edges import Edges, edges
 from crantcli.core.ledger import Ledger
-from crantcli.core.sql import text
-from crantcli.core.synapses import RowFilter, count_steps, prepare
+from crantcli.core.sql import quote, text
+from crantcli.core.synapses import Prepared, RowFilter, count_steps, prepare
 from crantcli.core.table import Table, VoxelSize
 from crantcli.core.units import in_nanometres
 from crantcli.errors import DataError
@@ -89,6 +89,8 @@ class Assignment:
         Rows in at least one mesh, and in none.
     memberships : int
         Rows of `relation`.
+    in_order : bool
+        The rows are in the order of the source.
     notes : list of str
         What the user should be told.
     """
@@ -102,6 +104,7 @@ class Assignment:
     inside: int = 0
     outside: int = 0
     memberships: int = 0
+    in_order: bool = True
     notes: list[str] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
@@ -116,10 +119,13 @@ class Assignment:
 
     @property
     def query(self) -> str:
-        """The memberships as a table for later questions: `id` (or `row`) and `neuropil`, in the order of the table."""
+        """The memberships as a table for later questions: `id` (or `row`) and `neuropil`.
+
+        In the order of the source; by id where ids were repeated.
+        """
         key = "id" if self.table.has_id else "row"
         listed = ", ".join(map(text, self.names))
-        order = f" ORDER BY {key}, code" if self.ledger.removed.get("duplicate") else ""
+        order = "" if self.in_order else f" ORDER BY {key}, code"
         where = " WHERE synapse IS NOT NULL" if self.table.has_id else ""
         return f"SELECT synapse AS {key}, [{listed}][code + 1] AS neuropil FROM {self.relation}{where}{order}"
 
@@ -189,7 +195,9 @@ def assign(
     prepared = prepare(engine, table, None, (*counted, *axes))
     count_steps(engine, prepared, rows)
     prepared.ledger.check()
+    relation = _ids_once(engine, prepared, (*counted, *axes)) if table.has_id else prepared.relation
     made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
+    made.in_order = not made.ledger.removed.get("duplicate") and relation == prepared.relation
     made.notes += missing_values(engine, table, table.has_value)
 
     def place(batches: Iterator[Rows]) -> Iterator[Rows]:
@@ -211,10 +219,43 @@ def assign(
     key = "id" if table.has_id else "row_number() OVER () - 1"
     points = ", ".join(f"coalesce({e}, 'nan') AS {axis}" for e, axis in zip(nanometres, "xyz", strict=True))
     kept = ", ".join(["pre", "post", *counted])
-    query = f"SELECT {key} AS synapse, {kept}, {points} FROM {prepared.relation}"
+    query = f"SELECT {key} AS synapse, {kept}, {points} FROM {relation}"
     made.relation = engine.mapped("assigned", query, place, {"code": "int32"}, "xyz", _BATCH)
     made.inside = made.rows - made.outside - made.unplaced
     return made
+
+
+def _ids_once(engine: ArrayEngine, prepared: Prepared, columns: Sequence[str]) -> str:
+    """The same rows, without those that lack a neuron and have the id of another row.
+
+    They count nowhere, and their position must not decide where the synapse of that id lies.
+    """
+    nulls, table = prepared.ledger.removed.get("null", 0), prepared.table
+    if not nulls or table.unique_ids:
+        return prepared.relation
+    null = "(pre IS NULL OR post IS NULL)"
+    names = ", ".join(map(quote, dict.fromkeys(("id", "pre", "post", *columns))))
+    order = ", ".join(map(quote, columns))
+    lone = engine.table(
+        "lone",
+        f"SELECT {names} FROM {prepared.relation} WHERE {null} AND id IS NOT NULL "
+        f"QUALIFY row_number() OVER (PARTITION BY id ORDER BY {order}) = 1",
+    )
+    known = engine.table(
+        "known",
+        f"SELECT DISTINCT id FROM {prepared.relation} WHERE NOT {null} AND id IN (SELECT id FROM {lone})",
+    )
+    every, once, twice = engine.execute(
+        f"SELECT (SELECT count(id) FROM {prepared.relation} WHERE {null}), (SELECT count(*) FROM {lone}), "
+        f"(SELECT count(*) FROM {known})"
+    )[0]
+    if every == once and not twice:
+        return prepared.relation
+    return engine.view(
+        "ids_once",
+        f"SELECT {names} FROM {prepared.relation} WHERE NOT {null} OR id IS NULL UNION ALL "
+        f"SELECT {names} FROM {lone} WHERE id NOT IN (SELECT id FROM {known})",
+    )
 
 
 def in_neuropil(engine: ArrayEngine, assignment: Assignment, code: int) -> Table:
