@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crantcli.core.nested import NestedResult
     from crantcli.core.neuropil import Assignment, Count
     from crantcli.core.synapses import RowFilter
-    from crantcli.core.table import Table, VoxelSize
+    from crantcli.core.table import Result, Table, VoxelSize
     from crantcli.output.heatmap import Style
 
 EPILOG = """Example: crantcli neuropil synapses.parquet -a annotations.csv --coordinates nm --meshes meshes -o neuropils
@@ -96,17 +96,16 @@ def neuropil(
         )  # fmt: skip
         if run.fail_empty and not found.memberships:
             raise EmptyResultError("no synapse lies in any of the neuropils; no file is written")
-        told = {
+        where = {
             "neuropils": list(found.names),
             "include_other": place.include_other,
             "position_column": place.position_column,
             "coordinates": table.unit,
             "voxel_size_nm": list(table.voxel_size) if table.voxel_size else None,
             "voxel_offset": list(offset) if offset else None,
-            "assignments_only": assignments_only or None,
-            **({} if assignments_only else options_of(question, table, nest)),
         }
-        folder = _Folder(work, table, kept, found, told, work.pending.place_folder(str(run.output)))
+        told = {"assignments_only": True} if assignments_only else options_of(question, table, nest)
+        folder = _Folder(work, table, kept, found, where, {**where, **told}, work.pending.place_folder(str(run.output)))
         if assignments_only:
             folder.count()
         else:
@@ -146,12 +145,19 @@ def parse_offset(given: str | None) -> VoxelSize | None:
 
 @dataclass
 class _Folder:
-    """The folder that is being filled."""
+    """The folder that is being filled.
+
+    Attributes
+    ----------
+    where, options : dict
+        What bears on the assignments, and on everything.
+    """
 
     work: Work
     table: Table
     rows: RowFilter
     assignment: Assignment
+    where: dict[str, Any]
     options: dict[str, Any]
     path: Path
     counts: dict[str, Count] = field(default_factory=dict)
@@ -262,10 +268,25 @@ class _Folder:
             figure = draw_bars({name: count.synapses for name, count in self.counts.items()})
             save(figure, self.path / "summary.png", "summary.png", metadata(record))
         file = "assignments.parquet"
-        write_table(engine, found.query, self.path / file, table_format(file), metadata(record))
+        told = metadata(self._record_of_assignments(result))
+        write_table(engine, found.query, self.path / file, table_format(file), told)
         files = sorted(path.name for path in self.path.iterdir())
         manifest = {**record, KEY: record[KEY], "kind": "neuropils", "files": files, "stems": self.stems}
         try:
             (self.path / MANIFEST).write_text(as_text(manifest) + "\n", encoding="utf-8")
         except OSError as error:
             raise CrantError(f"{self.path.parent}: cannot be written ({error.strerror})") from None
+
+    def _record_of_assignments(self, result: Result) -> dict[str, Any]:
+        """Their provenance: they hold every synapse, those too that the matrices do not count."""
+        from dataclasses import replace
+
+        from crantcli.core.ledger import Ledger
+        from crantcli.core.synapses import RowFilter
+
+        found = self.assignment
+        removed = {"duplicate": found.ledger.read - found.rows}
+        every = replace(result, ledger=Ledger("synapses", found.ledger.read, removed, found.rows))
+        number = self.work.engine.execute(f"SELECT count(*) FROM ({found.query})")[0][0]
+        everything = RowFilter(clean=False, background=())
+        return self.work.record("assignments", self.table, everything, every, number, self.where)
