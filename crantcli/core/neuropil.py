@@ -311,15 +311,7 @@ class Members:
     names: tuple[str, ...]
 
     def within(self, table: Table) -> Table:
-        """The table with only these synapses; the others count as unselected.
-
-        Raises
-        ------
-        DataError
-            Where the table has no synapse ids.
-        """
-        if not table.has_id:
-            raise DataError("--assignments tells synapses by their id, and this table has no column id")
+        """The table with only these synapses; the others count as unselected."""
         reason = f"the neuropil {', '.join(self.names)}"
         thinned = f"{table.coverage.thinned} and {reason}" if table.coverage.thinned else reason
         return replace(
