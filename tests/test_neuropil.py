@@ -453,6 +453,7 @@ def test_an_empty_table(crant: Crant, here: Path) -> None:
     assert len((here / "out" / "summary.csv").read_text().splitlines()) == 7
     ran = crant("neuropil", *words, "--fail-empty")
     assert (ran.code, ran.out) == (4, b"")
+    assert crant("neuropil", *words, "--fail-empty", "--assignments-only").code == 4
     assert crant("neuropil", *USUAL, "--fail-empty", "--neuropils", "empty", "--no-include-other").code == 4
     assert crant("neuropil", *USUAL, "--fail-empty").code == 0
     assert crant("neuropil", *USUAL, "--fail-empty", "--min-size", 100).code == 4
