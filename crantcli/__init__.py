@@ -11,6 +11,7 @@ from crantcli.version import __version__
 
 if TYPE_CHECKING:
     from crantcli.api import get_adjacency, get_connectivity, get_synapse_counts, get_synapses
+    from crantcli.connectors import attach_synapses
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
     from crantcli.ids import NeuronCriteria
 
@@ -19,6 +20,7 @@ _HOMES = {
     "get_adjacency": "api",
     "get_connectivity": "api",
     "get_synapse_counts": "api",
+    "attach_synapses": "connectors",
     "NeuronCriteria": "ids",
     "CrantError": "errors",
     "CrantWarning": "errors",
@@ -31,6 +33,7 @@ __all__ = [
     "get_adjacency",
     "get_connectivity",
     "get_synapse_counts",
+    "attach_synapses",
     "NeuronCriteria",
     "CrantError",
     "CrantWarning",

@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 SAMPLE = HERE.parents[1] / "sample_data" / "synapses.parquet"
 NEURONS = 100  # of a lookup
 MATRIX = (20_000, 5_000_000)  # neurons on both axes of the adjacency, entries
+SKELETONS = (200, 20_000, 1_000_000)  # neurons, nodes of each, sites of all
 
 Measure = Literal["wall", "cpu", "peak"]
 
@@ -170,6 +171,28 @@ def adjacency(bench: Bench) -> None:
         report(f"adjacency .{name}, peak", ours, target=1600, measure="peak")
 
 
+def attach(bench: Bench) -> None:
+    """Sites of many neurons on their skeletons: in arrays against bare trees, as a command against a script."""
+    folder = bench.made("skeletons", "skeletons", *SKELETONS)
+    told, ours, theirs = bench.out("nearest.json"), bench.out("sites.parquet"), bench.out("notebook.parquet")
+    run(reference("nearest", folder, bench.repeat, told))
+    found = {name: Usage(*figures) for name, figures in json.loads(told.read_text()).items()}
+    report("attach, arrays / scipy trees", found["ours"], found["bare"], 1.5)
+    report("attach, arrays / scipy trees", found["ours"], found["bare"], None, "cpu")
+    given = ("attach", folder / "synapses.parquet", "--coordinates", "nm", "-q")
+    first = min((folder / "swc").iterdir())
+    whole, single, start, notebook = bench.best(
+        crantcli(*given, "--skeletons", folder / "swc", "-o", ours),
+        crantcli(*given, "--skeletons", folder / "swc", "-o", bench.out("single.parquet"), "--threads", 1),
+        crantcli("attach", SAMPLE, *given[2:], "--skeletons", first, "-o", bench.out("none.parquet")),
+        reference("pandas_attach", folder / "synapses.parquet", folder / "swc", theirs),
+    )
+    report("attach, command / pandas and scipy", whole, notebook, 1)
+    report("attach, command, --threads 1", single, notebook)
+    report("attach, command's start-up share", start, whole)
+    bench.same("node_id", ours, theirs, bench.out("single.parquet"))
+
+
 def startup(bench: Bench) -> None:
     """What a command costs that does next to nothing."""
     mine, bare, small = best(
@@ -183,7 +206,7 @@ def startup(bench: Bench) -> None:
 
 
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
-    function.__name__: function for function in (edges, memory, once, lookup, adjacency, startup)
+    function.__name__: function for function in (edges, memory, once, lookup, adjacency, attach, startup)
 }
 
 
