@@ -23,6 +23,8 @@ crantcli counts -d $brain -o "$out/counts.parquet"
 # Ring neurons onto compass neurons: a matrix for Python, a table for a spreadsheet, a figure.
 crantcli adjacency -d $brain --pre cell_class=ER --post cell_type=EPG/PEG -o "$out/ring_to_compass.npz" --plot "$out/ring_to_compass.png"
 crantcli adjacency -d $brain --pre cell_class=ER --post cell_type=EPG/PEG -o "$out/ring_to_compass.csv"
+# Where those synapses sit on ten skeletons, and a picture of it.
+crantcli attach -d $brain -o "$out/connectors.parquet" --summary "$out/skeletons.csv" --plot "$out/skeletons.pdf"
 
 echo "== C. elegans: 4,879 measured connections"
 # The strongest connections, and each one's share of what its target receives.

@@ -47,8 +47,7 @@ def read_swc(data: bytes, name: str, scale: tuple[float, float, float] = (1.0, 1
     import numpy as np
 
     node_id, parent_id, xyz = _fast(data) or _fast(_tidied(data)) or _line_by_line(data, name)
-    wrong = np.flatnonzero(~np.isfinite(xyz).all(axis=1))
-    if len(wrong):
+    if len(wrong := np.flatnonzero(~np.isfinite(xyz).all(axis=1))):
         raise DataError(f"{_line(data, name, wrong[0])}: a coordinate is not a finite number; mend or drop the node")
     skeleton, orphans = Skeleton.linked(node_id, parent_id, xyz * np.array(scale))
     if (skeleton.node_id[1:] == skeleton.node_id[:-1]).any():

@@ -27,6 +27,7 @@ MESH_LIBRARIES = (("embree", "embreex", 0.3), ("ncollpyde", "ncollpyde", 0.5))  
 MATRIX = (20_000, 5_000_000)  # neurons on both axes of the adjacency, entries
 BRAIN = (139_255, 15_000_000)  # neurons and pairs of a whole fly's brain
 TYPES = 8_000  # cell types of that brain
+SKELETONS = (200, 20_000, 1_000_000)  # neurons, nodes of each, sites of all
 
 Measure = Literal["wall", "cpu", "peak"]
 
@@ -204,6 +205,28 @@ def nested(bench: Bench) -> None:
     report("nested, 300 neurons / imports", small, imports, 2.5, "cpu")
 
 
+def attach(bench: Bench) -> None:
+    """Sites of many neurons on their skeletons: in arrays against bare trees, as a command against a script."""
+    folder = bench.made("skeletons", "skeletons", *SKELETONS)
+    told, ours, theirs = bench.out("nearest.json"), bench.out("sites.parquet"), bench.out("notebook.parquet")
+    run(reference("nearest", folder, bench.repeat, told))
+    found = {name: Usage(*figures) for name, figures in json.loads(told.read_text()).items()}
+    report("attach, arrays / scipy trees", found["ours"], found["bare"], 1.5)
+    report("attach, arrays / scipy trees", found["ours"], found["bare"], None, "cpu")
+    given = ("attach", folder / "synapses.parquet", "--coordinates", "nm", "-q")
+    first = min((folder / "swc").iterdir())
+    whole, single, start, notebook = bench.best(
+        crantcli(*given, "--skeletons", folder / "swc", "-o", ours),
+        crantcli(*given, "--skeletons", folder / "swc", "-o", bench.out("single.parquet"), "--threads", 1),
+        crantcli("attach", SAMPLE, *given[2:], "--skeletons", first, "-o", bench.out("none.parquet")),
+        reference("pandas_attach", folder / "synapses.parquet", folder / "swc", theirs),
+    )
+    report("attach, command / pandas and scipy", whole, notebook, 1)
+    report("attach, command, --threads 1", single, notebook)
+    report("attach, command's start-up share", start, whole)
+    bench.same("node_id", ours, theirs, bench.out("single.parquet"))
+
+
 def startup(bench: Bench) -> None:
     """What a command costs that does next to nothing."""
     mine, bare, small = best(
@@ -250,7 +273,7 @@ def _missing(package: str) -> bool:
 
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     function.__name__: function
-    for function in (edges, memory, once, lookup, adjacency, nested, containment, startup)
+    for function in (edges, memory, once, lookup, adjacency, nested, containment, attach, startup)
 }
 
 
