@@ -333,7 +333,11 @@ def nested(
     if ends is not None:
         for side in (0, 1):
             if chosen[side] is None:
-                there[side] |= {neuron for neuron in ends[side] if everybody or neuron in people}
+                there[side] |= {
+                    neuron
+                    for neuron in ends[side]
+                    if (everybody or neuron in people) and not (rules.clean and str(neuron) == "0")
+                }
     if query.target is None:
         there = [there[0] | there[1]] * 2
     for side, wanted in enumerate(chosen):

@@ -17,6 +17,7 @@ from crantcli.cli.options import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from crantcli.cli.job import Work
     from crantcli.core.adjacency import LabelledMatrix
@@ -71,6 +72,7 @@ def nested(
         raise UsageError("--totals goes with --normalization-scope all; other fractions are of what is shown")
     with job.opened() as work:
         question = _question(nest, source.ignore_case, rows.sum_duplicates)
+        work.space.paths += _label_files(nest)
         annotations = work.annotations()
         table = work.table(value=nest.weight_column)
         kept = work.row_filter(rows, table)
@@ -164,6 +166,15 @@ def _question(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) -> N
         sum_duplicates=sum_duplicates,
         ignore_case=ignore_case,
     )
+
+
+def _label_files(nest: NestedOptions) -> list[Path]:
+    """Lists of types that are read, which no output may overwrite."""
+    from pathlib import Path
+
+    orders = [nest.type_order, nest.source_type_order, nest.target_type_order]
+    given = [*orders, *(nest.source_types or []), *(nest.target_types or [])]
+    return [Path(value[1:]) for value in given if value is not None and value.startswith("@")]
 
 
 def _choose(question: NestedQuestion, work: Work, table: Table) -> NestedQuestion:
