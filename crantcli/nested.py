@@ -76,10 +76,13 @@ class _Nested:
         from scipy.sparse import csr_array
 
         matrix = self._blocks.matrix
-        arrays = [array.view() for array in (matrix.weights, matrix.indices, matrix.indptr)]
-        for array in arrays:
+        found = csr_array((matrix.weights, matrix.indices, matrix.indptr), shape=matrix.shape)
+        # After scipy has made one integer type of both kinds of indices, for which it copies one of them.
+        for name in ("data", "indices", "indptr"):
+            array = getattr(found, name).view()
             array.flags.writeable = False
-        return csr_array(tuple(arrays), shape=matrix.shape)
+            setattr(found, name, array)
+        return found
 
     def dense(self, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
         """The matrix with its zeros.

@@ -17,6 +17,7 @@ from crantcli.cli.options import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from crantcli.cli.job import Work
     from crantcli.core.adjacency import LabelledMatrix
@@ -82,6 +83,7 @@ def nested(
         raise UsageError("--totals goes with --normalization-scope all; other fractions are of what is shown")
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, rows.sum_duplicates)
+        work.space.paths += label_files(nest)
         annotations = work.annotations()
         table = work.table(value=nest.weight_column)
         kept = work.row_filter(rows, table)
@@ -186,6 +188,15 @@ def question_of(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) ->
         sum_duplicates=sum_duplicates,
         ignore_case=ignore_case,
     )
+
+
+def label_files(nest: NestedOptions) -> list[Path]:
+    """Lists of types that are read, which no output may overwrite."""
+    from pathlib import Path
+
+    orders = [nest.type_order, nest.source_type_order, nest.target_type_order]
+    given = [*orders, *(nest.source_types or []), *(nest.target_types or [])]
+    return [Path(value[1:]) for value in given if value is not None and value.startswith("@")]
 
 
 def with_neurons(question: NestedQuestion, work: Work, table: Table) -> NestedQuestion:

@@ -54,7 +54,7 @@ def neuropil(
 ) -> None:
     """The neuropils of each synapse, from meshes, and a nested matrix for each neuropil, into a folder."""
     from crantcli.cli.job import Job
-    from crantcli.cli.nested import options_of, question_of, style_of, with_neurons
+    from crantcli.cli.nested import label_files, options_of, question_of, style_of, with_neurons
     from crantcli.core.neuropil import OTHER, assign
     from crantcli.errors import EmptyResultError, UsageError
     from crantcli.sources.recorded import parse_voxel_size
@@ -71,6 +71,7 @@ def neuropil(
     job = Job("neuropil", source, run, neurons, folder=True)
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, False)
+        work.space.paths += label_files(nest)
         annotations = work.annotations()
         if annotations is None and not assignments_only:
             raise UsageError(

@@ -118,7 +118,8 @@ def _numbered(name: str) -> str:
     """Labels that are numbers, as text: 1.0, which pandas makes of 1 in a column with gaps, is 1."""
     whole = f"{quote(name)} = trunc({quote(name)}) AND abs({quote(name)}) < 9e15"
     number = f"CASE WHEN {whole} THEN CAST({quote(name)} AS BIGINT) END"
-    return f"coalesce(CAST({number} AS VARCHAR), CAST({quote(name)} AS VARCHAR))"
+    text = f"coalesce(CAST({number} AS VARCHAR), CAST({quote(name)} AS VARCHAR))"
+    return f"CASE WHEN isnan({quote(name)}) THEN NULL ELSE {text} END"
 
 
 def _elements(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Makes tables that are skewed like real ones: `python generate.py synapses|ids|neurons|edges|annotations|... PATH ...`.
+"""Makes tables that are skewed like real ones: `python generate.py synapses|ids|edges|annotations|... PATH ...`.
 
 Synapses: a neuron's share of all synapses is lognormal, most partners are near, a pair of neurons has one or two
 synapses in the median and more than a hundred at the top, and two in a hundred synapses have an end in the background.
