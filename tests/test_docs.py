@@ -144,7 +144,7 @@ def test_all_exit_codes_are_told() -> None:
 def test_links_and_pictures_are_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
         assert target.startswith("https://") or (ROOT / target).is_file(), target
-    assert (SAMPLE / "adjacency.png").stat().st_size < 150_000
+    assert (SAMPLE / "nested.png").stat().st_size < 150_000
 
 
 # Pipelines

@@ -261,7 +261,7 @@ def _finish_types(
         f"entries in {shape[0]:,} x {shape[1]:,} types",
         entries,
         sums.ledger,
-        [*sums.notes, f"weights are: {sums.quantity}"],
+        [*sums.notes, f"weights are {sums.quantity}"],
         {"shape": None, "entries": entries, "types": types, "weights": sums.quantity},
     )
 

@@ -126,7 +126,7 @@ class NestedResult:
         """What an entry is, for those who read the numbers."""
         side = next((side for side in ENDS if f" {side}" in self.blocks.quantity), None)
         if side is None or not self.blocks.quantity.startswith("fraction"):
-            return f"weights are: {self.blocks.quantity}"
+            return f"weights are {'as they come in the table' if self.blocks.quantity == 'weight' else self.blocks.quantity}"
         return f"a weight is the {self.blocks.quantity} of the {ENDS[side]}synaptic neuron"
 
 
