@@ -266,6 +266,15 @@ def containment(bench: Bench) -> None:
         report(f"{10 * POINTS:,} / {POINTS:,} {kind}", timed("crantcli", kind, 10 * POINTS)[0], ours, 8)
 
 
+def neuropil(bench: Bench) -> None:
+    """The neuropils of every synapse, as a file."""
+    meshes = REAL_MESHES if REAL_MESHES.is_dir() else SAMPLE_MESHES
+    given = ("--coordinates", "nm", "--meshes", meshes, "--assignments-only", "--no-plot", "-q")
+    ours = best(1, crantcli("neuropil", bench.table, *given, "-o", bench.folder / "out-neuropils"))[0]
+    report(f"neuropil, {bench.synapses:,} synapses", ours, target=120 * bench.synapses / 100_000_000)
+    report("neuropil, peak", ours, target=4000, measure="peak")
+
+
 def _missing(package: str) -> bool:
     print(f"{package} is not installed (pip install -e '.[bench]'): no comparison with it")
     return False
@@ -273,7 +282,7 @@ def _missing(package: str) -> bool:
 
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     function.__name__: function
-    for function in (edges, memory, once, lookup, adjacency, nested, containment, attach, startup)
+    for function in (edges, memory, once, lookup, adjacency, nested, containment, neuropil, attach, startup)
 }
 
 
