@@ -75,7 +75,8 @@ def test_help_ends_with_an_example_that_runs(name: str, crant: Crant, tmp_path: 
     for file in ("raw.parquet", "synapses.parquet", "SYNAPSES.parquet"):
         shutil.copyfile(SAMPLE / "synapses.parquet", tmp_path / file)
     shutil.copyfile(SAMPLE / "annotations.csv", tmp_path / "annotations.csv")
-    shutil.copytree(SAMPLE / "skeletons", tmp_path / "skeletons")
+    for folder in ("skeletons", "meshes"):
+        shutil.copytree(SAMPLE / folder, tmp_path / folder)
     (tmp_path / "neurons.txt").write_text("576460752748033503\n576460752774390489\n")
     for made in ("edges.parquet", "er2.parquet"):
         assert crant("connectivity", "raw.parquet", "-o", made).code == 0
