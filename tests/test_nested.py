@@ -406,7 +406,10 @@ def test_the_matrix_is_a_source_that_knows_what_it_holds(crant: Crant) -> None:
     for words in (("-t", "2"), (), ("--weight-mode", "relative_outgoing", "--annotation-scope", "all")):
         assert crant(*EDGE, *words, "-o", "m.npz").code == 0
         complaint(crant("connectivity", "m.npz", "--normalize", "output"), 3, "thinned")
-    assert crant(*EDGE, "--annotation-scope", "all", "-o", "m.npz").code == 0
+    tables = ("--type-sum", "sum.parquet", "--type-mean", "mean.parquet", "--relative", "relative.parquet")
+    assert crant(*EDGE, "--annotation-scope", "all", "-o", "m.npz", *tables).code == 0
+    for name, why in (("sum", "without a type"), ("mean", "a mean"), ("relative", "a fraction of the row")):
+        complaint(crant("connectivity", f"{name}.parquet", "--normalize", "output"), 3, why)
     assert crant("connectivity", "m.npz").out == crant("connectivity", "edges.csv").out
 
 

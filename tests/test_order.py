@@ -54,6 +54,7 @@ def test_an_entry_stands_for_a_label_or_its_letters() -> None:
     assert in_order("er2", "ER2", "A", prefer=["er2", "ER2"]) == ["er2", "ER2", "A"]
     assert in_order("er2", "ER2", "A", prefer=["eR2"]) == ["ER2", "er2", "A"]
     assert in_order("ER", "ER1", "A", prefer=["A", "A", "er"]) == ["A", "ER1", "ER"]
+    assert in_order("ER2", "A", "B", prefer=["B", "er", "A", "B", "er"]) == ["B", "ER2", "A"]
     assert in_order("ERx", "ERx1", "A", prefer=["ER"]) == ["A", "ERx1", "ERx"]
 
 
