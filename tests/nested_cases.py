@@ -189,7 +189,7 @@ def adjacency(chance: random.Random, made: Case) -> Case:
         tuple(chance.sample([n for n in made.neurons if n != without], chance.randint(2, 4))) for without in (None, "B")
     )
     if isinstance(made.neurons[0], str):
-        pre = (*pre, "é!")
+        pre, post = (*pre, "é!"), (*post, "é!")
     cells = [(a, b, chance.choice([0, 0, 1, 2, 5])) for a in pre for b in post]
     rows: list[Row] = [{"pre": a, "post": b, "weight": weight} for a, b, weight in cells if weight]
     return replace(made, rows=rows, ends=(pre, post))

@@ -169,7 +169,20 @@ def number(label: str) -> float:
 
 
 def by_label(label: str) -> tuple[Any, ...]:
-    return (letters(label).lower(), number(label), label)
+    return (letters(label).casefold(), number(label), label)
+
+
+def names(entry: str, label: str) -> bool:
+    return entry == label
+
+
+def folds(entry: str, label: str) -> bool:
+    return entry.casefold() == label.casefold()
+
+
+def stands_for(entry: str, label: str) -> bool:
+    """Whether an entry of the order is a label, or the letters before its digits."""
+    return folds(entry, label) or (letters(label) != label and folds(entry, letters(label)))
 
 
 def type_order(sizes: Mapping[str, int], order: Sequence[str] | str) -> list[str]:
@@ -178,13 +191,8 @@ def type_order(sizes: Mapping[str, int], order: Sequence[str] | str) -> list[str
         return sorted(sizes, key=lambda label: (-sizes[label], *by_label(label)))
 
     def rank(label: str) -> int:
-        has_digit = letters(label) != label
-        for reads in (
-            lambda entry: entry == label,
-            lambda entry: entry.lower() == label.lower(),
-            lambda entry: has_digit and entry.lower() == letters(label).lower(),
-        ):
-            found = [place for place, entry in enumerate(order) if reads(entry)]
+        for reads in (names, folds, stands_for):
+            found = [place for place, entry in enumerate(order) if reads(entry, label)]
             if found:
                 return found[0]
         return len(order)

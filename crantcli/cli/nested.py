@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from crantcli.cli.job import Work
     from crantcli.core.adjacency import LabelledMatrix
+    from crantcli.core.blocks import Blocks
     from crantcli.core.nested import NestedQuestion, NestedResult
     from crantcli.core.synapses import RowFilter
     from crantcli.core.table import Table
@@ -288,7 +289,8 @@ def _write(
     for option, destination in tables.items():
         if destination:
             matrix, labels, what = made[option]
-            work.write_matrix(matrix(), destination, {**record, "labels": labels, "cells": what}, force_wide)
+            told = {**record, "labels": labels, "cells": what, "complete_for": _completeness(record, blocks, what)}
+            work.write_matrix(matrix(), destination, told, force_wide)
     if order:
         from crantcli.output.matrices import order_query
         from crantcli.output.provenance import metadata
@@ -300,3 +302,12 @@ def _write(
         query, number = order_query(work.engine, axes)
         told = {**record, "kind": "order", "rows": number}
         write_table(work.engine, query, work.pending.place(order), table_format(order), metadata(told))
+
+
+def _completeness(record: dict[str, Any], blocks: Blocks, what: str) -> dict[str, Any]:
+    """What a further table is complete for: of what it is, nobody can take fractions where a part is left out."""
+    untyped = any(len(axis.neurons) > axis.typed for axis in (blocks.source, blocks.target))
+    reason = "leaving out neurons without a type" if untyped else ""
+    complete: dict[str, Any] = record["complete_for"]
+    thinned = complete["thinned_by"] or (reason if what == "sum" else f"being a table in which each cell is a {what}")
+    return {**complete, "thinned_by": thinned}

@@ -292,8 +292,8 @@ def _explain(error: Exception, reading: Sequence[str]) -> CrantError:
             "save the table again with one kind of line end"
         )
     damage = (
-        "magic bytes|invalid parquet|too small to be|thrift|tprotocol|corrupt|snappy|zstd|gzip|decompress|varint|ttype|"
-        "don't know what type|could not read enough|out of buffer|invalid unicode"
+        "magic bytes|footer length|invalid parquet|too small to be|thrift|tprotocol|corrupt|snappy|zstd|gzip|"
+        "decompress|varint|ttype|don't know what type|could not read enough|out of buffer|invalid unicode"
     )
     if re.search(damage, message, re.IGNORECASE):
         named = [name for name in reading if name in line] or list(reading)
