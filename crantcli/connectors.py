@@ -84,8 +84,8 @@ def attach_synapses(
     navis.TreeNeuron or navis.NeuronList
         The same object. Each neuron's `connectors` are replaced by a DataFrame, empty where there are no synapses:
         `connector_id` (0, 1, ...), `x`, `y`, `z` (float64, in nm or, where `units` says another one, in the unit of the
-        skeleton, so that navis draws and converts them with it), `type` (categorical: pre, post), `partner_id`, `node_id`,
-        `synapse_id`, and `distance` to the node (float64, nm); by synapse and type.
+        skeleton, so that navis draws and converts them with it), `type` (categorical: pre, post), `partner_id`,
+        `node_id`, `synapse_id`, and `distance` to the node (float64, nm); by synapse and type.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def _connectors(engine: Engine, found: Attached, scales: Sequence[VoxelSize]) ->
 
     columns = ", ".join("side" if name == "type" else name for name in CONNECTORS)
     whole = _frame(engine, f"SELECT place, {columns} FROM {found.relation} ORDER BY place, connector_id")
-    whole["type"] = pd.Categorical.from_codes(whole.pop("side").to_numpy(np.int8), categories=["pre", "post"])
+    whole["type"] = pd.Categorical.from_codes(whole.pop("side").to_numpy(np.int8), categories=pd.Index(["pre", "post"]))
     places = whole.pop("place").to_numpy()
     cuts = np.searchsorted(places, np.arange(len(scales) + 1))
     tables = []

@@ -234,11 +234,13 @@ def summary(engine: AttachEngine, table: Table, neurons: Sequence[NeuronId], att
         `cable_um` is in micrometres, `median_distance_nm` is of attached sites and null without any,
         `sites_per_um` null without cable. `not_placed` sites have no position, or their skeleton has no node.
     """
+    import numpy as np
+
     tally = attached.tally
     numbers = engine.columns_table(
         "tally",
         {
-            "place": list(range(len(neurons))),
+            "place": np.arange(len(neurons)),
             "nodes": tally.nodes,
             "cable_um": tally.cable / 1000,
             "sites": tally.attached.sum(axis=1),

@@ -196,7 +196,9 @@ def _scale_bar(axes: Axes, width: float, height: float) -> None:
     from matplotlib.transforms import ScaledTranslation
 
     length = scale_length(width / 5)
-    below = axes.transData + ScaledTranslation(0, -8 / 72, axes.get_figure(root=True).dpi_scale_trans)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    below = axes.transData + ScaledTranslation(0, -8 / 72, figure.dpi_scale_trans)
     axes.plot(
         [0, length], [height] * 2, color="black", linewidth=1.2, solid_capstyle="butt", transform=below, clip_on=False
     )

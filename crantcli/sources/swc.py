@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.skeleton import Skeleton
+from crantcli.engine.batches import numbers
 from crantcli.errors import DataError
 from crantcli.ids import FLOAT_EXACT, INT64_MAX
 
@@ -85,7 +86,7 @@ def _fast(data: bytes) -> Nodes | None:
         )
     except pa.ArrowInvalid:
         return None
-    found = {name: table[name].to_numpy() for name in _READ}
+    found = {name: numbers(table[name].combine_chunks()) for name in _READ}
     return found["id"], found["parent"], np.stack([found[axis] for axis in "xyz"], axis=1)
 
 
