@@ -158,7 +158,7 @@ def build_by_neuropil(
     tuple of dict
         Matrices of the neuropils that have any synapses to show; synapses, pairs and neurons of every neuropil.
     """
-    from crantcli.core.neuropil import assign, matrices
+    from crantcli.core.neuropil import Remarks, assign, matrices
 
     if place.coordinates not in ("nm", "pixels"):
         raise UsageError(f"coordinates={place.coordinates!r}: 'nm' or 'pixels'")
@@ -167,6 +167,8 @@ def build_by_neuropil(
     if offset is not None and len(offset) != 3:
         raise UsageError(f"voxel_offset={place.voxel_offset!r}: three numbers of voxels")
     wanted = None if place.neuropil_names is None else list(_labels(place.neuropil_names))
+    if wanted == []:
+        raise UsageError("neuropil_names is empty; None stands for all neuropils")
     with Engine(max_memory) as engine:
         space = Workspace(engine, find_dataset(place.dataset))
         labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
@@ -181,13 +183,15 @@ def build_by_neuropil(
             engine, opened, index, names, _EVERYTHING,
             position=place.position_column, offset=offset, include_other=place.include_other,
         )  # fmt: skip
-        made, counts = {}, {}
+        made, counts, remarks = {}, {}, Remarks(found, question, None)
         for name, held, result in matrices(engine, found, labels, question, _EVERYTHING):
             counts[name] = (held.synapses, held.pairs, held.neurons)
             if result is not None:
-                made[name] = result.blocks
+                remarks.add(result)
+                if len(result.blocks.matrix.weights):
+                    made[name] = result.blocks
     notes = [f"{found.unplaced:,} synapses have no position and lie in no neuropil"] if found.unplaced else []
-    _warn([*space.notes, *notes])
+    _warn([*space.notes, *found.notes, *notes, *remarks.notes])
     return made, counts
 
 

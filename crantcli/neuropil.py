@@ -34,19 +34,21 @@ class AllNeuropils:
         more = [name for given in names for name in ([given] if isinstance(given, str) else given)]
         return AllNeuropils((*self.without, *more))
 
-    def of(self, known: Iterable[str]) -> list[str]:
-        """The names that are chosen.
+    def of(self, names: Iterable[str], known: Iterable[str] = ()) -> list[str]:
+        """Those of the names that are chosen.
 
         Raises
         ------
         DataError (a ValueError)
-            Where a name that is taken away is not there.
+            Where a name that is taken away is neither among them nor otherwise known.
         """
-        names = list(known)
+        there = list(names)
+        everything = list(dict.fromkeys([*there, *known]))
         for name in self.without:
-            if name not in names:
-                raise DataError(f"All.minus({name!r}): there is no such neuropil ({near(name, names, 'neuropils')})")
-        return [name for name in names if name not in self.without]
+            if name not in everything:
+                likely = near(name, everything, "neuropils")
+                raise DataError(f"All.minus({name!r}): there is no such neuropil ({likely})")
+        return [name for name in there if name not in self.without]
 
     def __repr__(self) -> str:
         """As it is typed."""
@@ -128,7 +130,10 @@ class NeuropilCollection(dict[str, Any]):
             Where one file is named for several pictures.
         """
         if isinstance(name, AllNeuropils):
-            return self._plot_all(name.of(self), **kwargs)
+            # What holds no synapses has no matrix, and can be taken away all the same.
+            return self._plot_all(name.of(self, [*self._counts, "other"]), **kwargs)
+        if name not in self and name in self._counts:
+            raise DataError(f"no matrix of {name!r}: no synapses are left in it")
         if name not in self:
             raise DataError(f"no neuropil {name!r} in this collection ({near(str(name), self, 'neuropils')})")
         drawn: tuple[Figure, Axes] = self[name].plot(**{"title": name, **kwargs})

@@ -120,13 +120,16 @@ class NestedResult:
     edges: Edges
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    #: Those of the notes that are about what fractions are of.
+    whole_notes: list[str] = field(default_factory=list)
 
     @property
     def statement(self) -> str:
         """What an entry is, for those who read the numbers."""
         side = next((side for side in ENDS if f" {side}" in self.blocks.quantity), None)
         if side is None or not self.blocks.quantity.startswith("fraction"):
-            return f"weights are {'as they come in the table' if self.blocks.quantity == 'weight' else self.blocks.quantity}"
+            what = self.blocks.quantity
+            return f"weights are {'as they come in the table' if what == 'weight' else what}"
         return f"a weight is the {self.blocks.quantity} of the {ENDS[side]}synaptic neuron"
 
 
@@ -184,8 +187,9 @@ def nested(
     on_axis = _on_axes(engine, table, neurons, entries, asked, question, rows)
     blocks = _sorted(neurons, entries, on_axis, question, question.quantity(table))
     found.ledger.check()
-    blocks = _normalised(engine, table, blocks, neurons, found, question, totals, notes, outside, labels)
-    notes += _axis_notes(neurons, on_axis, blocks, question)
+    of_whole: list[str] = []
+    blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)
+    notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question)]
     notes += _missing(engine, asked, labels, blocks, question, found.ledger.unit)
     return NestedResult(
         blocks,
@@ -194,6 +198,7 @@ def nested(
         found,
         {"weights": blocks.quantity, "labels": "neurons"},
         notes,
+        of_whole,
     )
 
 
