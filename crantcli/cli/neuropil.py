@@ -248,6 +248,7 @@ class _Folder:
 
     def finish(self, plot: bool) -> None:
         """Write the summary, the assignments and, last, the manifest."""
+        from crantcli.core.sql import text
         from crantcli.core.table import Result
         from crantcli.errors import CrantError
         from crantcli.output.provenance import as_text, metadata
@@ -255,10 +256,8 @@ class _Folder:
         from crantcli.schema import KEY, MANIFEST
 
         engine, found = self.work.engine, self.assignment
-        columns = {"neuropil": list(self.counts)}
-        for name in ("synapses", "pairs", "neurons"):
-            columns[name] = [getattr(count, name) for count in self.counts.values()]
-        summary = f"SELECT * FROM {engine.columns_table('summary', columns)}"
+        rows = ", ".join(f"({text(n)}, {c.synapses}, {c.pairs}, {c.neurons})" for n, c in self.counts.items())
+        summary = f"SELECT * FROM (VALUES {rows}) AS held(neuropil, synapses, pairs, neurons)"
         result = Result("", (), found.memberships, found.ledger, self.table.coverage, {"assigned": found.counts()})
         record = self.work.record("assignments", self.table, self.rows, result, found.memberships, self.options)
         write_table(engine, summary, self.path / "summary.csv", table_format("summary.csv"), {})
