@@ -99,3 +99,7 @@ def test_command_follows_the_rules(crant: Crant, tmp_path: Path, seed: int) -> N
     assert told["shape"] == list(map(len, neurons))
     assert told["types"] == {"source": len(types[0]), "target": len(types[1])}
     assert told["entries"] == told["rows"] == sum(cell != 0 for row in expected.cells for cell in row)
+    alone = json.loads(crant(*words, "--type-sum", "alone.npz", "--json").out)
+    assert (alone["ledger"], alone["notes"]) == (told["ledger"], told["notes"])
+    same(npz(tmp_path / "alone.npz"), *types, expected.type_sum)
+    assert record(tmp_path / "alone.npz") == record(tmp_path / "sum.npz")
