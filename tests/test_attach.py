@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import oracle
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import SAMPLE, Crant
@@ -30,6 +31,7 @@ from crantcli.core.attach import COLUMNS, Question, attach
 from crantcli.core.nearest import Sweep, Tally
 from crantcli.core.skeleton import NearestNode, Skeleton
 from crantcli.core.synapses import RowFilter
+from crantcli.engine.batches import numbers
 from crantcli.engine.duckdb import Engine
 from crantcli.sources.tables import Reading
 from crantcli.workspace import Workspace
@@ -261,32 +263,43 @@ def test_batches_may_be_cut_anywhere(size: int, threads: int) -> None:
 
 
 def test_few_skeletons_are_in_memory_at_a_time() -> None:
-    alive: weakref.WeakSet[Skeleton] = weakref.WeakSet()
-    most = 0
-
-    class Tracked(Skeleton):
-        """A skeleton that can be counted."""
+    """However many there are, and the sites of two batches."""
+    nodes: list[weakref.ref[Any]] = []
+    most = pulled = 0
 
     def load(place: int) -> Skeleton:
         nonlocal most
         made = skeleton({1: (float(place), 0, 0), 2: (float(place), 1, 0)})
-        tracked = Tracked(made.node_id, made.parent, made.xyz)
-        alive.add(tracked)
-        most = max(most, len(alive))
-        return tracked
+        nodes.append(weakref.ref(made.xyz))
+        most = max(most, sum(ref() is not None for ref in nodes))
+        return made
 
     places = np.repeat(np.arange(0, 500, 2), 4)  # every other skeleton has no sites
     whole = made_sites(places.tolist())
 
     def batches() -> Iterator[Rows]:
+        nonlocal pulled
         for start in range(0, len(places), 50):
+            pulled += 1
             yield Rows({name: values[start : start + 50] for name, values in whole.items()})
 
     tally = Tally.empty(500)
-    out = list(Sweep(load, tally, np.zeros(len(places), dtype=bool), math.inf, 2, False)(batches()))
-    assert sum(map(len, out)) == len(places)
+    out = Sweep(load, tally, np.zeros(len(places), dtype=bool), math.inf, 2, False)(batches())
+    found = 0
+    for number, batch in enumerate(out, 1):
+        found += len(batch)
+        assert pulled <= number + 1
+    assert found == len(places)
     assert tally.nodes.tolist() == [2] * 500
-    assert most <= 8, "two in each thread at most, and those that a next batch may need"
+    assert most <= 8, "one in each thread, and those that a next batch may need"
+
+
+def test_nulls_among_numbers_are_nan() -> None:
+    """Whatever stands in memory where a null is; and a piece of a column is that piece."""
+    column = pa.array([1.5, None, 2.5, 3.5])
+    assert np.array_equal(numbers(column), [1.5, np.nan, 2.5, 3.5], equal_nan=True)
+    assert np.array_equal(numbers(column[1:3]), [np.nan, 2.5], equal_nan=True)
+    assert numbers(pa.array([1, 2, 3], pa.int32())[1:]).tolist() == [2, 3]
 
 
 def test_the_first_broken_skeleton_is_named_and_the_rest_are_left() -> None:

@@ -86,6 +86,11 @@ def test_all_ways_of_reading_agree() -> None:
     assert swc._fast(swc._tidied(WAYS["comments anywhere"].encode())) is not None
 
 
+def test_text_in_any_encoding() -> None:
+    for data in (b"# 5 \xb5m\n" + TREE.encode(), TREE.replace("1 1 0", "1 \xe9 0").encode("latin-1")):
+        assert plain(read_swc(data, "x.swc")) == EXPECTED
+
+
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "# nothing", "\ufeff", "  \r\n#\r\n\r\n"])
 def test_an_empty_skeleton(text: str) -> None:
     found = read_swc(text.encode(), "x.swc")

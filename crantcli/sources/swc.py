@@ -81,7 +81,7 @@ def _fast(data: bytes) -> Nodes | None:
             pyarrow.csv.ReadOptions(column_names=_FIELDS, use_threads=False, block_size=len(body) + 1),
             pyarrow.csv.ParseOptions(delimiter=" ", quote_char=False),
             pyarrow.csv.ConvertOptions(
-                column_types=types, include_columns=_READ, null_values=[], strings_can_be_null=False, check_utf8=False
+                column_types=types, include_columns=_READ, null_values=[], strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid:
