@@ -264,9 +264,9 @@ def _exact_turn(a: Array, b: Array, x: float, y: float) -> int:
 
     low, high, above, p = np.array([[[a[0], a[1], 0]], [[b[0], b[1], 0]], [[a[0], a[1], 1]], [[x, y, 0]]], dtype=float)
     found = -int(side(low, high, above, p, shifted=False)[0])
-    if found == 0 and (a[:2] != b[:2]).any():
+    if found == 0:
         raise InPlaneError
-    return found  # 0 for a vertical edge: its triangle is vertical and not crossed
+    return found
 
 
 def _first_above(lattice: Lattice, triangles: Array, i: Array, j: Array, turn: Array) -> Array:
@@ -344,12 +344,14 @@ def cones(corners: Array, inner: Array, cell: float) -> tuple[Array, Array]:
             following = (edge + 1) % 3
             plane = _product(local[edge], local[following])
             size = np.abs(plane).sum(axis=0)
-            wrong = ~(1e-14 * lengths[edge] * lengths[following] < 1e-7 * size)
-            found[3 * edge : 3 * edge + 3] = np.where(wrong, np.nan, turn * plane / size)
+            sure = 1e-14 * lengths[edge] * lengths[following] < 1e-7 * size
+            np.multiply(
+                plane, np.where(sure, turn / size, np.nan), out=found[3 * edge : 3 * edge + 3], casting="same_kind"
+            )
         size = np.abs(normal).sum(axis=0)
-        wrong = ~(doubt < 1e-7 * size)
-        found[9:12] = np.where(wrong, np.nan, turn * normal / size)
-        found[12] = np.where(wrong, np.nan, turn * distance / size)
+        scale = np.where(doubt < 1e-7 * size, turn / size, np.nan)
+        np.multiply(normal, scale, out=found[9:12], casting="same_kind")
+        found[12] = distance * scale
     return np.ascontiguousarray(found.T), flipped
 
 
@@ -357,4 +359,8 @@ def _product(u: Array, v: Array) -> Array:
     """Vector products of (3, n) arrays."""
     import numpy as np
 
-    return np.stack([u[i] * v[j] - u[j] * v[i] for i, j in ((1, 2), (2, 0), (0, 1))])
+    found = np.empty_like(u, order="C")
+    for axis, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
+        np.multiply(u[i], v[j], out=found[axis])
+        found[axis] -= u[j] * v[i]
+    return found

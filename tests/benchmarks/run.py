@@ -252,18 +252,18 @@ def containment(bench: Bench) -> None:
         found = json.loads(result.read_text())
         return Usage(found["wall"], found["cpu"], peak), found["counts"]
 
-    def quickest(way: str, kind: str, points: int) -> tuple[Usage, list[int]]:
-        return min((timed(way, kind, points) for _ in range(bench.repeat)), key=lambda found: found[0].wall)
-
+    ways = ["crantcli", *(way for way, _ in installed)]
     for kind in ("uniform", "concentrated"):
-        ours, counts = quickest("crantcli", kind, POINTS)
-        for way, goal in installed:
-            theirs, others = quickest(way, kind, POINTS)
-            report(f"{POINTS:,} points {kind} / {way}", ours, theirs, goal)
+        # In turns, so that a busy minute hurts all of them.
+        rounds = [[timed(way, kind, POINTS) for way in ways] for _ in range(bench.repeat)]
+        best_of = [min(found, key=lambda one: one[0].wall) for found in zip(*rounds, strict=True)]
+        (ours, counts), others = best_of[0], best_of[1:]
+        for (way, goal), (theirs, counted) in zip(installed, others, strict=True):
+            report(f"{kind} / {way}", ours, theirs, goal)
             # The libraries work in single precision: points near a surface may be taken to lie beyond it.
-            if any(abs(one - other) > 20 + one / 1000 for one, other in zip(counts, others, strict=True)):
-                raise RuntimeError(f"the results differ (points in each mesh): {counts} and {others}")
-        report(f"{10 * POINTS:,} / {POINTS:,} {kind}", timed("crantcli", kind, 10 * POINTS)[0], ours, 8)
+            if any(abs(one - other) > 20 + one / 1000 for one, other in zip(counts, counted, strict=True)):
+                raise RuntimeError(f"the results differ (points in each mesh): {counts} and {counted}")
+        report(f"{kind} {10 * POINTS:,} / {POINTS:,}", timed("crantcli", kind, 10 * POINTS)[0], ours, 8)
 
 
 def neuropil(bench: Bench) -> None:
