@@ -234,6 +234,7 @@ def test_what_is_not_there_is_said(crant: Crant) -> None:
     assert "1 of 3 chosen target neurons are left out for want of edges" in ran.err
     assert "want of an annotation" not in ran.err
     assert crant(*EDGE, "--source-types", "ER10", "-q").err == ""
+    assert crant(*EDGE, "--type-order", "X").err.count("type order: ") == 1
     assert "chosen" not in crant(*EDGE, "--source-types", "ER2").err
 
 
