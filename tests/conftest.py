@@ -96,6 +96,14 @@ def real() -> Path:
 
 
 @pytest.fixture(scope="session")
+def meshes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Boxes as neuropil meshes."""
+    from boxes import mesh_folder
+
+    return mesh_folder(tmp_path_factory.mktemp("neuropils") / "meshes")
+
+
+@pytest.fixture(scope="session")
 def _database() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(config={"threads": 2, "memory_limit": "2GB"}) as connection:
         yield connection

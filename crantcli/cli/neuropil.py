@@ -112,6 +112,8 @@ def neuropil(
         else:
             extras = {"relative": relative, "relative_types": relative_types}
             folder.matrices(annotations, question, totals, extras, (style, picture) if plot else None)
+            if run.fail_empty and not folder.stems:
+                raise EmptyResultError(f"no neuropil has a matrix ({found.ledger.sentence()}); no file is written")
         folder.finish(plot)
         inside = [name for name, count in folder.counts.items() if count.synapses and name != OTHER]
         in_meshes = found.memberships - (found.outside if place.include_other else 0)

@@ -69,7 +69,7 @@ def check_folder(destination: str, inputs: list[Path]) -> None:
                     f"{destination} holds {source.name}, an input of this command; write to another folder"
                 )
         _check_ours(destination, path)
-    _check_writable(destination, real)
+    _check_writable(destination, real if path.is_symlink() else path)
 
 
 #: Files that other programs leave in any folder.
