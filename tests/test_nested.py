@@ -7,6 +7,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -463,6 +464,18 @@ def test_nan_in_a_column_to_add_up_is_no_value(crant: Crant) -> None:
     assert ran.rows()[1:] == grid("1 0.0 1.0 0.0|2 0.0 0.0 2.0|3 0.0 0.0 0.0")
     assert "1 rows have no value to add up" in ran.err
     assert crant(*words, "count", "--min-size", "2", "--directed").rows() == grid("pre/post 3|2 1")
+
+
+@pytest.mark.usefixtures("files")
+def test_what_has_no_total_has_no_fractions(crant: Crant) -> None:
+    """Of signed weights that cancel each other; and no zeros are stored."""
+    text_file("signed.csv", "pre,post,weight\n1,2,3\n1,3,-3\n2,3,4\n")
+    ran = crant(
+        "nested", "signed.csv", "-a", "cells.csv", "--weight-mode", "relative_outgoing", "-o", "m.npz", "--json"
+    )
+    assert json.loads(ran.out)["entries"] == 1
+    with np.load("m.npz") as arrays:
+        assert arrays["data"].tolist() == [1.0]
 
 
 @pytest.mark.usefixtures("files")
