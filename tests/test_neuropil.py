@@ -432,13 +432,13 @@ def test_a_row_without_a_neuron_does_not_place_the_synapse(crant: Crant, here: P
 
 def test_assignments_keep_the_order_of_the_table(crant: Crant, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also in many batches; where ids are repeated they are sorted."""
-    monkeypatch.setattr("crantcli.core.neuropil._BATCH", 2)
-    table = few(id=[15, 12, 14, 11, 13])
+    monkeypatch.setattr("crantcli.core.neuropil._BATCH", 3)
+    table = few(id=[15, 12, 14, 11, 13])[::-1]
     table.to_parquet("few.parquet")
     crant("neuropil", *USUAL, "--assignments-only")
     found = pd.read_parquet(here / "out" / "assignments.parquet")
-    assert found["id"].tolist() == [15, 12, 12, 14, 11]
-    assert found["neuropil"].tolist() == ["A", "A", "C.1", "B, b", "other"]
+    assert found["id"].tolist() == [11, 14, 12, 12, 15]
+    assert found["neuropil"].tolist() == ["other", "B, b", "A", "C.1", "A"]
     pd.concat([table, table[:2]]).to_parquet("few.parquet")
     crant("neuropil", *USUAL, "--assignments-only")
     assert pd.read_parquet(here / "out" / "assignments.parquet")["id"].tolist() == [11, 12, 12, 14, 15]
