@@ -428,6 +428,16 @@ def test_the_engine_has_no_threads_for_writing() -> None:
         assert engine.execute("SELECT value FROM duckdb_settings() WHERE name = 'async_threads'") == [("0",)]
 
 
+def test_the_engine_draws_no_bar_on_stdout() -> None:
+    """It would where there is no script, as in a notebook, once a query takes two seconds."""
+    code = (
+        "from crantcli.engine.duckdb import Engine\nwith Engine() as engine: "
+        "print(engine.execute(\"SELECT value FROM duckdb_settings() WHERE name = 'enable_progress_bar'\"))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"[('false',)]\n"
+
+
 def test_a_full_stdout_is_an_error() -> None:
     for arguments in (["synapses", SAMPLE / "synapses.parquet"], ["connectivity", "small.csv", "--json", "-q"]):
         with open("/dev/full", "wb") as full:

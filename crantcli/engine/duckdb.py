@@ -94,6 +94,8 @@ class Engine:
                 }
             )
             self.execute("SET TimeZone = 'UTC'")
+            # Where it takes Python to be interactive, DuckDB draws a bar of its own on stdout, among the data.
+            self.execute("SET enable_progress_bar = false")
         except OSError as error:
             raise CrantError(
                 f"{parent}: cannot write temporary files there ({error.strerror}); use --tmp-dir"
