@@ -149,13 +149,13 @@ def ring(row: Row) -> int:
 
 
 def letters(label: str) -> str:
-    """What stands before the first digit, but for blanks at its end."""
+    """What stands before the first digit."""
     found = ""
     for character in label:
         if character in "0123456789":
             break
         found += character
-    return found.rstrip()
+    return found
 
 
 def number(label: str) -> float:

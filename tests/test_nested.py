@@ -53,15 +53,15 @@ def test_the_default_is_fractions_of_synapses_and_the_weights_of_edges(crant: Cr
     assert "1 neurons without annotation are left out, with 1 synapses" in ran.err
     ran = crant(*EDGE)
     assert ran.rows() == grid("pre/post 1 2 3|1 0 2 1|2 0 0 1|3 1 0 0")
-    assert "weights are: weight" in ran.err
+    assert "weights are as they come in the table" in ran.err
 
 
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(
     ("words", "quantity", "statement", "expected"),
     [
-        (("count",), "synapses", "weights are: synapses", "1 0 2 1|2 0 0 1|3 1 0 0"),
-        (("column", "--weight-column", "area"), "sum of area", "weights are: sum of area", "1 0 1.5 2|2 0 0 0|3 4 0 0"),
+        (("count",), "synapses", "weights are synapses", "1 0 2 1|2 0 0 1|3 1 0 0"),
+        (("column", "--weight-column", "area"), "sum of area", "weights are sum of area", "1 0 1.5 2|2 0 0 0|3 4 0 0"),
         (
             ("relative_incoming",),
             "fraction of input shown",

@@ -100,6 +100,12 @@ def test_command_follows_the_rules(crant: Crant, tmp_path: Path, seed: int) -> N
     assert told["types"] == {"source": len(types[0]), "target": len(types[1])}
     assert told["entries"] == told["rows"] == sum(cell != 0 for row in expected.cells for cell in row)
     alone = json.loads(crant(*words, "--type-sum", "alone.npz", "--json").out)
-    assert (alone["ledger"], alone["notes"]) == (told["ledger"], told["notes"])
+    assert alone["ledger"] == told["ledger"]
+    assert alone["notes"][-1] == told["notes"][-1]
     same(npz(tmp_path / "alone.npz"), *types, expected.type_sum)
-    assert record(tmp_path / "alone.npz") == record(tmp_path / "sum.npz")
+    # Sums that were had without looking at neurons say less of what they are complete for.
+    short, full = (
+        {key: value for key, value in record(tmp_path / name).items() if key != "complete_for"}
+        for name in ("alone.npz", "sum.npz")
+    )
+    assert short == full

@@ -39,7 +39,7 @@ def label_text(label: object) -> str:
 def prefix(label: str) -> str:
     """The letters before a label's first digit; all of it where there is none."""
     found = _DIGITS.search(label)
-    return label[: found.start()].rstrip() if found else label
+    return label[: found.start()] if found else label
 
 
 def label_key(label: str) -> tuple[str, float | int, str]:
