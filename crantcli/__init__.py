@@ -11,6 +11,7 @@ from crantcli.version import __version__
 
 if TYPE_CHECKING:
     from crantcli.api import get_adjacency, get_connectivity, get_synapse_counts, get_synapses
+    from crantcli.connectors import attach_synapses
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
     from crantcli.ids import NeuronCriteria
     from crantcli.nested import DirectedNestedMatrix, NestedMatrix
@@ -25,6 +26,7 @@ _HOMES = {
     "DirectedNestedMatrix": "nested",
     "NeuropilCollection": "neuropil",
     "All": "neuropil",
+    "attach_synapses": "connectors",
     "NeuronCriteria": "ids",
     "CrantError": "errors",
     "CrantWarning": "errors",
@@ -41,6 +43,7 @@ __all__ = [
     "DirectedNestedMatrix",
     "NeuropilCollection",
     "All",
+    "attach_synapses",
     "NeuronCriteria",
     "CrantError",
     "CrantWarning",

@@ -76,10 +76,13 @@ class _Nested:
         from scipy.sparse import csr_array
 
         matrix = self._blocks.matrix
-        arrays = [array.view() for array in (matrix.weights, matrix.indices, matrix.indptr)]
-        for array in arrays:
+        found = csr_array((matrix.weights, matrix.indices, matrix.indptr), shape=matrix.shape)
+        # After scipy has made one integer type of both kinds of indices, for which it copies one of them.
+        for name in ("data", "indices", "indptr"):
+            array = getattr(found, name).view()
             array.flags.writeable = False
-        return csr_array(tuple(arrays), shape=matrix.shape)
+            setattr(found, name, array)
+        return found
 
     def dense(self, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
         """The matrix with its zeros.
@@ -122,13 +125,15 @@ class _Nested:
         """Read-only means over all pairs of neurons of two types, pairs without a connection included."""
         return self._frame("mean", lambda: self._blocks.type_mean)
 
-    def get_relative_weights(self, by_type: bool = False) -> pd.DataFrame:
+    def get_relative_weights(self, by_type: bool = False, *, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
         """Weights divided by the sum of their row.
 
         Parameters
         ----------
         by_type : bool, default False
             Of the sums per type instead of the neurons.
+        max_bytes : int, default 2e9
+            What the frame may take at most.
 
         Returns
         -------
@@ -138,7 +143,7 @@ class _Nested:
         from crantcli.core.blocks import fractions
 
         matrix = self._blocks.type_sum if by_type else self._blocks.matrix
-        return _dense(fractions(matrix, "output"), DENSE_LIMIT).copy()
+        return _dense(fractions(matrix, "output"), max_bytes).copy()
 
     def _frame(self, name: str, matrix: Any, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
         import pandas as pd
@@ -225,7 +230,8 @@ def _dense(matrix: LabelledMatrix, max_bytes: int) -> pd.DataFrame:
     if size > max_bytes:
         raise UsageError(
             f"a dense frame of {rows:,} x {columns:,} takes {size / 1e9:,.1f} GB, over the limit of "
-            f"{max_bytes / 1e9:,.1f} GB; use .sparse, or .dense(max_bytes=...) to allow it"
+            f"{max_bytes / 1e9:,.1f} GB; use .sparse, or allow it: .dense(max_bytes=...), "
+            ".get_relative_weights(max_bytes=...)"
         )
     values = matrix.dense_rows(0, rows)
     values.flags.writeable = False

@@ -120,6 +120,8 @@ def build(
         opened = space.table(table, Reading(kind, pre_col, post_col, value=ask.weight_column))
         if not synapses and opened.kind is Kind.SYNAPSES:
             raise DataError("connections_df has one row per synapse; use from_synapses, or give a weight column")
+        if synapses and opened.kind is not Kind.SYNAPSES:
+            raise DataError("synapses_df is an adjacency, which has no rows per synapse; use from_connectivity")
         result = nested(engine, opened, labels, ask.question(space, opened), _EVERYTHING)
     _warn([*space.notes, *result.notes])
     return result.blocks
@@ -263,6 +265,7 @@ class Axes:
         """Neuron -> label, as text."""
         if self.types is None:
             return None
+        _check_mapping(self.types, f"{self.prefix}neuron_to_type")
         known = set(names)
         found: dict[str, str | None] = {}
         for neuron, label in self.types.items():
@@ -277,6 +280,7 @@ class Axes:
         where = f"{self.prefix}type_boundaries"
         if self.boundaries is None:
             return _runs(names, types or {}, f"{self.prefix}neuron_to_type")
+        _check_mapping(self.boundaries, where)
         blocks = []
         for label, bounds in self.boundaries.items():
             try:
@@ -285,6 +289,10 @@ class Axes:
                 raise DataError(f"{where}: {label!r} has {bounds!r} instead of two integers (start, end)") from None
             if not 0 <= start < stop <= len(names):
                 raise DataError(f"{where}: {label!r} is ({start}, {stop}); there are {len(names)} neurons, from 0")
+            if _missing(label):
+                raise DataError(
+                    f"{where}: ({start}, {stop}) has no type but {label!r}; leave the neurons without a type at the end"
+                )
             blocks.append((label_text(label), start, stop))
         blocks.sort(key=lambda block: block[1:])
         end = 0
@@ -340,7 +348,7 @@ def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
         if getattr(matrix, "ndim", 0) == 2 and matrix.shape[end] != len(axis.neurons):
             what = ("rows", "columns")[end]
             raise DataError(f"matrix has {matrix.shape[end]:,} {what}, and {name} has {len(axis.neurons):,} neurons")
-    if hasattr(matrix, "tocoo"):
+    if hasattr(matrix, "tocoo") and getattr(matrix, "ndim", 0) == 2:
         entries = matrix.tocoo()
         places: tuple[Any, ...] = (entries.row, entries.col)
         weights = entries.data
@@ -353,7 +361,7 @@ def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
             for known, other in zip(axis.neurons.tolist(), given, strict=True):
                 if known != other:
                     raise DataError(f"matrix has neuron {other} where {name} has {known}")
-        dense = matrix.to_numpy()
+        dense = matrix.to_numpy(dtype=None if matrix.size else "int64")
         _check_numbers(dense.dtype if dense.dtype != object else None)
         places = np.nonzero(dense)
         weights = dense[places]
@@ -364,6 +372,8 @@ def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
     if len(wrong):
         pre, post = rows.neurons[places[0][wrong[0]]], columns.neurons[places[1][wrong[0]]]
         raise DataError(f"matrix: the weight from {pre} to {post} is {weights[wrong[0]]}, which is no finite number")
+    if weights.dtype.kind == "u" and len(weights) and weights.max() >= 2**63:
+        raise DataError(f"matrix: the weight {weights.max()} is beyond int64")
     kind = np.int64 if weights.dtype.kind in "bui" else np.float64
     made = labelled(rows.neurons, columns.neurons, np.asarray(places[0]), np.asarray(places[1]), weights.astype(kind))
     return Blocks(made, rows, columns)
@@ -374,7 +384,15 @@ def _check_numbers(dtype: np.dtype[Any] | None) -> None:
         raise DataError("matrix holds something else than numbers; convert it first, such as with .astype(int)")
 
 
+def _check_mapping(given: Any, where: str) -> None:
+    if not hasattr(given, "items"):
+        raise ArgumentTypeError(f"{where} is a {type(given).__name__}; give a mapping, such as a dict")
+
+
 def _missing(label: Any) -> bool:
+    """Whether a label is none. Text is always one, also "NA" and "nan", unless it is blank."""
+    if isinstance(label, str):
+        return not label.strip()
     return label is None or (isinstance(label, float) and math.isnan(label)) or str(label) in ("<NA>", "NaT")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ NEEDLE = (
               [1e6 + 1000, 1e6 + 999.5, 1e6 + 998]]),
     np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]]),
 )  # fmt: skip
+HAIR = (np.array([[0, 0, 0], [1000, 999, 998], [1000, 999, 998 + 2**-11], [1000, 999 + 2**-11, 998]]), NEEDLE[1])
 MESHES: dict[str, Mesh] = {
     "box": box((-1, 0, 2), (1, 3, 2.5)),
     "turned box": rounded(turned(box())),
@@ -65,6 +67,7 @@ MESHES: dict[str, Mesh] = {
     "vertices doubled": soup(rounded(sphere(around=6, along=4))),
     "torus": rounded(torus(around=9, across=5)),
     "needle": NEEDLE,
+    "hair": HAIR,
     "far away": (box()[0] * 0.125 + 2.0**33, box()[1]),
 }
 
@@ -461,6 +464,65 @@ def test_sides_are_exact(values: tuple[float, ...]) -> None:
         assert plain[row] == (value > 0) - (value < 0), corners
         assert shifted[row] == (first > 0) - (first < 0), corners
         assert flat[row] == (not any(normal)), corners
+
+
+def near_planes(rng: np.random.Generator, points: Array) -> Array:
+    """Triangles in whose planes the points lie, but for rounding; shape (n, 3, 3)."""
+    a, b = points + rng.uniform(-0.3, 0.3, (2, *points.shape))
+    c = (
+        points
+        + rng.uniform(0.2, 1, (len(points), 1)) * (points - a)
+        + rng.uniform(0.2, 1, (len(points), 1)) * (points - b)
+    )
+    return np.stack([a, b, c], axis=1)
+
+
+def test_crossings_and_cones_are_exact_next_to_inner_points() -> None:
+    rng = np.random.default_rng(8)
+    block = box((0, 0, 0), (8, 8, 8))
+    lattice = grid.Lattice.over(block[0][block[1]], 0)
+    cells = rng.integers(12, 24, (400, 3))
+    inner = np.stack([lattice.inner[axis][cells[:, axis]] for axis in range(3)], axis=1)
+    triangles = near_planes(rng, inner)
+    exact = [
+        [[Fraction(x) - Fraction(o) for x, o in zip(corner, origin, strict=True)] for corner in triangle]
+        for triangle, origin in zip(triangles.tolist(), inner.tolist(), strict=True)
+    ]
+    volumes = [
+        sum(a[i] * (b[(i + 1) % 3] * c[(i + 2) % 3] - b[(i + 2) % 3] * c[(i + 1) % 3]) for i in range(3))
+        for a, b, c in exact
+    ]
+    known = np.array([volume != 0 for volume in volumes])
+    assert known.sum() > 200
+    signs = np.array([volume > 0 for volume in volumes]) * 2 - 1
+    _, flipped = grid.cones(triangles[known], inner[known], lattice.cell)
+    assert (flipped == (signs[known] < 0)).all()
+    places, item = grid.crossings(lattice, triangles[known])
+    upward = np.sign(np.cross(*np.diff(triangles[known], axis=1).transpose(1, 0, 2))[:, 2])
+    own = (cells[known][item, :2] == places[:2].T).all(axis=1)
+    assert own.sum() > 150
+    # The corners seen from the inner point turn as the triangle does, seen from above, where it lies below the point.
+    above = np.where(upward * signs[known] < 0, cells[known][:, 2], cells[known][:, 2] + 1)
+    assert (places[2] == above[item])[own].all()
+
+
+def test_inner_points_above_edges_are_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    corners = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], float)
+    faces = np.array([[x, y, z] for x in (0, 1) for y in (2, 3) for z in (4, 5)])
+    over, attempts = grid.Lattice.over, []
+
+    def on_edges(triangles: Array, attempt: int) -> grid.Lattice:
+        attempts.append(attempt)
+        made = over(triangles, attempt)
+        x, y, z = made.inner
+        # At first, lines run through the tip and along edges; the points themselves lie in no plane.
+        return made if attempt else replace(made, inner=(np.round(x * 16) / 16, np.round(y * 16) / 16, z))
+
+    monkeypatch.setattr(grid.Lattice, "over", on_edges)
+    points = np.random.default_rng(6).uniform(-1, 1, (2000, 3))
+    expected = np.abs(points).sum(axis=1) < 1
+    assert inside((corners, faces), points) == expected.tolist()
+    assert attempts == [0, 1]
 
 
 @settings(max_examples=60, deadline=None)

@@ -126,8 +126,9 @@ def test_a_union_of_meshes(save: Save) -> None:
     )
     assert found.inside(0).tolist() == [True, True, True, False]
     assert found.inside(1).tolist() == [False, True, True, False]
-    with pytest.raises(UsageError, match="excluded"):
-        read_neuropils(folder, exclude=["all"], unions=UNION)
+    for names in (None, ["all"]):
+        with pytest.raises(UsageError, match="excluded"):
+            read_neuropils(folder, names, ["all"], UNION)
 
 
 def test_a_mesh_goes_before_a_union_of_its_name(save: Save) -> None:

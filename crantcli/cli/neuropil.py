@@ -54,7 +54,7 @@ def neuropil(
 ) -> None:
     """The neuropils of each synapse, from meshes, and a nested matrix for each neuropil, into a folder."""
     from crantcli.cli.job import Job
-    from crantcli.cli.nested import options_of, question_of, style_of, with_neurons
+    from crantcli.cli.nested import label_files, options_of, question_of, style_of, with_neurons
     from crantcli.core.neuropil import OTHER, assign
     from crantcli.errors import EmptyResultError, UsageError
     from crantcli.sources.recorded import parse_voxel_size
@@ -71,6 +71,7 @@ def neuropil(
     job = Job("neuropil", source, run, neurons, folder=True)
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, False)
+        work.space.paths += label_files(nest)
         annotations = work.annotations()
         if annotations is None and not assignments_only:
             raise UsageError(
@@ -249,6 +250,7 @@ class _Folder:
 
     def finish(self, plot: bool) -> None:
         """Write the summary, the assignments and, last, the manifest."""
+        from crantcli.core.sql import text
         from crantcli.core.table import Result
         from crantcli.errors import CrantError
         from crantcli.output.provenance import as_text, metadata
@@ -256,10 +258,8 @@ class _Folder:
         from crantcli.schema import KEY, MANIFEST
 
         engine, found = self.work.engine, self.assignment
-        columns = {"neuropil": list(self.counts)}
-        for name in ("synapses", "pairs", "neurons"):
-            columns[name] = [getattr(count, name) for count in self.counts.values()]
-        summary = f"SELECT * FROM {engine.columns_table('summary', columns)}"
+        rows = ", ".join(f"({text(n)}, {c.synapses}, {c.pairs}, {c.neurons})" for n, c in self.counts.items())
+        summary = f"SELECT * FROM (VALUES {rows}) AS held(neuropil, synapses, pairs, neurons)"
         result = Result("", (), found.memberships, found.ledger, self.table.coverage, {"assigned": found.counts()})
         record = self.work.record("assignments", self.table, self.rows, result, found.memberships, self.options)
         write_table(engine, summary, self.path / "summary.csv", table_format("summary.csv"), {})

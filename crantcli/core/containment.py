@@ -342,6 +342,6 @@ def _below_odd(triangles: Array, points: Array) -> Array:
     flat, above = corners * (1.0, 1.0, 0.0), np.array((0.0, 0.0, 1.0))
     # The side of a vertical plane through an edge, seen from above: 1 is to the right.
     turns = [side(flat[:, edge], flat[:, (edge + 1) % 3], flat[:, edge] + above, p * (1, 1, 0)) for edge in range(3)]
-    over = (turns[0] == turns[1]) & (turns[1] == turns[2]) & (turns[0] != 0)
+    over = (turns[0] == turns[1]) & (turns[1] == turns[2])
     lower = side(corners[:, 0], corners[:, 1], corners[:, 2], p) == turns[0]
     return np.asarray(np.bincount(point[over & lower], minlength=len(points)) % 2 == 1)

@@ -173,7 +173,7 @@ def _in_columns(corners: Array, low: Array, high: Array, counts: Array, slack: f
     a, b, c = corners[:, 0].T, corners[:, 1].T, corners[:, 2].T
     normal = _product(b - a, c - a)
     longest = np.maximum(np.abs(b - a).sum(axis=0), np.abs(c - a).sum(axis=0))
-    # Of a needle, neither side nor slope is known well enough: all cells of its bounds.
+    # Of a needle, neither side nor slope is known well enough: all cells of its bounds that are near its longest edge.
     needle = np.abs(normal[2]) < 1e-6 * longest**2
     half = 0.5 + slack
     touches = np.ones(len(item), dtype=bool)
@@ -183,7 +183,9 @@ def _in_columns(corners: Array, low: Array, high: Array, counts: Array, slack: f
         du, dv = turn * (q[0] - p[0]), turn * (q[1] - p[1])
         constant = du * (0.5 - p[1]) - dv * (0.5 - p[0]) + (np.abs(du) + np.abs(dv)) * half
         touches &= du[item] * v - dv[item] * u + constant[item] >= 0
-    kept = np.flatnonzero(touches | needle[item])
+    if needle.any():
+        touches = np.where(needle[item], _near_longest_edge(corners, (u, v), item, half), touches)
+    kept = np.flatnonzero(touches)
     item, u, v = item[kept], u[kept], v[kept]
     with np.errstate(divide="ignore", invalid="ignore"):
         slope_u, slope_v = -normal[0] / normal[2], -normal[1] / normal[2]
@@ -194,7 +196,29 @@ def _in_columns(corners: Array, low: Array, high: Array, counts: Array, slack: f
     first = np.maximum(np.floor(middle - reach[item] - slack), low[item, 2]).astype(np.int64)
     last = np.minimum(np.floor(middle + reach[item] + slack), high[item, 2]).astype(np.int64)
     again, above = expanded(np.maximum(last - first + 1, 0))
-    return u[again], v[again], first[again] + above, item[again]
+    cells, item = np.stack([u[again], v[again], first[again] + above]), item[again]
+    if needle.any():
+        kept = ~needle[item] | _near_longest_edge(corners, tuple(cells), item, half)
+        cells, item = cells[:, kept], item[kept]
+    return cells[0], cells[1], cells[2], item
+
+
+def _near_longest_edge(corners: Array, cells: tuple[Array, ...], item: Array, half: float) -> Array:
+    """Whether cells, or columns if two places are given, may touch their triangle: by the distance from its longest
+    edge.
+    """
+    import numpy as np
+
+    along = np.roll(corners, -1, axis=1) - corners
+    which = np.abs(along).sum(axis=2).argmax(axis=1)
+    rows = np.arange(len(corners))
+    p, edge = corners[rows, which].T, along[rows, which].T
+    width = np.abs(_product(along[:, 0].T, along[:, 1].T)).sum(axis=0)
+    near = np.ones(len(item), dtype=bool)
+    for i, j in ((0, 1), (1, 2), (2, 0))[: 1 if len(cells) == 2 else 3]:
+        away = edge[i][item] * (cells[j] + 0.5 - p[j][item]) - edge[j][item] * (cells[i] + 0.5 - p[i][item])
+        near &= np.abs(away) <= ((np.abs(edge[i]) + np.abs(edge[j])) * half + width)[item]
+    return near
 
 
 # --------------------------------------------------------------------- inner points that lie in bodies
@@ -264,9 +288,9 @@ def _exact_turn(a: Array, b: Array, x: float, y: float) -> int:
 
     low, high, above, p = np.array([[[a[0], a[1], 0]], [[b[0], b[1], 0]], [[a[0], a[1], 1]], [[x, y, 0]]], dtype=float)
     found = -int(side(low, high, above, p, shifted=False)[0])
-    if found == 0 and (a[:2] != b[:2]).any():
+    if found == 0:
         raise InPlaneError
-    return found  # 0 for a vertical edge: its triangle is vertical and not crossed
+    return found
 
 
 def _first_above(lattice: Lattice, triangles: Array, i: Array, j: Array, turn: Array) -> Array:
@@ -344,12 +368,14 @@ def cones(corners: Array, inner: Array, cell: float) -> tuple[Array, Array]:
             following = (edge + 1) % 3
             plane = _product(local[edge], local[following])
             size = np.abs(plane).sum(axis=0)
-            wrong = ~(1e-14 * lengths[edge] * lengths[following] < 1e-7 * size)
-            found[3 * edge : 3 * edge + 3] = np.where(wrong, np.nan, turn * plane / size)
+            sure = 1e-14 * lengths[edge] * lengths[following] < 1e-7 * size
+            np.multiply(
+                plane, np.where(sure, turn / size, np.nan), out=found[3 * edge : 3 * edge + 3], casting="same_kind"
+            )
         size = np.abs(normal).sum(axis=0)
-        wrong = ~(doubt < 1e-7 * size)
-        found[9:12] = np.where(wrong, np.nan, turn * normal / size)
-        found[12] = np.where(wrong, np.nan, turn * distance / size)
+        scale = np.where(doubt < 1e-7 * size, turn / size, np.nan)
+        np.multiply(normal, scale, out=found[9:12], casting="same_kind")
+        found[12] = distance * scale
     return np.ascontiguousarray(found.T), flipped
 
 
@@ -357,4 +383,8 @@ def _product(u: Array, v: Array) -> Array:
     """Vector products of (3, n) arrays."""
     import numpy as np
 
-    return np.stack([u[i] * v[j] - u[j] * v[i] for i, j in ((1, 2), (2, 0), (0, 1))])
+    found = np.empty_like(u, order="C")
+    for axis, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
+        np.multiply(u[i], v[j], out=found[axis])
+        found[axis] -= u[j] * v[i]
+    return found

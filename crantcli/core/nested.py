@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from crantcli.core import sql
 from crantcli.core.adjacency import ArrayEngine
-from crantcli.core.blocks import Axis, Blocks, fractions, labelled
+from crantcli.core.blocks import Axis, Blocks, fractions
 from crantcli.core.edges import Edges, edges
 from crantcli.core.labels import typed
 from crantcli.core.ledger import Ledger
-from crantcli.core.order import NeuronOrder, TypeOrder
+from crantcli.core.order import NeuronOrder
 from crantcli.core.roster import NOWHERE, AxisChoice, Roster, asked_table, label_table, roster
+from crantcli.core.sorting import sorted_blocks
 from crantcli.core.synapses import RowFilter, member
 from crantcli.core.table import Annotations, Coverage, Table, Totals
 from crantcli.core.wholes import ENDS, Side, wholes
@@ -128,7 +129,8 @@ class NestedResult:
         """What an entry is, for those who read the numbers."""
         side = next((side for side in ENDS if f" {side}" in self.blocks.quantity), None)
         if side is None or not self.blocks.quantity.startswith("fraction"):
-            return f"weights are: {self.blocks.quantity}"
+            what = self.blocks.quantity
+            return f"weights are {'as they come in the table' if what == 'weight' else what}"
         return f"a weight is the {self.blocks.quantity} of the {ENDS[side]}synaptic neuron"
 
 
@@ -183,12 +185,13 @@ def nested(
     )
     if table.whole_weights and not values:
         entries["weight"] = entries["weight"].astype(np.int64)
-    on_axis = _on_axes(engine, table, neurons, entries, asked, question)
-    blocks = _sorted(neurons, entries, on_axis, question, question.quantity(table))
+    on_axis = _on_axes(engine, table, neurons, entries, asked, question, rows)
+    blocks = sorted_blocks(neurons, entries, on_axis, question, question.quantity(table))
     found.ledger.check()
     of_whole: list[str] = []
     blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)
     notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question)]
+    notes += _missing(engine, asked, labels, blocks, question, found.ledger.unit)
     return NestedResult(
         blocks,
         found.ledger,
@@ -250,6 +253,7 @@ def _on_axes(
     entries: dict[str, NDArray[Any]],
     asked: dict[str, str | None],
     question: NestedQuestion,
+    rows: RowFilter,
 ) -> dict[str, NDArray[np.bool_]]:
     """Which neurons of the roster are on each axis."""
 
@@ -263,7 +267,9 @@ def _on_axes(
         present[end] = np.zeros(len(neurons.ids), dtype=bool)
         present[end][entries[places]] = True
         if asked[end] is None and table.silent is not None:
-            present[end] |= among(f"SELECT DISTINCT id FROM {table.silent} WHERE side = '{end}'")
+            background = ", ".join(sql.id_literal(neuron, table.id_type) for neuron in rows.background)
+            cleaned = f"AND id NOT IN ({background})" if rows.clean and background else ""
+            present[end] |= among(f"SELECT DISTINCT id FROM {table.silent} WHERE side = '{end}' {cleaned}")
     if question.target is None:
         both = present["pre"] | present["post"]
         present = {"pre": both, "post": both}
@@ -272,70 +278,6 @@ def _on_axes(
             wanted = among(f"SELECT id FROM {chosen}")
             present[end] = wanted if question.keep_silent else wanted & present[end]
     return present
-
-
-def _sorted(
-    neurons: Roster,
-    entries: dict[str, NDArray[Any]],
-    on_axis: dict[str, NDArray[np.bool_]],
-    question: NestedQuestion,
-    quantity: str,
-) -> Blocks:
-    """Put neurons and entries into the order of the axes."""
-    shown = on_axis["pre"][entries["i"]] & on_axis["post"][entries["j"]]
-    ends = {"pre": entries["i"][shown], "post": entries["j"][shown]}
-    weights = entries["weight"][shown]
-    strength = {end: np.zeros(len(neurons.ids), dtype=weights.dtype) for end in ends}
-    if question.neuron_order == "weight":
-        order = np.lexsort((ends["post"], ends["pre"]))
-        for end, codes in ends.items():
-            np.add.at(strength[end], codes[order], weights[order])
-        if question.target is None:
-            strength["pre"] = strength["post"] = strength["pre"] + strength["post"]
-    axes, places = {}, {}
-    for end, choice in question.axes.items():
-        codes, axes[end] = _axis(neurons, on_axis[end], choice.order, question.neuron_order, strength[end])
-        places[end] = np.full(len(neurons.ids), -1)
-        places[end][codes] = np.arange(len(codes))
-    matrix = labelled(
-        axes["pre"].neurons,
-        axes["post"].neurons,
-        places["pre"][ends["pre"]],
-        places["post"][ends["post"]],
-        weights,
-    )
-    return Blocks(matrix, axes["pre"], axes["post"], quantity)
-
-
-def _axis(
-    neurons: Roster,
-    chosen: NDArray[np.bool_],
-    order: TypeOrder,
-    neuron_order: NeuronOrder,
-    strength: NDArray[Any],
-) -> tuple[NDArray[np.int64], Axis]:
-    """Codes of the neurons of an axis in their order, and the axis."""
-    codes = np.flatnonzero(chosen)
-    of_type = neurons.type_code[codes]
-    counts = np.bincount(of_type[of_type >= 0], minlength=len(neurons.types))
-    sizes = {neurons.types[number]: int(counts[number]) for number in np.flatnonzero(counts)}
-    types = order.sorted(sizes)
-    number_of = {name: number for number, name in enumerate(neurons.types)}
-    rank = np.full(len(neurons.types) + 1, len(types))  # the last is found by code -1: neurons without a type
-    rank[[number_of[name] for name in types]] = np.arange(len(types))
-    untyped = codes[of_type < 0]
-    unannotated = neurons.place[untyped] == NOWHERE
-    untyped = untyped[np.lexsort((neurons.ids[untyped].astype(str), unannotated))]
-    members = codes[of_type >= 0]
-    within: dict[NeuronOrder, tuple[NDArray[Any], ...]] = {
-        "annotation": (neurons.place[members], neurons.ring[members]),
-        "id": (neurons.ids[members],),
-        "weight": (neurons.place[members], -strength[members]),
-    }
-    members = members[np.lexsort((*within[neuron_order], rank[neurons.type_code[members]]))]
-    ordered = np.concatenate([members, untyped])
-    bounds = np.concatenate([[0], np.cumsum([sizes[name] for name in types], dtype=np.int64)])
-    return ordered, Axis(neurons.ids[ordered], tuple(types), bounds)
 
 
 def _normalised(
@@ -357,7 +299,9 @@ def _normalised(
     if question.scope == "selected":
         return Blocks(fractions(blocks.matrix, side), blocks.source, blocks.target, blocks.quantity)
     end = ENDS[side]
-    annotated = f" AND {end} IN (SELECT id FROM {labels})" if question.annotation_scope == "annotated_only" else ""
+    annotated = ""
+    if question.annotation_scope == "annotated_only":
+        annotated = f" AND pre IN (SELECT id FROM {labels}) AND post IN (SELECT id FROM {labels})"
     ids = engine.table(
         "of_neurons", f"SELECT DISTINCT {end} AS id FROM {found.relation} WHERE NOT ({outside}){annotated}"
     )
@@ -395,12 +339,14 @@ def _axis_notes(
 def unmatched_order(question: NestedQuestion, types: dict[str, Sequence[str]]) -> list[str]:
     """What to say of entries of the type order that stand for no type of their axis."""
     notes = []
-    for end, choice in question.axes.items():
-        missing = choice.order.unmatched(types[end])
-        if missing and (question.target is not None or end == "pre"):
-            where = (
-                "" if question.target is None else {"pre": " on the source axis", "post": " on the target axis"}[end]
-            )
+    source, target = question.axes["pre"].order, question.axes["post"].order
+    # One order for both axes says nothing about either of them.
+    sides = {" on the source axis": ["pre"], " on the target axis": ["post"]}
+    if source == target:
+        sides = {"": ["pre", "post"]}
+    for where, ends in sides.items():
+        missing = question.axes[ends[0]].order.unmatched([name for end in ends for name in types[end]])
+        if missing:
             notes.append(f"type order: no type{where} is {', '.join(missing)}")
     return notes
 
@@ -414,6 +360,35 @@ def coverage_reasons(question: NestedQuestion, table: Table, rows: RowFilter, le
     if ledger.removed.get("unannotated"):
         reasons.append("the annotation scope annotated_only")
     return reasons
+
+
+def _missing(
+    engine: ArrayEngine,
+    asked: dict[str, str | None],
+    labels: str,
+    blocks: Blocks,
+    question: NestedQuestion,
+    unit: str,
+) -> list[str]:
+    """What to say of chosen neurons that are on no axis."""
+    notes = []
+    for end, side, axis in (("pre", "source", blocks.source), ("post", "target", blocks.target)):
+        if asked[end] is None:
+            continue
+        known = f"count(*) FILTER (id IN (SELECT id FROM {labels}))"
+        total, annotated = engine.execute(f"SELECT count(*), {known} FROM {asked[end]}")[0]
+        able = annotated if question.annotation_scope == "annotated_only" else total
+        if able < total:
+            notes.append(
+                f"{total - able:,} of {total:,} chosen {side} neurons are left out for want of an annotation "
+                "(annotation scope annotated_only)"
+            )
+        if len(axis.neurons) < able:
+            notes.append(
+                f"{able - len(axis.neurons):,} of {total:,} chosen {side} neurons are left out for want of {unit} "
+                "(--keep-silent keeps them)"
+            )
+    return notes
 
 
 def _coverage(

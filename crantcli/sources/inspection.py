@@ -8,7 +8,7 @@ from typing import Any
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
-from crantcli.schema import ANNOTATION_IDS, COUNTS, INDEX_COLUMNS, KEY, MANIFEST, recognise
+from crantcli.schema import ANNOTATION_IDS, CONNECTORS, COUNTS, INDEX_COLUMNS, KEY, MANIFEST, recognise
 from crantcli.sources.files import DAMAGED_NPZ, Source, file_format
 from crantcli.sources.recorded import provenance, read_recorded
 
@@ -92,6 +92,8 @@ def _metadata(engine: Engine, path: Path, kind: str) -> dict[str, str]:
 def _guess(names: list[str]) -> str:
     if set(COUNTS) <= set(names):
         return "counts"
+    if set(CONNECTORS) <= set(names):
+        return "connectors"
     try:
         match = recognise([name for name in names if name not in INDEX_COLUMNS])
     except DataError as error:

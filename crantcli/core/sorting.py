@@ -1,0 +1,79 @@
+"""Sorts the neurons of a roster and the edges between them into the blocks of both axes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crantcli.core.blocks import Axis, Blocks, labelled
+from crantcli.core.order import NeuronOrder, TypeOrder
+from crantcli.core.roster import NOWHERE, Roster
+
+if TYPE_CHECKING:
+    from crantcli.core.nested import NestedQuestion
+
+
+def sorted_blocks(
+    neurons: Roster,
+    entries: dict[str, NDArray[Any]],
+    on_axis: dict[str, NDArray[np.bool_]],
+    question: NestedQuestion,
+    quantity: str,
+) -> Blocks:
+    """Put neurons and entries into the order of the axes."""
+    shown = on_axis["pre"][entries["i"]] & on_axis["post"][entries["j"]]
+    ends = {"pre": entries["i"][shown], "post": entries["j"][shown]}
+    weights = entries["weight"][shown]
+    strength = {end: np.zeros(len(neurons.ids), dtype=weights.dtype) for end in ends}
+    if question.neuron_order == "weight":
+        order = np.lexsort((ends["post"], ends["pre"]))
+        for end, codes in ends.items():
+            np.add.at(strength[end], codes[order], weights[order])
+        if question.target is None:
+            strength["pre"] = strength["post"] = strength["pre"] + strength["post"]
+    axes, places = {}, {}
+    for end, choice in question.axes.items():
+        codes, axes[end] = _axis(neurons, on_axis[end], choice.order, question.neuron_order, strength[end])
+        places[end] = np.full(len(neurons.ids), -1)
+        places[end][codes] = np.arange(len(codes))
+    matrix = labelled(
+        axes["pre"].neurons,
+        axes["post"].neurons,
+        places["pre"][ends["pre"]],
+        places["post"][ends["post"]],
+        weights,
+    )
+    return Blocks(matrix, axes["pre"], axes["post"], quantity)
+
+
+def _axis(
+    neurons: Roster,
+    chosen: NDArray[np.bool_],
+    order: TypeOrder,
+    neuron_order: NeuronOrder,
+    strength: NDArray[Any],
+) -> tuple[NDArray[np.int64], Axis]:
+    """Codes of the neurons of an axis in their order, and the axis."""
+    codes = np.flatnonzero(chosen)
+    of_type = neurons.type_code[codes]
+    counts = np.bincount(of_type[of_type >= 0], minlength=len(neurons.types))
+    sizes = {neurons.types[number]: int(counts[number]) for number in np.flatnonzero(counts)}
+    types = order.sorted(sizes)
+    number_of = {name: number for number, name in enumerate(neurons.types)}
+    rank = np.full(len(neurons.types) + 1, len(types))  # the last is found by code -1: neurons without a type
+    rank[[number_of[name] for name in types]] = np.arange(len(types))
+    untyped = codes[of_type < 0]
+    unannotated = neurons.place[untyped] == NOWHERE
+    untyped = untyped[np.lexsort((neurons.ids[untyped].astype(str), unannotated))]
+    members = codes[of_type >= 0]
+    within: dict[NeuronOrder, tuple[NDArray[Any], ...]] = {
+        "annotation": (neurons.place[members], neurons.ring[members]),
+        "id": (neurons.ids[members],),
+        "weight": (neurons.place[members], -strength[members]),
+    }
+    members = members[np.lexsort((*within[neuron_order], rank[neurons.type_code[members]]))]
+    ordered = np.concatenate([members, untyped])
+    bounds = np.concatenate([[0], np.cumsum([sizes[name] for name in types], dtype=np.int64)])
+    return ordered, Axis(neurons.ids[ordered], tuple(types), bounds)
