@@ -57,7 +57,7 @@ class _Session:
 
 @contextmanager
 def _session(
-    source: Any, dataset: str | None, materialization: Any, annotations: Any, max_memory: str
+    source: Any, dataset: str | None, materialization: Any, annotations: Any, max_memory: str, labelled: bool = False
 ) -> Iterator[_Session]:
     found = find_dataset(dataset)
     if source is None and found is None:
@@ -68,7 +68,7 @@ def _session(
         raise UsageError(f"materialization={materialization!r}: 'latest' or 'live'; files have one version only")
     with Engine(max_memory) as engine:
         space = Workspace(engine, found)
-        yield _Session(space, engine, space.annotations(annotations))
+        yield _Session(space, engine, space.annotations(annotations, needed=labelled))
 
 
 def _frame(engine: Engine, query: str) -> pd.DataFrame:
@@ -256,7 +256,8 @@ def get_connectivity(
     if isinstance(annotate, str):
         annotate = (annotate,)
     question = Question(None, upstream, downstream, by, tuple(annotate), top, normalize, sum_duplicates)  # type: ignore[arg-type]
-    with _session(source, dataset, materialization, annotations, max_memory) as session:
+    labelled = bool(annotate) or by == "type"
+    with _session(source, dataset, materialization, annotations, max_memory, labelled) as session:
         table = session.table(source)
         rows = session.rows(table, clean, min_size, threshold)
         filters = {"clean": clean, "min_size": min_size, "threshold": 1}

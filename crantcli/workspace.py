@@ -13,7 +13,7 @@ from crantcli.core.sql import text
 from crantcli.core.table import Annotations, Table, Totals, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
-from crantcli.ids import IdFile, Selection, Selector
+from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.schema import near
 from crantcli.sources.annotations import id_expression, open_annotations
 from crantcli.sources.datasets import Dataset
@@ -44,6 +44,12 @@ class Workspace:
         self.notes: list[str] = []
         self.paths: list[Path] = []
         self._annotations: Annotations | None = None
+        self._annotation_columns: tuple[str | None, str | None] = (None, None)
+        #: Where what comes from servers is kept (the user's cache folder if None), and whether to ask them anyway.
+        self.cache_dir: str | None = None
+        self.refresh = False
+        #: Where the annotations came from, for those who ask for nothing else.
+        self.origin = ""
 
     @property
     def background(self) -> tuple[int, ...]:
@@ -88,19 +94,51 @@ class Workspace:
         return parts(self.engine, [file for file in files if file.format != "npz"]), files
 
     def annotations(
-        self, source: str | pd.DataFrame | None, id_column: str | None = None, type_column: str | None = None
+        self,
+        source: str | pd.DataFrame | None,
+        id_column: str | None = None,
+        type_column: str | None = None,
+        needed: bool = True,
     ) -> Annotations | None:
-        """Open the annotations, the data set's own if none are given; None where there are none."""
+        """Open the annotations, the data set's own if none are given; None where there are none.
+
+        Those on a server are fetched only if `needed`; without, criteria fetch them.
+        """
         if source is None:
-            if self.dataset is None or self.dataset.annotations is None:
+            if self.dataset is None:
                 return None
-            source = self.dataset.annotations
-        found, _ = self._parts(source)
+            if self.dataset.annotations is None and not needed:
+                self._annotation_columns = (id_column, type_column)
+                return None
+            own = self.annotation_part()
+            if own is None:
+                return None
+            found = [own]
+        else:
+            found, _ = self._parts(source)
         opened = open_annotations(self.engine, found, id_column, type_column)
         self.inputs += opened.inputs
         self.notes += opened.notes
         self._annotations = opened
         return opened
+
+    def annotation_part(self) -> Part | None:
+        """The data set's own annotations, as they stand there; None where it has none."""
+        assert self.dataset is not None
+        if self.dataset.annotations is not None:
+            found, _ = self._parts(self.dataset.annotations)
+            if len(found) != 1:
+                raise UsageError("annotations are one table; give one file")
+            return found[0]
+        if self.dataset.annotation_table is None:
+            return None
+        from crantcli.sources.live.annotations import annotation_file
+
+        fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.cache_dir, self.refresh)
+        self.notes += fetched.notes
+        self.origin = fetched.origin
+        part = parts(self.engine, [Source(fetched.path, "parquet", str(fetched.record["name"]))])[0]
+        return replace(part, records=[fetched.record])
 
     def select(self, selectors: Sequence[Selector], table: Table) -> Selection | None:
         """Find the neurons that were named; None where none were."""
@@ -109,6 +147,8 @@ class Workspace:
         for path in (id_file(selector) for selector in selectors if isinstance(selector, IdFile)):
             self.paths.append(path)
             self.inputs.append(Source(path, "csv", path.name).record())
+        if self._annotations is None and any(isinstance(selector, Criteria) for selector in selectors):
+            self.annotations(None, *self._annotation_columns)
         selection = resolve(self.engine, selectors, table.id_type, self._annotations)
         self.notes += selection.notes
         return selection

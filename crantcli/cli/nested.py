@@ -82,7 +82,7 @@ def nested(
         raise UsageError("--totals goes with --normalization-scope all; other fractions are of what is shown")
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, rows.sum_duplicates)
-        annotations = work.annotations()
+        annotations = work.annotations(needed=True)
         table = work.table(value=nest.weight_column)
         kept = work.row_filter(rows, table)
         question = with_neurons(question, work, table)

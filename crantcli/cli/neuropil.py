@@ -71,7 +71,7 @@ def neuropil(
     job = Job("neuropil", source, run, neurons, folder=True)
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, False)
-        annotations = work.annotations()
+        annotations = work.annotations(needed=not assignments_only)
         if annotations is None and not assignments_only:
             raise UsageError(
                 "a nested matrix needs the neurons' types: --annotations FILE, or a data set that has annotations; "
