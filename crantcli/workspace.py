@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crantcli.core.containment import MeshIndex
+    from crantcli.sources.meshes import Neuropil
 
 
 class Workspace:
@@ -165,15 +166,26 @@ class Workspace:
         DataError
             Where a mesh is not closed, or a name is not known.
         """
-        from crantcli.sources.meshes import open_index, read_neuropils
+        from crantcli.sources.meshes import open_index
 
-        if folder is None:
-            folder = self.dataset.meshes if self.dataset else None
-        if folder is None:
-            raise UsageError("no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ...")
-        found = read_neuropils(folder, names, exclude)
-        self.inputs += [{"name": mesh.name, "sha256": mesh.digest} for mesh in found]
-        return [mesh.name for mesh in found], open_index(found, threads=self.engine.threads)
+        found = self.neuropil_meshes(folder, names, exclude)
+        return [mesh.name for mesh in found], open_index(found, self.cache_dir, self.engine.threads)
+
+    def neuropil_meshes(
+        self, place: str | None, names: Sequence[str] | None = None, exclude: Sequence[str] = (), apart: bool = False
+    ) -> list[Neuropil]:
+        """Read neuropil meshes from a folder or a precomputed source, the data set's own if none is given."""
+        from crantcli.sources.meshes import read_neuropils
+
+        own = None if self.dataset is None else self.dataset.meshes or self.dataset.mesh_source
+        source = place or own
+        if source is None:
+            raise UsageError(
+                "no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ... or [neuropils]"
+            )
+        found = read_neuropils(source, names, exclude, apart=apart, cache_dir=self.cache_dir, refresh=self.refresh)
+        self.inputs += [mesh.record for mesh in found]
+        return found
 
     def members(self, source: str | pd.DataFrame, names: Sequence[str]) -> Members:
         """Open a file of assignments, and find the synapses of chosen neuropils.

@@ -202,7 +202,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(sent)
         if behaviour == "stall":
             self.wfile.flush()
-            self.table.unstall.wait(20)
+            self.table.unstall.wait(2)
         if behaviour in ("cut", "stall"):
             self.close_connection = True
 

@@ -245,6 +245,11 @@ def test_rows_in_another_order_each_time_are_no_table(
     assert "cannot be told whether all rows came" in failed(crant, table, tmp_path, 6).err
 
 
+def test_a_row_that_comes_twice_is_an_error(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
+    table.rows.append(dict(table.rows[3]))
+    assert "a row comes twice" in failed(crant, table, tmp_path, 6).err
+
+
 def meddling(table: SeaTable, when: int, how: Any) -> None:
     """Let something happen to the table before one of the queries."""
 
@@ -337,7 +342,7 @@ def test_a_server_that_stalls_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(http, "PATIENCE", http.Patience(2, 0.001, 0.001, stall=0.2))
     table.before = second_page("stall", 99)
-    failed(crant, table, tmp_path, 6)
+    assert "did not answer in time" in failed(crant, table, tmp_path, 6).err
     table.before = second_page("stall", 1)
     assert fetched(crant, table, tmp_path).num_rows == 25
 
@@ -468,8 +473,12 @@ def test_an_old_or_damaged_table_is_fetched_anew(
         asked = len(table.pages)
         assert fetched(crant, table, tmp_path).num_rows == 25
         assert len(table.pages) == asked + 1
-    for age in (0, -1e9):  # just too old, and a clock that was set back
-        monkeypatch.setattr(cache, "CACHE_SECONDS", age)
+    part = pq.read_table(file).slice(0, 3)  # its metadata tells of 25 rows
+    pq.write_table(part, file)
+    assert fetched(crant, table, tmp_path).num_rows == 25
+    now = cache.time.time()
+    for clock in (now + cache.CACHE_SECONDS + 60, now - 60):  # too late, and set back
+        monkeypatch.setattr(cache.time, "time", lambda clock=clock: clock)
         asked = len(table.pages)
         fetched(crant, table, tmp_path)
         assert len(table.pages) == asked + 1

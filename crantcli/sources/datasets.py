@@ -214,8 +214,9 @@ def _meshes(section: dict[str, Any], name: str, folder: Path) -> MeshSource | No
     address, transform, labels = (section.get(key) for key in ("source", "transform", "labels"))
     if not isinstance(address, str) or not address:
         raise DataError(f"data set {name}: neuropils.source is an address or a folder in quotes, and needed")
-    if "://" not in address:
-        address = str(folder / Path(address).expanduser())
+    bare = address.removeprefix("precomputed://")
+    if "://" not in bare:
+        address = str(folder / Path(bare).expanduser())
     if transform is not None:
         numbers = isinstance(transform, list) and all(isinstance(item, int | float) for item in transform)
         if not numbers or len(transform) != 12:

@@ -199,7 +199,9 @@ class Server:
         except requests.Timeout:
             return None, "did not answer in time", None
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            return None, f"could not be reached or broke off ({_reason(error)})", None
+            reason = _reason(error)
+            late = "timed out" in reason.lower()
+            return None, "did not answer in time" if late else f"could not be reached or broke off ({reason})", None
         except requests.RequestException as error:
             raise CrantError(f"{url}: cannot be asked ({self.clean(_reason(error))})") from None
         if token and 300 <= answer.status < 400:
