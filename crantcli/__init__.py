@@ -11,9 +11,11 @@ from crantcli.version import __version__
 
 if TYPE_CHECKING:
     from crantcli.api import get_adjacency, get_connectivity, get_synapse_counts, get_synapses
+    from crantcli.connectors import attach_synapses
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
     from crantcli.ids import NeuronCriteria
     from crantcli.nested import DirectedNestedMatrix, NestedMatrix
+    from crantcli.neuropil import All, NeuropilCollection
 
 _HOMES = {
     "get_synapses": "api",
@@ -22,6 +24,9 @@ _HOMES = {
     "get_synapse_counts": "api",
     "NestedMatrix": "nested",
     "DirectedNestedMatrix": "nested",
+    "NeuropilCollection": "neuropil",
+    "All": "neuropil",
+    "attach_synapses": "connectors",
     "NeuronCriteria": "ids",
     "CrantError": "errors",
     "CrantWarning": "errors",
@@ -36,6 +41,9 @@ __all__ = [
     "get_synapse_counts",
     "NestedMatrix",
     "DirectedNestedMatrix",
+    "NeuropilCollection",
+    "All",
+    "attach_synapses",
     "NeuronCriteria",
     "CrantError",
     "CrantWarning",

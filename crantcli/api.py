@@ -43,6 +43,15 @@ class _Session:
         selectors = python_selectors(neurons)
         return self.space.select(selectors, table) if selectors else Selection(())
 
+    def within(self, table: Table, assignments: Any, neuropil: Any) -> Table:
+        """The table with the synapses of chosen neuropils only, if any are."""
+        if assignments is None and neuropil is None:
+            return table
+        names = [neuropil] if isinstance(neuropil, str) else list(neuropil or ())
+        if assignments is None or not names:
+            raise UsageError("assignments and neuropil go together; give both or none")
+        return self.space.members(assignments, names, table).within(table)
+
     def rows(self, table: Table, clean: bool, min_size: int | None, threshold: int) -> RowFilter:
         """The filter, checked against the table."""
         made = RowFilter(clean, self.space.background, min_size, threshold)
@@ -101,6 +110,8 @@ def get_synapses(
     annotations: Any = None,
     coordinates: str | None = None,
     voxel_size: VoxelSize | None = None,
+    assignments: Any = None,
+    neuropil: str | Sequence[str] | None = None,
     max_memory: str = DEFAULT_MEMORY,
 ) -> pd.DataFrame:
     """Synapses of chosen pre- and postsynaptic neurons.
@@ -132,6 +143,10 @@ def get_synapses(
         Unit of the source's positions, where it does not record it.
     voxel_size : tuple of three floats, optional
         Nanometres per voxel, where the source does not record it.
+    assignments : path or DataFrame, optional
+        The assignments.parquet that `crantcli neuropil` makes: `id`, `neuropil`.
+    neuropil : str or sequence of str, optional
+        With `assignments`: synapses that lie in any of these only.
     max_memory : str, default "2GB"
         What the engine may hold in memory.
 
@@ -157,6 +172,7 @@ def get_synapses(
         table = session.table(source, coordinates=coordinates, voxel_size=voxel, carry=True)
         if table.kind is not Kind.SYNAPSES:
             raise DataError(f"source is an {table.kind} table; get_synapses needs one row per synapse")
+        table = session.within(table, assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
         wanted = Wanted(session.select(pre_ids, table), session.select(post_ids, table))
         target: Unit | None = "pixels" if return_pixels else "nm"
@@ -205,6 +221,8 @@ def get_connectivity(
     normalize: str | None = None,
     totals: Any = None,
     sum_duplicates: bool = False,
+    assignments: Any = None,
+    neuropil: str | Sequence[str] | None = None,
     max_memory: str = DEFAULT_MEMORY,
 ) -> pd.DataFrame:
     """Edges of chosen neurons: who talks to whom, and how strongly.
@@ -233,6 +251,8 @@ def get_connectivity(
         Totals for `normalize`: `get_synapse_counts` of the whole table with `neuron_id` as a column.
     sum_duplicates : bool, default False
         Add up edge rows that repeat a pair.
+    assignments, neuropil
+        As for `get_synapses`.
     max_memory : str, default "2GB"
 
     Returns
@@ -258,7 +278,7 @@ def get_connectivity(
     question = Question(None, upstream, downstream, by, tuple(annotate), top, normalize, sum_duplicates)  # type: ignore[arg-type]
     labelled = bool(annotate) or by == "type"
     with _session(source, dataset, materialization, annotations, max_memory, labelled) as session:
-        table = session.table(source)
+        table = session.within(session.table(source), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
         filters = {"clean": clean, "min_size": min_size, "threshold": 1}
         whole = None if totals is None else session.space.totals(totals, filters, table)
@@ -280,6 +300,8 @@ def get_synapse_counts(
     source: Any = None,
     annotations: Any = None,
     sum_duplicates: bool = False,
+    assignments: Any = None,
+    neuropil: str | Sequence[str] | None = None,
     max_memory: str = DEFAULT_MEMORY,
 ) -> pd.DataFrame:
     """Partners and synapses per neuron.
@@ -289,7 +311,7 @@ def get_synapse_counts(
     neuron_ids : int, str, list of them, or NeuronCriteria, optional
         None means all neurons, from a file only.
     threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates, max_memory
-        As for `get_connectivity`.
+        As for `get_connectivity`; so are assignments and neuropil.
 
     Returns
     -------
@@ -304,7 +326,7 @@ def get_synapse_counts(
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
     with _session(source, dataset, materialization, annotations, max_memory) as session:
-        table = session.table(source)
+        table = session.within(session.table(source), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
         result = counts(session.engine, table, session.select(neuron_ids, table), rows, sum_duplicates)
         session.warn(result.notes)

@@ -283,9 +283,9 @@ def _parse_criterion(part: str, ignore_case: bool) -> Criterion:
         criterion = Criterion(column, (_unquoted(values),), "~", ignore_case=ignore_case)
         _check_patterns(criterion)
         return criterion
-    if not values.strip():
+    labels = tuple(_unquoted(label) for label in _split(values, ","))
+    if not all(labels):
         raise UsageError(f"{part.strip()!r} compares with an empty value")
-    labels = parse_labels(values)
     return Criterion(column, labels, "=", negate=operator == "!=", ignore_case=ignore_case)
 
 

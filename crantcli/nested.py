@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from crantcli.errors import DataError, UsageError
-from crantcli.nested_sources import Axes, build
+from crantcli.nested_sources import Ask, Axes, Place, build, build_by_neuropil
+from crantcli.neuropil import NeuropilCollection
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,10 +76,13 @@ class _Nested:
         from scipy.sparse import csr_array
 
         matrix = self._blocks.matrix
-        arrays = [array.view() for array in (matrix.weights, matrix.indices, matrix.indptr)]
-        for array in arrays:
+        found = csr_array((matrix.weights, matrix.indices, matrix.indptr), shape=matrix.shape)
+        # After scipy has made one integer type of both kinds of indices, for which it copies one of them.
+        for name in ("data", "indices", "indptr"):
+            array = getattr(found, name).view()
             array.flags.writeable = False
-        return csr_array(tuple(arrays), shape=matrix.shape)
+            setattr(found, name, array)
+        return found
 
     def dense(self, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
         """The matrix with its zeros.
@@ -246,6 +249,12 @@ def _types(axis: Axis) -> Mapping[str, Any]:
     return MappingProxyType(dict(zip(_texts(axis.neurons), labels, strict=True)))
 
 
+def _collected(
+    cls: type[_Nested], made: dict[str, Blocks], counts: dict[str, tuple[int, int, int]]
+) -> NeuropilCollection:
+    return NeuropilCollection({name: cls._of(blocks) for name, blocks in made.items()}, counts)
+
+
 class NestedMatrix(_Nested):
     """A square connectivity matrix whose neurons are grouped by cell type, the same on both axes.
 
@@ -342,11 +351,11 @@ class NestedMatrix(_Nested):
         ------
         DataError, UsageError (ValueErrors)
         """
-        question = partial(
-            build, weights="edges", annotation_scope=annotation_scope, neuron_order=neuron_order,
-            sum_duplicates=sum_duplicates, max_memory=max_memory,
+        ask = Ask(
+            cell_type_column, neuron_id_column, type_order, annotation_scope=annotation_scope,
+            neuron_order=neuron_order, sum_duplicates=sum_duplicates,
         )  # fmt: skip
-        return cls._of(question(connections_df, neuron_annotations, cell_type_column, neuron_id_column, type_order))
+        return cls._of(build(connections_df, neuron_annotations, ask, synapses=False, max_memory=max_memory))
 
     @classmethod
     def from_synapses(
@@ -387,12 +396,88 @@ class NestedMatrix(_Nested):
         ------
         DataError, UsageError (ValueErrors)
         """
-        question = partial(
-            build, weights="synapses", pre_col=pre_col, post_col=post_col, weight_mode=weight_mode,
-            weight_column=weight_column, scope=normalization_scope, annotation_scope=annotation_scope,
-            neuron_order=neuron_order, max_memory=max_memory,
+        ask = Ask(
+            cell_type_column, neuron_id_column, type_order, weight_mode=weight_mode, weight_column=weight_column,
+            normalization_scope=normalization_scope, annotation_scope=annotation_scope, neuron_order=neuron_order,
         )  # fmt: skip
-        return cls._of(question(synapses_df, neuron_annotations, cell_type_column, neuron_id_column, type_order))
+        return cls._of(
+            build(
+                synapses_df, neuron_annotations, ask,
+                synapses=True, pre_col=pre_col, post_col=post_col, max_memory=max_memory,
+            )
+        )  # fmt: skip
+
+    @classmethod
+    def from_synapses_by_neuropil(
+        cls,
+        synapses_df: Any,
+        neuron_annotations: Any,
+        neuropil_names: Any = None,
+        coordinates: str = "nm",
+        position_column: str = "ctr_pt_position",
+        pre_col: str = "pre_pt_root_id",
+        post_col: str = "post_pt_root_id",
+        weight_mode: WeightMode = "relative_outgoing",
+        weight_column: str | None = None,
+        cell_type_column: str = "cell_type",
+        neuron_id_column: str = "root_id",
+        type_order: Any = None,
+        annotation_scope: AnnotationScope = "annotated_only",
+        include_other: bool = True,
+        voxel_offset: Any = None,
+        *,
+        meshes: Any = None,
+        dataset: str | None = None,
+        voxel_size: Any = None,
+        normalization_scope: Scope = "selected",
+        neuron_order: NeuronOrder = "annotation",
+        max_memory: str = "2GB",
+    ) -> NeuropilCollection:
+        """Build a matrix for each neuropil, from the synapses that its mesh contains; nothing is cleaned.
+
+        A synapse belongs to every mesh that contains its position, and to "other" when none does.
+
+        Parameters
+        ----------
+        synapses_df, neuron_annotations : DataFrame or path
+        neuropil_names : sequence of str, optional
+            All meshes if not given.
+        coordinates : {"nm", "pixels"}, default "nm"
+            Unit of the positions; one that the table records and that contradicts it is an error.
+        position_column : str
+        include_other : bool, default True
+        voxel_offset : three floats, optional
+            Voxels to add to positions in pixels, before they become nanometres.
+        meshes : path, optional
+            A folder of closed meshes in nm, named by neuropil; the data set's own if not given.
+        dataset : str, optional
+            Name of a data set, or a TOML file: for its meshes and its voxel size.
+        voxel_size : three floats, optional
+            Nanometres per voxel, where neither table nor data set tells.
+        pre_col, post_col, weight_mode, weight_column, cell_type_column, neuron_id_column, type_order, annotation_scope
+            As for `from_synapses`; so are the others.
+
+        Returns
+        -------
+        NeuropilCollection
+            Neuropils without synapses have no matrix; its `summary` counts all.
+
+        Raises
+        ------
+        DataError, UsageError (ValueErrors)
+            For unknown neuropils and coordinates, and for meshes that are not closed, among others.
+        """
+        ask = Ask(
+            cell_type_column, neuron_id_column, type_order, weight_mode=weight_mode, weight_column=weight_column,
+            normalization_scope=normalization_scope, annotation_scope=annotation_scope, neuron_order=neuron_order,
+        )  # fmt: skip
+        place = Place(
+            neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset
+        )
+        found = build_by_neuropil(
+            synapses_df, neuron_annotations, ask, place, pre_col=pre_col, post_col=post_col, max_memory=max_memory
+        )
+        return _collected(cls, *found)
 
 
 class DirectedNestedMatrix(_Nested):
@@ -505,13 +590,13 @@ class DirectedNestedMatrix(_Nested):
         ------
         DataError, UsageError (ValueErrors)
         """
-        question = partial(
-            build, weights="edges", annotation_scope=annotation_scope, keep_silent=keep_silent,
-            neuron_order=neuron_order, sum_duplicates=sum_duplicates, max_memory=max_memory,
-            source=(source_types, source_neurons, source_type_order),
-            target=(target_types, target_neurons, target_type_order),
+        ask = Ask(
+            cell_type_column, neuron_id_column, type_order,
+            (source_types, source_neurons, source_type_order), (target_types, target_neurons, target_type_order),
+            annotation_scope=annotation_scope, keep_silent=keep_silent, neuron_order=neuron_order,
+            sum_duplicates=sum_duplicates,
         )  # fmt: skip
-        return cls._of(question(connections_df, neuron_annotations, cell_type_column, neuron_id_column, type_order))
+        return cls._of(build(connections_df, neuron_annotations, ask, synapses=False, max_memory=max_memory))
 
     @classmethod
     def from_synapses(
@@ -555,14 +640,76 @@ class DirectedNestedMatrix(_Nested):
         ------
         DataError, UsageError (ValueErrors)
         """
-        question = partial(
-            build, weights="synapses", pre_col=pre_col, post_col=post_col, weight_mode=weight_mode,
-            weight_column=weight_column, scope=normalization_scope, annotation_scope=annotation_scope,
-            keep_silent=keep_silent, neuron_order=neuron_order, max_memory=max_memory,
-            source=(source_types, source_neurons, source_type_order),
-            target=(target_types, target_neurons, target_type_order),
+        ask = Ask(
+            cell_type_column, neuron_id_column, type_order,
+            (source_types, source_neurons, source_type_order), (target_types, target_neurons, target_type_order),
+            weight_mode, weight_column, normalization_scope, annotation_scope, keep_silent, neuron_order,
         )  # fmt: skip
-        return cls._of(question(synapses_df, neuron_annotations, cell_type_column, neuron_id_column, type_order))
+        return cls._of(
+            build(
+                synapses_df, neuron_annotations, ask,
+                synapses=True, pre_col=pre_col, post_col=post_col, max_memory=max_memory,
+            )
+        )  # fmt: skip
+
+    @classmethod
+    def from_synapses_by_neuropil(
+        cls,
+        synapses_df: Any,
+        neuron_annotations: Any,
+        neuropil_names: Any = None,
+        coordinates: str = "nm",
+        position_column: str = "ctr_pt_position",
+        source_types: Any = None,
+        target_types: Any = None,
+        source_neurons: Any = None,
+        target_neurons: Any = None,
+        pre_col: str = "pre_pt_root_id",
+        post_col: str = "post_pt_root_id",
+        weight_mode: WeightMode = "relative_outgoing",
+        weight_column: str | None = None,
+        normalization_scope: Scope = "selected",
+        cell_type_column: str = "cell_type",
+        neuron_id_column: str = "root_id",
+        type_order: Any = None,
+        source_type_order: Any = None,
+        target_type_order: Any = None,
+        annotation_scope: AnnotationScope = "annotated_only",
+        include_other: bool = True,
+        voxel_offset: Any = None,
+        *,
+        meshes: Any = None,
+        dataset: str | None = None,
+        voxel_size: Any = None,
+        keep_silent: bool = False,
+        neuron_order: NeuronOrder = "annotation",
+        max_memory: str = "2GB",
+    ) -> NeuropilCollection:
+        """Build a rectangular matrix for each neuropil; nothing is cleaned.
+
+        Parameters
+        ----------
+        neuropil_names, coordinates, position_column, include_other, voxel_offset, meshes, dataset, voxel_size
+            As for `NestedMatrix.from_synapses_by_neuropil`.
+        synapses_df, neuron_annotations, and the others
+            As for `from_synapses`.
+
+        Raises
+        ------
+        DataError, UsageError (ValueErrors)
+        """
+        ask = Ask(
+            cell_type_column, neuron_id_column, type_order,
+            (source_types, source_neurons, source_type_order), (target_types, target_neurons, target_type_order),
+            weight_mode, weight_column, normalization_scope, annotation_scope, keep_silent, neuron_order,
+        )  # fmt: skip
+        place = Place(
+            neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset
+        )
+        found = build_by_neuropil(
+            synapses_df, neuron_annotations, ask, place, pre_col=pre_col, post_col=post_col, max_memory=max_memory
+        )
+        return _collected(cls, *found)
 
 
 __all__ = ["DENSE_LIMIT", "DataError", "DirectedNestedMatrix", "NestedMatrix"]

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from crantcli.core.order import NEURON_ORDERS, TypeOrder, label_text
 from crantcli.core.synapses import RowFilter
@@ -16,6 +16,8 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
 from crantcli.ids import python_selectors
 from crantcli.schema import KEY, Kind
+from crantcli.sources.datasets import find_dataset
+from crantcli.sources.recorded import parse_voxel_size
 from crantcli.sources.tables import Reading
 from crantcli.version import __version__
 from crantcli.workspace import Workspace
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from crantcli.core.blocks import Axis, Blocks
+    from crantcli.core.nested import NestedQuestion
+    from crantcli.core.roster import AxisChoice
+    from crantcli.core.table import Table
+
+#: The classes clean nothing, as in the functions that they follow.
+_EVERYTHING = RowFilter(clean=False, background=())
 
 _CHOICES = {
     "weight_mode": (None, "relative_outgoing", "relative_incoming", "count", "column"),
@@ -35,81 +43,161 @@ _CHOICES = {
 }
 
 
-def build(
-    table: Any,
-    annotations: Any,
-    cell_type_column: str,
-    neuron_id_column: str,
-    type_order: Any,
-    *,
-    weights: Literal["synapses", "edges"],
-    source: tuple[Any, Any, Any] = (None, None, None),
-    target: tuple[Any, Any, Any] | None = None,
-    pre_col: str | None = None,
-    post_col: str | None = None,
-    weight_mode: Any = None,
-    weight_column: str | None = None,
-    scope: Any = "selected",
-    annotation_scope: Any = "annotated_only",
-    keep_silent: bool = False,
-    neuron_order: Any = "annotation",
-    sum_duplicates: bool = False,
-    max_memory: str = "2GB",
-) -> Blocks:
-    """Build a nested matrix from a table.
+@dataclass(frozen=True)
+class Ask:
+    """What a caller asks of a nested matrix, as the parameters of the public constructors have it.
 
-    Parameters
+    Attributes
     ----------
-    weights : {"synapses", "edges"}
-        What the table must hold; an adjacency goes as edges.
     source, target : tuple of types, neurons and type order
         The choice for each axis; `target` None makes the matrix square.
     """
-    given = {
-        "weight_mode": weight_mode,
-        "normalization_scope": scope,
-        "annotation_scope": annotation_scope,
-        "neuron_order": neuron_order,
-    }
-    for name, value in given.items():
-        if value not in _CHOICES[name]:
-            listed = ", ".join(repr(choice) for choice in _CHOICES[name] if choice is not None)
-            raise UsageError(f"{name}={value!r}: one of {listed}")
-    from crantcli.core.nested import NestedQuestion, nested
-    from crantcli.core.roster import AxisChoice
+
+    cell_type_column: str
+    neuron_id_column: str
+    type_order: Any = None
+    source: tuple[Any, Any, Any] = (None, None, None)
+    target: tuple[Any, Any, Any] | None = None
+    weight_mode: Any = None
+    weight_column: str | None = None
+    normalization_scope: Any = "selected"
+    annotation_scope: Any = "annotated_only"
+    keep_silent: bool = False
+    neuron_order: Any = "annotation"
+    sum_duplicates: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                listed = ", ".join(repr(choice) for choice in choices if choice is not None)
+                raise UsageError(f"{name}={value!r}: one of {listed}")
+
+    def question(self, space: Workspace, table: Table) -> NestedQuestion:
+        """The question about an opened table."""
+        from crantcli.core.nested import NestedQuestion
+
+        return NestedQuestion(
+            self._choice(self.source, space, table),
+            None if self.target is None else self._choice(self.target, space, table),
+            self.weight_mode,
+            self.weight_column,
+            self.normalization_scope,
+            self.annotation_scope,
+            self.neuron_order,
+            self.keep_silent,
+            self.sum_duplicates,
+        )
+
+    def _choice(self, axis: tuple[Any, Any, Any], space: Workspace, table: Table) -> AxisChoice:
+        from crantcli.core.roster import AxisChoice
+
+        types, neurons, order = axis
+        chosen = None if neurons is None else space.select(python_selectors(neurons), table)
+        if neurons is not None and chosen is None and types is None:
+            types = ()  # an empty list chooses nobody
+        ordered = TypeOrder.of(self.type_order if order is None else order)
+        return AxisChoice(None if types is None else _labels(types), chosen, ordered)
+
+
+def build(
+    table: Any,
+    annotations: Any,
+    ask: Ask,
+    *,
+    synapses: bool,
+    pre_col: str | None = None,
+    post_col: str | None = None,
+    max_memory: str = "2GB",
+) -> Blocks:
+    """Build a nested matrix from a table of synapses, or of edges, which may be an adjacency."""
+    from crantcli.core.nested import nested
 
     with Engine(max_memory) as engine:
         space = Workspace(engine)
-        labels = space.annotations(annotations, neuron_id_column, cell_type_column)
-        kind = Kind.SYNAPSES if weights == "synapses" else None
-        opened = space.table(table, Reading(kind, pre_col, post_col, value=weight_column))
-        if weights == "edges" and opened.kind is Kind.SYNAPSES:
+        labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
+        kind = Kind.SYNAPSES if synapses else None
+        opened = space.table(table, Reading(kind, pre_col, post_col, value=ask.weight_column))
+        if not synapses and opened.kind is Kind.SYNAPSES:
             raise DataError("connections_df has one row per synapse; use from_synapses, or give a weight column")
-
-        def choice(axis: tuple[Any, Any, Any]) -> AxisChoice:
-            types, neurons, order = axis
-            chosen = None if neurons is None else space.select(python_selectors(neurons), opened)
-            if neurons is not None and chosen is None and types is None:
-                types = ()  # an empty list chooses nobody
-            return AxisChoice(
-                None if types is None else _labels(types), chosen, TypeOrder.of(type_order if order is None else order)
-            )
-
-        question = NestedQuestion(
-            choice(source),
-            None if target is None else choice(target),
-            weight_mode,
-            weight_column,
-            scope,
-            annotation_scope,
-            neuron_order,
-            keep_silent,
-            sum_duplicates,
-        )
-        result = nested(engine, opened, labels, question, RowFilter(clean=False, background=()))
-    for note in dict.fromkeys([*space.notes, *result.notes]):
-        warnings.warn(note, CrantWarning, stacklevel=3)
+        if synapses and opened.kind is not Kind.SYNAPSES:
+            raise DataError("synapses_df is an adjacency, which has no rows per synapse; use from_connectivity")
+        result = nested(engine, opened, labels, ask.question(space, opened), _EVERYTHING)
+    _warn([*space.notes, *result.notes])
     return result.blocks
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where synapses lie, as the parameters of `from_synapses_by_neuropil` have it."""
+
+    neuropil_names: Any = None
+    coordinates: str = "nm"
+    position_column: str = "ctr_pt_position"
+    include_other: bool = True
+    voxel_offset: Any = None
+    voxel_size: Any = None
+    meshes: Any = None
+    dataset: str | None = None
+
+
+def build_by_neuropil(
+    table: Any,
+    annotations: Any,
+    ask: Ask,
+    place: Place,
+    *,
+    pre_col: str,
+    post_col: str,
+    max_memory: str = "2GB",
+) -> tuple[dict[str, Blocks], dict[str, tuple[int, int, int]]]:
+    """Build a nested matrix for each neuropil.
+
+    Returns
+    -------
+    tuple of dict
+        Matrices of the neuropils that have any synapses to show; synapses, pairs and neurons of every neuropil.
+    """
+    from crantcli.core.neuropil import Remarks, assign, matrices
+
+    if place.coordinates not in ("nm", "pixels"):
+        raise UsageError(f"coordinates={place.coordinates!r}: 'nm' or 'pixels'")
+    voxel = None if place.voxel_size is None else parse_voxel_size(",".join(map(str, place.voxel_size)))
+    offset = None if place.voxel_offset is None else tuple(map(float, place.voxel_offset))
+    if offset is not None and len(offset) != 3:
+        raise UsageError(f"voxel_offset={place.voxel_offset!r}: three numbers of voxels")
+    wanted = None if place.neuropil_names is None else list(_labels(place.neuropil_names))
+    if wanted == []:
+        raise UsageError("neuropil_names is empty; None stands for all neuropils")
+    with Engine(max_memory) as engine:
+        space = Workspace(engine, find_dataset(place.dataset))
+        labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
+        reading = Reading(
+            Kind.SYNAPSES, pre_col, post_col, place.coordinates, voxel, carry="positions", value=ask.weight_column,
+            position=place.position_column,
+        )  # fmt: skip
+        opened = space.table(table, reading)
+        question = ask.question(space, opened)
+        names, index = space.neuropils(None if place.meshes is None else os.fspath(place.meshes), wanted)
+        found = assign(
+            engine, opened, index, names, _EVERYTHING,
+            position=place.position_column, offset=offset, include_other=place.include_other,
+        )  # fmt: skip
+        made, counts, remarks = {}, {}, Remarks(found, question, None)
+        for name, held, result in matrices(engine, found, labels, question, _EVERYTHING):
+            counts[name] = (held.synapses, held.pairs, held.neurons)
+            if result is not None:
+                remarks.add(result)
+                if len(result.blocks.matrix.weights):
+                    made[name] = result.blocks
+    notes = [f"{found.unplaced:,} synapses have no position and lie in no neuropil"] if found.unplaced else []
+    _warn([*space.notes, *found.notes, *notes, *remarks.notes])
+    return made, counts
+
+
+def _warn(notes: Iterable[str]) -> None:
+    for note in dict.fromkeys(notes):
+        warnings.warn(note, CrantWarning, stacklevel=4)
 
 
 def _labels(types: Any) -> tuple[str, ...]:
@@ -177,6 +265,7 @@ class Axes:
         """Neuron -> label, as text."""
         if self.types is None:
             return None
+        _check_mapping(self.types, f"{self.prefix}neuron_to_type")
         known = set(names)
         found: dict[str, str | None] = {}
         for neuron, label in self.types.items():
@@ -191,6 +280,7 @@ class Axes:
         where = f"{self.prefix}type_boundaries"
         if self.boundaries is None:
             return _runs(names, types or {}, f"{self.prefix}neuron_to_type")
+        _check_mapping(self.boundaries, where)
         blocks = []
         for label, bounds in self.boundaries.items():
             try:
@@ -199,6 +289,10 @@ class Axes:
                 raise DataError(f"{where}: {label!r} has {bounds!r} instead of two integers (start, end)") from None
             if not 0 <= start < stop <= len(names):
                 raise DataError(f"{where}: {label!r} is ({start}, {stop}); there are {len(names)} neurons, from 0")
+            if _missing(label):
+                raise DataError(
+                    f"{where}: ({start}, {stop}) has no type but {label!r}; leave the neurons without a type at the end"
+                )
             blocks.append((label_text(label), start, stop))
         blocks.sort(key=lambda block: block[1:])
         end = 0
@@ -254,7 +348,7 @@ def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
         if getattr(matrix, "ndim", 0) == 2 and matrix.shape[end] != len(axis.neurons):
             what = ("rows", "columns")[end]
             raise DataError(f"matrix has {matrix.shape[end]:,} {what}, and {name} has {len(axis.neurons):,} neurons")
-    if hasattr(matrix, "tocoo"):
+    if hasattr(matrix, "tocoo") and getattr(matrix, "ndim", 0) == 2:
         entries = matrix.tocoo()
         places: tuple[Any, ...] = (entries.row, entries.col)
         weights = entries.data
@@ -267,7 +361,7 @@ def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
             for known, other in zip(axis.neurons.tolist(), given, strict=True):
                 if known != other:
                     raise DataError(f"matrix has neuron {other} where {name} has {known}")
-        dense = matrix.to_numpy()
+        dense = matrix.to_numpy(dtype=None if matrix.size else "int64")
         _check_numbers(dense.dtype if dense.dtype != object else None)
         places = np.nonzero(dense)
         weights = dense[places]
@@ -278,6 +372,8 @@ def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
     if len(wrong):
         pre, post = rows.neurons[places[0][wrong[0]]], columns.neurons[places[1][wrong[0]]]
         raise DataError(f"matrix: the weight from {pre} to {post} is {weights[wrong[0]]}, which is no finite number")
+    if weights.dtype.kind == "u" and len(weights) and weights.max() >= 2**63:
+        raise DataError(f"matrix: the weight {weights.max()} is beyond int64")
     kind = np.int64 if weights.dtype.kind in "bui" else np.float64
     made = labelled(rows.neurons, columns.neurons, np.asarray(places[0]), np.asarray(places[1]), weights.astype(kind))
     return Blocks(made, rows, columns)
@@ -288,7 +384,15 @@ def _check_numbers(dtype: np.dtype[Any] | None) -> None:
         raise DataError("matrix holds something else than numbers; convert it first, such as with .astype(int)")
 
 
+def _check_mapping(given: Any, where: str) -> None:
+    if not hasattr(given, "items"):
+        raise ArgumentTypeError(f"{where} is a {type(given).__name__}; give a mapping, such as a dict")
+
+
 def _missing(label: Any) -> bool:
+    """Whether a label is none. Text is always one, also "NA" and "nan", unless it is blank."""
+    if isinstance(label, str):
+        return not label.strip()
     return label is None or (isinstance(label, float) and math.isnan(label)) or str(label) in ("<NA>", "NaT")
 
 

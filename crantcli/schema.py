@@ -47,6 +47,9 @@ WEIGHTS = ("weight", "n_syn", "syn_count")
 #: Columns of a table of partner counts, whose `pre` and `post` are numbers of neurons and no IDs.
 COUNTS = ("neuron_id", "pre", "post")
 
+#: Columns that mark a table of synaptic sites on skeletons.
+CONNECTORS = ("neuron_id", "connector_id", "node_id", "partner_id")
+
 #: Columns that say in which brain region the synapses of an edge row lie.
 NEUROPILS = ("neuropil", "roi")
 

@@ -187,13 +187,13 @@ class Workspace:
         self.inputs += [mesh.record for mesh in found]
         return found
 
-    def members(self, source: str | pd.DataFrame, names: Sequence[str]) -> Members:
+    def members(self, source: str | pd.DataFrame, names: Sequence[str], table: Table) -> Members:
         """Open a file of assignments, and find the synapses of chosen neuropils.
 
         Raises
         ------
         DataError
-            Where it is something else, or has none of a neuropil.
+            Where it is something else, does not know a neuropil, or the table has no synapse ids.
         """
         found, _ = self._parts(source)
         if len(found) != 1:
@@ -208,15 +208,21 @@ class Workspace:
             )
             raise DataError(f"{part.name}: no column {', '.join(sorted(missing))}; {why}")
         self.inputs += part.records
-        known = [str(row[0]) for row in self.engine.execute(f"SELECT DISTINCT neuropil FROM {part.relation}")]
+        if not table.has_id:
+            raise DataError(f"{part.name} tells synapses by their id, and the table has no column id")
+        found_in = self.engine.execute(f"SELECT DISTINCT neuropil FROM {part.relation} WHERE neuropil IS NOT NULL")
+        # One that was looked into may well be empty.
+        known = {*(str(row[0]) for row in found_in), *part.recorded[0].neuropils}
         for name in names:
             if name not in known:
                 raise DataError(f"--neuropil {name}: no synapse lies in it ({near(name, sorted(known), 'neuropils')})")
         listed = ", ".join(map(text, names))
+        # In another table the same ids may be text, because of one that is no number.
+        kind = dict(self.engine.columns(f"SELECT id FROM {table.relation}"))["id"]
         relation = self.engine.table(
             "members",
-            f"SELECT DISTINCT {id_expression(self.engine, part, 'id')} AS id FROM {part.relation} "
-            f"WHERE neuropil IN ({listed})",
+            f"SELECT DISTINCT TRY_CAST({id_expression(self.engine, part, 'id')} AS {kind}) AS id "
+            f"FROM {part.relation} WHERE neuropil IN ({listed})",
         )
         return Members(relation, tuple(names))
 

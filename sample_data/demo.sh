@@ -23,6 +23,15 @@ crantcli counts -d $brain -o "$out/counts.parquet"
 # Ring neurons onto compass neurons: a matrix for Python, a table for a spreadsheet, a figure.
 crantcli adjacency -d $brain --pre cell_class=ER --post cell_type=EPG/PEG -o "$out/ring_to_compass.npz" --plot "$out/ring_to_compass.png"
 crantcli adjacency -d $brain --pre cell_class=ER --post cell_type=EPG/PEG -o "$out/ring_to_compass.csv"
+# Where those synapses sit on ten skeletons, and a picture of it.
+crantcli attach -d $brain -o "$out/connectors.parquet" --summary "$out/skeletons.csv" --plot "$out/skeletons.pdf"
+
+# The whole brain, neurons grouped by cell type: matrix, sums and means per pair of types, order of the axes, figures.
+crantcli nested -d $brain --weight-mode count -o "$out/nested.npz" --type-sum "$out/type_sums.csv" --type-mean "$out/type_means.csv" --order "$out/nested_order.csv" --plot "$out/nested.png"
+crantcli nested -d $brain --level type_mean --plot "$out/type_fractions.pdf"
+# Neuropils of all synapses from meshes, and a matrix for each; what compass neurons receive in the ellipsoid body.
+crantcli neuropil -d $brain --weight-mode count -o "$out/neuropils"
+crantcli connectivity -d $brain -n cell_type=EPG/PEG --no-downstream --by type --assignments "$out/neuropils/assignments.parquet" --neuropil ellipsoid_body -o "$out/compass_inputs.csv"
 
 echo "== C. elegans: 4,879 measured connections"
 # The strongest connections, and each one's share of what its target receives.
@@ -32,10 +41,13 @@ crantcli counts $worm -o "$out/worm_counts.parquet"
 # Excitatory motor neurons of the nerve cord onto the muscles of the body wall.
 crantcli adjacency $worm -a $cells --pre cell_type=DA,DB,VA,VB --post cell_type=dBWM,vBWM -o "$out/worm_motor.npz" --plot "$out/worm_motor.png"
 crantcli adjacency $worm -o "$out/worm.parquet"
+# The whole worm by cell class.
+crantcli nested $worm -a $cells --cell-type-column cell_class --type-order sensory,interneuron,motor --title "C. elegans, chemical connections" -o "$out/worm_nested.npz" --type-sum "$out/worm_class_sums.csv" --plot "$out/worm_nested.png"
 
 echo "== What was made"
 printf '%-32s %-10s %8s  %s\n' file kind rows "made by"
-for file in "$out"/*; do
+for file in "$out"/* "$out"/neuropils/ellipsoid_body.*; do
+    [ -f "$file" ] || continue
     crantcli info --quiet "$file" | awk -v file="$file" '
         $1 == "kind" { kind = $2 }
         $1 == "rows" { rows = $2 }

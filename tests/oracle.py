@@ -284,3 +284,67 @@ def matrix(
         pre = post = pre | post
     rows, columns = sorted(pre), sorted(post)
     return rows, columns, [[weights.get((a, b), 0) for b in columns] for a in rows]
+
+
+Point = tuple[float, float, float]
+#: node_id -> position.
+Nodes = Mapping[int, Point]
+
+
+def squared(one: Point, other: Point) -> float:
+    """Squared distance, added up in the order x, y, z."""
+    x, y, z = (a - b for a, b in zip(one, other, strict=True))
+    return x * x + y * y + z * z
+
+
+def nearest(point: Point, nodes: Nodes) -> tuple[int, float]:
+    """The nearest node, that with the lowest ID if there are several, and its distance."""
+    node = min(sorted(nodes), key=lambda node: squared(point, nodes[node]))
+    return node, squared(point, nodes[node]) ** 0.5
+
+
+def attach(
+    rows: Iterable[Row],
+    skeletons: Mapping[Neuron, Nodes],
+    rules: Rules = USUAL,
+    sides: Sequence[str] = ("pre", "post"),
+    limit: float = 10_000,
+) -> tuple[list[tuple[Any, ...]], Ledger, Counter[tuple[str, Neuron, str]]]:
+    """Connectors `neuron, number, x, y, z, side, partner, node, synapse, distance`; the ledger; what became of sites.
+
+    Rows have their positions under `pre_at` and `post_at`; one that is None, or in part, is no position.
+    """
+    neurons = sorted(skeletons)
+    sides_of = {"pre": neurons if "pre" in sides else None, "post": neurons if "post" in sides else None}
+    chosen = Chosen(either=neurons) if len(sides) == 2 else Chosen(**sides_of)
+    kept, ledger = synapses(rows, chosen, rules)
+    sites: Counter[tuple[str, Neuron, str]] = Counter()
+    found, attached = [], set()
+    for number, row in enumerate(kept):
+        for side, other in (("pre", "post"), ("post", "pre")):
+            neuron, point = row[side], row[f"{side}_at"]
+            if side not in sides or neuron not in skeletons:
+                continue
+            sites["found", neuron, side] += 1
+            if point is None or any(value is None or value != value for value in point):
+                sites["position", neuron, side] += 1
+                continue
+            if not skeletons[neuron]:
+                sites["empty", neuron, side] += 1
+                continue
+            node, distance = nearest(point, skeletons[neuron])
+            if rules.clean and distance > limit:
+                sites["distance", neuron, side] += 1
+                continue
+            sites["attached", neuron, side] += 1
+            attached.add(number)
+            found.append((neuron, *point, side, row[other], node, row.get("id"), distance))
+    side_order = {"pre": 0, "post": 1}
+    found.sort(key=lambda c: nulls_last(c[0], c[7], side_order[c[4]], c[5], *c[1:4]))
+    numbers: Counter[Neuron] = Counter()
+    connectors = []
+    for neuron, *rest in found:
+        connectors.append((neuron, numbers[neuron], *rest))
+        numbers[neuron] += 1
+    ledger["distance"], ledger["kept"] = ledger["kept"] - len(attached), len(attached)
+    return connectors, ledger, sites

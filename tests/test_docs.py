@@ -75,6 +75,8 @@ def test_help_ends_with_an_example_that_runs(name: str, crant: Crant, tmp_path: 
     for file in ("raw.parquet", "synapses.parquet", "SYNAPSES.parquet"):
         shutil.copyfile(SAMPLE / "synapses.parquet", tmp_path / file)
     shutil.copyfile(SAMPLE / "annotations.csv", tmp_path / "annotations.csv")
+    for folder in ("skeletons", "meshes"):
+        shutil.copytree(SAMPLE / folder, tmp_path / folder)
     (tmp_path / "neurons.txt").write_text("576460752748033503\n576460752774390489\n")
     for made in ("edges.parquet", "er2.parquet"):
         assert crant("connectivity", "raw.parquet", "-o", made).code == 0
@@ -143,7 +145,7 @@ def test_all_exit_codes_are_told() -> None:
 def test_links_and_pictures_are_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
         assert target.startswith("https://") or (ROOT / target).is_file(), target
-    assert (SAMPLE / "adjacency.png").stat().st_size < 150_000
+    assert (SAMPLE / "nested.png").stat().st_size < 150_000
 
 
 # Pipelines

@@ -28,10 +28,12 @@ PARTS = {
     "workspace": {"schema", "ids", "crantb", "core", "engine", "sources"},
     "api": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace"},
     "nested_sources": {"schema", "ids", "core", "engine", "sources", "output", "workspace"},
-    "nested": {"core", "nested_sources"},
+    "neuropil": {"schema", "output"},
+    "nested": {"core", "nested_sources", "neuropil"},
+    "connectors": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace", "api"},
     "cli": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace"},
     "__main__": {"cli"},
-    "__init__": {"api", "ids", "nested"},
+    "__init__": {"api", "connectors", "ids", "nested", "neuropil"},
 }
 EVERYBODY = {"errors", "temporary", "version"}
 
@@ -45,6 +47,8 @@ PACKAGES = {
     "api": {"pandas", "pyarrow"},
     "nested_sources": {"numpy", "matplotlib"},
     "nested": {"pandas", "scipy", "matplotlib"},
+    "neuropil": {"pandas", "matplotlib"},
+    "connectors": {"numpy", "pandas"},
     "cli": {"typer", "rich"},
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import shutil
 from collections.abc import Iterator
@@ -187,6 +188,8 @@ def damage(path: Path, how: str) -> None:
         path.write_bytes(data[:-5])
     elif how == "cut at a face":
         path.write_bytes(data[:-12])
+    elif how == "grown":
+        path.write_bytes(data + bytes(16))
     elif how == "empty":
         path.write_bytes(b"")
     else:
@@ -196,9 +199,9 @@ def damage(path: Path, how: str) -> None:
 WAYS = ("gone", "cut", "empty", "noise")
 
 
-def damaged_read(source: MeshSource, folder: Path) -> None:
+def damaged_read(source: MeshSource, folder: Path, said: str | None = None) -> None:
     """Reading through `read_neuropils` fails from a folder, and from a server."""
-    with pytest.raises(CrantError) as caught:
+    with pytest.raises(CrantError, match=said) as caught:
         read_neuropils(source)
     assert isinstance(caught.value, DataError)
     with serve(folder) as site:
@@ -218,15 +221,15 @@ def test_damaged_manifests_and_fragments(tmp_path: Path, name: str, how: str) ->
     damaged_read(source, tmp_path / "source")
 
 
-@pytest.mark.parametrize("how", WAYS)
-@pytest.mark.parametrize("name", ["21", "21.index"])
+@pytest.mark.parametrize(("name", "how"), [*itertools.product(["21", "21.index"], WAYS), ("21.index", "grown")])
 def test_damaged_levels(tmp_path: Path, name: str, how: str) -> None:
     source = write("a file per mesh", tmp_path / "source")
     if (name, how) == ("21", "cut"):  # what is cut is the coarser level, which nobody needs
         (tmp_path / "source" / name).write_bytes((tmp_path / "source" / name).read_bytes()[:200])
     else:
         damage(tmp_path / "source" / name, how)
-    damaged_read(source, tmp_path / "source")
+    said = {"21.index": "manifest of the mesh 21" if how != "gone" else "no mesh", "21": "parts? of the mesh 21"}[name]
+    damaged_read(source, tmp_path / "source", "missing or cut" if (name, how) == ("21", "cut") else said)
 
 
 @pytest.mark.parametrize("how", WAYS)
@@ -234,7 +237,7 @@ def test_damaged_levels(tmp_path: Path, name: str, how: str) -> None:
 def test_damaged_shards(tmp_path: Path, form: str, how: str) -> None:
     source = write(form, tmp_path / "source")
     damage(tmp_path / "source" / "0.shard", how)
-    damaged_read(source, tmp_path / "source")
+    damaged_read(source, tmp_path / "source", "it is cut" if how == "cut" else None)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from tables import text_file, weights
 from crantcli.engine.duckdb import Engine
 from crantcli.version import __version__
 
-COMMANDS = ("synapses", "connectivity", "adjacency", "counts", "info")
+COMMANDS = ("synapses", "connectivity", "adjacency", "counts", "attach", "info")
 PROGRAM = (sys.executable, "-m", "crantcli")
 ROWS = 2_000_000
 
@@ -164,6 +164,16 @@ def test_relational_commands_load_nothing_that_they_do_not_use() -> None:
     assert not found & set(HEAVY)
 
 
+def test_attach_loads_neither_navis_nor_what_draws() -> None:
+    found = loaded(
+        "from crantcli.cli.app import run\n"
+        f"a = ['attach', '-d', {str(SAMPLE / 'sample.toml')!r}, '-o', 'c.parquet', '--summary', 's.csv']\n"
+        "assert run(a) == 0"
+    )
+    assert "scipy" in found
+    assert not found & (set(HEAVY) - {"scipy"})
+
+
 # Pipes.
 
 
@@ -292,6 +302,63 @@ def test_the_next_run_cleans_up_after_a_killed_one(large: Path) -> None:
     assert temporary(Path()) == temporary(Path("spill")) == []
 
 
+@pytest.fixture(scope="session")
+def arbors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table and skeletons on which `attach` takes a second or two."""
+    folder = tmp_path_factory.mktemp("arbors")
+    (folder / "swc").mkdir()
+    lines = "".join(f"{n} 0 {n % 97} {n % 89} {n} 1 {n - 1 if n > 1 else -1}\n" for n in range(1, 2001))
+    for neuron in range(1, 301):
+        (folder / "swc" / f"{neuron}.swc").write_text(lines)
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT range AS id, range % 300 + 1 AS pre, 999 AS post, range % 83 AS ctr_pt_position_x, "
+            f"range % 79 AS ctr_pt_position_y, range % 2003 AS ctr_pt_position_z FROM range(600000)) "
+            f"TO '{folder / 'synapses.parquet'}'"
+        )
+    return folder
+
+
+@contextmanager
+def attaching(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A run of `attach` that is in the midst of its skeletons, over older outputs."""
+    for name in ("out.parquet", "sum.csv"):
+        Path(name).write_text("old")
+    Path("spill").mkdir(exist_ok=True)
+    process = start(
+        "attach", folder / "synapses.parquet", "--coordinates", "nm", "--skeletons", folder / "swc",
+        "-o", "out.parquet", "--summary", "sum.csv", "--tmp-dir", "spill",
+    )  # fmt: skip
+    try:
+        under_way = wait_for(lambda: any(p.stat().st_size for p in Path("spill").glob("*/*.arrows")), process)
+        assert under_way, process.communicate()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_while_attaching(arbors: Path, number: signal.Signals, code: int) -> None:
+    with attaching(arbors) as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (code, b"", b"")
+    assert Path("out.parquet").read_text() == Path("sum.csv").read_text() == "old"
+    assert temporary(Path()) == temporary(Path("spill")) == []
+
+
+def test_the_next_run_cleans_up_after_a_killed_attach(arbors: Path) -> None:
+    with attaching(arbors) as process:
+        process.kill()
+        assert process.wait(60) == -signal.SIGKILL
+    assert Path("out.parquet").read_text() == "old"
+    assert len(temporary(Path("spill"))) == 1
+    done = start("connectivity", "small.csv", "-o", "out.csv", "--tmp-dir", "spill")
+    assert done.communicate(timeout=60)[0] == b""
+    assert temporary(Path()) == temporary(Path("spill")) == []
+
+
 # Full disks.
 
 
@@ -344,6 +411,15 @@ def test_a_file_that_may_not_grow_leaves_nothing(suffix: str, tmp_path: Path) ->
     one_line(done, str(tmp_path), "File too large")
     assert Path(old).read_text() == "old"
     assert sorted(os.listdir()) == sorted([f"out.{suffix}", "small.csv"])
+
+
+def test_a_full_disk_for_temporary_files_leaves_nothing(tiny_disk: Path, arbors: Path) -> None:
+    given = ("--coordinates", "nm", "--skeletons", str(arbors / "swc"), "--tmp-dir", str(tiny_disk))
+    run = [*PROGRAM, "attach", str(arbors / "synapses.parquet"), *given, "-o", "out.parquet"]
+    done = subprocess.run(run, capture_output=True, check=False, timeout=60)
+    one_line(done, str(tiny_disk), "--tmp-dir", "No space left")
+    assert os.listdir(tiny_disk) == []
+    assert not Path("out.parquet").exists()
 
 
 def test_the_engine_has_no_threads_for_writing() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crantcli.core.table import Table
     from crantcli.sources.skeletons import Collection, Skeletons
 
-EPILOG = """Example: crantcli attach synapses.parquet --coordinates nm --skeletons skeletons -o sites.parquet --plot arbors.pdf
+EPILOG = """Example: crantcli attach synapses.parquet --coordinates nm --skeletons skeletons -o sites.csv --plot a.pdf
 
 A site is where a synapse touches a neuron: a synapse between two of the neurons has one on each skeleton. x, y, z
 and distance are in nm, connector_id counts from 0 within a neuron, node_id is the nearest node of the skeleton."""

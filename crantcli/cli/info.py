@@ -12,7 +12,10 @@ EPILOG = """Example: crantcli info er2.parquet"""
 
 
 def info(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A table, matrix or picture.", show_default=False)],
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A table, matrix or picture, or a folder of neuropil.", show_default=False),
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes on stderr.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
@@ -40,6 +43,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"{'rows':12}{found['rows']:,}")
     if columns:
         lines.append(f"{'columns':12}{shown}")
+    if "files" in found:
+        lines.append(f"{'files':12}{len(found['files']):,}")
     if found["kind"] == "synapses" or found["units"] != "unknown":
         lines.append(f"{'units':12}{found['units']}")
     record = found["provenance"]

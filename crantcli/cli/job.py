@@ -173,7 +173,7 @@ class Work:
         table = self.space.table(source.sources, reading)
         self.counts_synapses = table.kind is not Kind.EDGES
         if self.job.members is not None:
-            table = self.space.members(*self.job.members).within(table)
+            table = self.space.members(*self.job.members, table).within(table)
         self.check_destinations()
         return table
 

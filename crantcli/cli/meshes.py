@@ -52,7 +52,7 @@ def meshes(
     from crantcli.cli.job import Job
     from crantcli.core.ledger import Ledger
     from crantcli.errors import CrantError
-    from crantcli.output.names import file_names
+    from crantcli.output.names import safe_file_names
     from crantcli.output.ply import write_ply
     from crantcli.output.provenance import as_text, table_record
     from crantcli.schema import KEY, MANIFEST
@@ -69,7 +69,7 @@ def meshes(
             space.paths += [path for path in Path(place).iterdir() if path.is_file()]
         work.check_destinations()
         found = space.neuropil_meshes(source, wanted, dropped, apart=True)
-        stems = file_names([mesh.name for mesh in found])
+        stems = safe_file_names([mesh.name for mesh in found])
         folder = work.pending.place_folder(str(run.output))
         for mesh in found:
             write_ply(mesh.vertices, mesh.faces, folder / f"{stems[mesh.name]}.ply")

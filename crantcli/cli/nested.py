@@ -17,9 +17,11 @@ from crantcli.cli.options import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from crantcli.cli.job import Work
     from crantcli.core.adjacency import LabelledMatrix
+    from crantcli.core.blocks import Blocks
     from crantcli.core.nested import NestedQuestion, NestedResult
     from crantcli.core.synapses import RowFilter
     from crantcli.core.table import Table
@@ -82,6 +84,7 @@ def nested(
         raise UsageError("--totals goes with --normalization-scope all; other fractions are of what is shown")
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, rows.sum_duplicates)
+        work.space.paths += label_files(nest)
         annotations = work.annotations(needed=True)
         table = work.table(value=nest.weight_column)
         kept = work.row_filter(rows, table)
@@ -188,6 +191,15 @@ def question_of(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) ->
     )
 
 
+def label_files(nest: NestedOptions) -> list[Path]:
+    """Lists of types that are read, which no output may overwrite."""
+    from pathlib import Path
+
+    orders = [nest.type_order, nest.source_type_order, nest.target_type_order]
+    given = [*orders, *(nest.source_types or []), *(nest.target_types or [])]
+    return [Path(value[1:]) for value in given if value is not None and value.startswith("@")]
+
+
 def with_neurons(question: NestedQuestion, work: Work, table: Table) -> NestedQuestion:
     """The question with the neurons that were named."""
     from dataclasses import replace
@@ -250,7 +262,7 @@ def _finish_types(
         f"entries in {shape[0]:,} x {shape[1]:,} types",
         entries,
         sums.ledger,
-        [*sums.notes, f"weights are: {sums.quantity}"],
+        [*sums.notes, f"weights are {sums.quantity}"],
         {"shape": None, "entries": entries, "types": types, "weights": sums.quantity},
     )
 
@@ -277,7 +289,8 @@ def _write(
     for option, destination in tables.items():
         if destination:
             matrix, labels, what = made[option]
-            work.write_matrix(matrix(), destination, {**record, "labels": labels, "cells": what}, force_wide)
+            told = {**record, "labels": labels, "cells": what, "complete_for": _completeness(record, blocks, what)}
+            work.write_matrix(matrix(), destination, told, force_wide)
     if order:
         from crantcli.output.matrices import order_query
         from crantcli.output.provenance import metadata
@@ -289,3 +302,12 @@ def _write(
         query, number = order_query(work.engine, axes)
         told = {**record, "kind": "order", "rows": number}
         write_table(work.engine, query, work.pending.place(order), table_format(order), metadata(told))
+
+
+def _completeness(record: dict[str, Any], blocks: Blocks, what: str) -> dict[str, Any]:
+    """What a further table is complete for: of what it is, nobody can take fractions where a part is left out."""
+    untyped = any(len(axis.neurons) > axis.typed for axis in (blocks.source, blocks.target))
+    reason = "leaving out neurons without a type" if untyped else ""
+    complete: dict[str, Any] = record["complete_for"]
+    thinned = complete["thinned_by"] or (reason if what == "sum" else f"being a table in which each cell is a {what}")
+    return {**complete, "thinned_by": thinned}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crantcli.core.nested import NestedResult
     from crantcli.core.neuropil import Assignment, Count
     from crantcli.core.synapses import RowFilter
-    from crantcli.core.table import Table, VoxelSize
+    from crantcli.core.table import Result, Table, VoxelSize
     from crantcli.output.heatmap import Style
 
 EPILOG = """Example: crantcli neuropil synapses.parquet -a annotations.csv --coordinates nm --meshes meshes -o neuropils
@@ -54,7 +54,7 @@ def neuropil(
 ) -> None:
     """The neuropils of each synapse, from meshes, and a nested matrix for each neuropil, into a folder."""
     from crantcli.cli.job import Job
-    from crantcli.cli.nested import options_of, question_of, style_of, with_neurons
+    from crantcli.cli.nested import label_files, options_of, question_of, style_of, with_neurons
     from crantcli.core.neuropil import OTHER, assign
     from crantcli.errors import EmptyResultError, UsageError
     from crantcli.sources.recorded import parse_voxel_size
@@ -71,6 +71,7 @@ def neuropil(
     job = Job("neuropil", source, run, neurons, folder=True)
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, False)
+        work.space.paths += label_files(nest)
         annotations = work.annotations(needed=not assignments_only)
         if annotations is None and not assignments_only:
             raise UsageError(
@@ -96,17 +97,16 @@ def neuropil(
         )  # fmt: skip
         if run.fail_empty and not found.memberships:
             raise EmptyResultError("no synapse lies in any of the neuropils; no file is written")
-        told = {
+        where = {
             "neuropils": list(found.names),
             "include_other": place.include_other,
             "position_column": place.position_column,
             "coordinates": table.unit,
             "voxel_size_nm": list(table.voxel_size) if table.voxel_size else None,
             "voxel_offset": list(offset) if offset else None,
-            "assignments_only": assignments_only or None,
-            **({} if assignments_only else options_of(question, table, nest)),
         }
-        folder = _Folder(work, table, kept, found, told, work.pending.place_folder(str(run.output)))
+        told = {"assignments_only": True} if assignments_only else options_of(question, table, nest)
+        folder = _Folder(work, table, kept, found, where, {**where, **told}, work.pending.place_folder(str(run.output)))
         if assignments_only:
             folder.count()
         else:
@@ -114,13 +114,14 @@ def neuropil(
             folder.matrices(annotations, question, totals, extras, (style, picture) if plot else None)
         folder.finish(plot)
         inside = [name for name, count in folder.counts.items() if count.synapses and name != OTHER]
+        in_meshes = found.memberships - (found.outside if place.include_other else 0)
         work.finish(
-            f"memberships in {len(inside):,} of {len(names):,} neuropils"
+            f"memberships: {in_meshes:,} in {len(inside):,} of {len(names):,} neuropils"
             + (f", {found.outside:,} synapses in none" if found.outside else "")
             + (f", {found.unplaced:,} without a position" if found.unplaced else ""),
             found.memberships,
             found.ledger,
-            folder.notes,
+            [*found.notes, *folder.notes],
             {"assigned": found.counts(), "matrices": sorted(folder.stems)},
         )
 
@@ -145,12 +146,19 @@ def parse_offset(given: str | None) -> VoxelSize | None:
 
 @dataclass
 class _Folder:
-    """The folder that is being filled."""
+    """The folder that is being filled.
+
+    Attributes
+    ----------
+    where, options : dict
+        What bears on the assignments, and on everything.
+    """
 
     work: Work
     table: Table
     rows: RowFilter
     assignment: Assignment
+    where: dict[str, Any]
     options: dict[str, Any]
     path: Path
     counts: dict[str, Count] = field(default_factory=dict)
@@ -175,28 +183,24 @@ class _Folder:
         drawing: tuple[Style, PlotOptions] | None,
     ) -> None:
         """Make the matrix, the tables and the picture of each neuropil."""
-        from crantcli.core.neuropil import matrices
-        from crantcli.output.names import file_names
+        from crantcli.core.neuropil import Remarks, matrices
+        from crantcli.output.names import safe_file_names
 
-        stems = file_names(self.assignment.names)
-        left_out = 0
+        stems = safe_file_names(self.assignment.names, ("summary", "assignments", "manifest"))
+        remarks = Remarks(self.assignment, question, totals)
         for name, count, result in matrices(
             self.work.engine, self.assignment, annotations, question, self.rows, totals
         ):
             self.counts[name] = count
             if result is None:
                 continue
-            self.stems[name] = stems[name]
-            left_out += result.ledger.removed.get("unannotated", 0)
-            self._write(name, result, extras, drawing)
-            statement = result.statement.replace(f" in {name}", " in the neuropil")
-        if self.stems:
-            self.notes.append(statement)
-        if left_out:
-            self.notes.append(
-                f"{left_out:,} memberships of neurons without annotation are left out of the matrices "
-                "(annotation scope annotated_only)"
-            )
+            remarks.add(result)
+            if len(result.blocks.matrix.weights):
+                self.stems[name] = stems[name]
+                self._write(name, result, extras, drawing)
+        self.notes += remarks.notes
+        if self.stems and remarks.statement:
+            self.notes.append(remarks.statement)
 
     def _write(
         self, name: str, result: NestedResult, extras: dict[str, bool], drawing: tuple[Style, PlotOptions] | None
@@ -211,15 +215,18 @@ class _Folder:
             "adjacency", self.table, self.rows, result, blocks.matrix.shape[0], {**self.options, "neuropil": [name]}
         )
         suffix = ".csv" if len(blocks.target.types) <= WIDE_LIMIT else ".npz"
-        made = {f"{stem}.matrix.npz": blocks.matrix}
+        of_row = "fraction of the row"
+        made: list[tuple[str, Any, dict[str, str]]] = [(f"{stem}.matrix.npz", blocks.matrix, {})]
         if extras["relative"]:
-            made[f"{stem}.relative.npz"] = fractions(blocks.matrix, "output")
-        made[f"{stem}.type_sum{suffix}"] = blocks.type_sum
-        made[f"{stem}.type_mean{suffix}"] = blocks.type_mean
+            made.append((f"{stem}.relative.npz", fractions(blocks.matrix, "output"), {"cells": of_row}))
+        of_types = {"labels": "types"}
+        made.append((f"{stem}.type_sum{suffix}", blocks.type_sum, {**of_types, "cells": "sum"}))
+        made.append((f"{stem}.type_mean{suffix}", blocks.type_mean, {**of_types, "cells": "mean"}))
         if extras["relative_types"]:
-            made[f"{stem}.relative_types{suffix}"] = fractions(blocks.type_sum, "output")
-        for file, matrix in made.items():
-            self.work.write_matrix(matrix, file, record, False, self.path / file)
+            shares = fractions(blocks.type_sum, "output")
+            made.append((f"{stem}.relative_types{suffix}", shares, {**of_types, "cells": of_row}))
+        for file, matrix, told in made:
+            self.work.write_matrix(matrix, file, {**record, **told}, False, self.path / file)
         axes = {"source": blocks.source, "target": blocks.target}
         if not self.options.get("directed"):
             axes = {"both": blocks.source}
@@ -237,9 +244,11 @@ class _Folder:
             drawn = draw_nested(blocks, titled, picture.level, picture.min_neurons, picture.show_neuron_labels)
             file = f"{stem}.png"
             save(drawn.figure, self.path / file, file, metadata({**record, "picture": drawn.facts}))
+            self.notes += [f"{name}: {note}" for note in drawn.notes]
 
     def finish(self, plot: bool) -> None:
         """Write the summary, the assignments and, last, the manifest."""
+        from crantcli.core.sql import text
         from crantcli.core.table import Result
         from crantcli.errors import CrantError
         from crantcli.output.provenance import as_text, metadata
@@ -247,10 +256,8 @@ class _Folder:
         from crantcli.schema import KEY, MANIFEST
 
         engine, found = self.work.engine, self.assignment
-        columns = {"neuropil": list(self.counts)}
-        for name in ("synapses", "pairs", "neurons"):
-            columns[name] = [getattr(count, name) for count in self.counts.values()]
-        summary = f"SELECT * FROM {engine.columns_table('summary', columns)}"
+        rows = ", ".join(f"({text(n)}, {c.synapses}, {c.pairs}, {c.neurons})" for n, c in self.counts.items())
+        summary = f"SELECT * FROM (VALUES {rows}) AS held(neuropil, synapses, pairs, neurons)"
         result = Result("", (), found.memberships, found.ledger, self.table.coverage, {"assigned": found.counts()})
         record = self.work.record("assignments", self.table, self.rows, result, found.memberships, self.options)
         write_table(engine, summary, self.path / "summary.csv", table_format("summary.csv"), {})
@@ -261,10 +268,25 @@ class _Folder:
             figure = draw_bars({name: count.synapses for name, count in self.counts.items()})
             save(figure, self.path / "summary.png", "summary.png", metadata(record))
         file = "assignments.parquet"
-        write_table(engine, found.query, self.path / file, table_format(file), metadata(record))
+        told = metadata(self._record_of_assignments(result))
+        write_table(engine, found.query, self.path / file, table_format(file), told)
         files = sorted(path.name for path in self.path.iterdir())
         manifest = {**record, KEY: record[KEY], "kind": "neuropils", "files": files, "stems": self.stems}
         try:
             (self.path / MANIFEST).write_text(as_text(manifest) + "\n", encoding="utf-8")
         except OSError as error:
             raise CrantError(f"{self.path.parent}: cannot be written ({error.strerror})") from None
+
+    def _record_of_assignments(self, result: Result) -> dict[str, Any]:
+        """Their provenance: they hold every synapse, those too that the matrices do not count."""
+        from dataclasses import replace
+
+        from crantcli.core.ledger import Ledger
+        from crantcli.core.synapses import RowFilter
+
+        found = self.assignment
+        removed = {"duplicate": found.ledger.read - found.rows}
+        every = replace(result, ledger=Ledger("synapses", found.ledger.read, removed, found.rows))
+        number = self.work.engine.execute(f"SELECT count(*) FROM ({found.query})")[0][0]
+        everything = RowFilter(clean=False, background=())
+        return self.work.record("assignments", self.table, everything, every, number, self.where)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.bodies import run_starts
 from crantcli.core.grid import ATTEMPTS, InPlaneError, Lattice, cones, crossings, touched
 from crantcli.core.parallel import spread
 from crantcli.errors import CrantError
@@ -92,10 +93,10 @@ def _assemble(
     packed = np.sort(np.concatenate([cell * number + triangle for cell, triangle in found]))
     cell, triangle = packed // number, packed % number
     del found, packed
-    entry_starts = _starts(cell, body[triangle])
+    entry_starts = run_starts(cell, body[triangle])
     entry_cell, entry_body = cell[entry_starts], body[triangle[entry_starts]]
     codes, masks, inside = _fill(lattice, triangles, body, mesh, entry_cell, entry_body, threads)
-    cell_starts = _starts(entry_cell)
+    cell_starts = run_starts(entry_cell)
     cells = entry_cell[cell_starts]
     inner = lattice.inner_points(cells)
     cell_mask = codes[cells]
@@ -116,17 +117,6 @@ def _assemble(
         "cone_triangle": np.where(turned, ~triangle, triangle).astype(np.int32),
         "triangles": triangles,
     }
-
-
-def _starts(*columns: Array) -> Array:
-    """Where runs of equal rows start; int64."""
-    import numpy as np
-
-    new = np.ones(len(columns[0]), dtype=bool)
-    new[1:] = columns[0][1:] != columns[0][:-1]
-    for column in columns[1:]:
-        new[1:] |= column[1:] != column[:-1]
-    return np.flatnonzero(new)
 
 
 def _see(

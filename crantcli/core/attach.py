@@ -6,13 +6,15 @@ one pass over them, in which skeletons are loaded one after another (`core.neare
 
 from __future__ import annotations
 
+import importlib
 import math
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from crantcli.core.ledger import Ledger
-from crantcli.core.nearest import Batch, Sweep, Tally
+from crantcli.core.nearest import Sweep, Tally
 from crantcli.core.skeleton import Skeleton
 from crantcli.core.sql import SqlEngine
 from crantcli.core.synapses import RowFilter, Wanted, kept_condition, no_null_ids, prepare
@@ -32,8 +34,8 @@ COLUMNS = (
 
 #: Columns of the summary.
 SUMMARY = (
-    "neuron_id", "nodes", "cable_um", "sites", "pre", "post", "too_far", "not_placed", "median_distance",
-    "sites_per_um",
+    "neuron_id", "nodes", "cable_um", "sites", "pre_sites", "post_sites", "too_far", "not_placed",
+    "median_distance_nm", "sites_per_um",
 )  # fmt: skip
 
 
@@ -141,6 +143,8 @@ def attach(
     import numpy as np
 
     rows.check(table)
+    # It takes as long as the next questions to the engine, which leave Python alone.
+    threading.Thread(target=importlib.import_module, args=["scipy.spatial"], daemon=True).start()
     positions = {side: _position(table, side) for side in question.sides}
     kept, ledger = _kept(engine, table, neurons, rows, positions)
     tally = Tally.empty(len(neurons))
@@ -192,8 +196,8 @@ def _kept(
     prepared = prepare(engine, table, wanted.condition(engine, table.id_type), needed)
     passing = kept_condition(engine, prepared, rows)
     points = [
-        f"{expression} AS {side}_{axis}"
-        for side, name in positions.items()
+        f"{expression} AS {name}_{axis}"
+        for name in dict.fromkeys(positions.values())
         for axis, expression in zip(AXES, in_nanometres(table, name), strict=True)
     ]
     synapse = "id" if table.has_id else "CAST(NULL AS BIGINT) AS id"
@@ -210,7 +214,7 @@ def _sites(engine: SqlEngine, table: Table, kept: str, neurons: Sequence[NeuronI
     skeletons = engine.id_table("skeletons", neurons, table.id_type)
     parts = [
         f"SELECT s.position AS place, {number} AS side, s.id AS neuron_id, k.{other} AS partner_id, "
-        f"k.id AS synapse_id, k.row AS row, k.{side}_x AS x, k.{side}_y AS y, k.{side}_z AS z "
+        f"k.id AS synapse_id, k.row AS row, {', '.join(f'k.{positions[side]}_{axis} AS {axis}' for axis in AXES)} "
         f"FROM {kept} AS k JOIN {skeletons} AS s ON k.{side} = s.id"
         for number, side, other in ((0, "pre", "post"), (1, "post", "pre"))
         if side in positions
@@ -227,29 +231,32 @@ def summary(engine: AttachEngine, table: Table, neurons: Sequence[NeuronId], att
     Returns
     -------
     Result
-        `cable_um` is in micrometres, `median_distance` (of attached sites) in nm and null without any,
+        `cable_um` is in micrometres, `median_distance_nm` is of attached sites and null without any,
         `sites_per_um` null without cable. `not_placed` sites have no position, or their skeleton has no node.
     """
+    import numpy as np
+
     tally = attached.tally
     numbers = engine.columns_table(
         "tally",
         {
-            "place": list(range(len(neurons))),
+            "place": np.arange(len(neurons)),
             "nodes": tally.nodes,
             "cable_um": tally.cable / 1000,
-            "pre": tally.attached[:, 0],
-            "post": tally.attached[:, 1],
+            "sites": tally.attached.sum(axis=1),
+            "pre_sites": tally.attached[:, 0],
+            "post_sites": tally.attached[:, 1],
             "too_far": tally.far.sum(axis=1),
             "not_placed": tally.unplaced.sum(axis=1) + tally.bare.sum(axis=1),
         },
     )
     skeletons = engine.id_table("skeletons", neurons, table.id_type)
-    medians = f"SELECT place, median(distance) AS median_distance FROM {attached.relation} GROUP BY place"
+    medians = f"SELECT place, median(distance) AS median_distance_nm FROM {attached.relation} GROUP BY place"
     query = (
-        f"SELECT s.id AS neuron_id, nodes, cable_um, pre + post AS sites, pre, post, too_far, not_placed, "
-        f"median_distance, CASE WHEN cable_um > 0 THEN (pre + post) / cable_um END AS sites_per_um "
+        "SELECT s.id AS neuron_id, nodes, cable_um, sites, pre_sites, post_sites, too_far, not_placed, "
+        "median_distance_nm, CASE WHEN cable_um > 0 THEN sites / cable_um END AS sites_per_um "
         f"FROM {numbers} AS t JOIN {skeletons} AS s ON s.position = t.place LEFT JOIN ({medians}) AS m "
-        f"ON m.place = t.place ORDER BY t.place"
+        "ON m.place = t.place ORDER BY t.place"
     )
     found = attached.result
     return Result(query, SUMMARY, len(neurons), found.ledger, found.coverage, found.facts)
@@ -285,4 +292,4 @@ def _notes(neurons: Sequence[NeuronId], tally: Tally, limit: float) -> list[str]
     return notes
 
 
-__all__ = ["COLUMNS", "MAX_DISTANCE", "SUMMARY", "Attached", "Batch", "Question", "attach", "summary"]
+__all__ = ["COLUMNS", "MAX_DISTANCE", "SUMMARY", "Attached", "Question", "attach", "summary"]

@@ -185,12 +185,14 @@ def fractions(matrix: LabelledMatrix, side: str, totals: NDArray[Any] | None = N
     Returns
     -------
     LabelledMatrix
-        Weights are float64. Where a total is 0, entries are 0.
+        Weights are float64. Where a total is 0, there are no entries.
     """
     if totals is None:
         totals = row_totals(matrix) if side == "output" else column_totals(matrix)
     whole = totals[_owners(matrix) if side == "output" else matrix.indices]
     weights = np.divide(matrix.weights, whole, out=np.zeros(len(whole)), where=whole != 0)
+    if not weights.all():
+        return labelled(matrix.pre, matrix.post, _owners(matrix), matrix.indices, weights)
     return replace(matrix, weights=weights)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,11 +56,10 @@ def weld(surface: Surface) -> Surface:
     used[faces] = True
     rows = np.flatnonzero(used)
     order = rows[np.lexsort(vertices[rows].T[::-1])]
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (vertices[order[1:]] != vertices[order[:-1]]).any(axis=1)
+    starts = run_starts(*vertices[order].T)
     number = np.zeros(len(vertices), dtype=np.int64)
-    number[order] = np.cumsum(new) - 1
-    return Surface(vertices[order[new]], number[faces])
+    number[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
+    return Surface(vertices[order[starts]], number[faces])
 
 
 def fault(surface: Surface) -> str | None:
@@ -68,7 +68,7 @@ def fault(surface: Surface) -> str | None:
 
     vertices, faces = surface.vertices, surface.faces
     if not (np.abs(vertices) < LARGEST).all():
-        return f"a vertex is not a finite number below {LARGEST:.3g}"
+        return f"has a vertex that is not a number below {LARGEST:.3g}"
     rims = open_edges(faces)
     if len(rims):
         x, y, z = vertices[rims[0]].mean(axis=0).round(1).tolist()
@@ -87,22 +87,34 @@ def proper_faces(faces: Array) -> Array:
 
 
 def edges(faces: Array) -> Array:
-    """The three edges of each face, lower vertex first, shape (3 m, 2): all faces' first edges, then the others."""
+    """The three edges of each face, lower vertex first, shape (2, 3 m): all faces' first edges, then the others."""
     import numpy as np
 
-    return np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    start, end = faces.T.ravel(), faces[:, [1, 2, 0]].T.ravel()
+    return np.stack([np.minimum(start, end), np.maximum(start, end)])
 
 
 def open_edges(faces: Array) -> Array:
     """Edges that an odd number of faces share, shape (n, 2). A surface without such is closed: it has an inside."""
     import numpy as np
 
-    ends = edges(proper_faces(faces))
-    if not len(ends):
-        return ends
-    key = ends[:, 0] * (ends.max() + 1) + ends[:, 1]
-    found, first, counts = np.unique(key, return_index=True, return_counts=True)
-    return ends[first[counts % 2 == 1]] if len(found) else ends
+    low, high = edges(proper_faces(faces))
+    vertices = int(high.max()) + 1 if len(high) else 1
+    key = np.sort(low * vertices + high)
+    starts = run_starts(key)
+    odd = key[starts[np.diff(starts, append=len(key)) % 2 == 1]]
+    return np.stack([odd // vertices, odd % vertices], axis=1)
+
+
+def run_starts(*columns: Array) -> Array:
+    """Where runs of equal rows start, given column by column; int64."""
+    import numpy as np
+
+    new = np.ones(len(columns[0]), dtype=bool)
+    new[1:] = columns[0][1:] != columns[0][:-1]
+    for column in columns[1:]:
+        new[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(new)
 
 
 def without_pairs(faces: Array) -> Array:
@@ -110,13 +122,12 @@ def without_pairs(faces: Array) -> Array:
     import numpy as np
 
     faces = proper_faces(faces)
-    ordered = np.sort(faces, axis=1)
-    order = np.lexsort(ordered.T[::-1])
-    starts = np.ones(len(order), dtype=bool)
-    starts[1:] = (ordered[order[1:]] != ordered[order[:-1]]).any(axis=1)
-    starts_at = np.flatnonzero(starts)
-    counts = np.diff(starts_at, append=len(order))
-    return np.asarray(faces[np.sort(order[starts_at[counts % 2 == 1]])])
+    low, high = (functools.reduce(choose, faces.T) for choose in (np.minimum, np.maximum))
+    first = low * (int(high.max()) + 1 if len(high) else 1) + (faces.sum(axis=1) - low - high)
+    order = np.lexsort((high, first))
+    starts = run_starts(first[order], high[order])
+    odd = np.diff(starts, append=len(order)) % 2 == 1
+    return faces if odd.all() and len(odd) == len(faces) else np.asarray(faces[np.sort(order[starts[odd]])])
 
 
 def connected(faces: Array) -> Array:
@@ -124,8 +135,8 @@ def connected(faces: Array) -> Array:
     import numpy as np
 
     # SciPy's connected components take as long to import as all else takes.
-    ends = edges(faces)
-    key = ends[:, 0] * (ends.max() + 1) + ends[:, 1]
+    low, high = edges(faces)
+    key = low * (int(high.max()) + 1) + high
     order = np.argsort(key)
     same = key[order[1:]] == key[order[:-1]]
     face = order % len(faces)
@@ -215,7 +226,7 @@ def _within(vertices: Array, bodies: Sequence[Array], boxed: Array, containment:
     inner, outer = (np.flatnonzero(boxed.any(axis=axis)).tolist() for axis in (1, 0))
     corners = [_triangles(vertices, bodies[body]) for body in outer]
     own = [np.unique(bodies[body]) for body in inner]
-    middles = [vertices[edges(bodies[body])].mean(axis=1) for body in inner]
+    middles = [vertices[edges(bodies[body])].mean(axis=0) for body in inner]
     points = [np.concatenate([vertices[rows], more]) for rows, more in zip(own, middles, strict=True)]
     # A point on the other's surface is in it or not by the side to which it is shifted: ask for both.
     every = np.concatenate(points)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.assembly import assemble
 from crantcli.core.bodies import Surface, fault, solids, weld
-from crantcli.core.grid import Lattice, expanded
+from crantcli.core.grid import Lattice, expanded, extremes
 from crantcli.core.parallel import spread
 from crantcli.core.predicates import side
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
@@ -312,7 +312,7 @@ def _checked(surface: Surface, number: int) -> Surface:
     """The surface with its vertices welded, if it has an inside or is empty."""
     welded = weld(surface)
     if len(welded.faces) and (what := fault(welded)):
-        raise DataError(f"mesh {number}: {what}")
+        raise DataError(f"mesh {number} {what}")
     return welded
 
 
@@ -331,7 +331,9 @@ def _below_odd(triangles: Array, points: Array) -> Array:
     """Whether points lie below an odd number of triangles: for few points, quicker than an index."""
     import numpy as np
 
-    low, high = triangles[:, :, :2].min(axis=1), triangles[:, :, :2].max(axis=1)
+    low, high = extremes(triangles)
+    near = ((low <= points.max(axis=0)) & (high >= points.min(axis=0)))[:, :2].all(axis=1)
+    triangles, low, high = triangles[near], low[near], high[near]
     boxed = np.ones((len(points), len(triangles)), dtype=bool)
     for axis in (0, 1):
         boxed &= (low[:, axis] <= points[:, axis, None]) & (points[:, axis, None] <= high[:, axis])

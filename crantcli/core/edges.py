@@ -65,10 +65,12 @@ def edges(
         raise DataError("--by neuropil needs a column neuropil or roi, and this table has neither")
     notes: list[str] = []
     if table.kind is Kind.SYNAPSES:
-        # Where copies of a synapse differ, the smallest one stays; so its size decides before its neuropil does.
-        copies = by_neuropil and table.has_id and table.has_size and not table.unique_ids
-        sized = rows.min_size is not None or copies
-        needed = (*(["size"] if sized else []), *(["neuropil"] if by_neuropil else []), *(["value"] if values else []))
+        # Where copies of a synapse differ, the smallest one stays; so its size decides before its neuropil does, and
+        # that before its value.
+        copies = (by_neuropil or values) and table.has_id and not table.unique_ids
+        sized = rows.min_size is not None or (copies and table.has_size)
+        placed = by_neuropil or (copies and table.has_neuropil)
+        needed = (*(["size"] if sized else []), *(["neuropil"] if placed else []), *(["value"] if values else []))
         prepared = prepare(engine, table, condition, needed)
         pairs = synapse_pairs(engine, prepared, rows, by_neuropil, values=values, outside=outside)
     else:

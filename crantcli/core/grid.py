@@ -31,6 +31,9 @@ _FEWEST, _MOST = 2**15, 2**24
 #: make a quicker look-up and a slower build.
 _COARSENESS = 1.4
 
+#: No more cells than about three times this are touched, however much larger some triangles are than most.
+_TOUCHED = 500_000
+
 #: Candidates, pairs of a triangle and a cell, that are looked at in one go.
 _AT_ONCE = 400_000
 
@@ -71,15 +74,18 @@ class Lattice:
         low, high = triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))
         extent = high - low
         normals = _product((triangles[:, 1] - triangles[:, 0]).T, (triangles[:, 2] - triangles[:, 0]).T)
-        area = float(np.median(np.sqrt((normals**2).sum(axis=0)))) / 2 * _COARSENESS**2
+        areas = np.sqrt((normals**2).sum(axis=0)) / 2
+        area = max(float(np.median(areas)) * _COARSENESS**2, float(areas.sum()) / _TOUCHED)
         volume = float(np.prod(np.maximum(extent, extent.max() / 1000)))
         wanted = volume / max(area, (volume / _MOST) ** (2 / 3)) ** 1.5
         cell = (volume / min(max(wanted, _FEWEST), _MOST)) ** (1 / 3)
+        # Far from the origin numbers lie further apart, and a cell must hold many.
+        largest = float(max(np.abs(low).max(), np.abs(high).max()))
+        cell = max(cell, 2.0**14 * float(np.spacing(largest)))
         shape = tuple(int(size / cell) + 4 for size in extent)
         origin = low - 1.5 * cell
         places = _INNER[attempt]
         inner = tuple(origin[axis] + (np.arange(shape[axis]) + places[axis]) * cell for axis in range(3))
-        largest = float(max(np.abs(low).max(), np.abs(high).max()))
         return cls(origin, cell, shape, inner, 1e-6 + 64 * np.finfo(float).eps * largest / cell)  # type: ignore[arg-type]
 
     def inner_points(self, cells: Array) -> Array:
@@ -258,9 +264,9 @@ def _exact_turn(a: Array, b: Array, x: float, y: float) -> int:
 
     low, high, above, p = np.array([[[a[0], a[1], 0]], [[b[0], b[1], 0]], [[a[0], a[1], 1]], [[x, y, 0]]], dtype=float)
     found = -int(side(low, high, above, p, shifted=False)[0])
-    if found == 0 and (a[:2] != b[:2]).any():
+    if found == 0:
         raise InPlaneError
-    return found  # 0 for a vertical edge: its triangle is vertical and not crossed
+    return found
 
 
 def _first_above(lattice: Lattice, triangles: Array, i: Array, j: Array, turn: Array) -> Array:
@@ -338,12 +344,14 @@ def cones(corners: Array, inner: Array, cell: float) -> tuple[Array, Array]:
             following = (edge + 1) % 3
             plane = _product(local[edge], local[following])
             size = np.abs(plane).sum(axis=0)
-            wrong = ~(1e-14 * lengths[edge] * lengths[following] < 1e-7 * size)
-            found[3 * edge : 3 * edge + 3] = np.where(wrong, np.nan, turn * plane / size)
+            sure = 1e-14 * lengths[edge] * lengths[following] < 1e-7 * size
+            np.multiply(
+                plane, np.where(sure, turn / size, np.nan), out=found[3 * edge : 3 * edge + 3], casting="same_kind"
+            )
         size = np.abs(normal).sum(axis=0)
-        wrong = ~(doubt < 1e-7 * size)
-        found[9:12] = np.where(wrong, np.nan, turn * normal / size)
-        found[12] = np.where(wrong, np.nan, turn * distance / size)
+        scale = np.where(doubt < 1e-7 * size, turn / size, np.nan)
+        np.multiply(normal, scale, out=found[9:12], casting="same_kind")
+        found[12] = distance * scale
     return np.ascontiguousarray(found.T), flipped
 
 
@@ -351,4 +359,8 @@ def _product(u: Array, v: Array) -> Array:
     """Vector products of (3, n) arrays."""
     import numpy as np
 
-    return np.stack([u[i] * v[j] - u[j] * v[i] for i, j in ((1, 2), (2, 0), (0, 1))])
+    found = np.empty_like(u, order="C")
+    for axis, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
+        np.multiply(u[i], v[j], out=found[axis])
+        found[axis] -= u[j] * v[i]
+    return found

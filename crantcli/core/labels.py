@@ -28,8 +28,14 @@ def typed(annotations: Annotations | None, purpose: str) -> tuple[Annotations, s
 
 
 def key(annotations: Annotations, table: Table) -> str:
-    """The annotation table's ID as an expression of the other table's ID type; null where it cannot be one."""
-    return f"TRY_CAST(id AS {table.id_type})" if table.id_type == "BIGINT" else "CAST(id AS VARCHAR)"
+    """The annotation table's ID as an expression of the other table's ID type; null where it cannot be one.
+
+    Text such as 007, 1.5 or 1e3, which the engine would make an integer of, is a name.
+    """
+    if table.id_type != "BIGINT":
+        return "CAST(id AS VARCHAR)"
+    number = "TRY_CAST(id AS BIGINT)"
+    return f"CASE WHEN CAST({number} AS VARCHAR) = CAST(id AS VARCHAR) THEN {number} END"
 
 
 def words(column: str, listed: bool) -> str:

@@ -150,7 +150,7 @@ class Sweep:
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="skeleton")
         try:
             waiting: deque[tuple[Batch, Floats, Truths, list[_Piece]]] = deque()
-            for batch in batches:
+            for batch in filter(len, batches):
                 waiting.append(self._started(pool, batch))
                 if len(waiting) > 1:
                     yield self._finished(*waiting.popleft())
@@ -168,13 +168,14 @@ class Sweep:
         place = batch.array("place")
         points: Floats = np.stack([batch.array(axis) for axis in "xyz"], axis=1)
         usable: Truths = np.asarray(np.isfinite(points).all(axis=1))
+        whole = bool(usable.all())
         cuts = np.flatnonzero(place[1:] != place[:-1]) + 1
         pieces: list[_Piece] = []
         for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(batch)], strict=True):
             here = int(place[start])
             pieces += self._without_sites(pool, here, start)
             before = self._last if here < self._next else None
-            chosen = points[start:stop][usable[start:stop]]
+            chosen = points[start:stop] if whole else points[start:stop][usable[start:stop]]
             look = pool.submit(self._look, here, chosen, before, stop == len(batch))
             pieces.append(_Piece(here, start, stop, look))
             self._next = here + 1
@@ -229,8 +230,11 @@ class Sweep:
         connector = self._numbered(place, keep)
         reasons = {"found": np.ones_like(keep), "attached": keep, "unplaced": ~usable, "bare": bare}
         reasons["far"] = usable & ~bare & ~keep
+        first, last = int(place[0]), int(place[-1]) + 1
+        cell = 2 * (place - first) + side
         for name, sites in reasons.items():
-            np.add.at(getattr(self._tally, name), (place[sites], side[sites]), 1)
+            counted = np.bincount(cell[sites], minlength=2 * (last - first))
+            getattr(self._tally, name)[first:last] += counted.reshape(-1, 2)
         self._seen[batch.array("row")[keep]] = True
         return batch.extended(keep, {"node_id": node_id, "distance": distance, "connector_id": connector})
 
@@ -239,7 +243,8 @@ class Sweep:
         import numpy as np
 
         numbers = np.zeros(len(place), dtype=np.int64)
-        neurons, first, sites = np.unique(place[keep], return_index=True, return_counts=True)
-        before = self._tally.attached[neurons].sum(axis=1)
-        numbers[keep] = np.arange(int(sites.sum())) - np.repeat(first - before, sites)
+        kept = place[keep]
+        start = np.flatnonzero(np.diff(kept, prepend=-1))
+        before = self._tally.attached[kept[start]].sum(axis=1)
+        numbers[keep] = np.arange(len(kept)) - np.repeat(start - before, np.diff(start, append=len(kept)))
         return numbers

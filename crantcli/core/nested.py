@@ -120,13 +120,16 @@ class NestedResult:
     edges: Edges
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    #: Those of the notes that are about what fractions are of.
+    whole_notes: list[str] = field(default_factory=list)
 
     @property
     def statement(self) -> str:
         """What an entry is, for those who read the numbers."""
         side = next((side for side in ENDS if f" {side}" in self.blocks.quantity), None)
         if side is None or not self.blocks.quantity.startswith("fraction"):
-            return f"weights are: {self.blocks.quantity}"
+            what = self.blocks.quantity
+            return f"weights are {'as they come in the table' if what == 'weight' else what}"
         return f"a weight is the {self.blocks.quantity} of the {ENDS[side]}synaptic neuron"
 
 
@@ -181,11 +184,13 @@ def nested(
     )
     if table.whole_weights and not values:
         entries["weight"] = entries["weight"].astype(np.int64)
-    on_axis = _on_axes(engine, table, neurons, entries, asked, question)
+    on_axis = _on_axes(engine, table, neurons, entries, asked, question, rows)
     blocks = _sorted(neurons, entries, on_axis, question, question.quantity(table))
     found.ledger.check()
-    blocks = _normalised(engine, table, blocks, neurons, found, question, totals, notes, outside, labels)
-    notes += _axis_notes(neurons, on_axis, blocks, question)
+    of_whole: list[str] = []
+    blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)
+    notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question)]
+    notes += _missing(engine, asked, labels, blocks, question, found.ledger.unit)
     return NestedResult(
         blocks,
         found.ledger,
@@ -193,6 +198,7 @@ def nested(
         found,
         {"weights": blocks.quantity, "labels": "neurons"},
         notes,
+        of_whole,
     )
 
 
@@ -246,6 +252,7 @@ def _on_axes(
     entries: dict[str, NDArray[Any]],
     asked: dict[str, str | None],
     question: NestedQuestion,
+    rows: RowFilter,
 ) -> dict[str, NDArray[np.bool_]]:
     """Which neurons of the roster are on each axis."""
 
@@ -259,7 +266,9 @@ def _on_axes(
         present[end] = np.zeros(len(neurons.ids), dtype=bool)
         present[end][entries[places]] = True
         if asked[end] is None and table.silent is not None:
-            present[end] |= among(f"SELECT DISTINCT id FROM {table.silent} WHERE side = '{end}'")
+            background = ", ".join(sql.id_literal(neuron, table.id_type) for neuron in rows.background)
+            cleaned = f"AND id NOT IN ({background})" if rows.clean and background else ""
+            present[end] |= among(f"SELECT DISTINCT id FROM {table.silent} WHERE side = '{end}' {cleaned}")
     if question.target is None:
         both = present["pre"] | present["post"]
         present = {"pre": both, "post": both}
@@ -353,7 +362,9 @@ def _normalised(
     if question.scope == "selected":
         return Blocks(fractions(blocks.matrix, side), blocks.source, blocks.target, blocks.quantity)
     end = ENDS[side]
-    annotated = f" AND {end} IN (SELECT id FROM {labels})" if question.annotation_scope == "annotated_only" else ""
+    annotated = ""
+    if question.annotation_scope == "annotated_only":
+        annotated = f" AND pre IN (SELECT id FROM {labels}) AND post IN (SELECT id FROM {labels})"
     ids = engine.table(
         "of_neurons", f"SELECT DISTINCT {end} AS id FROM {found.relation} WHERE NOT ({outside}){annotated}"
     )
@@ -410,6 +421,35 @@ def coverage_reasons(question: NestedQuestion, table: Table, rows: RowFilter, le
     if ledger.removed.get("unannotated"):
         reasons.append("the annotation scope annotated_only")
     return reasons
+
+
+def _missing(
+    engine: ArrayEngine,
+    asked: dict[str, str | None],
+    labels: str,
+    blocks: Blocks,
+    question: NestedQuestion,
+    unit: str,
+) -> list[str]:
+    """What to say of chosen neurons that are on no axis."""
+    notes = []
+    for end, side, axis in (("pre", "source", blocks.source), ("post", "target", blocks.target)):
+        if asked[end] is None:
+            continue
+        known = f"count(*) FILTER (id IN (SELECT id FROM {labels}))"
+        total, annotated = engine.execute(f"SELECT count(*), {known} FROM {asked[end]}")[0]
+        able = annotated if question.annotation_scope == "annotated_only" else total
+        if able < total:
+            notes.append(
+                f"{total - able:,} of {total:,} chosen {side} neurons are left out for want of an annotation "
+                "(annotation scope annotated_only)"
+            )
+        if len(axis.neurons) < able:
+            notes.append(
+                f"{able - len(axis.neurons):,} of {total:,} chosen {side} neurons are left out for want of {unit} "
+                "(--keep-silent keeps them)"
+            )
+    return notes
 
 
 def _coverage(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crantcli.core.adjacency import ArrayEngine
 from crantcli.core.edges import Edges, edges
 from crantcli.core.ledger import Ledger
-from crantcli.core.sql import text
-from crantcli.core.synapses import RowFilter, count_steps, prepare
+from crantcli.core.sql import quote, text
+from crantcli.core.synapses import Prepared, RowFilter, count_steps, prepare
 from crantcli.core.table import Table, VoxelSize
 from crantcli.core.units import in_nanometres
 from crantcli.errors import DataError
@@ -87,6 +87,12 @@ class Assignment:
         Rows without a position, which lie nowhere.
     inside, outside : int
         Rows in at least one mesh, and in none.
+    memberships : int
+        Rows of `relation`.
+    in_order : bool
+        The rows are in the order of the source.
+    notes : list of str
+        What the user should be told.
     """
 
     relation: str
@@ -98,6 +104,8 @@ class Assignment:
     inside: int = 0
     outside: int = 0
     memberships: int = 0
+    in_order: bool = True
+    notes: list[str] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """How many rows, for the provenance; rows = inside + outside + unplaced."""
@@ -111,10 +119,13 @@ class Assignment:
 
     @property
     def query(self) -> str:
-        """The memberships as a table for later questions: `id` (or `row`) and `neuropil`, in the order of the table."""
+        """The memberships as a table for later questions: `id` (or `row`) and `neuropil`.
+
+        In the order of the source; by id where ids were repeated.
+        """
         key = "id" if self.table.has_id else "row"
         listed = ", ".join(map(text, self.names))
-        order = f" ORDER BY {key}, code" if self.ledger.removed.get("duplicate") else ""
+        order = "" if self.in_order else f" ORDER BY {key}, code"
         where = " WHERE synapse IS NOT NULL" if self.table.has_id else ""
         return f"SELECT synapse AS {key}, [{listed}][code + 1] AS neuropil FROM {self.relation}{where}{order}"
 
@@ -172,6 +183,8 @@ def assign(
     """
     import numpy as np
 
+    from crantcli.core.nested import missing_values
+
     if OTHER in names:
         raise DataError(f"a mesh is called {OTHER}, which is the name for synapses in no mesh; rename its file")
     rows.check(table)
@@ -182,7 +195,10 @@ def assign(
     prepared = prepare(engine, table, None, (*counted, *axes))
     count_steps(engine, prepared, rows)
     prepared.ledger.check()
+    relation = _ids_once(engine, prepared, (*counted, *axes)) if table.has_id else prepared.relation
     made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
+    made.in_order = not made.ledger.removed.get("duplicate") and relation == prepared.relation
+    made.notes += missing_values(engine, table, table.has_value)
 
     def place(batches: Iterator[Rows]) -> Iterator[Rows]:
         for batch in batches:
@@ -203,10 +219,43 @@ def assign(
     key = "id" if table.has_id else "row_number() OVER () - 1"
     points = ", ".join(f"coalesce({e}, 'nan') AS {axis}" for e, axis in zip(nanometres, "xyz", strict=True))
     kept = ", ".join(["pre", "post", *counted])
-    query = f"SELECT {key} AS synapse, {kept}, {points} FROM {prepared.relation}"
+    query = f"SELECT {key} AS synapse, {kept}, {points} FROM {relation}"
     made.relation = engine.mapped("assigned", query, place, {"code": "int32"}, "xyz", _BATCH)
     made.inside = made.rows - made.outside - made.unplaced
     return made
+
+
+def _ids_once(engine: ArrayEngine, prepared: Prepared, columns: Sequence[str]) -> str:
+    """The same rows, without those that lack a neuron and have the id of another row.
+
+    They count nowhere, and their position must not decide where the synapse of that id lies.
+    """
+    nulls, table = prepared.ledger.removed.get("null", 0), prepared.table
+    if not nulls or table.unique_ids:
+        return prepared.relation
+    null = "(pre IS NULL OR post IS NULL)"
+    names = ", ".join(map(quote, dict.fromkeys(("id", "pre", "post", *columns))))
+    order = ", ".join(map(quote, columns))
+    lone = engine.table(
+        "lone",
+        f"SELECT {names} FROM {prepared.relation} WHERE {null} AND id IS NOT NULL "
+        f"QUALIFY row_number() OVER (PARTITION BY id ORDER BY {order}) = 1",
+    )
+    known = engine.table(
+        "known",
+        f"SELECT DISTINCT id FROM {prepared.relation} WHERE NOT {null} AND id IN (SELECT id FROM {lone})",
+    )
+    every, once, twice = engine.execute(
+        f"SELECT (SELECT count(id) FROM {prepared.relation} WHERE {null}), (SELECT count(*) FROM {lone}), "
+        f"(SELECT count(*) FROM {known})"
+    )[0]
+    if every == once and not twice:
+        return prepared.relation
+    return engine.view(
+        "ids_once",
+        f"SELECT {names} FROM {prepared.relation} WHERE NOT {null} OR id IS NULL UNION ALL "
+        f"SELECT {names} FROM {lone} WHERE id NOT IN (SELECT id FROM {known})",
+    )
 
 
 def in_neuropil(engine: ArrayEngine, assignment: Assignment, code: int) -> Table:
@@ -262,15 +311,7 @@ class Members:
     names: tuple[str, ...]
 
     def within(self, table: Table) -> Table:
-        """The table with only these synapses; the others count as unselected.
-
-        Raises
-        ------
-        DataError
-            Where the table has no synapse ids.
-        """
-        if not table.has_id:
-            raise DataError("--assignments tells synapses by their id, and this table has no column id")
+        """The table with only these synapses; the others count as unselected."""
         reason = f"the neuropil {', '.join(self.names)}"
         thinned = f"{table.coverage.thinned} and {reason}" if table.coverage.thinned else reason
         return replace(
@@ -288,12 +329,15 @@ def matrices(
     rows: RowFilter,
     totals: Totals | None = None,
 ) -> Iterator[tuple[str, Count, NestedResult | None]]:
-    """One nested matrix after the other: the neuropil's name, what it holds, and the matrix if anything is in it.
+    """One nested matrix after the other: the neuropil's name, what it holds, and the matrix; None where nothing lies.
 
-    What the engine made for a neuropil is dropped before the next one.
+    A matrix may be without entries, of synapses that are all left out. What the engine made for a neuropil is dropped
+    before the next one.
     """
     from crantcli.core.nested import nested
 
+    # With neurons chosen for both axes, what touches none of them is not read for the matrix.
+    partly = all(choice.given for choice in question.axes.values())
     for code, name in enumerate(assignment.names):
         with engine.forgotten():
             table = in_neuropil(engine, assignment, code)
@@ -303,5 +347,58 @@ def matrices(
             # A fraction of totals from a file is one of the whole brain, wherever the synapses lie.
             about = replace(question, within="" if totals is not None else name)
             result = nested(engine, table, annotations, about, rows, totals)
-            held = count(engine, result.edges)
-            yield name, held, result if len(result.blocks.matrix.weights) else None
+            held = count_alone(engine, table, rows) if partly else count(engine, result.edges)
+            yield name, held, result
+
+
+class Remarks:
+    """What to say of all matrices at once.
+
+    Parameters
+    ----------
+    assignment : Assignment
+    question : NestedQuestion
+    totals : Totals or None
+    """
+
+    def __init__(self, assignment: Assignment, question: NestedQuestion, totals: Totals | None) -> None:
+        self._assignment, self._question, self._totals = assignment, question, totals
+        self._types: dict[str, set[str]] = {"pre": set(), "post": set()}
+        self._last: NestedResult | None = None
+        self._notes: list[str] = []
+        self.left_out = 0
+
+    def add(self, result: NestedResult) -> None:
+        """Take note of a matrix."""
+        self._last = result
+        self.left_out += result.ledger.removed.get("unannotated", 0)
+        self._notes += result.whole_notes
+        self._types["pre"] |= set(result.blocks.source.types)
+        self._types["post"] |= set(result.blocks.target.types)
+
+    @property
+    def notes(self) -> list[str]:
+        """Each once."""
+        from crantcli.core.nested import unmatched_order
+
+        if self._last is None:
+            return []
+        types: dict[str, Sequence[str]] = {end: sorted(found) for end, found in self._types.items()}
+        notes = [*self._notes, *unmatched_order(self._question, types)]
+        if self.left_out:
+            notes.append(
+                f"{self.left_out:,} memberships of neurons without annotation are left out of the matrices "
+                "(annotation scope annotated_only)"
+            )
+        return list(dict.fromkeys(notes))
+
+    @property
+    def statement(self) -> str | None:
+        """What an entry of a matrix is; None where there is no matrix."""
+        if self._last is None:
+            return None
+        quantity = replace(self._question, within="").quantity(self._assignment.table)
+        told = replace(self._last, blocks=replace(self._last.blocks, quantity=quantity)).statement
+        if not told.startswith("a weight is"):
+            return told
+        return f"{told}, whatever the neuropil" if self._totals is not None else f"in each neuropil, {told}"

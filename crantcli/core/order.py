@@ -65,7 +65,7 @@ class TypeOrder:
     by_size: bool = False
 
     @classmethod
-    def of(cls, given: str | Iterable[object] | TypeOrder | None) -> TypeOrder:
+    def of(cls, given: object) -> TypeOrder:
         """Read what a caller gives: None, "size", one entry, or several; entries are compared as text."""
         if given is None:
             return cls()
@@ -73,6 +73,8 @@ class TypeOrder:
             return given
         if isinstance(given, str):
             return cls(by_size=True) if given == SIZE else cls((given,))
+        if not isinstance(given, Iterable):
+            given = (given,)
         return cls(tuple(label_text(entry) for entry in given))
 
     def sorted(self, sizes: Mapping[str, int]) -> list[str]:

@@ -79,7 +79,7 @@ def _plain_zero(u: Array, v: Array, w: Array, shifted: bool) -> tuple[Array, Arr
         zero = ((u[i] == 0) | (v[j] == 0)) & ((u[j] == 0) | (v[i] == 0))
         decided &= zero | (w[axis] == 0)
         certain = np.abs(normal[axis]) > _ROUNDING * sizes[axis] + _TINY
-        take = (signs == 0) & ordered & certain
+        take = (signs == 0) & certain
         signs[take] = np.sign(normal[axis][take])
         ordered &= zero | certain | (signs != 0)
     if not shifted:

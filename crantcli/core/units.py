@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from crantcli.core.sql import quote
@@ -75,6 +76,8 @@ def in_nanometres(table: Table, position: str, offset: VoxelSize | None = None) 
     sizes = table.voxel_size if table.unit == "pixels" and table.voxel_size else (1.0, 1.0, 1.0)
     if offset is not None and table.unit != "pixels":
         raise UsageError("an offset in voxels goes with positions in pixels only (--coordinates pixels)")
+    if offset is not None and not all(map(isfinite, offset)):
+        raise UsageError(f"an offset of {', '.join(map(str, offset))} voxels: three finite numbers")
     columns = [f"CAST({quote(f'{position}_{axis}')} AS DOUBLE)" for axis in AXES]
     if offset is not None:
         columns = [f"({c} + CAST({step!r} AS DOUBLE))" for c, step in zip(columns, offset, strict=True)]

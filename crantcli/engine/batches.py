@@ -16,6 +16,31 @@ if TYPE_CHECKING:
 ROWS = 65_536
 
 
+def numbers(array: pa.Array) -> np.ndarray[Any, Any]:
+    """The numbers of an Arrow array, where they are in memory; nulls among floats are NaN.
+
+    Arrow's own `to_numpy` would import pandas, which takes longer than many a question.
+    """
+    import numpy as np
+
+    if array.null_count:
+        array = array.fill_null(float("nan"))
+    kind = np.dtype(array.type.to_pandas_dtype())
+    return np.frombuffer(array.buffers()[1], dtype=kind, count=len(array), offset=array.offset * kind.itemsize)
+
+
+def column(values: np.ndarray[Any, Any]) -> pa.Array:
+    """An array of numbers or truths for Arrow, copied only where its memory is laid out otherwise.
+
+    `pyarrow.array` would import pandas, like `to_numpy`.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    bits = np.packbits(values, bitorder="little") if values.dtype == bool else np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(bits)])
+
+
 class Batch:
     """Some rows of a query.
 
@@ -33,8 +58,7 @@ class Batch:
 
     def array(self, name: str) -> np.ndarray[Any, Any]:
         """A column of numbers; nulls among floats are NaN."""
-        found: np.ndarray[Any, Any] = self.record.column(name).to_numpy(zero_copy_only=False)
-        return found
+        return numbers(self.record.column(name))
 
     def taken(
         self, rows: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]], dropped: Sequence[str]
@@ -52,9 +76,9 @@ class Batch:
         import pyarrow as pa
 
         names = [*self.record.schema.names, *columns]
-        arrays = [*self.record.columns, *(pa.array(values) for values in columns.values())]
+        arrays = [*self.record.columns, *map(column, columns.values())]
         whole = pa.RecordBatch.from_arrays(arrays, names=names)
-        return Batch(whole if keep.all() else whole.filter(pa.array(keep)))
+        return Batch(whole if keep.all() else whole.filter(column(keep)))
 
 
 def spool(

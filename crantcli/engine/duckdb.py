@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.sql import text
-from crantcli.engine.batches import ROWS, Batch, spool
+from crantcli.engine.batches import ROWS, Batch, column, spool
 from crantcli.errors import CrantError, DataError, UsageError
 from crantcli.schema import IdType, NeuronId
 from crantcli.temporary import TEMPORARY, sweep, temporary_name
@@ -236,11 +236,11 @@ class Engine:
         path.unlink()
         return name
 
-    def columns_table(self, stem: str, columns: Mapping[str, np.ndarray[Any, Any] | list[Any]]) -> str:
-        """Name a table made of arrays of the same length."""
+    def columns_table(self, stem: str, columns: Mapping[str, np.ndarray[Any, Any]]) -> str:
+        """Name a table made of arrays of numbers of the same length."""
         import pyarrow as pa
 
-        return self.register(stem, pa.table({name: pa.array(values) for name, values in columns.items()}))
+        return self.register(stem, pa.table({name: column(values) for name, values in columns.items()}))
 
     def copy(self, query: str, path: str, options: dict[str, str]) -> None:
         """Write the result of a query to a file. Option values are query text."""
@@ -292,8 +292,8 @@ def _explain(error: Exception, reading: Sequence[str]) -> CrantError:
             "save the table again with one kind of line end"
         )
     damage = (
-        "magic bytes|invalid parquet|too small to be|thrift|tprotocol|corrupt|snappy|zstd|gzip|decompress|varint|ttype|"
-        "don't know what type|could not read enough|out of buffer|invalid unicode"
+        "magic bytes|footer length|invalid parquet|too small to be|thrift|tprotocol|corrupt|snappy|zstd|gzip|"
+        "decompress|varint|ttype|don't know what type|could not read enough|out of buffer|invalid unicode"
     )
     if re.search(damage, message, re.IGNORECASE):
         named = [name for name in reading if name in line] or list(reading)

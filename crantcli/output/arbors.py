@@ -123,7 +123,7 @@ def _page(arbors: list[Arbor]) -> Figure:
     for number, arbor in enumerate(arbors):
         row, column = divmod(number, columns)
         left, bottom = _MARGIN + column * width, height - _HEAD - (row + 1) * cell
-        box = ((left + 0.1) / _WIDTH, (bottom + 0.08) / height, (width - 0.2) / _WIDTH, (cell - 0.38) / height)
+        box = ((left + 0.1) / _WIDTH, (bottom + 0.3) / height, (width - 0.25) / _WIDTH, (cell - 0.68) / height)
         draw(figure.add_axes(box), arbor)
     return figure
 
@@ -153,7 +153,7 @@ def draw(axes: Axes, arbor: Arbor) -> None:
     points = np.concatenate([arbor.skeleton.xyz, arbor.sites])
     outputs, inputs = (int((arbor.side == number).sum()) for number in (0, 1))
     axes.set_title(
-        f"{arbor.neuron}   {outputs:,} pre, {inputs:,} post", loc="left", fontsize=_TYPE, pad=3, parse_math=False
+        f"{arbor.neuron}   {outputs:,} pre, {inputs:,} post", loc="left", fontsize=_TYPE, pad=12, parse_math=False
     )
     axes.set_axis_off()
     if not len(points):
@@ -170,31 +170,42 @@ def draw(axes: Axes, arbor: Arbor) -> None:
         axes.add_collection(
             LineCollection(
                 lines, colors=_SKELETON, linewidths=0.5, capstyle="round",
-                rasterized=len(arbor.skeleton) > _VECTORS,
+                clip_on=False, rasterized=len(arbor.skeleton) > _VECTORS,
             )
         )  # fmt: skip
         axes.scatter(
             arbor.sites[:, axis] - low[axis] + offset, arbor.sites[:, 1] - low[1], c=colours, s=_dot(len(colours)),
-            linewidths=0, zorder=2, rasterized=len(colours) > _VECTORS,
+            linewidths=0, zorder=2, clip_on=False, rasterized=len(colours) > _VECTORS,
         )  # fmt: skip
-        axes.text(offset, -0.03 * size[1], label, fontsize=_SMALL, color="0.35", va="bottom", ha="left")
+        axes.annotate(
+            label, (offset, 0), (0, 2), textcoords="offset points", fontsize=_SMALL, color="0.35", annotation_clip=False
+        )
     whole = float(size[0] + gap + size[2])
     _scale_bar(axes, whole, float(size[1]))
-    axes.set(xlim=(-0.02 * whole, 1.02 * whole), ylim=(1.16 * size[1], -0.12 * size[1]))
-    axes.set_aspect("equal", anchor="W")
+    axes.set(xlim=(0, whole), ylim=(size[1], 0))
+    axes.set_aspect("equal", anchor="NW")
 
 
 def _dot(sites: int) -> float:
     """Area of a dot in square points: fewer sites are larger."""
-    return float(min(6.0, max(0.5, 900 / max(sites, 1))))
+    return float(min(5.0, max(0.4, 500 / max(sites, 1))))
 
 
 def _scale_bar(axes: Axes, width: float, height: float) -> None:
     """A bar of 1, 2 or 5 times a power of ten, at most a fifth of the width, below the views."""
+    from matplotlib.transforms import ScaledTranslation
+
     length = scale_length(width / 5)
-    middle = 1.08 * height
-    axes.plot([0, length], [middle, middle], color="black", linewidth=1.2, solid_capstyle="butt")
-    axes.text(length + 0.015 * width, middle, f"{length / 1000:g} µm", fontsize=_SMALL, va="center", ha="left")
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    below = axes.transData + ScaledTranslation(0, -8 / 72, figure.dpi_scale_trans)
+    axes.plot(
+        [0, length], [height] * 2, color="black", linewidth=1.2, solid_capstyle="butt", transform=below, clip_on=False
+    )
+    axes.annotate(
+        f"{length / 1000:g} µm", (length, height), (4, -8), textcoords="offset points", fontsize=_SMALL, va="center",
+        annotation_clip=False,
+    )  # fmt: skip
 
 
 def scale_length(most: float) -> float:

@@ -117,8 +117,10 @@ def _lists_in_text(engine: Engine, part: Part, names: list[str]) -> set[str]:
 def _numbered(name: str) -> str:
     """Labels that are numbers, as text: 1.0, which pandas makes of 1 in a column with gaps, is 1."""
     whole = f"{quote(name)} = trunc({quote(name)}) AND abs({quote(name)}) < 9e15"
-    number = f"CASE WHEN {whole} THEN CAST({quote(name)} AS BIGINT) END"
-    return f"coalesce(CAST({number} AS VARCHAR), CAST({quote(name)} AS VARCHAR))"
+    number = f"CASE WHEN {whole} THEN TRY_CAST({quote(name)} AS BIGINT) END"
+    text = f"coalesce(CAST({number} AS VARCHAR), CAST({quote(name)} AS VARCHAR))"
+    # Not with isnan, which the engine takes to be false where the statistics of a Parquet file have finite ends.
+    return f"nullif({text}, 'nan')"
 
 
 def _elements(name: str) -> str:

@@ -8,18 +8,19 @@ from typing import Any
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
-from crantcli.schema import ANNOTATION_IDS, COUNTS, INDEX_COLUMNS, KEY, recognise
+from crantcli.schema import ANNOTATION_IDS, CONNECTORS, COUNTS, INDEX_COLUMNS, KEY, MANIFEST, recognise
 from crantcli.sources.files import DAMAGED_NPZ, Source, file_format
 from crantcli.sources.recorded import provenance, read_recorded
 
 
 def describe(name: str) -> dict[str, Any]:
-    """What a file is and how it came about.
+    """What a file, or a folder that we made, is and how it came about.
 
     Returns
     -------
     dict
-        `file, kind, rows, columns, units, voxel_size_nm, provenance`; None for what is not known.
+        `file, kind, rows, columns, units, voxel_size_nm, provenance`; None for what is not known. Of a folder also
+        `files`.
 
     Raises
     ------
@@ -30,7 +31,7 @@ def describe(name: str) -> dict[str, Any]:
     """
     path = Path(name)
     if path.is_dir():
-        raise UsageError(f"{name} is a folder; give one file")
+        return _folder(name, path)
     if not path.is_file():
         raise UsageError(f"{name}: there is no such file")
     suffix = path.suffix.lower()
@@ -48,6 +49,17 @@ def describe(name: str) -> dict[str, Any]:
         found["kind"] = record.get("kind", found["kind"])
     voxel = list(recorded.voxel_size) if recorded.voxel_size else None
     return {"file": path.name, **found, "units": recorded.unit, "voxel_size_nm": voxel, "provenance": record}
+
+
+def _folder(name: str, path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        manifest = None
+    if not isinstance(manifest, dict) or KEY not in manifest:
+        raise UsageError(f"{name} is a folder without a {MANIFEST} of crantcli; give one file")
+    known = {"kind": manifest["kind"], "rows": manifest["rows"], "columns": None, "files": manifest["files"]}
+    return {"file": path.resolve().name, **known, "units": "unknown", "voxel_size_nm": None, "provenance": manifest}
 
 
 def _table(path: Path) -> dict[str, Any]:
@@ -80,6 +92,8 @@ def _metadata(engine: Engine, path: Path, kind: str) -> dict[str, str]:
 def _guess(names: list[str]) -> str:
     if set(COUNTS) <= set(names):
         return "counts"
+    if set(CONNECTORS) <= set(names):
+        return "connectors"
     try:
         match = recognise([name for name in names if name not in INDEX_COLUMNS])
     except DataError as error:

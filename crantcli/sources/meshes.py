@@ -280,7 +280,7 @@ def _load(path: Path) -> MeshIndex | None:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return MeshIndex.from_arrays({name: archive[name] for name in archive.files})
     except (*DAMAGED_NPZ, KeyError, TypeError):
         return None

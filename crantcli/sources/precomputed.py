@@ -99,12 +99,11 @@ class RawMesh:
         """The mesh in nm, with vertices at one place made one."""
         import numpy as np
 
-        # Before the transform, which might round equal coordinates apart.
-        welded = weld(Surface(self.vertices, self.faces))
-        x, y, z = welded.vertices.T
+        x, y, z = self.vertices.T
         rows = np.asarray(transform, dtype=np.float64).reshape(3, 4)
+        # One by one, and not as a product of matrices, which may round the same vertex of two parts differently.
         moved = np.stack([a * x + b * y + c * z + d for a, b, c, d in rows], axis=1)
-        welded = weld(Surface(moved, welded.faces))
+        welded = weld(Surface(moved, self.faces))
         return Surface(welded.vertices, proper_faces(welded.faces))
 
 

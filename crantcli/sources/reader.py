@@ -224,7 +224,8 @@ class Reader:
             elif role == "id":
                 expression = self._id_expression(column, "BIGINT" if self._is_integer(column) else "VARCHAR")
             elif role == "size":
-                expression = self._number(column, self._numeric("size", column))
+                kind = self._numeric("size", column)
+                expression = _without_nan(self._number(column, kind), kind)
             elif role == "weight":
                 expression = f"CAST({self._number(column, 'DOUBLE')} AS {self._weight_type})"
                 if self._part.columns[column] in _INTEGERS or self._weight_type == "BIGINT":
@@ -238,10 +239,9 @@ class Reader:
         return f"SELECT {', '.join(chosen)} FROM {self._part.relation}"
 
     def _value(self, column: str) -> str:
-        """Values to add up; what is not a number is none."""
+        """Values to add up."""
         assert self._value_type is not None
-        number = self._number(column, self._value_type)
-        return number if self._value_type == "BIGINT" else f"CASE WHEN isnan({number}) THEN NULL ELSE {number} END"
+        return _without_nan(self._number(column, self._value_type), self._value_type)
 
     def _carried(self) -> list[str]:
         plain = [name for name in self._others if not is_id_column(name)]
@@ -286,6 +286,15 @@ class Reader:
         place, value = first_row(self._engine, self._part, name, wrong)
         if place:
             raise DataError(f"{place}: {value} is not a position of three numbers")
+
+
+def _without_nan(number: str, kind: str) -> str:
+    """A number, or null for NaN.
+
+    Not with isnan, nor compared with NaN: the engine takes both to be false where the statistics of a Parquet file have
+    finite ends, and NaN is not in these.
+    """
+    return number if kind == "BIGINT" else f"CASE WHEN isfinite({number}) OR isinf({number}) THEN {number} END"
 
 
 def _positions(

@@ -21,6 +21,8 @@ class Recorded:
     unit : {"nm", "pixels", "unknown"}
     voxel_size : tuple of float, or None
         Nanometres per voxel.
+    neuropils : tuple of str
+        Where synapses were looked for, of a file of assignments.
     """
 
     unit: Unit = "unknown"
@@ -29,6 +31,7 @@ class Recorded:
     unique_ids: bool = False
     filters: dict[str, Any] = field(default_factory=dict)
     command: str | None = None
+    neuropils: tuple[str, ...] = ()
 
 
 def provenance(metadata: dict[str, str], rows: int | None = None) -> dict[str, Any] | None:
@@ -62,6 +65,7 @@ def read_recorded(metadata: dict[str, str], rows: int | None = None) -> Recorded
         unique_ids=bool(record.get("unique_ids")),
         filters=dict(record.get("filters", {})),
         command=record.get("command"),
+        neuropils=tuple(record.get("options", {}).get("neuropils", ())),
     )
 
 

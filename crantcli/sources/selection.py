@@ -72,6 +72,8 @@ def read_labels(values: Iterable[str]) -> tuple[str, ...]:
     ------
     UsageError
         Where a file is not there, or there is nothing between two commas.
+    DataError
+        Where a file has no label.
     """
     found: list[str] = []
     for value in values:
@@ -80,7 +82,10 @@ def read_labels(values: Iterable[str]) -> tuple[str, ...]:
             if not path.is_file():
                 raise UsageError(f"{value}: there is no file {path}")
             lines = [line.strip() for line in _lines(Source(path, "csv", path.name))]
-            found += [line.strip('"') for line in lines if line and not line.startswith("#")]
+            labels = [line.strip('"') for line in lines if line and not line.startswith("#")]
+            if not labels:
+                raise DataError(f"{value}: no label in there; write one a line")
+            found += labels
         else:
             found += parse_labels(value)
     return tuple(dict.fromkeys(found))

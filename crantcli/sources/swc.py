@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.skeleton import Skeleton
+from crantcli.engine.batches import numbers
 from crantcli.errors import DataError
 from crantcli.ids import FLOAT_EXACT, INT64_MAX
 
@@ -47,8 +48,7 @@ def read_swc(data: bytes, name: str, scale: tuple[float, float, float] = (1.0, 1
     import numpy as np
 
     node_id, parent_id, xyz = _fast(data) or _fast(_tidied(data)) or _line_by_line(data, name)
-    wrong = np.flatnonzero(~np.isfinite(xyz).all(axis=1))
-    if len(wrong):
+    if len(wrong := np.flatnonzero(~np.isfinite(xyz).all(axis=1))):
         raise DataError(f"{_line(data, name, wrong[0])}: a coordinate is not a finite number; mend or drop the node")
     skeleton, orphans = Skeleton.linked(node_id, parent_id, xyz * np.array(scale))
     if (skeleton.node_id[1:] == skeleton.node_id[:-1]).any():
@@ -81,12 +81,12 @@ def _fast(data: bytes) -> Nodes | None:
             pyarrow.csv.ReadOptions(column_names=_FIELDS, use_threads=False, block_size=len(body) + 1),
             pyarrow.csv.ParseOptions(delimiter=" ", quote_char=False),
             pyarrow.csv.ConvertOptions(
-                column_types=types, include_columns=_READ, null_values=[], strings_can_be_null=False, check_utf8=False
+                column_types=types, include_columns=_READ, null_values=[], strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid:
         return None
-    found = {name: table[name].to_numpy() for name in _READ}
+    found = {name: numbers(table[name].combine_chunks()) for name in _READ}
     return found["id"], found["parent"], np.stack([found[axis] for axis in "xyz"], axis=1)
 
 

@@ -6,6 +6,7 @@ what comes out are views that the engine streams.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,7 @@ def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
     files = "[" + ", ".join(literal_path(source.path) for source in sources) + "]"
     relation = f"read_parquet({files}, union_by_name = true)"
     types = dict(engine.columns(f"SELECT * FROM {relation}"))
+    _refuse_renamed(engine, files, sources[0].name, list(types))
     rows = dict(engine.execute(f"SELECT file_name, num_rows FROM parquet_file_metadata({files})"))
     metadata: dict[str, dict[str, str]] = {}
     for file, key, value in engine.execute(f"SELECT file_name, key, value FROM parquet_kv_metadata({files})"):
@@ -126,6 +128,17 @@ def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
     )
 
 
+def _refuse_renamed(engine: Engine, files: str, name: str, columns: list[str]) -> None:
+    """Refuse columns whose names differ in case only: the engine renames the second, and that may be a neuron's ID."""
+    if any(re.search(r"_[0-9]+$", column) for column in columns):
+        known = {row[0] for row in engine.execute(f"SELECT name FROM parquet_schema({files})")}
+        made_up = next((column for column in columns if column not in known), None)
+        if made_up is not None:
+            stem = re.sub(r"_[0-9]+$", "", made_up)
+            same = sorted(column for column in known if column.lower() == stem.lower())
+            raise DataError(f"{name}: columns {' and '.join(map(repr, same))} are called the same; rename one")
+
+
 def frame_part(engine: Engine, frame: pd.DataFrame) -> Part:
     """A pandas DataFrame as a part. Its index is data where it has a name, and in an adjacency."""
     import json
@@ -135,6 +148,7 @@ def frame_part(engine: Engine, frame: pd.DataFrame) -> Part:
     labels = [str(label) for label in frame.columns]
     if len(set(labels)) != len(labels):
         raise DataError("the DataFrame has two columns of the same name")
+    _refuse_same_but_for_case(labels)
     plain = frame.set_axis(labels, axis="columns")
     levels = enumerate(frame.index.names)
     named = {str(name): level for level, name in levels if name is not None and str(name) not in labels}
@@ -161,6 +175,15 @@ def frame_part(engine: Engine, frame: pd.DataFrame) -> Part:
         records=[{"name": "DataFrame", "rows": len(frame)}],
         index=index,
     )
+
+
+def _refuse_same_but_for_case(labels: list[str]) -> None:
+    """The engine would rename the second of two such columns, and that may be a neuron's ID."""
+    seen: dict[str, str] = {}
+    for label in labels:
+        other = seen.setdefault(label.lower(), label)
+        if other != label:
+            raise DataError(f"the DataFrame's columns {other!r} and {label!r} are called the same; rename one")
 
 
 def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source], reading: Reading) -> Table:

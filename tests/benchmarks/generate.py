@@ -1,4 +1,4 @@
-"""Makes tables that are skewed like real ones: `python generate.py synapses|ids|neurons|edges|annotations PATH ...`.
+"""Makes tables that are skewed like real ones: `python generate.py synapses|ids|edges|annotations|... PATH ...`.
 
 Synapses: a neuron's share of all synapses is lognormal, most partners are near, a pair of neurons has one or two
 synapses in the median and more than a hundred at the top, and two in a hundred synapses have an end in the background.
@@ -153,6 +153,47 @@ def write_annotations(path: Path, source: Path, types: int) -> None:
     _write(path, iter([pa.table({"root_id": neurons, "cell_type": names})]))
 
 
+def write_skeletons(path: Path, neurons: int, nodes: int, sites: int) -> None:
+    """Write a folder: skeletons as SWC, synapses near them, and the same points as arrays.
+
+    A skeleton is made of unbranched random walks, 200 nodes each, that start anywhere on what is there already.
+    """
+    rng = np.random.default_rng(SEED)
+    unfinished = path.with_suffix(".tmp")
+    (unfinished / "swc").mkdir(parents=True)
+    ids = FIRST_ID + np.cumsum(rng.integers(1, 3000, neurons))
+    points, columns = np.empty((neurons, sites // neurons, 3)), np.empty((neurons, nodes, 3))
+    for number, neuron in enumerate(ids.tolist()):
+        columns[number], parent = _walks(rng, nodes)
+        lines = zip(range(1, nodes + 1), columns[number].tolist(), parent.tolist(), strict=True)
+        text = "".join(f"{node} 0 {x:.1f} {y:.1f} {z:.1f} 50.0 {up}\n" for node, (x, y, z), up in lines)
+        (unfinished / "swc" / f"{neuron}.swc").write_text(f"# id label x y z radius parent\n{text}")
+        near = columns[number][rng.integers(0, nodes, points.shape[1])]
+        points[number] = np.rint(near + rng.normal(0, 300, near.shape))
+    owner, partner = np.repeat(ids, points.shape[1]), FIRST_ID // 2 + rng.integers(0, 100_000, points[..., 0].size)
+    outgoing = rng.random(len(owner)) < 0.3
+    synapses = {"id": 1 + rng.permutation(len(owner)), "pre_pt_root_id": np.where(outgoing, owner, partner)}
+    synapses["post_pt_root_id"] = np.where(outgoing, partner, owner)
+    where = points.reshape(-1, 3).astype(np.int32).T
+    synapses |= {f"ctr_pt_position_{axis}": values for axis, values in zip("xyz", where, strict=True)}
+    _write(unfinished / "synapses.parquet", iter([pa.table(synapses).take(rng.permutation(len(owner)))]))
+    np.save(unfinished / "nodes.npy", columns)
+    np.save(unfinished / "sites.npy", points)
+    unfinished.rename(path)
+
+
+def _walks(rng: np.random.Generator, nodes: int) -> tuple[Array, Array]:
+    """Points in nm, rounded as in the SWC file, and parents (numbers from 1; -1 for the root)."""
+    points, parent = np.empty((nodes, 3)), np.arange(nodes)
+    for start in range(0, nodes, 200):
+        count = min(200, nodes - start)
+        origin = int(rng.integers(0, start)) if start else -1
+        base = points[origin] if start else rng.uniform(50_000, 400_000, 3)
+        points[start : start + count] = base + np.cumsum(rng.normal(rng.normal(0, 60, 3), 40, (count, 3)), axis=0)
+        parent[start] = origin + 1 if start else -1
+    return np.round(points, 1), parent
+
+
 def _write(path: Path, tables: Iterator[pa.Table]) -> None:
     """Write tables as row groups of one file, which appears when it is whole."""
     unfinished = path.with_suffix(".tmp")
@@ -173,6 +214,7 @@ def main() -> None:
         ("neurons", write_neurons, {"synapses": int, "number": int}),
         ("edges", write_edges, {"neurons": int, "entries": int}),
         ("annotations", write_annotations, {"source": Path, "types": int}),
+        ("skeletons", write_skeletons, {"neurons": int, "nodes": int, "sites": int}),
     ):
         command = commands.add_parser(name, help=writer.__doc__)
         command.add_argument("path", type=Path)

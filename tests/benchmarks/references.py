@@ -81,6 +81,81 @@ def npz_contents(path: str, column: str, destination: str) -> None:
         json.dump([len(arrays["data"]), str(arrays["data"].sum())], file)
 
 
+def nearest(folder: str, rounds: str, destination: str) -> None:
+    """Seconds, CPU seconds and 0 of building and asking bare trees, and of our way from the synapse table to a table of
+    connectors, on the same arrays in memory and in turns. Start-up and the reading of text are in neither.
+    """
+    import time
+
+    import numpy as np
+    from scipy.spatial import cKDTree
+
+    from crantcli.core.attach import Question, attach
+    from crantcli.core.skeleton import Skeleton
+    from crantcli.core.synapses import RowFilter
+    from crantcli.engine.duckdb import Engine
+    from crantcli.sources.tables import Reading
+    from crantcli.workspace import Workspace
+
+    nodes, sites = np.load(f"{folder}/nodes.npy"), np.load(f"{folder}/sites.npy")
+    neurons = sorted(int(name.removesuffix(".swc")) for name in os.listdir(f"{folder}/swc"))
+    ids, parents = np.arange(nodes.shape[1]) + 1, np.arange(nodes.shape[1]) - 1
+    skeletons = [Skeleton(ids, parents, xyz) for xyz in nodes]
+
+    def bare() -> float:
+        return sum(float(cKDTree(here).query(near)[0].sum()) for here, near in zip(nodes, sites, strict=True))
+
+    def ours() -> float:
+        with Engine() as engine:
+            table = Workspace(engine).table(
+                [f"{folder}/synapses.parquet"], Reading(coordinates="nm", carry="positions")
+            )
+            found = attach(engine, table, neurons, skeletons.__getitem__, RowFilter(), Question())
+            return float(engine.execute(f"SELECT sum(distance) FROM {found.relation}")[0][0])
+
+    figures: dict[str, list[float]] = {}
+    for _ in range(int(rounds)):
+        totals = []
+        for way in (bare, ours):
+            wall, cpu = time.perf_counter(), time.process_time()
+            totals.append(way())
+            took = [time.perf_counter() - wall, time.process_time() - cpu]
+            figures[way.__name__] = [*map(min, took, figures.get(way.__name__, took)), 0.0]
+        if abs(totals[0] - totals[1]) > 1e-9 * totals[0]:
+            raise RuntimeError(f"the distances differ: {totals}")
+    with open(destination, "w") as file:
+        json.dump(figures, file)
+
+
+def pandas_attach(source: str, folder: str, destination: str) -> None:
+    """The connectors as one writes it in a notebook, neuron by neuron."""
+    import pandas as pd
+    from scipy.spatial import cKDTree
+
+    rows = pd.read_parquet(source)
+    rows = rows[(rows["pre_pt_root_id"] != 0) & (rows["post_pt_root_id"] != 0)]
+    rows = rows[rows["pre_pt_root_id"] != rows["post_pt_root_id"]]
+    position = [f"ctr_pt_position_{axis}" for axis in "xyz"]
+    names = ["node_id", "label", "x", "y", "z", "radius", "parent_id"]
+    sides = {side: dict(list(rows.groupby(f"{side}_pt_root_id"))) for side in ("pre", "post")}
+    found = []
+    for name in sorted(os.listdir(folder)):
+        neuron, partner = int(name.removesuffix(".swc")), {"pre": "post_pt_root_id", "post": "pre_pt_root_id"}
+        nodes = pd.read_csv(f"{folder}/{name}", sep=" ", comment="#", names=names)
+        tree = cKDTree(nodes[["x", "y", "z"]].to_numpy())
+        sites = [
+            sides[side][neuron].assign(type=side, partner_id=lambda t, column=partner[side]: t[column])
+            for side in sides
+            if neuron in sides[side]
+        ]
+        table = pd.concat(sites).sort_values(["id", "type"])[["id", "type", "partner_id", *position]]
+        distance, node = tree.query(table[position].to_numpy())
+        table = table.assign(neuron_id=neuron, node_id=nodes["node_id"].to_numpy()[node], distance=distance)
+        table = table[table["distance"] <= 10_000]
+        found.append(table.assign(connector_id=range(len(table))))
+    pd.concat(found).to_parquet(destination, index=False)
+
+
 def contents(path: str, column: str, destination: str) -> None:
     """How many rows a file has and what a column of it adds up to, as JSON."""
     found = _duckdb(f"SELECT count(*), CAST(sum({column}) AS VARCHAR) FROM '{path}'")[0]
@@ -89,6 +164,9 @@ def contents(path: str, column: str, destination: str) -> None:
 
 
 if __name__ == "__main__":
-    known = (duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, duckdb_type_sums, contents, npz_contents)
+    known = (
+        duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, duckdb_type_sums, nearest, pandas_attach, contents,
+        npz_contents,
+    )  # fmt: skip
     function = {f.__name__: f for f in known}[sys.argv[1]]
     function(*sys.argv[2:])

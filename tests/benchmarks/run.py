@@ -6,6 +6,7 @@ Every figure is that of a process of its own. Ratios are what counts; seconds de
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 import tempfile
@@ -19,9 +20,14 @@ from measure import Usage, best, run
 HERE = Path(__file__).resolve().parent
 SAMPLE = HERE.parents[1] / "sample_data" / "synapses.parquet"
 NEURONS = 100  # of a lookup
+REAL_MESHES = HERE.parents[2] / "shared" / "data" / "crantb_neuropils"
+SAMPLE_MESHES = SAMPLE.with_name("meshes")
+POINTS = 1_000_000  # in meshes
+MESH_LIBRARIES = (("embree", "embreex", 0.3), ("ncollpyde", "ncollpyde", 0.5))  # what it is, its package, our target
 MATRIX = (20_000, 5_000_000)  # neurons on both axes of the adjacency, entries
 BRAIN = (139_255, 15_000_000)  # neurons and pairs of a whole fly's brain
 TYPES = 8_000  # cell types of that brain
+SKELETONS = (200, 20_000, 1_000_000)  # neurons, nodes of each, sites of all
 
 Measure = Literal["wall", "cpu", "peak"]
 
@@ -199,6 +205,28 @@ def nested(bench: Bench) -> None:
     report("nested, 300 neurons / imports", small, imports, 2.5, "cpu")
 
 
+def attach(bench: Bench) -> None:
+    """Sites of many neurons on their skeletons: in arrays against bare trees, as a command against a script."""
+    folder = bench.made("skeletons", "skeletons", *SKELETONS)
+    told, ours, theirs = bench.out("nearest.json"), bench.out("sites.parquet"), bench.out("notebook.parquet")
+    run(reference("nearest", folder, bench.repeat, told))
+    found = {name: Usage(*figures) for name, figures in json.loads(told.read_text()).items()}
+    report("attach, arrays / scipy trees", found["ours"], found["bare"])
+    report("attach, arrays / scipy trees", found["ours"], found["bare"], 1.5, "cpu")
+    given = ("attach", folder / "synapses.parquet", "--coordinates", "nm", "-q")
+    first = min((folder / "swc").iterdir())
+    whole, single, start, notebook = bench.best(
+        crantcli(*given, "--skeletons", folder / "swc", "-o", ours),
+        crantcli(*given, "--skeletons", folder / "swc", "-o", bench.out("single.parquet"), "--threads", 1),
+        crantcli("attach", SAMPLE, *given[2:], "--skeletons", first, "-o", bench.out("none.parquet")),
+        reference("pandas_attach", folder / "synapses.parquet", folder / "swc", theirs),
+    )
+    report("attach, command / pandas and scipy", whole, notebook, 1)
+    report("attach, command, --threads 1", single, notebook)
+    report("attach, command's start-up share", start, whole)
+    bench.same("node_id", ours, theirs, bench.out("single.parquet"))
+
+
 def startup(bench: Bench) -> None:
     """What a command costs that does next to nothing."""
     mine, bare, small = best(
@@ -211,8 +239,50 @@ def startup(bench: Bench) -> None:
     report("startup, sample edges / typer", small, bare, None, "cpu")
 
 
+def containment(bench: Bench) -> None:
+    """Which neuropils contain points, index building included, against libraries that go mesh by mesh."""
+    meshes = REAL_MESHES if REAL_MESHES.is_dir() else SAMPLE_MESHES
+    installed = [
+        (way, goal) for way, package, goal in MESH_LIBRARIES if importlib.util.find_spec(package) or _missing(package)
+    ]
+
+    def timed(way: str, kind: str, points: int) -> tuple[Usage, list[int]]:
+        result = bench.out("inside.json")
+        peak = run(python(HERE / "inside.py", way, meshes, kind, points, result)).peak
+        found = json.loads(result.read_text())
+        return Usage(found["wall"], found["cpu"], peak), found["counts"]
+
+    ways = ["crantcli", *(way for way, _ in installed)]
+    for kind in ("uniform", "concentrated"):
+        # In turns, so that a busy minute hurts all of them.
+        rounds = [[timed(way, kind, POINTS) for way in ways] for _ in range(bench.repeat)]
+        best_of = [min(found, key=lambda one: one[0].wall) for found in zip(*rounds, strict=True)]
+        (ours, counts), others = best_of[0], best_of[1:]
+        for (way, goal), (theirs, counted) in zip(installed, others, strict=True):
+            report(f"{kind} / {way}", ours, theirs, goal)
+            # The libraries work in single precision: points near a surface may be taken to lie beyond it.
+            if any(abs(one - other) > 20 + one / 1000 for one, other in zip(counts, counted, strict=True)):
+                raise RuntimeError(f"the results differ (points in each mesh): {counts} and {counted}")
+        report(f"{kind} {10 * POINTS:,} / {POINTS:,}", timed("crantcli", kind, 10 * POINTS)[0], ours, 8)
+
+
+def neuropil(bench: Bench) -> None:
+    """The neuropils of every synapse, as a file."""
+    meshes = REAL_MESHES if REAL_MESHES.is_dir() else SAMPLE_MESHES
+    given = ("--coordinates", "nm", "--meshes", meshes, "--assignments-only", "--no-plot", "-q")
+    ours = best(1, crantcli("neuropil", bench.table, *given, "-o", bench.folder / "out-neuropils"))[0]
+    report(f"neuropil, {bench.synapses:,} synapses", ours, target=120 * bench.synapses / 100_000_000)
+    report("neuropil, peak", ours, target=4000, measure="peak")
+
+
+def _missing(package: str) -> bool:
+    print(f"{package} is not installed (pip install -e '.[bench]'): no comparison with it")
+    return False
+
+
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
-    function.__name__: function for function in (edges, memory, once, lookup, adjacency, nested, startup)
+    function.__name__: function
+    for function in (edges, memory, once, lookup, adjacency, nested, containment, neuropil, attach, startup)
 }
 
 

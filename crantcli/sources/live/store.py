@@ -114,7 +114,7 @@ class Site:
         if answer.status in (401, 403):
             raise AuthorisationError(f"{url}: the server does not let everybody read this; is the address right?")
         if answer.status == 206 and span and answer.range.startswith(f"bytes {span[0]}-"):
-            return answer.body
+            return answer.body[: span[1] - span[0]]
         if answer.status != 200:
             raise IncompleteError(f"{url}: the server answered {answer.status}")
         # Some servers give the whole file whatever part is asked for.

@@ -13,8 +13,9 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 Mesh = tuple[Array, Array]
 
-#: Stands for "infinitely small": for coordinates of a few dozen bits no determinant is that near to 0 without being 0.
-SMALL = Fraction(1, 2**1000)
+#: 2^-SMALL stands for "infinitely small": for vertices that are multiples of 2^-12, no determinant is that near to 0
+#: without being 0. Vertices that use every bit need one that is smaller.
+SMALL, SMALLER = 160, 1000
 
 CUBE_CORNERS = np.array(list(itertools.product((0, 1), repeat=3)))
 CUBE_FACES = np.array(
@@ -60,6 +61,11 @@ def torus(major: float = 3.0, minor: float = 1.0, around: int = 18, across: int 
             up, both = i * across + (j + 1) % across, (i + 1) % around * across + (j + 1) % across
             faces += [(here, right, both), (here, both, up)]
     return np.array(points), np.array(faces)
+
+
+def rounded(mesh: Mesh) -> Mesh:
+    """The mesh with vertices at multiples of 2^-12."""
+    return np.round(mesh[0] * 4096) / 4096, mesh[1]
 
 
 def joined(*meshes: Mesh) -> Mesh:
@@ -111,16 +117,15 @@ Vector = list[int]
 DIRECTIONS = ((10_007, 20_011, 30_013), (-40_009, 7_001, 11_003), (5_003, -60_013, 9_001))
 
 
-def contains(mesh: Mesh, point: Iterable[float]) -> bool:
-    """Whether a ray from the point, moved by (e, e^2, e^3), crosses an odd number of faces: in whole numbers."""
-    moved = [Fraction(float(x)) + SMALL ** (axis + 1) for axis, x in enumerate(point)]
-    corners = [[[Fraction(float(x)) for x in mesh[0][vertex]] for vertex in face] for face in mesh[1]]
-    scale = SMALL.denominator**3
-    for numbers in (moved, *(corner for face in corners for corner in face)):
-        for x in numbers:
-            scale = max(scale, x.denominator)  # all are powers of two
-    origin = [int(x * scale) for x in moved]
-    whole = [[[int(x * scale) for x in corner] for corner in face] for face in corners]
+def contains(mesh: Mesh, point: Iterable[float], small: int = SMALL) -> bool:
+    """Whether a ray from the point, moved by (e, e^2, e^3), crosses an odd number of faces: in whole numbers.
+
+    e is 2^-small.
+    """
+    scale = 2 ** (3 * small)  # makes every number whole
+    origin = [int(Fraction(float(x)) * scale) + 2 ** (small * (2 - axis)) for axis, x in enumerate(point)]
+    corners = [[int(Fraction(float(x)) * scale) for x in vertex] for vertex in mesh[0]]
+    whole = [[corners[vertex] for vertex in face] for face in mesh[1]]
     for direction in DIRECTIONS:
         crossed = [_crosses(origin, list(direction), face) for face in whole]
         if None not in crossed:

@@ -1,0 +1,215 @@
+"""`attach_synapses`: synapses as connectors of navis neurons.
+
+navis takes seconds to import and is not needed for this: whoever has a navis neuron has imported it already.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from crantcli.api import _session
+from crantcli.core.attach import MAX_DISTANCE, Attached, Question, attach
+from crantcli.core.skeleton import Skeleton
+from crantcli.core.table import Table, VoxelSize
+from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
+from crantcli.errors import ArgumentTypeError, DataError, UsageError
+from crantcli.ids import parse_id
+from crantcli.schema import IdType, NeuronId
+from crantcli.sources.recorded import parse_voxel_size
+from crantcli.sources.skeletons import skeleton_scale
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of a neuron's connectors.
+CONNECTORS = ("connector_id", "x", "y", "z", "type", "partner_id", "node_id", "synapse_id", "distance")
+
+
+def attach_synapses(
+    neurons: Any,
+    pre: bool = True,
+    post: bool = True,
+    threshold: int = 1,
+    min_size: int | None = None,
+    materialization: str = "latest",
+    clean: bool = True,
+    max_distance: float = MAX_DISTANCE,
+    update_ids: bool = True,
+    dataset: str | None = None,
+    *,
+    source: Any = None,
+    coordinates: str | None = None,
+    voxel_size: VoxelSize | None = None,
+    skeleton_units: str | None = None,
+    max_memory: str = DEFAULT_MEMORY,
+) -> Any:
+    """Attach synapses to skeletons as connectors, each to its nearest node.
+
+    Parameters
+    ----------
+    neurons : navis.TreeNeuron or navis.NeuronList
+        Skeletons whose `id` is the neuron's ID in the synapse table. Two that share an ID get the same synapses, each
+        on its own nodes.
+    pre, post : bool, default True
+        Presynaptic sites (outputs) and postsynaptic sites (inputs) of the neurons.
+    threshold : int, default 1
+        Synapses that a pair of neurons must have, counted after `clean` and `min_size` and before `max_distance`.
+    min_size : int, optional
+        Smallest size of a synapse.
+    materialization : {"latest", "live"}, default "latest"
+        Version of a live data set; a file has one version.
+    clean : bool, default True
+        Drop autapses, rows with a background ID, and sites farther than `max_distance`.
+    max_distance : float, default 10000
+        In nm.
+    update_ids : bool, default True
+        Bring IDs up to date in a live data set; no effect on files.
+    dataset : str, optional
+        Name of a data set, or a TOML file.
+    source : path, list of paths, or DataFrame, optional
+        The synapse table; None means the data set's.
+    coordinates : {"nm", "pixels"}, optional
+        Unit of the source's positions, where neither source nor data set record it.
+    voxel_size : tuple of three floats, optional
+        Nanometres per voxel, likewise.
+    skeleton_units : {"nm", "um", "pixels"}, optional
+        Unit of the skeletons. Default: what their `units` say (such as `8 nanometer` for voxels of 8 nm), and nm where
+        they say nothing.
+    max_memory : str, default "2GB"
+
+    Returns
+    -------
+    navis.TreeNeuron or navis.NeuronList
+        The same object. Each neuron's `connectors` are replaced by a DataFrame, empty where there are no synapses:
+        `connector_id` (0, 1, ...), `x`, `y`, `z` (float64, in nm or, where `units` says another one, in the unit of the
+        skeleton, so that navis draws and converts them with it), `type` (categorical: pre, post), `partner_id`,
+        `node_id`, `synapse_id`, and `distance` to the node (float64, nm); by synapse and type.
+
+    Raises
+    ------
+    ArgumentTypeError (a TypeError)
+        Where `neurons` is not a TreeNeuron or a NeuronList of them.
+    UsageError (a ValueError)
+        Where both `pre` and `post` are False, for positions of unknown unit, and for other wrong arguments.
+    DataError (a ValueError)
+        For tables that do not hold what is needed, and neurons whose `id` is no ID of theirs. The neurons are then as
+        they were.
+
+    Notes
+    -----
+    Positions are never rounded to voxels. Of several nodes at the same distance the one with the lowest ID counts.
+    """
+    listed = _tree_neurons(neurons)
+    question = Question(pre, post, max_distance)
+    if skeleton_units not in (None, "nm", "um", "pixels"):
+        raise UsageError(f"skeleton_units={skeleton_units!r}: 'nm', 'um' or 'pixels'")
+    with _session(source, dataset, materialization, None, max_memory) as session:
+        voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
+        table = session.table(source, coordinates=coordinates, voxel_size=voxel, carry="positions")
+        table.require_synapses("attach_synapses")
+        rows = session.rows(table, clean, min_size, threshold)
+        scales = [_scale(neuron, skeleton_units, table) for neuron in listed]
+        ids = [_neuron_id(neuron, table.id_type) for neuron in listed]
+        skeletons = [_skeleton(neuron, scale) for neuron, scale in zip(listed, scales, strict=True)]
+        if skeletons:
+            found = attach(session.engine, table, ids, skeletons.__getitem__, rows, question)
+            tables = _connectors(session.engine, found, scales)
+            for neuron, connectors in zip(listed, tables, strict=True):
+                neuron.connectors = connectors
+            session.warn(found.result.notes)
+    return neurons
+
+
+def _tree_neurons(neurons: Any) -> list[Any]:
+    """The neurons one by one.
+
+    Raises
+    ------
+    ArgumentTypeError
+        Where there is something else among them.
+    """
+    navis = sys.modules.get("navis")
+    if navis is not None and isinstance(neurons, navis.TreeNeuron):
+        return [neurons]
+    if navis is None or not isinstance(neurons, navis.NeuronList):
+        raise ArgumentTypeError(f"{type(neurons).__name__} is no navis.TreeNeuron or NeuronList of them")
+    listed = list(neurons)
+    for neuron in listed:
+        if not isinstance(neuron, navis.TreeNeuron):
+            raise ArgumentTypeError(
+                f"neuron {neuron.id} is a {type(neuron).__name__}; synapses are attached to TreeNeurons (skeletons)"
+            )
+    return listed
+
+
+def _neuron_id(neuron: Any, id_type: IdType) -> NeuronId:
+    if isinstance(neuron.id, float):
+        raise DataError(f"neuron {neuron.id!r}: its id is a float, which cannot hold IDs exactly; set an int or text")
+    try:
+        return parse_id(str(neuron.id), id_type)
+    except DataError as error:
+        raise DataError(f"{error}; set the neuron's id to its ID in the table") from None
+
+
+def _scale(neuron: Any, units: str | None, table: Table) -> VoxelSize:
+    """Nanometres per unit of a skeleton along x, y and z."""
+    if units is not None:
+        return skeleton_scale(units, table)
+    own = neuron.units_xyz
+    if own.dimensionless:
+        return (1.0, 1.0, 1.0)
+    try:
+        sizes = [float(size) for size in own.to("nm").magnitude]
+    except Exception as error:  # of pint, which need not be there
+        raise DataError(f"neuron {neuron.id}: its units, {neuron.units}, are no length ({error})") from None
+    # 1 micrometre is 1000 nm, and not 1000.0000000000001.
+    x, y, z = (round(size) if abs(size - round(size)) < 1e-9 * size else size for size in sizes)
+    return float(x), float(y), float(z)
+
+
+def _skeleton(neuron: Any, scale: VoxelSize) -> Skeleton:
+    """A navis neuron's nodes, in nm.
+
+    Raises
+    ------
+    DataError
+        Where a coordinate is not finite, or a node ID comes twice.
+    """
+    import numpy as np
+
+    nodes: pd.DataFrame = neuron.nodes
+    ids, parents = (nodes[column].to_numpy().astype(np.int64) for column in ("node_id", "parent_id"))
+    xyz = nodes[["x", "y", "z"]].to_numpy(dtype=np.float64) * np.array(scale)
+    if not np.isfinite(xyz).all():
+        wrong = ids[~np.isfinite(xyz).all(axis=1)][0]
+        raise DataError(f"neuron {neuron.id}: a coordinate of node {wrong} is not a finite number")
+    skeleton, _ = Skeleton.linked(ids, parents, xyz)
+    if (skeleton.node_id[1:] == skeleton.node_id[:-1]).any():
+        raise DataError(f"neuron {neuron.id}: two of its nodes have the same node_id")
+    return skeleton
+
+
+def _connectors(engine: Engine, found: Attached, scales: Sequence[VoxelSize]) -> list[pd.DataFrame]:
+    """A table of connectors for each neuron."""
+    import numpy as np
+    import pandas as pd
+
+    from crantcli.api import _frame
+
+    columns = ", ".join("side" if name == "type" else name for name in CONNECTORS)
+    whole = _frame(engine, f"SELECT place, {columns} FROM {found.relation} ORDER BY place, connector_id")
+    whole["type"] = pd.Categorical.from_codes(whole.pop("side").to_numpy(np.int8), categories=pd.Index(["pre", "post"]))
+    places = whole.pop("place").to_numpy()
+    cuts = np.searchsorted(places, np.arange(len(scales) + 1))
+    tables = []
+    for number, scale in enumerate(scales):
+        mine = whole.iloc[cuts[number] : cuts[number + 1]].reset_index(drop=True)
+        for axis, size in zip("xyz", scale, strict=True):
+            mine[axis] = mine[axis] / size
+        tables.append(mine[list(CONNECTORS)])
+    return tables
+
+
+__all__ = ["CONNECTORS", "attach_synapses"]
