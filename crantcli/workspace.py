@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crantcli.core.containment import MeshIndex
+    from crantcli.sources.live.http import Patience
     from crantcli.sources.meshes import Neuropil
 
 
@@ -49,6 +50,8 @@ class Workspace:
         #: Where what comes from servers is kept (the user's cache folder if None), and whether to ask them anyway.
         self.cache_dir: str | None = None
         self.refresh = False
+        #: How long to wait for servers, where that is not left to the layer that asks them.
+        self.patience: Patience | None = None
         #: Where the annotations came from, for those who ask for nothing else.
         self.origin = ""
 
@@ -135,7 +138,9 @@ class Workspace:
             return None
         from crantcli.sources.live.annotations import annotation_file
 
-        fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.cache_dir, self.refresh)
+        fetched = annotation_file(
+            self.dataset.annotation_table, self.engine.scratch, self.cache_dir, self.refresh, self.patience
+        )
         self.notes += fetched.notes
         self.origin = fetched.origin
         part = parts(self.engine, [Source(fetched.path, "parquet", str(fetched.record["name"]))])[0]
@@ -183,7 +188,9 @@ class Workspace:
             raise UsageError(
                 "no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ... or [neuropils]"
             )
-        found = read_neuropils(source, names, exclude, apart=apart, cache_dir=self.cache_dir, refresh=self.refresh)
+        found = read_neuropils(
+            source, names, exclude, apart=apart, cache_dir=self.cache_dir, refresh=self.refresh, patience=self.patience
+        )
         self.inputs += [mesh.record for mesh in found]
         return found
 

@@ -21,6 +21,8 @@ from crantcli.temporary import remove, sweep, temporary_name
 if TYPE_CHECKING:
     import numpy as np
 
+    from crantcli.sources.live.http import Patience
+
     Array = np.ndarray[Any, Any]
 
 #: Suffixes of mesh files.
@@ -82,6 +84,7 @@ def read_neuropils(
     apart: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     refresh: bool = False,
+    patience: Patience | None = None,
 ) -> list[Neuropil]:
     """Read neuropil meshes.
 
@@ -100,8 +103,8 @@ def read_neuropils(
 
     apart : bool
         Give the members of a union, not the union.
-    cache_dir, refresh
-        Where to keep what comes from a server, and whether to ask it anyway.
+    cache_dir, refresh, patience
+        Where to keep what comes from a server, whether to ask it anyway, and how long to wait for it.
 
     Returns
     -------
@@ -135,7 +138,7 @@ def read_neuropils(
         def accept(member: str, surface: Surface) -> Neuropil:
             return _checked(member, surface, member, remote)
 
-        read = read_source(source, choose, accept, cache_dir, refresh)
+        read = read_source(source, choose, accept, cache_dir, refresh, patience)
     if apart:
         return [read[member] for member in sorted(read)]
     return [_union(name, [read[member] for member in members]) for name, members in choice.items()]

@@ -21,6 +21,7 @@ from crantcli.sources.datasets import TableAddress
 from crantcli.temporary import remove, sweep, temporary_name
 
 if TYPE_CHECKING:
+    from crantcli.sources.live.http import Patience
     from crantcli.sources.live.seatable import Rows
 
 #: How long a table in the cache is taken for the one on the server, in seconds.
@@ -53,7 +54,11 @@ class AnnotationFile:
 
 
 def annotation_file(
-    address: TableAddress, folder: Path, cache_dir: str | os.PathLike[str] | None = None, refresh: bool = False
+    address: TableAddress,
+    folder: Path,
+    cache_dir: str | os.PathLike[str] | None = None,
+    refresh: bool = False,
+    patience: Patience | None = None,
 ) -> AnnotationFile:
     """Bring a table into a folder.
 
@@ -66,6 +71,8 @@ def annotation_file(
         The user's cache folder if not given.
     refresh : bool
         Ask the server, whatever the cache has.
+    patience : Patience, optional
+        How long to wait for the server.
 
     Raises
     ------
@@ -78,7 +85,7 @@ def annotation_file(
         return found
     from crantcli.sources.live.seatable import fetch
 
-    made = _write(fetch(address), address, path)
+    made = _write(fetch(address, patience), address, path)
     _keep(path, cached)
     return made
 

@@ -19,7 +19,7 @@ from crantcli.core.bodies import Surface
 from crantcli.errors import DataError
 from crantcli.sources.datasets import MeshSource
 from crantcli.sources.files import DAMAGED_NPZ
-from crantcli.sources.live.http import Server
+from crantcli.sources.live.http import Patience, Server
 from crantcli.sources.live.store import Folder, Site, Store, local_path, web_address
 from crantcli.sources.precomputed import Catalogue, RawMesh, check_labels, read_catalogue, reader
 from crantcli.temporary import remove, sweep, temporary_name
@@ -39,6 +39,7 @@ def read_source(
     accept: Callable[[str, Surface], Made],
     cache_dir: str | os.PathLike[str] | None = None,
     refresh: bool = False,
+    patience: Patience | None = None,
 ) -> dict[str, Made]:
     """Read meshes of a source.
 
@@ -54,6 +55,8 @@ def read_source(
         The user's cache folder if not given.
     refresh : bool
         Ask the server, whatever the cache has.
+    patience : Patience, optional
+        How long to wait for the server.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def read_source(
     DataError, IncompleteError, UsageError, AuthorisationError
         Where a mesh is not there, not whole, or cannot be read.
     """
-    with _opened(source.address) as store:
+    with _opened(source.address, patience) as store:
         cache = _Cache(store.address, cache_dir) if store.remote else None
         fresh = cache if not refresh else None
         labelled = source.labels is not None
@@ -87,12 +90,12 @@ def read_source(
 
 
 @contextlib.contextmanager
-def _opened(address: str) -> Iterator[Store]:
+def _opened(address: str, patience: Patience | None) -> Iterator[Store]:
     web = web_address(address)
     if web is None:
         yield Folder(local_path(address)).checked()
         return
-    with Server() as server:
+    with Server(patience=patience) as server:
         yield Site(web, server)
 
 
@@ -100,8 +103,11 @@ def _read(store: Store, catalogue: Catalogue, keys: Collection[int]) -> dict[int
     read = reader(store.child(catalogue.path), catalogue)
     if not store.remote:
         return {key: read(key) for key in keys}
-    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(_AT_ONCE)
+    try:
         return dict(zip(keys, pool.map(read, keys), strict=True))
+    finally:  # after an error nobody waits for the rest
+        pool.shutdown(cancel_futures=True)
 
 
 def _surface(raw: RawMesh, transform: Sequence[float], name: str) -> Surface:
