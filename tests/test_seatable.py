@@ -171,7 +171,11 @@ def test_ids_that_seatable_has_rounded_are_refused(crant: Crant, table: SeaTable
     assert "need a column of text" in failed(crant, table, tmp_path, 3).err
     table.rows = seatable_server.rows(25, root_id=lambda n: 576460752641833774 + n)
     assert "need a column of text" in failed(crant, table, tmp_path, 3).err
-    table.rows = seatable_server.rows(25, root_id=lambda n: 1000 + n)
+    table.columns["nucleus_id"] = ("number", [])
+    table.rows = seatable_server.rows(25, root_id=lambda n: 1000 + n, nucleus_id=lambda n: 576460752641833774 + n)
+    done = crant("annotations", "-d", brain(table, tmp_path), "-o", "b.parquet")
+    assert "nucleus_id is left out" in done.err
+    assert "nucleus_id" not in pq.read_schema(tmp_path / "b.parquet").names
     assert fetched(crant, table, tmp_path)["root_id"].to_pylist() == expected(table)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import DataError
+from crantcli.schema import ANNOTATION_IDS
 from crantcli.sources.live.seatable import Column, Rows
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 #: Names of columns that hold IDs, such as root_id, root_id_processed, bodyId.
 _IDS = re.compile(r"(^|_)id($|_)|^bodyId$")
+
+#: Those that neurons are found by: without them the table is of no use.
+_NEEDED_IDS = (*ANNOTATION_IDS, "supervoxel_id")
 
 #: Names of columns that hold positions, and what a clean one looks like: `1, 2, 3`, with or without brackets.
 _POSITIONS = re.compile(r"(^|_)position$")
@@ -40,7 +44,7 @@ def arrow_table(rows: Rows, name: str) -> tuple[pa.Table, list[str]]:
     Raises
     ------
     DataError
-        Where IDs have been rounded, or two columns are called the same.
+        Where IDs of neurons or supervoxels have been rounded, or two columns are called the same.
     """
     import pyarrow as pa
 
@@ -53,13 +57,15 @@ def arrow_table(rows: Rows, name: str) -> tuple[pa.Table, list[str]]:
             raise DataError(f"{name}: columns {seen[column.name.lower()]} and {column.name} are called the same")
         seen[column.name.lower()] = column.name
         values = [_option(row.get(column.name), column) for row in rows.rows]
-        arrays[column.name], note = _array(column, values, name)
+        array, note = _array(column, values, name)
         notes += [note] if note else []
+        if array is not None:
+            arrays[column.name] = array
     return pa.table(arrays), notes
 
 
-def _array(column: Column, values: list[Any], name: str) -> tuple[pa.Array, str]:
-    """A column, and what to say about it."""
+def _array(column: Column, values: list[Any], name: str) -> tuple[pa.Array | None, str]:
+    """A column, None for one to leave out, and what to say about it."""
     import pyarrow as pa
 
     values = [None if value == "" else value for value in values]
@@ -80,8 +86,8 @@ def _array(column: Column, values: list[Any], name: str) -> tuple[pa.Array, str]
     return pa.array([None if value is None else _word(value) for value in values], pa.string()), ""
 
 
-def _ids(column: Column, values: Sequence[Any], name: str) -> tuple[pa.Array, str]:
-    """IDs as int64 where all of them are, else as text, never by way of a float."""
+def _ids(column: Column, values: Sequence[Any], name: str) -> tuple[pa.Array | None, str]:
+    """IDs as int64 where all of them are, else as text, never by way of a float; None where they have been rounded."""
     import pyarrow as pa
 
     texts: list[str | None] = []
@@ -90,10 +96,10 @@ def _ids(column: Column, values: Sequence[Any], name: str) -> tuple[pa.Array, st
             value = _word(value)
         elif isinstance(value, int | float):
             if abs(value) > _EXACT or value != int(value):
-                raise DataError(
-                    f"{name}: {column.name} holds the number {value}, and SeaTable rounds numbers beyond 2^53; IDs "
-                    "need a column of text there"
-                )
+                said = f"holds the number {value}, and SeaTable rounds numbers beyond 2^53; IDs need a column of text"
+                if column.name in _NEEDED_IDS:
+                    raise DataError(f"{name}: {column.name} {said}")
+                return None, f"{name}: {column.name} is left out: it {said}"
             value = str(int(value))
         texts.append(value.strip() or None if value is not None else None)
     present = [value for value in texts if value is not None]
