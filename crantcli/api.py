@@ -66,7 +66,7 @@ class _Session:
 
 @contextmanager
 def _session(
-    source: Any, dataset: str | None, materialization: Any, annotations: Any, max_memory: str
+    source: Any, dataset: str | None, materialization: Any, annotations: Any, max_memory: str, labelled: bool = False
 ) -> Iterator[_Session]:
     found = find_dataset(dataset)
     if source is None and found is None:
@@ -77,7 +77,7 @@ def _session(
         raise UsageError(f"materialization={materialization!r}: 'latest' or 'live'; files have one version only")
     with Engine(max_memory) as engine:
         space = Workspace(engine, found)
-        yield _Session(space, engine, space.annotations(annotations))
+        yield _Session(space, engine, space.annotations(annotations, needed=labelled))
 
 
 def _frame(engine: Engine, query: str) -> pd.DataFrame:
@@ -276,7 +276,8 @@ def get_connectivity(
     if isinstance(annotate, str):
         annotate = (annotate,)
     question = Question(None, upstream, downstream, by, tuple(annotate), top, normalize, sum_duplicates)  # type: ignore[arg-type]
-    with _session(source, dataset, materialization, annotations, max_memory) as session:
+    labelled = bool(annotate) or by == "type"
+    with _session(source, dataset, materialization, annotations, max_memory, labelled) as session:
         table = session.within(session.table(source), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
         filters = {"clean": clean, "min_size": min_size, "threshold": 1}

@@ -13,7 +13,7 @@ from crantcli.core.sql import text
 from crantcli.core.table import Annotations, Table, Totals, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
-from crantcli.ids import IdFile, Selection, Selector
+from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.schema import near
 from crantcli.sources.annotations import id_expression, open_annotations
 from crantcli.sources.datasets import Dataset
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crantcli.core.containment import MeshIndex
+    from crantcli.sources.live.http import Patience
+    from crantcli.sources.meshes import Neuropil
 
 
 class Workspace:
@@ -44,6 +46,14 @@ class Workspace:
         self.notes: list[str] = []
         self.paths: list[Path] = []
         self._annotations: Annotations | None = None
+        self._annotation_columns: tuple[str | None, str | None] = (None, None)
+        #: Where what comes from servers is kept (the user's cache folder if None), and whether to ask them anyway.
+        self.cache_dir: str | None = None
+        self.refresh = False
+        #: How long to wait for servers, where that is not left to the layer that asks them.
+        self.patience: Patience | None = None
+        #: Where the annotations came from, for those who ask for nothing else.
+        self.origin = ""
 
     @property
     def background(self) -> tuple[int, ...]:
@@ -88,19 +98,53 @@ class Workspace:
         return parts(self.engine, [file for file in files if file.format != "npz"]), files
 
     def annotations(
-        self, source: str | pd.DataFrame | None, id_column: str | None = None, type_column: str | None = None
+        self,
+        source: str | pd.DataFrame | None,
+        id_column: str | None = None,
+        type_column: str | None = None,
+        needed: bool = True,
     ) -> Annotations | None:
-        """Open the annotations, the data set's own if none are given; None where there are none."""
+        """Open the annotations, the data set's own if none are given; None where there are none.
+
+        Those on a server are fetched only if `needed`; without, criteria fetch them.
+        """
         if source is None:
-            if self.dataset is None or self.dataset.annotations is None:
+            if self.dataset is None:
                 return None
-            source = self.dataset.annotations
-        found, _ = self._parts(source)
+            if self.dataset.annotations is None and not needed:
+                self._annotation_columns = (id_column, type_column)
+                return None
+            own = self.annotation_part()
+            if own is None:
+                return None
+            found = [own]
+        else:
+            found, _ = self._parts(source)
         opened = open_annotations(self.engine, found, id_column, type_column)
         self.inputs += opened.inputs
         self.notes += opened.notes
         self._annotations = opened
         return opened
+
+    def annotation_part(self) -> Part | None:
+        """The data set's own annotations, as they stand there; None where it has none."""
+        assert self.dataset is not None
+        if self.dataset.annotations is not None:
+            found, _ = self._parts(self.dataset.annotations)
+            if len(found) != 1:
+                raise UsageError("annotations are one table; give one file")
+            return found[0]
+        if self.dataset.annotation_table is None:
+            return None
+        from crantcli.sources.live.annotations import annotation_file
+
+        fetched = annotation_file(
+            self.dataset.annotation_table, self.engine.scratch, self.cache_dir, self.refresh, self.patience
+        )
+        self.notes += fetched.notes
+        self.origin = fetched.origin
+        part = parts(self.engine, [Source(fetched.path, "parquet", str(fetched.record["name"]))])[0]
+        return replace(part, records=[fetched.record])
 
     def select(self, selectors: Sequence[Selector], table: Table) -> Selection | None:
         """Find the neurons that were named; None where none were."""
@@ -109,6 +153,8 @@ class Workspace:
         for path in (id_file(selector) for selector in selectors if isinstance(selector, IdFile)):
             self.paths.append(path)
             self.inputs.append(Source(path, "csv", path.name).record())
+        if self._annotations is None and any(isinstance(selector, Criteria) for selector in selectors):
+            self.annotations(None, *self._annotation_columns)
         selection = resolve(self.engine, selectors, table.id_type, self._annotations)
         self.notes += selection.notes
         return selection
@@ -125,15 +171,28 @@ class Workspace:
         DataError
             Where a mesh is not closed, or a name is not known.
         """
-        from crantcli.sources.meshes import open_index, read_neuropils
+        from crantcli.sources.meshes import open_index
 
-        if folder is None:
-            folder = self.dataset.meshes if self.dataset else None
-        if folder is None:
-            raise UsageError("no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ...")
-        found = read_neuropils(folder, names, exclude)
-        self.inputs += [{"name": mesh.name, "sha256": mesh.digest} for mesh in found]
-        return [mesh.name for mesh in found], open_index(found, threads=self.engine.threads)
+        found = self.neuropil_meshes(folder, names, exclude)
+        return [mesh.name for mesh in found], open_index(found, self.cache_dir, self.engine.threads)
+
+    def neuropil_meshes(
+        self, place: str | None, names: Sequence[str] | None = None, exclude: Sequence[str] = (), apart: bool = False
+    ) -> list[Neuropil]:
+        """Read neuropil meshes from a folder or a precomputed source, the data set's own if none is given."""
+        from crantcli.sources.meshes import read_neuropils
+
+        own = None if self.dataset is None else self.dataset.meshes or self.dataset.mesh_source
+        source = place or own
+        if source is None:
+            raise UsageError(
+                "no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ... or [neuropils]"
+            )
+        found = read_neuropils(
+            source, names, exclude, apart=apart, cache_dir=self.cache_dir, refresh=self.refresh, patience=self.patience
+        )
+        self.inputs += [mesh.record for mesh in found]
+        return found
 
     def members(self, source: str | pd.DataFrame, names: Sequence[str], table: Table) -> Members:
         """Open a file of assignments, and find the synapses of chosen neuropils.

@@ -44,6 +44,10 @@ crantcli adjacency $worm -o "$out/worm.parquet"
 # The whole worm by cell class.
 crantcli nested $worm -a $cells --cell-type-column cell_class --type-order sensory,interneuron,motor --title "C. elegans, chemical connections" -o "$out/worm_nested.npz" --type-sum "$out/worm_class_sums.csv" --plot "$out/worm_nested.png"
 
+# What a data set has, as files: its annotations, here the proofread ones, and its meshes.
+crantcli annotations -d $brain --proofread-only -o "$out/proofread.parquet"
+crantcli meshes -d $brain --neuropils ellipsoid_body,fan_shaped_body -o "$out/meshes"
+
 echo "== What was made"
 printf '%-32s %-10s %8s  %s\n' file kind rows "made by"
 for file in "$out"/* "$out"/neuropils/ellipsoid_body.*; do

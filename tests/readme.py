@@ -107,10 +107,11 @@ def reference() -> str:
         known = shared if name in readers else {}
         own = {names: meaning for names, meaning in options.items() if names not in known}
         example, *further = command.epilog.split("\n\n")
+        taken = "[SOURCE]..." if name in readers else "".join(word for word in own if word.strip("[]").isupper())
         parts += [
             f"### crantcli {name}\n",
             f"{command.help}\n",
-            f"```text\ncrantcli {name} {'[SOURCE]...' if name in readers else 'FILE'} [OPTIONS]\n```\n",
+            f"```text\n{' '.join(filter(None, ['crantcli', name, taken, '[OPTIONS]']))}\n```\n",
             _table(own),
             f"```sh\n{example.removeprefix('Example: ')}\n```\n",
             *(f"{paragraph}\n" for paragraph in further),

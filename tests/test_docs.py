@@ -77,6 +77,7 @@ def test_help_ends_with_an_example_that_runs(name: str, crant: Crant, tmp_path: 
     shutil.copyfile(SAMPLE / "annotations.csv", tmp_path / "annotations.csv")
     for folder in ("skeletons", "meshes"):
         shutil.copytree(SAMPLE / folder, tmp_path / folder)
+    (tmp_path / "brain.toml").write_text('[files]\nannotations = "annotations.csv"\nmeshes = "meshes"\n')
     (tmp_path / "neurons.txt").write_text("576460752748033503\n576460752774390489\n")
     for made in ("edges.parquet", "er2.parquet"):
         assert crant("connectivity", "raw.parquet", "-o", made).code == 0
@@ -138,7 +139,8 @@ def test_a_named_data_set_as_told(tmp_path: Path, crant: Crant, monkeypatch: pyt
 def test_all_exit_codes_are_told() -> None:
     table = TEXT.split("## Exit codes")[1].split("\n## ")[0]
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
-    kinds = (errors.CrantError, errors.UsageError, errors.DataError, errors.EmptyResultError)
+    kinds = [errors.CrantError, errors.UsageError, errors.DataError, errors.EmptyResultError]
+    kinds += [errors.AuthorisationError, errors.IncompleteError]
     assert told == {0, errors.INTERRUPTED, errors.TERMINATED, *(kind.exit_code for kind in kinds)}
 
 

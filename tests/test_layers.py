@@ -41,7 +41,7 @@ EVERYBODY = {"errors", "temporary", "version"}
 PACKAGES = {
     "core": {"numpy", "pandas", "scipy"},
     "engine": {"duckdb", "numpy", "pyarrow"},
-    "sources": {"numpy", "pandas", "pyarrow", "platformdirs", "trimesh"},
+    "sources": {"DracoPy", "numpy", "pandas", "pyarrow", "platformdirs", "requests", "trimesh"},
     "output": {"numpy", "pyarrow", "matplotlib"},
     "workspace": {"pandas"},
     "api": {"pandas", "pyarrow"},

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from crantcli.cli import adjacency, attach, connectivity, counts, info, nested, neuropil, synapses
+from crantcli.cli import adjacency, attach, connectivity, counts, info, meshes, nested, neuropil, synapses
+from crantcli.cli import annotations as annotation_command
 from crantcli.cli.console import error_line
 from crantcli.errors import INTERRUPTED, TERMINATED, CrantError, UsageError
 from crantcli.version import __version__
@@ -53,6 +54,8 @@ for name, command, epilog in (
     ("nested", nested.nested, nested.EPILOG),
     ("neuropil", neuropil.neuropil, neuropil.EPILOG),
     ("attach", attach.attach, attach.EPILOG),
+    ("meshes", meshes.meshes, meshes.EPILOG),
+    ("annotations", annotation_command.annotation_table, annotation_command.EPILOG),
     ("info", info.info, info.EPILOG),
 ):
     app.command(name, epilog=epilog)(command)

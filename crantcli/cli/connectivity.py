@@ -67,7 +67,7 @@ def connectivity(
     question = Question(None, upstream, downstream, by, added, top, normalize, rows.sum_duplicates)
     job = Job("connectivity", source, run, {"neurons": neurons}, members=members)
     with job.opened() as work:
-        annotations = work.annotations()
+        annotations = work.annotations(needed=bool(annotate) or by == "type")
         table = work.table()
         kept = work.row_filter(rows, table)
         question = question.about(work.select("neurons", table))

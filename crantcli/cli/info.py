@@ -63,7 +63,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines += [f"{'':12}{removed[step]:>14,}  {step}" for step in STEPS if removed.get(step)]
     lines += [f"{'':12}{ledger['merged']:>14,}  merged"] if ledger.get("merged") else []
     lines.append(f"{'':12}{ledger['kept']:>14,}  kept")
-    return [*lines, *_coverage(record["complete_for"])]
+    return [*lines, *_coverage(record["complete_for"])] if "complete_for" in record else lines
 
 
 def _coverage(complete: dict[str, Any]) -> list[str]:

@@ -55,6 +55,8 @@ class Job:
     members : MemberOptions, optional
     folder : bool
         `-o` is a folder, and must be given.
+    reads_synapses : bool
+        A data set must have them, unless there is another source.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class Job:
         matrices: dict[str, str | None] | None = None,
         members: MemberOptions | None = None,
         folder: bool = False,
+        reads_synapses: bool = True,
     ) -> None:
+        self.reads_synapses = reads_synapses
         self.command, self.source, self.run = command, source, run
         self.console = Console(f"crantcli {command}", run.quiet)
         self._selectors: dict[str, tuple[Selector, ...]] = {
@@ -108,7 +112,7 @@ class Job:
     def opened(self) -> Iterator[Work]:
         """Start the engine, and commit the outputs at the end or leave nothing behind."""
         dataset = find_dataset(self.source.dataset)
-        if not self.source.sources and dataset is not None:
+        if self.reads_synapses and not self.source.sources and dataset is not None:
             dataset.synapse_file()
         with (
             # Outermost, since what is being written can be removed only when the engine has stopped writing it.
@@ -182,10 +186,10 @@ class Work:
             check = check_folder if self.job.folder and destination == self.job.run.output else check_destination
             check(destination, self.space.paths)
 
-    def annotations(self) -> Annotations | None:
-        """Open the annotations that were given, if any."""
+    def annotations(self, needed: bool = False) -> Annotations | None:
+        """Open the annotations that were given, or the data set's; those on a server only if they are needed."""
         source = self.job.source
-        opened = self.space.annotations(source.annotations, source.neuron_id_column, source.cell_type_column)
+        opened = self.space.annotations(source.annotations, source.neuron_id_column, source.cell_type_column, needed)
         self.check_destinations()
         return opened
 

@@ -85,7 +85,7 @@ def nested(
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, rows.sum_duplicates)
         work.space.paths += label_files(nest)
-        annotations = work.annotations()
+        annotations = work.annotations(needed=True)
         table = work.table(value=nest.weight_column)
         kept = work.row_filter(rows, table)
         question = with_neurons(question, work, table)

@@ -72,7 +72,7 @@ def neuropil(
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, False)
         work.space.paths += label_files(nest)
-        annotations = work.annotations()
+        annotations = work.annotations(needed=not assignments_only)
         if annotations is None and not assignments_only:
             raise UsageError(
                 "a nested matrix needs the neurons' types: --annotations FILE, or a data set that has annotations; "

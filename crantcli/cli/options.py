@@ -248,7 +248,11 @@ class PlaceOptions:
 
     meshes: Annotated[
         str | None,
-        typer.Option("--meshes", metavar="FOLDER", help="Closed meshes in nm, named by neuropil: .ply, .obj or .stl."),
+        typer.Option(
+            "--meshes",
+            metavar="FOLDER|URL",
+            help="Closed meshes in nm, named by neuropil (.ply, .obj, .stl), or a precomputed source.",
+        ),
     ] = None
     neuropils: Annotated[
         list[str] | None,

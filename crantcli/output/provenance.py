@@ -62,6 +62,27 @@ def build(
     }
 
 
+def table_record(
+    command: str, kind: str, options: dict[str, Any], inputs: Sequence[dict[str, Any]], ledger: Ledger
+) -> dict[str, Any]:
+    """The provenance of a file that holds neither synapses nor what is counted from them.
+
+    Parameters
+    ----------
+    command, kind, options, inputs, ledger
+        As for `build`; the file has as many rows as the ledger kept.
+    """
+    return {
+        "crantcli": __version__,
+        "command": command,
+        "kind": kind,
+        "options": {name: value for name, value in options.items() if value not in (None, (), [])},
+        "inputs": list(inputs),
+        "ledger": ledger.as_dict(),
+        "rows": ledger.kept,
+    }
+
+
 def as_text(record: dict[str, Any]) -> str:
     """JSON with sorted keys, so that the same record gives the same bytes."""
     return json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

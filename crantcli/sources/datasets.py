@@ -19,6 +19,47 @@ DEFAULT_VARIABLE = "CRANT_DEFAULT_DATASET"
 
 
 @dataclass(frozen=True)
+class TableAddress:
+    """Where a table is on a SeaTable server.
+
+    Attributes
+    ----------
+    server : str
+        Its address, such as `https://cloud.seatable.io/`.
+    base, table : str
+    workspace : int, optional
+        The base's; needed with the token of an account, not with one of the base.
+    """
+
+    server: str
+    base: str
+    table: str
+    workspace: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.base}/{self.table} at {self.server.rstrip('/')}"
+
+
+@dataclass(frozen=True)
+class MeshSource:
+    """Where neuropil meshes are, in neuroglancer's precomputed format.
+
+    Attributes
+    ----------
+    address : str
+        Of a server, or a folder.
+    transform : tuple of 12 float, optional
+        From the coordinates in the files to nm: the rows of a 3 by 4 matrix. Overrides what the source says.
+    labels : tuple of (int, str), optional
+        IDs of the meshes to use, and their neuropils. Overrides what the source says.
+    """
+
+    address: str
+    transform: tuple[float, ...] | None = None
+    labels: tuple[tuple[int, str], ...] | None = None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What a data set's description says.
 
@@ -35,6 +76,10 @@ class Dataset:
         IDs that stand for no neuron.
     live : bool
         The description names servers.
+    annotation_table : TableAddress, optional
+        The annotations on a server, where no file is named.
+    mesh_source : MeshSource, optional
+        The neuropils' meshes, where no folder is named.
     """
 
     name: str
@@ -46,6 +91,8 @@ class Dataset:
     live: bool = False
     meshes: str | None = None
     skeletons: str | None = None
+    annotation_table: TableAddress | None = None
+    mesh_source: MeshSource | None = None
 
     @property
     def recorded(self) -> Recorded:
@@ -92,7 +139,8 @@ def find_dataset(name: str | None) -> Dataset | None:
     if isinstance(own.get(name), dict):
         return _parse(name, own[name], listed.parent)
     if name in crantb.DATASTACKS:
-        return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, live=True)
+        table, meshes = _annotations(crantb.ANNOTATIONS, name), _meshes(crantb.NEUROPILS, name, Path())
+        return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, live=True, annotation_table=table, mesh_source=meshes)
     known = [*crantb.DATASTACKS, *own]
     raise UsageError(
         f"--dataset {name}: unknown ({near(name, known, 'known names')}); "
@@ -127,6 +175,8 @@ def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
     return Dataset(
         name, paths.get("synapses"), paths.get("annotations"), unit, _voxel(voxel, name), tuple(background),
         "cave" in record, paths.get("meshes"), paths.get("skeletons"),
+        _annotations(_section(record, "annotations", name), name),
+        _meshes(_section(record, "neuropils", name), name, folder),
     )  # fmt: skip
 
 
@@ -141,6 +191,42 @@ def _path(value: Any, folder: Path, where: str) -> str:
     if not isinstance(value, str):
         raise DataError(f"data set {where} is a path in quotes")
     return str(folder / Path(value).expanduser())
+
+
+def _annotations(section: dict[str, Any], name: str) -> TableAddress | None:
+    """The table that [annotations] names."""
+    if not section:
+        return None
+    needed = ("seatable_server", "base", "table")
+    for key in needed:
+        if not isinstance(section.get(key), str) or not section[key] or "`" in section[key]:
+            raise DataError(f"data set {name}: annotations.{key} is a name in quotes, and needed")
+    workspace = section.get("workspace")
+    if workspace is not None and not isinstance(workspace, int):
+        raise DataError(f"data set {name}: annotations.workspace is a number")
+    return TableAddress(section["seatable_server"], section["base"], section["table"], workspace)
+
+
+def _meshes(section: dict[str, Any], name: str, folder: Path) -> MeshSource | None:
+    """The source that [neuropils] names."""
+    if not section:
+        return None
+    address, transform, labels = (section.get(key) for key in ("source", "transform", "labels"))
+    if not isinstance(address, str) or not address:
+        raise DataError(f"data set {name}: neuropils.source is an address or a folder in quotes, and needed")
+    bare = address.removeprefix("precomputed://")
+    if "://" not in bare:
+        address = str(folder / Path(bare).expanduser())
+    if transform is not None:
+        numbers = isinstance(transform, list) and all(isinstance(item, int | float) for item in transform)
+        if not numbers or len(transform) != 12:
+            raise DataError(f"data set {name}: neuropils.transform is 12 numbers, the rows of a 3 by 4 matrix")
+        transform = tuple(float(item) for item in transform)
+    if labels is not None:
+        if not isinstance(labels, dict) or not all(k.isdecimal() and isinstance(v, str) for k, v in labels.items()):
+            raise DataError(f'data set {name}: neuropils.labels is like {{ 1 = "fan_shaped_body" }}')
+        labels = tuple((int(key), label) for key, label in labels.items())
+    return MeshSource(address, transform, labels)
 
 
 def _voxel(section: dict[str, Any], name: str) -> VoxelSize | None:

@@ -1,14 +1,11 @@
-"""Neuropil meshes: a folder of closed surfaces named by neuropil, and the index over them.
-
-Precomputed sources of meshes, once they are read, end in the same list of neuropils.
-"""
+"""Neuropil meshes: closed surfaces named by neuropil, from files or a precomputed source, and the index over them."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +14,14 @@ from crantcli.core.bodies import Surface, fault, proper_faces, weld
 from crantcli.core.containment import MeshIndex
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import near
+from crantcli.sources.datasets import MeshSource
 from crantcli.sources.files import DAMAGED_NPZ
 from crantcli.temporary import remove, sweep, temporary_name
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from crantcli.sources.live.http import Patience
 
     Array = np.ndarray[Any, Any]
 
@@ -44,11 +44,20 @@ class Neuropil:
         is one.
     digest : str
         SHA-256 of the geometry: that of equal surfaces is equal, whatever their files and names.
+    source : str
+        Address of the server that it came from, or "".
     """
 
     name: str
     surfaces: tuple[Surface, ...]
     digest: str
+    source: str = ""
+
+    @property
+    def record(self) -> dict[str, str]:
+        """For the provenance."""
+        found = {"name": self.name, "sha256": self.digest}
+        return {**found, "source": self.source} if self.source else found
 
     @property
     def vertices(self) -> Array:
@@ -67,17 +76,23 @@ class Neuropil:
 
 
 def read_neuropils(
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | MeshSource,
     names: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     unions: Mapping[str, Sequence[str]] = crantb.NEUROPIL_UNIONS,
+    *,
+    apart: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    refresh: bool = False,
+    patience: Patience | None = None,
 ) -> list[Neuropil]:
-    """Read the neuropil meshes of a folder.
+    """Read neuropil meshes.
 
     Parameters
     ----------
-    folder : path
-        With PLY, OBJ or STL files in nm, each named by its neuropil. Folders in it are not looked into.
+    folder : path, address or MeshSource
+        A folder with PLY, OBJ or STL files in nm, each named by its neuropil (folders in it are not looked into), or a
+        precomputed source.
     names : sequence of str, optional
         The neuropils to read; all files' if not given.
     exclude : sequence of str
@@ -85,6 +100,11 @@ def read_neuropils(
     unions : mapping
         Names that may be asked for too, and the neuropils that each is the union of. A file of the same name goes
         before.
+
+    apart : bool
+        Give the members of a union, not the union.
+    cache_dir, refresh, patience
+        Where to keep what comes from a server, whether to ask it anyway, and how long to wait for it.
 
     Returns
     -------
@@ -98,29 +118,66 @@ def read_neuropils(
     DataError
         Where two files have one name, a name is unknown, a file cannot be read, or its surface is not closed.
     """
-    files = _files(Path(folder))
-    known = [*files, *(name for name in unions if name not in files)]
+    source = _source(folder)
+    choice: dict[str, Sequence[str]] = {}
+    where = str(folder) if source is None else source.address
+
+    def choose(known: Mapping[str, Any]) -> list[str]:
+        choice.update(_choice(known, where, names, exclude, unions))
+        return sorted({member for members in choice.values() for member in members})
+
+    if source is None:
+        files = _files(Path(str(folder)))
+        read = {member: _read(member, files[member]) for member in choose(files)}
+    else:
+        from crantcli.sources.live.meshes import read_source
+        from crantcli.sources.live.store import web_address
+
+        remote = web_address(source.address) or ""
+
+        def accept(member: str, surface: Surface) -> Neuropil:
+            return _checked(member, surface, member, remote)
+
+        read = read_source(source, choose, accept, cache_dir, refresh, patience)
+    if apart:
+        return [read[member] for member in sorted(read)]
+    return [_union(name, [read[member] for member in members]) for name, members in choice.items()]
+
+
+def _source(place: str | os.PathLike[str] | MeshSource) -> MeshSource | None:
+    """A precomputed source; None for a folder of mesh files."""
+    if isinstance(place, MeshSource):
+        return place
+    text = os.fspath(place)
+    return MeshSource(text) if "://" in text or (Path(text) / "info").is_file() else None
+
+
+def _choice(
+    known: Mapping[str, Any],
+    where: str,
+    names: Sequence[str] | None,
+    exclude: Sequence[str],
+    unions: Mapping[str, Sequence[str]],
+) -> dict[str, Sequence[str]]:
+    """The neuropils to read, by name, and the meshes of each."""
+    possible = [*known, *(name for name in unions if name not in known)]
     for option, given in (("--neuropils", names or ()), ("--exclude", exclude)):
         for name in given:
-            if name not in known:
-                raise DataError(f"{option} {name}: there is no such mesh ({near(name, known, 'neuropils')})")
-    dropped = {member for name in exclude for member in [name, *_members(name, files, unions)]}
-    chosen = [name for name in sorted(set(files if names is None else names)) if name not in dropped]
+            if name not in possible:
+                raise DataError(f"{option} {name}: there is no such mesh ({near(name, possible, 'neuropils')})")
+    dropped = {member for name in exclude for member in [name, *_members(name, known, unions)]}
+    chosen = [name for name in sorted(set(known if names is None else names)) if name not in dropped]
     if not chosen:
-        raise UsageError(f"{folder}: every mesh that was asked for is excluded")
-    read: dict[str, Neuropil] = {}
-    for name in chosen:
-        members = _members(name, files, unions)
-        for member in members:
-            if member not in files:
-                missing = ", ".join(sorted(set(members) - set(files)))
-                raise DataError(f"{name} is the union of {', '.join(members)}; {missing} is not in {folder}")
-            read.setdefault(member, _read(member, files[member]))
-    return [_union(name, [read[member] for member in _members(name, files, unions)]) for name in chosen]
+        raise UsageError(f"{where}: every mesh that was asked for is excluded")
+    found = {name: _members(name, known, unions) for name in chosen}
+    for name, members in found.items():
+        if missing := sorted(set(members) - set(known)):
+            raise DataError(f"{name} is the union of {', '.join(members)}; {', '.join(missing)} is not in {where}")
+    return found
 
 
-def _members(name: str, files: Mapping[str, Path], unions: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    return [name] if name in files else unions[name]
+def _members(name: str, known: Mapping[str, Any], unions: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    return [name] if name in known else unions[name]
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -154,11 +211,15 @@ def _read(name: str, path: Path) -> Neuropil:
         raise DataError(f"{path.name}: cannot be read as {path.suffix[1:].upper()}; {hint}") from None
     except Exception as error:  # whatever a parser raises that was handed something else
         raise DataError(f"{path.name}: cannot be read as {path.suffix[1:].upper()} ({error}); {hint}") from None
-    surface = Surface(surface.vertices, proper_faces(surface.faces))
+    return _checked(name, Surface(surface.vertices, proper_faces(surface.faces)), path.name)
+
+
+def _checked(name: str, surface: Surface, file: str, source: str = "") -> Neuropil:
+    """A neuropil of one surface, which must be closed; `file` is what messages call it."""
     if what := fault(surface):
         unit = " nm" if "open" in what else ""
-        raise DataError(f"{path.name}: the mesh {what}{unit}; repair it, or leave it out with --exclude {name}")
-    return Neuropil(name, (surface,), _digest(surface))
+        raise DataError(f"{file}: the mesh {what}{unit}; repair it, or leave it out with --exclude {name}")
+    return Neuropil(name, (surface,), _digest(surface), source)
 
 
 def _digest(surface: Surface) -> str:
@@ -171,9 +232,11 @@ def _digest(surface: Surface) -> str:
 
 def _union(name: str, members: Sequence[Neuropil]) -> Neuropil:
     if len(members) == 1:
-        return Neuropil(name, members[0].surfaces, members[0].digest)
+        return replace(members[0], name=name)
     joined = hashlib.sha256("+".join(member.digest for member in members).encode()).hexdigest()
-    return Neuropil(name, tuple(surface for member in members for surface in member.surfaces), joined)
+    return Neuropil(
+        name, tuple(surface for member in members for surface in member.surfaces), joined, members[0].source
+    )
 
 
 # --------------------------------------------------------------------------------------------- the index

@@ -1,0 +1,70 @@
+"""`crantcli annotations`: the whole annotation table of a data set."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from crantcli.cli.options import RunOptions, SourceOptions, with_options
+
+EPILOG = """Example: crantcli annotations -d brain.toml -o annotations.parquet
+
+The token of a SeaTable account, or of its base, is read from the environment variable CRANTTABLE_TOKEN. A table that
+was fetched in the last two hours comes from the cache. In Parquet and Feather lists of labels stay lists."""
+
+#: What `--proofread-only` takes for yes, where the column is text.
+_YES = "('true', 't', 'yes', 'y', '1')"
+
+
+@with_options
+def annotation_table(
+    run: RunOptions,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset", "-d", metavar="NAME", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."
+        ),
+    ] = None,
+    proofread_only: Annotated[
+        bool, typer.Option("--proofread-only", help="Only neurons whose column proofread says so.")
+    ] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the server, whatever the cache has.")] = False,
+    cache_dir: Annotated[
+        str | None,
+        typer.Option(
+            "--cache-dir", metavar="FOLDER", help="Where to keep what comes from servers.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """The whole annotation table of a data set, every page of it or an error."""
+    from crantcli.cli.job import Job
+    from crantcli.core.ledger import Ledger
+    from crantcli.core.sql import quote
+    from crantcli.core.table import Result
+    from crantcli.errors import DataError, UsageError
+    from crantcli.output.provenance import table_record
+
+    job = Job("annotations", SourceOptions(dataset=dataset), run, reads_synapses=False)
+    with job.opened() as work:
+        space = work.space
+        if space.dataset is None:
+            raise UsageError("whose annotations? Give a data set with -d NAME, or CRANT_DEFAULT_DATASET")
+        space.cache_dir, space.refresh = cache_dir, refresh
+        work.check_destinations()
+        part = space.annotation_part()
+        if part is None:
+            raise UsageError(f"data set {space.dataset.name} has no annotations; its TOML needs [annotations]")
+        work.check_destinations()
+        columns, query = tuple(part.columns), f"SELECT * FROM {part.relation}"
+        read = work.engine.execute(f"SELECT count(*) FROM {part.relation}")[0][0]
+        if proofread_only:
+            if "proofread" not in columns:
+                raise DataError(f"{part.name}: --proofread-only needs a column proofread")
+            query += f" WHERE lower(CAST({quote('proofread')} AS VARCHAR)) IN {_YES}"
+        kept = work.engine.execute(f"SELECT count(*) FROM ({query})")[0][0]
+        ledger = Ledger("annotations", read, {"unselected": read - kept}, kept)
+        options: dict[str, Any] = {"proofread_only": proofread_only or None}
+        record = table_record("annotations", "annotations", options, part.records, ledger)
+        work.write(Result(query, columns, kept, ledger), record)
+        work.finish("annotations", kept, ledger, [f"{part.name}: {space.origin}"] if space.origin else [])

@@ -1,0 +1,85 @@
+"""`crantcli meshes`: the neuropil meshes of a data set as files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from crantcli.cli.options import RunOptions, SourceOptions, with_options
+
+EPILOG = """Example: crantcli meshes -d brain.toml -o neuropils
+
+Into the folder: NAME.ply of each neuropil, in nm, and, last, manifest.json. neuropil --meshes reads it. A neuropil that
+is the union of others is written as these. What comes from a server is kept; --refresh fetches it anew."""
+
+
+@with_options
+def meshes(
+    run: RunOptions,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="A folder of meshes, or a precomputed source: a folder or an https address. Default: the data set's.",
+            show_default=False,
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset", "-d", metavar="NAME", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."
+        ),
+    ] = None,
+    neuropils: Annotated[
+        list[str] | None,
+        typer.Option("--neuropils", metavar="NAME,...", help="These neuropils only; repeat to add. Default: all."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", metavar="NAME,...", help="Not these neuropils.")
+    ] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the server, whatever the cache has.")] = False,
+    cache_dir: Annotated[
+        str | None,
+        typer.Option(
+            "--cache-dir", metavar="FOLDER", help="Where to keep what comes from servers.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Neuropil meshes as PLY files in nm, each a closed surface named by its neuropil, into a folder."""
+    from pathlib import Path
+
+    from crantcli.cli.job import Job
+    from crantcli.core.ledger import Ledger
+    from crantcli.errors import CrantError
+    from crantcli.output.names import safe_file_names
+    from crantcli.output.ply import write_ply
+    from crantcli.output.provenance import as_text, table_record
+    from crantcli.schema import KEY, MANIFEST
+    from crantcli.sources.selection import read_labels
+
+    wanted = read_labels(neuropils) if neuropils else None
+    dropped = read_labels(exclude) if exclude else ()
+    job = Job("meshes", SourceOptions(dataset=dataset), run, folder=True, reads_synapses=False)
+    with job.opened() as work:
+        space = work.space
+        space.cache_dir, space.refresh = cache_dir, refresh
+        place = source or (space.dataset.meshes if space.dataset else None)
+        if place and Path(place).is_dir():
+            space.paths += [path for path in Path(place).iterdir() if path.is_file()]
+        work.check_destinations()
+        found = space.neuropil_meshes(source, wanted, dropped, apart=True)
+        stems = safe_file_names([mesh.name for mesh in found])
+        folder = work.pending.place_folder(str(run.output))
+        for mesh in found:
+            write_ply(mesh.vertices, mesh.faces, folder / f"{stems[mesh.name]}.ply")
+        ledger = Ledger("meshes", len(found), {}, len(found))
+        options = {"neuropils": list(wanted) if wanted else None, "exclude": list(dropped) or None, "units": "nm"}
+        record = table_record("meshes", "meshes", options, space.inputs, ledger)
+        manifest = {**record, KEY: record[KEY], "files": sorted(path.name for path in folder.iterdir()), "stems": stems}
+        try:
+            (folder / MANIFEST).write_text(as_text(manifest) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise CrantError(f"{run.output}: cannot be written ({error.strerror})") from None
+        origin = next((f"from {mesh.source}" for mesh in found if mesh.source), "")
+        work.finish("meshes", len(found), ledger, [origin] if origin else [], {"meshes": sorted(stems)})

@@ -1,0 +1,43 @@
+"""Writes meshes as PLY."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crantcli.errors import CrantError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+def write_ply(vertices: Array, faces: Array, path: Path) -> None:
+    """Write a mesh as binary PLY, with coordinates as doubles, so that a mesh that is read back is the same mesh.
+
+    Parameters
+    ----------
+    vertices : ndarray, shape (n, 3)
+        In nm.
+    faces : ndarray of int, shape (m, 3)
+    path : Path
+
+    Raises
+    ------
+    CrantError
+        Where the file cannot be written.
+    """
+    import numpy as np
+
+    header = (
+        f"ply\nformat binary_little_endian 1.0\ncomment units nm\nelement vertex {len(vertices)}\n"
+        "property double x\nproperty double y\nproperty double z\n"
+        f"element face {len(faces)}\nproperty list uchar int vertex_indices\nend_header\n"
+    )
+    rows = np.empty(len(faces), dtype=[("corners", "u1"), ("vertices", "<i4", 3)])
+    rows["corners"], rows["vertices"] = 3, faces
+    try:
+        path.write_bytes(header.encode() + np.ascontiguousarray(vertices, dtype="<f8").tobytes() + rows.tobytes())
+    except OSError as error:
+        raise CrantError(f"{path.parent}: cannot be written ({error.strerror})") from None

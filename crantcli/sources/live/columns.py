@@ -1,0 +1,152 @@
+"""Columns of a SeaTable table as Arrow columns: IDs exact, lists as lists, positions as numbers where clean."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from crantcli.errors import DataError
+from crantcli.schema import ANNOTATION_IDS
+from crantcli.sources.live.seatable import Column, Rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Names of columns that hold IDs, such as root_id, root_id_processed, bodyId.
+_IDS = re.compile(r"(^|_)id($|_)|^bodyId$")
+
+#: Those that neurons are found by: without them the table is of no use.
+_NEEDED_IDS = (*ANNOTATION_IDS, "supervoxel_id")
+
+#: Names of columns that hold positions, and what a clean one looks like: `1, 2, 3`, with or without brackets.
+_POSITIONS = re.compile(r"(^|_)position$")
+_TRIPLE = re.compile(r"[\[(]?\s*(-?\d+(?:\.\d+)?)\s*[,\s]\s*(-?\d+(?:\.\d+)?)\s*[,\s]\s*(-?\d+(?:\.\d+)?)\s*[\])]?")
+
+#: SeaTable's types whose cells hold several values, and those of numbers.
+_LISTS = ("multiple-select", "collaborator", "link", "image", "file")
+_NUMBERS = ("number", "rate", "duration")
+
+#: SeaTable keeps numbers as float64, which holds every integer up to here.
+_EXACT = 2**53
+
+
+def arrow_table(rows: Rows, name: str) -> tuple[pa.Table, list[str]]:
+    """A table in Arrow's form, and what to say about it.
+
+    Parameters
+    ----------
+    rows : Rows
+    name : str
+        Of the table, for messages.
+
+    Raises
+    ------
+    DataError
+        Where IDs of neurons or supervoxels have been rounded, or two columns are called the same.
+    """
+    import pyarrow as pa
+
+    arrays: dict[str, pa.Array] = {}
+    notes: list[str] = []
+    seen: dict[str, str] = {}
+    for column in rows.columns:
+        # The engine does not heed case in names.
+        if column.name.lower() in seen:
+            raise DataError(f"{name}: columns {seen[column.name.lower()]} and {column.name} are called the same")
+        seen[column.name.lower()] = column.name
+        values = [_option(row.get(column.name), column) for row in rows.rows]
+        array, note = _array(column, values, name)
+        notes += [note] if note else []
+        if array is not None:
+            arrays[column.name] = array
+    return pa.table(arrays), notes
+
+
+def _array(column: Column, values: list[Any], name: str) -> tuple[pa.Array | None, str]:
+    """A column, None for one to leave out, and what to say about it."""
+    import pyarrow as pa
+
+    values = [None if value == "" else value for value in values]
+    present = [value for value in values if value is not None]
+    if _IDS.search(column.name):
+        return _ids(column, values, name)
+    if _POSITIONS.search(column.name) and all(isinstance(value, str) for value in present):
+        return _positions(column, values, name)
+    if column.type in _LISTS or any(isinstance(value, list) for value in present):
+        lists = [value if isinstance(value, list) or value is None else [value] for value in values]
+        words = [None if v is None else [_word(item) for item in v if item is not None] for v in lists]
+        return pa.array(words, pa.list_(pa.string())), ""
+    if column.type == "checkbox" and all(isinstance(value, bool) for value in present):
+        return pa.array(values, pa.bool_()), ""
+    if column.type in _NUMBERS and all(isinstance(v, int | float) and not isinstance(v, bool) for v in present):
+        whole = all(isinstance(value, int) and abs(value) <= _EXACT for value in present)
+        return pa.array(values, pa.int64() if whole else pa.float64()), ""
+    return pa.array([None if value is None else _word(value) for value in values], pa.string()), ""
+
+
+def _ids(column: Column, values: Sequence[Any], name: str) -> tuple[pa.Array | None, str]:
+    """IDs as int64 where all of them are, else as text, never by way of a float; None where they have been rounded."""
+    import pyarrow as pa
+
+    texts: list[str | None] = []
+    for value in values:
+        if isinstance(value, bool | list | dict):
+            value = _word(value)
+        elif isinstance(value, int | float):
+            if abs(value) > _EXACT or value != int(value):
+                said = f"holds the number {value}, and SeaTable rounds numbers beyond 2^53; IDs need a column of text"
+                if column.name in _NEEDED_IDS:
+                    raise DataError(f"{name}: {column.name} {said}")
+                return None, f"{name}: {column.name} is left out: it {said}"
+            value = str(int(value))
+        texts.append(value.strip() or None if value is not None else None)
+    present = [value for value in texts if value is not None]
+    odd = [value for value in present if not re.fullmatch(r"-?(0|[1-9]\d{0,18})", value) or abs(int(value)) >= 2**63]
+    if present and not odd:
+        return pa.array([None if value is None else int(value) for value in texts], pa.int64()), ""
+    # Text IDs are as good as numbers; a few of one kind among the other are not.
+    note = f"{name}: {column.name} stays text, since {len(odd):,} of {len(present):,} are no numbers, such as {odd[:1]}"
+    return pa.array(texts, pa.string()), note if 0 < len(odd) < len(present) else ""
+
+
+def _positions(column: Column, values: Sequence[str | None], name: str) -> tuple[pa.Array, str]:
+    """Positions as lists of three numbers where all of them are clean, else as the text that they are."""
+    import pyarrow as pa
+
+    found = [None if value is None else _TRIPLE.fullmatch(value.strip()) for value in values]
+    odd = [value for value, match in zip(values, found, strict=True) if value is not None and match is None]
+    present = [match for match in found if match is not None]
+    if odd or not present:
+        note = f"{name}: {column.name} stays text, since {len(odd):,} are no three numbers, such as {odd[:1]}"
+        return pa.array(values, pa.string()), note if odd and present else ""
+    whole = all("." not in match[0] for match in present)
+    number = int if whole else float
+    lists = [None if match is None else [number(part) for part in match.groups()] for match in found]
+    return pa.array(lists, pa.list_(pa.int64() if whole else pa.float64())), ""
+
+
+def _option(value: Any, column: Column) -> Any:
+    """A select column's value by its name, where a server gave the option's ID."""
+    names = dict(column.options)
+    if not names or value is None:
+        return value
+    known = set(names.values())
+
+    def named(item: Any) -> Any:
+        return item if not isinstance(item, str) or item in known else names.get(item, item)
+
+    return [named(item) for item in value] if isinstance(value, list) else named(value)
+
+
+def _word(value: Any) -> str:
+    """A value as text: of a link what it shows, of a file its name."""
+    if isinstance(value, dict):
+        shown = next((value[key] for key in ("display_value", "name", "url", "text") if value.get(key)), None)
+        return _word(shown) if shown is not None else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and len(value) == 1:
+        return _word(value[0])
+    return json.dumps(value, ensure_ascii=False)

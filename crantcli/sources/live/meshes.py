@@ -1,0 +1,183 @@
+"""Neuropil meshes from a precomputed source, from the cache where they were fetched before.
+
+The cache keeps, for each address, what the source says about itself and the meshes that were read together. It does not
+grow old: an address that names a version never means another mesh, and for others there is `--refresh`.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from crantcli.core.bodies import Surface
+from crantcli.errors import DataError
+from crantcli.sources.datasets import MeshSource
+from crantcli.sources.files import DAMAGED_NPZ
+from crantcli.sources.live.http import Patience, Server
+from crantcli.sources.live.store import Folder, Site, Store, local_path, web_address
+from crantcli.sources.precomputed import Catalogue, RawMesh, check_labels, read_catalogue, reader
+from crantcli.temporary import remove, sweep, temporary_name
+
+Made = TypeVar("Made")
+
+#: Version of the cache files: another one is another file.
+_FORMAT = 1
+
+#: Meshes that are asked for at once.
+_AT_ONCE = 6
+
+
+def read_source(
+    source: MeshSource,
+    choose: Callable[[Mapping[str, Any]], Sequence[str]],
+    accept: Callable[[str, Surface], Made],
+    cache_dir: str | os.PathLike[str] | None = None,
+    refresh: bool = False,
+    patience: Patience | None = None,
+) -> dict[str, Made]:
+    """Read meshes of a source.
+
+    Parameters
+    ----------
+    source : MeshSource
+    choose : callable
+        Takes the names of all meshes and returns those to read.
+    accept : callable
+        Takes the name of a mesh and the mesh in nm, vertices welded, and returns what to make of it. If it raises an
+        error, nothing is kept.
+    cache_dir : path, optional
+        The user's cache folder if not given.
+    refresh : bool
+        Ask the server, whatever the cache has.
+    patience : Patience, optional
+        How long to wait for the server.
+
+    Returns
+    -------
+    dict of str
+        What `accept` made of each mesh.
+
+    Raises
+    ------
+    DataError, IncompleteError, UsageError, AuthorisationError
+        Where a mesh is not there, not whole, or cannot be read.
+    """
+    with _opened(source.address, patience) as store:
+        cache = _Cache(store.address, cache_dir) if store.remote else None
+        fresh = cache if not refresh else None
+        labelled = source.labels is not None
+        catalogue = fresh.catalogue(labelled) if fresh else None
+        if catalogue is None:
+            catalogue = read_catalogue(store, labelled)
+            if cache:
+                cache.keep_catalogue(catalogue, labelled)
+        ids = check_labels(source.labels or tuple(catalogue.labels.items()), store.address)
+        transform = source.transform or catalogue.transform
+        chosen = {name: ids[name] for name in choose(ids)}
+        keys = sorted(chosen.values())
+        kept = fresh.meshes(catalogue, keys) if fresh else None
+        raw = kept or _read(store, catalogue, keys)
+        made = {name: accept(name, _surface(raw[key], transform, name)) for name, key in chosen.items()}
+        if cache and not kept:
+            cache.keep_meshes(catalogue, raw)
+        return made
+
+
+@contextlib.contextmanager
+def _opened(address: str, patience: Patience | None) -> Iterator[Store]:
+    web = web_address(address)
+    if web is None:
+        yield Folder(local_path(address)).checked()
+        return
+    with Server(patience=patience) as server:
+        yield Site(web, server)
+
+
+def _read(store: Store, catalogue: Catalogue, keys: Collection[int]) -> dict[int, RawMesh]:
+    read = reader(store.child(catalogue.path), catalogue)
+    if not store.remote:
+        return {key: read(key) for key in keys}
+    pool = concurrent.futures.ThreadPoolExecutor(_AT_ONCE)
+    try:
+        return dict(zip(keys, pool.map(read, keys), strict=True))
+    finally:  # after an error nobody waits for the rest
+        pool.shutdown(cancel_futures=True)
+
+
+def _surface(raw: RawMesh, transform: Sequence[float], name: str) -> Surface:
+    try:
+        return raw.surface(transform)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
+
+
+class _Cache:
+    """What has been read of a source. A file that cannot be written is done without, a damaged one is replaced."""
+
+    def __init__(self, address: str, cache_dir: str | os.PathLike[str] | None) -> None:
+        self._address = address
+        if cache_dir is None:
+            import platformdirs
+
+            cache_dir = platformdirs.user_cache_dir("crantcli")
+        self._folder = Path(cache_dir) / "meshes"
+
+    def _path(self, *parts: str) -> Path:
+        text = "\n".join([str(_FORMAT), self._address, *parts])
+        return self._folder / f"source-{hashlib.sha256(text.encode()).hexdigest()[:40]}.npz"
+
+    def catalogue(self, labelled: bool) -> Catalogue | None:
+        """What the source said about itself."""
+        found = self._load(self._path(str(labelled)))
+        return Catalogue.from_text(str(found["catalogue"])) if found else None
+
+    def keep_catalogue(self, catalogue: Catalogue, labelled: bool) -> None:
+        """Keep what it says."""
+        self._save(self._path(str(labelled)), catalogue=catalogue.as_text())
+
+    def meshes(self, catalogue: Catalogue, keys: Sequence[int]) -> dict[int, RawMesh] | None:
+        """Meshes that were read together."""
+        found = self._load(self._path(catalogue.as_text(), json.dumps(keys)))
+        if not found:
+            return None
+        return {
+            key: RawMesh(found[f"vertices {key}"], found[f"faces {key}"], str(found[f"digest {key}"])) for key in keys
+        }
+
+    def keep_meshes(self, catalogue: Catalogue, raw: Mapping[int, RawMesh]) -> None:
+        """Keep meshes."""
+        arrays: dict[str, Any] = {}
+        for key, mesh in raw.items():
+            arrays |= {f"vertices {key}": mesh.vertices, f"faces {key}": mesh.faces, f"digest {key}": mesh.digest}
+        self._save(self._path(catalogue.as_text(), json.dumps(list(raw))), **arrays)
+
+    def _load(self, path: Path) -> dict[str, Any] | None:
+        """A file's arrays; None where it is not there, damaged (the archive has checksums), or another source's."""
+        import numpy as np
+
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                found = {name: archive[name] for name in archive.files}
+        except (*DAMAGED_NPZ, KeyError, TypeError):
+            return None
+        return found if str(found.get("address")) == self._address else None
+
+    def _save(self, path: Path, **arrays: Any) -> None:
+        import numpy as np
+
+        temporary = path.parent / temporary_name(path.name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sweep(path.parent, path.name)
+            with temporary.open("wb") as file:
+                np.savez(file, address=np.array(self._address), **arrays)
+            os.replace(temporary, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                remove(temporary)

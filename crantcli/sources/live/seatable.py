@@ -1,0 +1,255 @@
+"""The annotation table of a SeaTable base: all of it, or an error.
+
+What of SeaTable's interface (api.seatable.com, developer.seatable.com/sql, and SeaTable's own `seatable-api` 4.0) this
+relies on:
+
+- A token is that of an account, or of one base. `GET /api/v2.1/workspace/W/dtable/BASE/temp-api-token/` gives an
+  account's passing token for a base it may read; `GET /api/v2.1/dtable/app-access-token/` takes either kind of base
+  token and gives `access_token`, `dtable_uuid`, `dtable_name`. Tokens go into the header `Authorization: Token ...`.
+- `POST /api-gateway/api/v2/dtables/UUID/sql` takes `sql` and `convert_keys` (rows by names of columns, not their keys;
+  options of select columns by name). It answers `success`, `error_message`, `metadata` (columns: `key`, `name`,
+  `type`, `data`) and `results`. Without LIMIT there are 100 rows, with it 10,000 at most, in no order unless asked.
+- A cell without content is null. `multiple-select`, `collaborator`, `link`, `image` and `file` hold lists, links of
+  `{row_id, display_value}`. Each row has `_id`, which no other has, and `_ctime`.
+- 429 means too many requests; 401 and 403 that the token will not do.
+
+`seatable-api` itself is not used: it has no retries and no time limit, answers None where a body is cut, and brings a
+websocket client.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from crantcli.errors import AuthorisationError, DataError, IncompleteError
+from crantcli.sources.datasets import TableAddress
+from crantcli.sources.live.http import Answer, Patience, Server, check_address
+
+#: Environment variable with the token of an account, or of the base.
+TOKEN_VARIABLE = "CRANTTABLE_TOKEN"
+
+#: Rows in an answer, at most.
+PAGE = 10_000
+
+#: How often to start over when the table changes while it is read.
+_READINGS = 4
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, as SeaTable describes it.
+
+    Attributes
+    ----------
+    name, type : str
+    options : dict of str to str
+        Names of the options of a select column by their ID.
+    """
+
+    name: str
+    type: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A whole table.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        In the order of the table, without those that SeaTable keeps for itself.
+    rows : sequence of dict
+        Values by name of column, in the order in which the rows were made.
+    """
+
+    columns: tuple[Column, ...]
+    rows: Sequence[Row]
+
+    def digest(self) -> str:
+        """SHA-256 of names, types and values: that of equal tables is equal."""
+        digest = hashlib.sha256()
+        digest.update(json.dumps([[column.name, column.type] for column in self.columns]).encode())
+        for row in self.rows:
+            values = [row.get(column.name) for column in self.columns]
+            digest.update(json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode())
+        return digest.hexdigest()
+
+
+class _ChangedError(Exception):
+    """The table is not what it was a page ago."""
+
+
+def fetch(address: TableAddress, patience: Patience | None = None) -> Rows:
+    """Fetch a table.
+
+    Parameters
+    ----------
+    address : TableAddress
+    patience : Patience, optional
+        How long to wait for the server.
+
+    Raises
+    ------
+    AuthorisationError
+        Where there is no token, or it will not do.
+    IncompleteError
+        Where a page does not come, or the table goes on changing while it is read.
+    DataError
+        Where there is no such base or table.
+    """
+    check_address(address.server)
+    token = _token(address)
+    with Server((token,), patience) as server:
+        base = _Base(server, address, token)
+        for _ in range(_READINGS):
+            try:
+                return base.read()
+            except _ChangedError as change:
+                said = str(change)
+    raise IncompleteError(
+        f"{address}: {said}, in each of {_READINGS} readings, so it cannot be told whether all rows came; nothing is "
+        "written; try again when nobody edits it"
+    )
+
+
+def _token(address: TableAddress) -> str:
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if not token:
+        raise AuthorisationError(
+            f"{address}: the annotations need a token of SeaTable; put yours into the environment variable "
+            f"{TOKEN_VARIABLE}, or give a table with --annotations FILE"
+        )
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise AuthorisationError(f"{TOKEN_VARIABLE} holds no token: those have letters, digits, dots and dashes only")
+    return token
+
+
+class _Base:
+    """A base that may be read."""
+
+    def __init__(self, server: Server, address: TableAddress, token: str) -> None:
+        self._server, self._address = server, address
+        self._root = address.server.rstrip("/")
+        found = self._document(self._access(token), "access_token", "dtable_uuid")
+        self._token = str(found["access_token"])
+        server.keep_secret(self._token)
+        name = found.get("dtable_name")
+        if name is not None and name != address.base:
+            raise AuthorisationError(
+                f"{address}: the token in {TOKEN_VARIABLE} is for the base {name}; give one for {address.base}"
+            )
+        self._sql = f"{self._root}/api-gateway/api/v2/dtables/{quote(str(found['dtable_uuid']), safe='')}/sql"
+
+    def _access(self, token: str) -> Answer:
+        """The answer with the base's passing token."""
+        address, missing = self._address, False
+        if address.workspace is not None:
+            where = f"workspace/{address.workspace}/dtable/{quote(address.base, safe='')}"
+            answer = self._server.get(f"{self._root}/api/v2.1/{where}/temp-api-token/", token, whole=_is_document)
+            missing = answer.status == 404
+            # An account's token is refused where it is a base's.
+            if answer.status not in (401, 403, 404):
+                token = str(self._document(answer, "api_token")["api_token"])
+                self._server.keep_secret(token)
+        answer = self._server.get(f"{self._root}/api/v2.1/dtable/app-access-token/", token, whole=_is_document)
+        if missing and answer.status != 200:
+            raise DataError(f"{address}: there is no such base in workspace {address.workspace}, or not for this token")
+        return answer
+
+    def _document(self, answer: Answer, *needed: str) -> dict[str, Any]:
+        """What an answer says.
+
+        Raises
+        ------
+        AuthorisationError, DataError
+            Where it is a refusal, or has not what is needed.
+        """
+        found = answer.content if isinstance(answer.content, dict) else {}
+        said = next((found[key] for key in ("error_message", "error_msg", "detail") if found.get(key)), "")
+        told = f" ({self._server.clean(str(said))})" if said else ""
+        if answer.status in (401, 403):
+            raise AuthorisationError(
+                f"{self._address}: SeaTable does not accept the token in {TOKEN_VARIABLE}{told}; it may have expired, "
+                "or be for another base; make a new one in SeaTable, or give a table with --annotations FILE"
+            )
+        if answer.status != 200 or found.get("success") is False or any(key not in found for key in needed):
+            raise DataError(f"{self._address}: SeaTable refused with status {answer.status}{told}; is the name right?")
+        return found
+
+    def _query(self, sql: str) -> dict[str, Any]:
+        answer = self._server.post(self._sql, self._token, {"sql": sql, "convert_keys": True}, _is_document)
+        return self._document(answer, "results")
+
+    def _count(self) -> int | None:
+        """Rows of the table; None from a server that does not count."""
+        try:
+            results = self._query(f"SELECT COUNT(*) FROM `{self._address.table}`")["results"]
+            (number,) = results[0].values()
+            return int(number)
+        except (DataError, LookupError, TypeError, ValueError, AttributeError):
+            return None
+
+    def read(self) -> Rows:
+        """Read the whole table once.
+
+        Each page begins with the last row of the one before, so that a row that comes or goes in between is noticed.
+
+        Raises
+        ------
+        _ChangedError
+            Where it has changed meanwhile.
+        """
+        expected = self._count()
+        columns, rows = self._page(0)
+        # A page may hold fewer rows than were asked for, so its length does not tell that it is the last.
+        while rows and (expected is None or len(rows) < expected):
+            again, more = self._page(len(rows) - 1)
+            if again != columns:
+                raise _ChangedError("its columns change while it is read")
+            if not more or more[0]["_id"] != rows[-1]["_id"]:
+                raise _ChangedError("its rows move while it is read")
+            if len(more) == 1:
+                break
+            rows += more[1:]
+        if len({row["_id"] for row in rows}) < len(rows):
+            raise _ChangedError("a row comes twice")
+        for number in (expected, self._count()):
+            if number is not None and number != len(rows):
+                raise _ChangedError(f"{len(rows):,} rows came of {number:,}")
+        return Rows(columns, rows)
+
+    def _page(self, offset: int) -> tuple[tuple[Column, ...], list[Row]]:
+        table = self._address.table
+        found = self._query(f"SELECT * FROM `{table}` ORDER BY _ctime, _id LIMIT {PAGE} OFFSET {offset}")
+        columns, rows = _columns(found.get("metadata")), found["results"] or []
+        rowlike = isinstance(rows, list) and all(isinstance(row, dict) and row.get("_id") for row in rows)
+        if not rowlike or len(rows) > PAGE or not columns:
+            raise IncompleteError(f"{self._address}: SeaTable's answer is no page of a table; nothing is written")
+        return columns, rows
+
+
+def _is_document(answer: Answer) -> bool:
+    return isinstance(answer.content, dict)
+
+
+def _columns(metadata: Any) -> tuple[Column, ...]:
+    """The columns that an answer describes; those that begin with `_` are SeaTable's own."""
+    described = metadata if isinstance(metadata, list) else []
+    found = []
+    for item in described:
+        if not isinstance(item, dict) or not item.get("name") or str(item["name"]).startswith("_"):
+            continue
+        settings: Any = item.get("data") if isinstance(item.get("data"), dict) else {}
+        options = [option for option in settings.get("options") or [] if isinstance(option, dict)]
+        pairs = tuple((str(option.get("id")), str(option.get("name"))) for option in options)
+        found.append(Column(str(item["name"]), str(item.get("type")), pairs))
+    return tuple(found)

@@ -1,0 +1,159 @@
+"""Files in a folder or on a server, whole or in part, read in the same way."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
+from crantcli.sources.live.http import Server, check_address
+
+Span = tuple[int, int]
+
+
+class Store(Protocol):
+    """A place with files.
+
+    Attributes
+    ----------
+    address : str
+        Of the folder, without a slash at its end.
+    remote : bool
+        It is on a server.
+    """
+
+    address: str
+    remote: bool
+
+    def read(self, name: str, span: Span | None = None) -> bytes | None:
+        """A file, or its bytes from the first number of `span` up to before the second; None where there is none.
+
+        A file that ends before gives fewer bytes.
+        """
+        ...
+
+    def child(self, path: str) -> Store:
+        """A folder by its relative path, which may lead upwards."""
+        ...
+
+    def broken(self, what: str) -> CrantError:
+        """The error for a file that is missing or damaged."""
+        ...
+
+
+class Folder:
+    """Files on this computer."""
+
+    remote = False
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.address = path, str(path)
+
+    def checked(self) -> Folder:
+        """The same.
+
+        Raises
+        ------
+        UsageError
+            Where it is not there.
+        """
+        if not self.path.is_dir():
+            raise UsageError(f"{self.path}: there is no such folder")
+        return self
+
+    def read(self, name: str, span: Span | None = None) -> bytes | None:
+        """As for Store."""
+        try:
+            with (self.path / name).open("rb") as file:
+                if span is None:
+                    return file.read()
+                file.seek(span[0])
+                return file.read(span[1] - span[0])
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise CrantError(f"{self.path / name}: cannot be read ({error.strerror or error})") from None
+
+    def child(self, path: str) -> Folder:
+        """As for Store."""
+        return Folder(self.path / path)
+
+    def broken(self, what: str) -> DataError:
+        """As for Store."""
+        return DataError(f"{self.address}: {what}")
+
+    def names(self) -> list[str]:
+        """Files in it."""
+        return sorted(entry.name for entry in self.path.iterdir() if entry.is_file())
+
+
+class Site:
+    """Files on a server."""
+
+    remote = True
+
+    def __init__(self, address: str, server: Server) -> None:
+        self.address, self._server = check_address(address).rstrip("/"), server
+        self._whole: dict[str, bytes] = {}
+
+    def read(self, name: str, span: Span | None = None) -> bytes | None:
+        """As for Store."""
+        if span is not None and span[0] >= span[1]:
+            return b""
+        if name in self._whole:
+            body = self._whole[name]
+            return body if span is None else body[slice(*span)]
+        url = f"{self.address}/{quote(name, safe='/:')}"
+        answer = self._server.get(url, span=span)
+        if answer.status == 404:
+            return None
+        if answer.status == 416:  # begins after the file's end
+            return b""
+        if answer.status in (401, 403):
+            raise AuthorisationError(f"{url}: the server does not let everybody read this; is the address right?")
+        if answer.status == 206 and span and answer.range.startswith(f"bytes {span[0]}-"):
+            return answer.body[: span[1] - span[0]]
+        if answer.status != 200:
+            raise IncompleteError(f"{url}: the server answered {answer.status}")
+        # Some servers give the whole file whatever part is asked for.
+        if span is not None:
+            self._whole[name] = answer.body
+            return answer.body[slice(*span)]
+        return answer.body
+
+    def child(self, path: str) -> Site:
+        """As for Store."""
+        parts = urlsplit(self.address)
+        joined = posixpath.normpath(posixpath.join(parts.path or "/", quote(path, safe="/")))
+        return Site(urlunsplit(parts._replace(path=joined)), self._server)
+
+    def broken(self, what: str) -> IncompleteError:
+        """As for Store."""
+        return IncompleteError(f"{self.address}: {what}")
+
+
+def web_address(address: str) -> str | None:
+    """The web address of a source as neuroglancer writes it; None for a folder.
+
+    `precomputed://` before and `|neuroglancer-precomputed:` behind are left out, and `gs://` stands for Google's
+    storage.
+
+    Raises
+    ------
+    UsageError
+        For addresses that cannot be read.
+    """
+    bare = address.strip().removeprefix("precomputed://").partition("|")[0]
+    if bare.startswith("gs://"):
+        bare = "https://storage.googleapis.com/" + bare.removeprefix("gs://")
+    if "://" not in bare or bare.startswith("file://"):
+        return None
+    return check_address(bare)
+
+
+def local_path(address: str) -> Path:
+    """The folder of a source that has no web address."""
+    bare = address.strip().removeprefix("precomputed://").partition("|")[0]
+    return Path(bare.removeprefix("file://")).expanduser()
