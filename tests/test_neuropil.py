@@ -374,7 +374,7 @@ def test_notes_are_of_all_matrices(crant: Crant, here: Path) -> None:
     ran = crant("neuropil", *USUAL, *more)
     assert ran.err.count("no type is nobody") == 1
     assert ran.err.count("2 rows have no value to add up") == 1
-    assert "weights are: sum of value" in ran.err
+    assert "weights are sum of value" in ran.err
     assert read_npz(here / "out" / "A.matrix.npz") == {("1", "2"): 1}
     ran = crant("neuropil", *USUAL, "--weight-mode", "relative_outgoing", "--normalization-scope", "all")
     assert ran.err.count("its origin is not recorded") == 1
