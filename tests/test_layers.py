@@ -39,7 +39,7 @@ EVERYBODY = {"errors", "temporary", "version"}
 PACKAGES = {
     "core": {"numpy", "pandas", "scipy"},
     "engine": {"duckdb", "numpy", "pyarrow"},
-    "sources": {"numpy", "pandas", "pyarrow", "platformdirs", "trimesh"},
+    "sources": {"numpy", "pandas", "pyarrow", "platformdirs", "trimesh", "caveclient", "requests"},
     "output": {"numpy", "pyarrow", "matplotlib"},
     "workspace": {"pandas"},
     "api": {"pandas", "pyarrow"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from crantcli import crantb
 from crantcli.core.table import Unit, VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import near
+from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.recorded import Recorded
 
 #: Environment variable with the name of the data set to use when none is given.
@@ -33,8 +35,8 @@ class Dataset:
         In nm.
     background : tuple of int
         IDs that stand for no neuron.
-    live : bool
-        The description names servers.
+    cave : CaveFacts or None
+        The CAVE server that has its synapses.
     """
 
     name: str
@@ -43,7 +45,7 @@ class Dataset:
     unit: Unit = "unknown"
     voxel_size: VoxelSize | None = None
     background: tuple[int, ...] = crantb.BACKGROUND_IDS
-    live: bool = False
+    cave: CaveFacts | None = None
     meshes: str | None = None
     skeletons: str | None = None
 
@@ -62,11 +64,18 @@ class Dataset:
         """
         if self.synapses is not None:
             return self.synapses
-        where = "is on a server, and this version reads files only" if self.live else "names no synapse table"
-        raise UsageError(
-            f"data set {self.name} {where}; give a file as SOURCE, or a data set whose TOML has "
-            '[files] synapses = "..."'
-        )
+        where = "names no synapse table; give a file as SOURCE, or a data set whose TOML has [files] synapses = ..."
+        if self.cave is not None:
+            where = (
+                "is on a server, and this question is answered from files; fetch its synapses with crantcli synapses "
+                f"-d {self.name} --pre NEURONS -o FILE, and give that file as SOURCE"
+            )
+        raise UsageError(f"data set {self.name} {where}")
+
+    @property
+    def live(self) -> CaveFacts | None:
+        """The server of its synapses, unless they are in a local file."""
+        return self.cave if self.synapses is None else None
 
 
 def find_dataset(name: str | None) -> Dataset | None:
@@ -92,7 +101,8 @@ def find_dataset(name: str | None) -> Dataset | None:
     if isinstance(own.get(name), dict):
         return _parse(name, own[name], listed.parent)
     if name in crantb.DATASTACKS:
-        return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, live=True)
+        facts = CaveFacts(crantb.CAVE_SERVER, crantb.DATASTACKS[name], crantb.SYNAPSE_TABLE)
+        return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, cave=facts)
     known = [*crantb.DATASTACKS, *own]
     raise UsageError(
         f"--dataset {name}: unknown ({near(name, known, 'known names')}); "
@@ -126,7 +136,7 @@ def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
         raise DataError(f"data set {name}: background_ids is a list of integers")
     return Dataset(
         name, paths.get("synapses"), paths.get("annotations"), unit, _voxel(voxel, name), tuple(background),
-        "cave" in record, paths.get("meshes"), paths.get("skeletons"),
+        _cave(_section(record, "cave", name), name), paths.get("meshes"), paths.get("skeletons"),
     )  # fmt: skip
 
 
@@ -141,6 +151,20 @@ def _path(value: Any, folder: Path, where: str) -> str:
     if not isinstance(value, str):
         raise DataError(f"data set {where} is a path in quotes")
     return str(folder / Path(value).expanduser())
+
+
+def _cave(section: dict[str, Any], name: str) -> CaveFacts | None:
+    if not section:
+        return None
+    texts = {key: section.get(key) for key in ("server", "datastack", "synapse_table")}
+    for key, value in texts.items():
+        if not isinstance(value, str) and (value is not None or key != "synapse_table"):
+            raise DataError(f"data set {name}: cave.{key} is a text in quotes")
+    server, datastack = str(texts["server"]), str(texts["datastack"])
+    if not re.match(r"https?://[^/]", server):
+        raise DataError(f"data set {name}: cave.server is an address such as https://proofreading.zetta.ai")
+    table = texts["synapse_table"]
+    return CaveFacts(server.rstrip("/"), datastack, None if table is None else str(table))
 
 
 def _voxel(section: dict[str, Any], name: str) -> VoxelSize | None:

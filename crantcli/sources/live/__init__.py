@@ -1,0 +1,1 @@
+"""Live data sets: all about servers, versions, tokens, retries and IDs over time ends here, in a Parquet file."""
