@@ -40,7 +40,11 @@ class Asked:
     @property
     def is_data(self) -> bool:
         """A query for rows."""
-        return self.path.endswith("/query") and "count=True" not in self.path and self.body.get("limit") != 1
+        return (
+            self.path.partition("?")[0].endswith("/query")
+            and "count=True" not in self.path
+            and self.body.get("limit") != 1
+        )
 
 
 @dataclass

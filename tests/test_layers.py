@@ -31,7 +31,7 @@ PARTS = {
     "nested": {"core", "nested_sources"},
     "cli": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace"},
     "__main__": {"cli"},
-    "__init__": {"api", "ids", "nested"},
+    "__init__": {"api", "ids", "nested", "sources"},
 }
 EVERYBODY = {"errors", "temporary", "version"}
 

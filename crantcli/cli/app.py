@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from crantcli.cli import adjacency, attach, connectivity, counts, info, nested, neuropil, synapses
+from crantcli.cli import adjacency, attach, cache, connectivity, counts, ids, info, lock, nested, neuropil, synapses
 from crantcli.cli.console import error_line
 from crantcli.errors import INTERRUPTED, TERMINATED, CrantError, UsageError
 from crantcli.version import __version__
@@ -53,6 +53,9 @@ for name, command, epilog in (
     ("nested", nested.nested, nested.EPILOG),
     ("neuropil", neuropil.neuropil, neuropil.EPILOG),
     ("attach", attach.attach, attach.EPILOG),
+    ("ids", ids.ids, ids.EPILOG),
+    ("lock", lock.lock, lock.EPILOG),
+    ("cache", cache.cache, cache.EPILOG),
     ("info", info.info, info.EPILOG),
 ):
     app.command(name, epilog=epilog)(command)

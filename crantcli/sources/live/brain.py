@@ -4,68 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import DataError, UsageError
+from crantcli.errors import DataError
 from crantcli.sources.live.cache import Store, cache_folder, key_of
-from crantcli.sources.live.cave import Cave, CaveFacts
+from crantcli.sources.live.cave import Cave
+from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.live.ids import Update, update_ids
 from crantcli.sources.live.moment import Moment, parse_materialization, resolve_moment
-from crantcli.sources.live.snapshot import Place, Query, snapshot
-from crantcli.sources.live.wire import Patience
+from crantcli.sources.live.query import LiveOptions, Query
+from crantcli.sources.live.snapshot import Place, snapshot
 
 #: Version of what a lock file says.
 LOCK_FORMAT = 1
-
-
-@dataclass(frozen=True)
-class LiveOptions:
-    """How a live data set is asked.
-
-    Attributes
-    ----------
-    materialization : str
-        `latest`, `live`, a number, or a time.
-    update_ids, strict_ids : bool
-        Bring IDs to the time that is queried; an ID for which that fails is an error.
-    lock : str or None
-        A file that `crantcli lock` made, which says the moment.
-    cache_dir : str or None
-    refresh : bool
-        Take nothing from the cache.
-    patience : Patience
-    """
-
-    materialization: str = "latest"
-    update_ids: bool = True
-    strict_ids: bool = False
-    lock: str | None = None
-    cache_dir: str | None = None
-    refresh: bool = False
-    patience: Patience = field(default_factory=Patience)
-
-    def check(self) -> None:
-        """Refuse what has no meaning, before anything is asked.
-
-        Raises
-        ------
-        UsageError
-        """
-        asked = parse_materialization(self.materialization)
-        if self.lock is not None:
-            if asked != "latest":
-                raise UsageError("--lock says which materialization it is; leave --materialization out")
-            if not Path(self.lock).is_file():
-                raise UsageError(f"--lock {self.lock}: there is no such file; make it with crantcli lock")
-        if self.strict_ids and not self.update_ids:
-            raise UsageError("--strict-ids and --no-update-ids contradict each other")
-        if self.patience.retries < 0 or not self.patience.timeout > 0:
-            raise UsageError("--retries is 0 or more, and --timeout more than 0 seconds")
 
 
 class Brain:
@@ -96,7 +51,9 @@ class Brain:
         known = self._facts().get(str(asked)) if isinstance(asked, int) and not self.options.refresh else None
         if known is not None:
             return Moment(int(str(asked)), datetime.fromisoformat(known["time"]))
-        return resolve_moment(asked, [] if asked == "live" else self.cave.versions(), self.facts.datastack)
+        found = resolve_moment(asked, [] if asked == "live" else self.cave.versions(), self.facts.datastack)
+        self._remember(found, {})
+        return found
 
     def _locked_moment(self, lock: str) -> Moment:
         try:
@@ -137,7 +94,10 @@ class Brain:
     def table(self) -> str:
         """Name of the synapse table."""
         kept = self._facts().get(self.moment.name, {}).get("table")
-        return str(self.facts.synapse_table or kept or self.cave.synapse_table)
+        name = str(self.facts.synapse_table or kept or self.cave.synapse_table)
+        if kept is None:
+            self._remember(self.moment, {"table": name})
+        return name
 
     @cached_property
     def resolution(self) -> tuple[float, float, float]:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
 from crantcli.sources.live.facts import CaveFacts
-from crantcli.sources.live.wire import NotFoundError, Patience, Wire
+from crantcli.sources.live.moment import Version
+from crantcli.sources.live.query import Patience
+from crantcli.sources.live.wire import Wire
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,15 +50,6 @@ class Rows:
 
     table: pa.Table
     cut: int | None
-
-
-@dataclass(frozen=True)
-class Version:
-    """A materialization: its number, its time in UTC, and whether it can be queried."""
-
-    number: int
-    time: datetime
-    available: bool
 
 
 class Cave:
@@ -353,6 +346,3 @@ def _explained() -> Any:
 def distinct(ids: Iterable[int]) -> list[int]:
     """IDs without repeats, in their order."""
     return list(dict.fromkeys(ids))
-
-
-__all__ = ["Cave", "CaveFacts", "NotFoundError", "Rows", "Version", "distinct"]

@@ -356,7 +356,4 @@ def _checked_types(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
             if not pa.types.is_integer(kind):
                 raise DataError(f"column {name}: the server sends IDs as {kind}, which may have lost digits")
             table = table.set_column(place, name, table.column(name).cast(pa.int64()))
-        elif pa.types.is_timestamp(kind):
-            # As DuckDB and pandas write it; the server's are no finer.
-            table = table.set_column(place, name, table.column(name).cast(pa.timestamp("us", tz="UTC"), safe=False))
     return table

@@ -8,10 +8,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crantcli.errors import UsageError
-from crantcli.sources.live.cave import Version
 
 #: Versions that a message lists at most.
 _LISTED = 8
+
+
+@dataclass(frozen=True)
+class Version:
+    """A materialization: its number, its time in UTC, and whether it can be queried."""
+
+    number: int
+    time: datetime
+    available: bool
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from crantcli.core.sql import quote, text
-from crantcli.core.table import Coverage
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import IncompleteError
 from crantcli.schema import KEY
@@ -19,66 +18,11 @@ from crantcli.sources.live.cache import Store, key_of
 from crantcli.sources.live.cave import Cave
 from crantcli.sources.live.fetch import Fetch, Kept
 from crantcli.sources.live.moment import Moment
+from crantcli.sources.live.query import Query
 from crantcli.version import __version__
 
 #: Raised when what is in a snapshot changes, so that older ones are fetched anew.
 _FORMAT = 1
-
-#: Neurons on the other side that are sent along as a filter; with more, it is the engine that selects them.
-_MOST_ALONG = 500
-
-#: Columns that tell who is connected to whom.
-PAIR = ("id", "pre_pt_root_id", "post_pt_root_id")
-
-Side = tuple[int, ...] | None
-
-
-@dataclass(frozen=True)
-class Query:
-    """Which rows of a synapse table are needed, and which columns.
-
-    Attributes
-    ----------
-    pre, post : tuple of int or None
-        Neurons on these sides; with both, both must hold.
-    either : tuple of int or None
-        Neurons on whichever side, instead.
-    upstream, downstream : bool
-        With `either`: their inputs, their outputs.
-    columns : tuple of str, optional
-        None means all.
-    """
-
-    pre: Side = None
-    post: Side = None
-    either: Side = None
-    upstream: bool = True
-    downstream: bool = True
-    columns: tuple[str, ...] | None = PAIR
-
-    @property
-    def parts(self) -> list[tuple[str, tuple[int, ...], dict[str, list[int]]]]:
-        """What is asked for: the side that is cut into pieces, its neurons, further filters."""
-        if self.either is not None:
-            sides = [side for side, wanted in (("pre", self.downstream), ("post", self.upstream)) if wanted]
-            return [(side, self.either, {}) for side in sides]
-        if self.pre is not None and self.post is not None:
-            side, ids, other = ("pre", self.pre, self.post)
-            if len(self.post) < len(self.pre):
-                side, ids, other = ("post", self.post, self.pre)
-            name = "post_pt_root_id" if side == "pre" else "pre_pt_root_id"
-            return [(side, ids, {name: list(other)} if len(other) <= _MOST_ALONG else {})]
-        if self.pre is not None:
-            return [("pre", self.pre, {})]
-        assert self.post is not None
-        return [("post", self.post, {})]
-
-    @property
-    def coverage(self) -> Coverage:
-        """For which neurons the rows are all inputs, and all outputs."""
-        nobody = frozenset[str]()
-        whole = {side: frozenset(map(str, ids)) for side, ids, more in self.parts if not more}
-        return Coverage(whole.get("post", nobody), whole.get("pre", nobody), known=True)
 
 
 @dataclass(frozen=True)

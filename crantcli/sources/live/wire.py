@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from crantcli.errors import AuthorisationError, CrantError, DataError
+from crantcli.sources.live.query import Patience
 
 #: Answers that mean that the server, or what stands before it, cannot answer just now.
 _PASSING = {429, 502, 503, 504}
@@ -24,9 +24,6 @@ _LASTING = re.compile(
     r"\b4\d\d\b|not in model|not found|cannot find|keyerror|not a node|invalid|unknown", re.IGNORECASE
 )
 
-#: Longest pause between two attempts, in seconds.
-_LONGEST_PAUSE = 30.0
-
 
 class NotFoundError(DataError):
     """A server does not know a table, a column or a version."""
@@ -34,30 +31,6 @@ class NotFoundError(DataError):
 
 class TooLargeError(CrantError):
     """A request is larger than the server takes."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to bear with a server.
-
-    Attributes
-    ----------
-    retries : int
-        Attempts after the first. The pauses between them are 0.5, 1, 2, ... up to 30 seconds: 8 of them take a minute
-        and a half, which outlasts the restart of a server.
-    timeout : float
-        Seconds without a byte from the server after which an attempt has failed.
-    """
-
-    retries: int = 8
-    timeout: float = 300.0
-
-    def pause(self, attempt: int, asked: str | None = None) -> float:
-        """Seconds to wait after an attempt (from 0); `asked` is what the server asks for in Retry-After."""
-        wait: float = min(0.5 * 2.0**attempt, _LONGEST_PAUSE)
-        if asked is not None and asked.strip().isdigit():
-            wait = min(max(wait, float(asked)), 4 * _LONGEST_PAUSE)
-        return wait
 
 
 def sleep(seconds: float) -> None:
