@@ -23,7 +23,7 @@ import pyarrow as pa
 from cave_brain import ORDER, Brain, arrow, make_brain
 
 #: What can be done instead of answering: a status; "drop" the connection before the answer; "cut" it in the middle of
-#: the answer; "stall" until the test is over.
+#: the answer; "stall" until the test is over; "says": fail with what `Weather.says`.
 Action = int | str | None
 
 
@@ -80,6 +80,7 @@ class Weather:
     retry_after: str | None = None
     api_versions: tuple[int, ...] = (2, 3)
     version: str = "5.26.4"
+    says: Any = None
 
 
 class RefusedError(Exception):
@@ -107,6 +108,8 @@ class CaveServer:
     def __init__(self, brain: Brain) -> None:
         self.brain, self.weather = brain, Weather()
         self.asked: list[Asked] = []
+        #: Functions that answer instead of those of this class, by their names.
+        self.routes: dict[str, Callable[..., Any]] = {}
         self.released = threading.Event()
         self._lock = threading.Lock()
         self._random = np.random.default_rng(1)
@@ -399,6 +402,8 @@ class _Handler(BaseHTTPRequestHandler):
         if weather.delay:
             clock.sleep(weather.delay)
         try:
+            if action == "says":
+                raise RefusedError(500, weather.says)
             if isinstance(action, int):
                 raise RefusedError(action, b"<html>bad day</html>", "text/html")
             status, headers, content = self._result(raw, body)
@@ -439,6 +444,7 @@ class _Handler(BaseHTTPRequestHandler):
             if match and method == self.command:
                 if "datastack" in match.groupdict() and match["datastack"] != server.brain.datastack:
                     raise RefusedError(404, {"message": "datastack not found"})
+                function = server.routes.get(getattr(function, "__name__", ""), function)
                 found = function(server, match, parameters, raw if parts.path.endswith("binary") else body)
                 return 200, *self._encoded(found, parameters)
         raise RefusedError(404, {"message": f"404 Not Found: {parts.path}"})

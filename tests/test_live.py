@@ -6,69 +6,20 @@ import importlib
 import json
 import os
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cave_brain
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
-from cave_brain import DAY, FIRST_SUPERVOXEL, ORDER, START, arrow, make_brain
+from cave_brain import DAY, FIRST_SUPERVOXEL, START, make_brain
 from cave_server import CaveServer, serving
-from conftest import Crant, Outcome
+from conftest import Crant
+from live import described, ids, rows, saved
 from tables import answer, complaint, record
 
 import crantcli as cc
 
-#: What no output, log or error may ever hold.
-TOKEN = "0123sekret0123sekret0123sekret01"
-
-
-@pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No tokens and no cache of whoever runs the tests."""
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("CRANTCLI_CACHE_DIR", str(home / "cache"))
-    monkeypatch.delenv("CRANTCLI_CAVE_TOKEN", raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[CaveServer]:
-    """A server with a small brain."""
-    with serving(make_brain()) as running:
-        yield running
-
-
-def described(server: CaveServer, more: str = "", name: str = "live.toml") -> str:
-    """A description of the server's data set; its path."""
-    text = f'[cave]\nserver = "{server.url}"\ndatastack = "{server.brain.datastack}"\n[voxel]\nsize_nm = [8, 8, 42]\n'
-    Path(name).write_text(text + more)
-    return name
-
-
-def saved(server: CaveServer, version: int = 3, keep: Any = slice(None)) -> str:
-    """The whole table of a version as a file, as a user would have it: in nm, if it says so."""
-    time = next(v.time for v in server.brain.versions if v.number == version)
-    table = arrow(server.brain.at(time), ORDER, keep)
-    unit: dict[str, Any] = {"units": "nm"}
-    if server.brain.resolution != (1.0, 1.0, 1.0):
-        unit = {"units": "pixels", "voxel_size_nm": list(server.brain.resolution)}
-    name = f"version-{version}.parquet"
-    pq.write_table(table.replace_schema_metadata({"crantcli": json.dumps(unit)}), name)
-    return name
-
-
-def ids(server: CaveServer, *numbers: int) -> str:
-    """Some of the neurons, as they are typed."""
-    return ",".join(str(server.brain.neurons[number]) for number in numbers)
-
-
-def rows(outcome: Outcome) -> bytes:
-    assert outcome.code == 0, outcome.err
-    return outcome.out
-
+pytestmark = pytest.mark.usefixtures("own_home")
 
 # The same as from a file
 

@@ -19,7 +19,7 @@ from crantcli.errors import AuthorisationError, CrantError, DataError, Incomplet
 from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.live.moment import Version
 from crantcli.sources.live.query import Patience
-from crantcli.sources.live.wire import Wire
+from crantcli.sources.live.wire import TooLargeError, Wire
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,6 +73,7 @@ class Cave:
         self._clients: dict[str, Any] = {}
         self._wires: dict[str, Wire] = {}
         self._secrets: list[str] = []
+        self._at_once = _IDS_AT_ONCE
 
     # Clients of caveclient, made when they are first needed
 
@@ -286,13 +287,19 @@ class Cave:
         with _explained():
             return [int(node) for node in self._graph.get_leaves(root, stop_layer=2)]
 
-    @staticmethod
-    def _for_each(ids: Sequence[int], ask: Any) -> list[Any]:
+    def _for_each(self, ids: Sequence[int], ask: Any) -> list[Any]:
+        """Ask about IDs, some at a time, and fewer where the server finds that too many."""
         found: list[Any] = []
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            some = list(ids[start : start + _IDS_AT_ONCE])
-            with _explained():
-                told = list(ask(some))
+        for start in range(0, len(ids), self._at_once):
+            some = list(ids[start : start + self._at_once])
+            try:
+                with _explained():
+                    told = list(ask(some))
+            except TooLargeError:
+                if len(some) < 2:
+                    raise
+                self._at_once = len(some) // 2
+                return found + self._for_each(ids[start:], ask)
             if len(told) != len(some):
                 raise IncompleteError(f"the server was asked about {len(some)} IDs, and told of {len(told)}")
             found += told
