@@ -1,7 +1,8 @@
 """A CAVE server on this machine, as real as caveclient 8 needs it, which can have every kind of bad day.
 
 Written from what the servers' public source and measurements say of the wire; it knows nothing of crantcli.
-`python tests/cave_server.py --neurons 2000 --synapses 1000000` serves until its stdin is closed (for benchmarks).
+`python tests/cave_server.py --neurons 2000 --synapses 1000000` serves until its stdin is closed (for
+benchmarks). A line on stdin is a new row limit, or empty; it is answered with what was asked for since the last one.
 """
 
 from __future__ import annotations
@@ -511,7 +512,9 @@ def main() -> None:
         ids = server.brain.neurons
         server.brain.at(server.brain.versions[-1].time)
         print(json.dumps({"url": server.url, "ids": [str(root) for root in ids]}), flush=True)
-        for _ in sys.stdin:
+        for line in sys.stdin:
+            if line.strip():
+                server.weather.limit = int(line)
             data = [asked for asked in server.asked if asked.path.partition("?")[0].endswith("/query")]
             told = {"bytes": sum(a.answered for a in server.asked), "queries": len(data), "all": len(server.asked)}
             told["data"] = len([asked for asked in data if asked.is_data])

@@ -34,7 +34,7 @@ THREADS = 4
 _OLDEST_ENGINE = (5, 13)
 
 #: IDs in one question to the chunkedgraph.
-_IDS_AT_ONCE = 1000
+_IDS_AT_ONCE = 5000
 
 
 @dataclass(frozen=True)

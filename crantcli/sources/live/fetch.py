@@ -283,7 +283,7 @@ class Fetch:
         with self._store.writing(path.name) as temporary:
             import pyarrow.parquet as pq
 
-            pq.write_table(table, temporary, compression="zstd", compression_level=1)
+            pq.write_table(table, temporary)
         return Kept(path, table.num_rows)
 
     def _send(self, piece: Piece) -> Rows:

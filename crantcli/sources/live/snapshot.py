@@ -116,7 +116,7 @@ def _assemble(
                 )
             chosen[1] += f" WHERE coalesce(pre_pt_root_id NOT {within}, true)"
             expected -= outputs[0]
-        rows = engine.table("fetched", " UNION ALL BY NAME ".join(chosen))
+        rows = engine.view("fetched", " UNION ALL BY NAME ".join(chosen))
         number, different = engine.execute(f"SELECT count(*), count(DISTINCT id) FROM {rows}")[0]
         if (number, different) != (expected, expected):
             raise IncompleteError(
@@ -127,7 +127,7 @@ def _assemble(
         engine.copy(
             f"SELECT * FROM {rows} ORDER BY {', '.join(map(quote, ('pre_pt_root_id', 'post_pt_root_id', 'id')))}",
             str(path),
-            {"FORMAT": "parquet", "COMPRESSION": "zstd", "KV_METADATA": f"{{{KEY}: {text(told)}}}"},
+            {"FORMAT": "parquet", "KV_METADATA": f"{{{KEY}: {text(told)}}}"},
         )
 
 
