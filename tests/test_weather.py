@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
@@ -351,10 +352,18 @@ def test_a_refusal_says_what_to_do_and_is_not_repeated(
 
 
 def test_the_token_is_nowhere(
-    crant: Crant, guarded: CaveServer, own_home: Path, monkeypatch: pytest.MonkeyPatch
+    crant: Crant,
+    guarded: CaveServer,
+    own_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Neither in what is written nor in what is said, whatever goes wrong, even if the server says it."""
     monkeypatch.setenv("CRANTCLI_CAVE_TOKEN", TOKEN)
+    # Another password for the same machine must not be sent in its place.
+    (own_home / ".netrc").write_text("machine 127.0.0.1 login me password mine\n")
+    (own_home / ".netrc").chmod(0o600)
+    caplog.set_level(logging.DEBUG)
     live, neuron = described(guarded), ids(guarded, 0)
     runs = [
         ("synapses", "-d", live, "--pre", neuron, "-o", "s.parquet", "--json"),
@@ -379,6 +388,8 @@ def test_the_token_is_nowhere(
     assert len(files) > 10
     for path in files:
         assert TOKEN.encode() not in path.read_bytes(), path
+    assert "127.0.0.1" in caplog.text
+    assert TOKEN not in caplog.text
 
 
 def test_a_run_without_trouble_says_nothing_of_caveclient(crant: Crant) -> None:

@@ -104,6 +104,8 @@ class Cave:
                 # The first request of all; sessions have no time limits before, and none can be given to them.
                 client.session.mount("http://", wire)
                 client.session.mount("https://", wire)
+                # Else a line for the server in ~/.netrc would take the place of the token.
+                client.session.auth = lambda request: request
                 return base._get_version(client)
 
             patient = type(kind, (base,), {"_get_version": get_version})
