@@ -6,6 +6,8 @@ import importlib
 import json
 import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import cave_brain
@@ -158,6 +160,18 @@ def test_an_expired_version_is_named(crant: Crant, server: CaveServer) -> None:
     complaint(crant("synapses", "-d", live, "--pre", neuron, "--materialization", "2999-01-01"), 2, "yet to come")
 
 
+def test_a_version_may_expire_after_it_was_asked_for(crant: Crant, server: CaveServer) -> None:
+    live, neurons = described(server), server.brain.neurons
+    assert crant("lock", "-d", live, "--materialization", 2, "-o", "crant.lock").code == 0
+    kept = rows(crant("counts", "-d", live, "-n", neurons[0], "--lock", "crant.lock", "-q"))
+    server.brain.versions[1] = cave_brain.Version(2, START + DAY, expired=True)
+    assert rows(crant("counts", "-d", live, "-n", neurons[0], "--lock", "crant.lock", "-q")) == kept
+    for state in (("--lock", "crant.lock"), ("--materialization", 2)):
+        complaint(crant("counts", "-d", live, "-n", neurons[1], *state), 2, "materialization 2", "has expired")
+    time = cave_server_time(START + DAY)
+    assert rows(crant("counts", "-d", live, "-n", neurons[0], "--materialization", time, "-q")) == kept
+
+
 def test_an_unknown_table_and_an_unknown_data_stack_are_named(crant: Crant, server: CaveServer) -> None:
     Path("t.toml").write_text(f'[cave]\nserver = "{server.url}"\ndatastack = "test_ant"\nsynapse_table = "syn"\n')
     complaint(crant("synapses", "-d", "t.toml", "--pre", ids(server, 0), "-o", "out.csv"), 3, "syn not found")
@@ -308,6 +322,18 @@ def test_a_second_run_at_a_fixed_version_asks_nothing(crant: Crant, server: Cave
     assert rows(crant("connectivity", "-d", live, "-n", neurons, "-q", "--refresh")) == first
     assert len(server.data_queries()) == 2
     assert rows(crant("connectivity", "-d", live, "-n", ids(server, 0), "--materialization", 2, "-q")) != first
+
+
+def test_what_is_in_the_cache_needs_neither_server_nor_client(crant: Crant, server: CaveServer) -> None:
+    question = ("counts", "-d", described(server), "-n", ids(server, 0), "--materialization", "3", "-q")
+    first = rows(crant(*question))
+    server.close()
+    code = (
+        "import sys; from crantcli.cli.app import run; code = run(sys.argv[1:]); "
+        "sys.exit(code or bool({'caveclient', 'requests', 'pandas'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *question], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, first), done.stderr
 
 
 def test_the_cache_tells_what_it_holds_and_can_be_emptied(crant: Crant, server: CaveServer) -> None:

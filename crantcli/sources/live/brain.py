@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import DataError
+from crantcli.errors import DataError, UsageError
 from crantcli.sources.live.cache import Store, cache_folder, key_of
 from crantcli.sources.live.cave import Cave
 from crantcli.sources.live.facts import CaveFacts
@@ -18,6 +18,7 @@ from crantcli.sources.live.ids import Update, update_ids
 from crantcli.sources.live.moment import Moment, parse_materialization, resolve_moment
 from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.live.snapshot import Place, snapshot
+from crantcli.sources.live.wire import NotFoundError
 
 #: Version of what a lock file says.
 LOCK_FORMAT = 1
@@ -117,7 +118,16 @@ class Brain:
     def snapshot(self, engine: Engine, query: Query) -> Path:
         """A Parquet file with the rows of a query."""
         place = Place(self.cave, engine, self.store, self.options.refresh)
-        return snapshot(place, self.moment, self.table, lambda: self.resolution, query)
+        try:
+            return snapshot(place, self.moment, self.table, lambda: self.resolution, query)
+        except NotFoundError as error:
+            # Versions that were asked for before, or are locked, are not looked for among those that there are.
+            if "410" not in str(error) and "not available" not in str(error):
+                raise
+            raise UsageError(
+                f"{self.moment} has expired, and these rows of it are not in the cache; ask for another version, or "
+                f"for its time with --materialization {self.moment.time.isoformat()}"
+            ) from None
 
     def update(self, ids: Sequence[int], supervoxels: Mapping[int, Sequence[int]]) -> list[Update]:
         """Find the IDs of neurons at the moment."""

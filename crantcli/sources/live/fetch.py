@@ -156,7 +156,14 @@ class Fetch:
         try:
             if self._moment.version is None:
                 return list(self._gather(crew, groups, self._ask).values())
+            early = crew.submit(self._send_early, groups[0]) if self._is_new(groups) else None
             counted = [future.result() for future in [crew.submit(self._counted, piece) for piece in groups]]
+            answer = early.result() if early is not None else None
+            if answer is not None:
+                whole = self._judged(counted[0], answer)
+                if isinstance(whole, Kept):
+                    return [whole]
+                self._limit = min(self._limit, whole.limit or self._limit)
             if not any(piece.expected for piece in counted):
                 counted = [replace(counted[0], expected=0)]  # for the columns and their types
             else:
@@ -275,6 +282,26 @@ class Fetch:
             if len(piece.ids) < 2:
                 raise
             return Cut(0, None)
+        return self._judged(piece, answer)
+
+    def _is_new(self, groups: Sequence[Piece]) -> bool:
+        """Whether it is one question of which nothing is known yet: then its rows are asked for while they are counted.
+
+        Most questions are small, and would else take twice as long. Of a large one, that answer is lost.
+        """
+        known = (f"{self._key(groups[0])}{suffix}" for suffix in (".parquet", ".cut.json", ".count.json"))
+        return len(groups) == 1 and not any(self._store.path(name).exists() for name in known)
+
+    def _send_early(self, piece: Piece) -> Rows | None:
+        try:
+            return self._send(piece)
+        except TooLargeError:
+            return None
+
+    def _judged(self, piece: Piece, answer: Rows) -> Kept | Cut:
+        """Keep an answer if it is whole, or that it was not."""
+        key = self._key(piece)
+        path = self._store.path(f"{key}.parquet")
         if self._is_cut(piece, answer):
             cut = Cut(answer.cut or answer.table.num_rows, _middle(answer.table))
             self._store.write_json(f"{key}.cut.json", [cut.limit, cut.middle])
@@ -283,7 +310,8 @@ class Fetch:
         with self._store.writing(path.name) as temporary:
             import pyarrow.parquet as pq
 
-            pq.write_table(table, temporary)
+            # For as long as a fetch takes: quickly written is better than small.
+            pq.write_table(table, temporary, use_dictionary=False, write_statistics=False)
         return Kept(path, table.num_rows)
 
     def _send(self, piece: Piece) -> Rows:
