@@ -81,15 +81,18 @@ def npz_contents(path: str, column: str, destination: str) -> None:
         json.dump([len(arrays["data"]), str(arrays["data"].sum())], file)
 
 
-def caveclient_query(server: str, neurons: str, destination: str) -> None:
-    """One query of caveclient for all synapses of some neurons, kept as a file."""
+def caveclient_query(server: str, neurons: str, destination: str, positions: str = "split") -> None:
+    """One query of caveclient for all synapses of some neurons, kept as a file; positions split, or as by default."""
     from caveclient import CAVEclient
 
     with open(neurons) as file:
         ids = [int(line) for line in file]
     client = CAVEclient("test_ant", server_address=server, auth_token="none", write_server_cache=False)
     frame = client.materialize.query_table(
-        "synapses_v2", filter_in_dict={"pre_pt_root_id": ids}, split_positions=True, materialization_version=3
+        "synapses_v2",
+        filter_in_dict={"pre_pt_root_id": ids},
+        split_positions=positions == "split",
+        materialization_version=3,
     )
     frame.to_parquet(destination)
 
