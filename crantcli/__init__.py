@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Any
 from crantcli.version import __version__
 
 if TYPE_CHECKING:
-    from crantcli.api import get_adjacency, get_connectivity, get_synapse_counts, get_synapses
+    from crantcli.api import get_adjacency, get_connectivity, get_synapse_counts, get_synapses, update_ids
     from crantcli.connectors import attach_synapses
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
     from crantcli.ids import NeuronCriteria
     from crantcli.nested import DirectedNestedMatrix, NestedMatrix
     from crantcli.neuropil import All, NeuropilCollection
+    from crantcli.sources.live.query import LiveOptions
 
 _HOMES = {
     "get_synapses": "api",
     "get_adjacency": "api",
     "get_connectivity": "api",
     "get_synapse_counts": "api",
+    "update_ids": "api",
+    "LiveOptions": "sources.live.query",
     "NestedMatrix": "nested",
     "DirectedNestedMatrix": "nested",
     "NeuropilCollection": "neuropil",
@@ -39,6 +42,8 @@ __all__ = [
     "get_adjacency",
     "get_connectivity",
     "get_synapse_counts",
+    "update_ids",
+    "LiveOptions",
     "NestedMatrix",
     "DirectedNestedMatrix",
     "NeuropilCollection",

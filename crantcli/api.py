@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.adjacency import adjacency
@@ -15,12 +17,13 @@ from crantcli.core.table import Annotations, Result, Table, Unit, VoxelSize
 from crantcli.core.units import convert_positions, unit_record
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
-from crantcli.ids import Selection, python_selectors
+from crantcli.ids import Selection, Selector, python_selectors
 from crantcli.schema import AXES, KEY, Kind
 from crantcli.sources.datasets import find_dataset
+from crantcli.sources.live.query import LiveOptions, needed
 from crantcli.sources.recorded import parse_voxel_size
 from crantcli.sources.tables import Reading
-from crantcli.workspace import Workspace
+from crantcli.workspace import Demand, Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,15 +35,20 @@ class _Session:
     def __init__(self, space: Workspace, engine: Engine, annotations: Annotations | None) -> None:
         self.space, self.engine, self.annotations = space, engine, annotations
 
-    def table(self, source: Any, **reading: Any) -> Table:
-        """Open the source."""
-        return self.space.table(source, Reading(**reading))
+    def table(self, source: Any, demand: Demand, **reading: Any) -> Table:
+        """Open the source; `demand` is what to fetch of it, if it is on a server."""
+        return self.space.table(source, Reading(**reading), demand)
 
-    def select(self, neurons: Any, table: Table) -> Selection | None:
+    def attributes(self, more: dict[str, Any] | None = None) -> dict[str, Any]:
+        """`DataFrame.attrs` of a result: units, and what a live data set resolved to."""
+        source = self.space.brain.record() if self.space.told else None
+        found = {**(more or {}), **({"source": source} if source else {})}
+        return {KEY: found} if found else {}
+
+    def select(self, selectors: tuple[Selector, ...] | None, table: Table) -> Selection | None:
         """The neurons that a parameter names; None for None."""
-        if neurons is None:
+        if selectors is None:
             return None
-        selectors = python_selectors(neurons)
         return self.space.select(selectors, table) if selectors else Selection(())
 
     def within(self, table: Table, assignments: Any, neuropil: Any) -> Table:
@@ -64,19 +72,41 @@ class _Session:
             warnings.warn(note, CrantWarning, stacklevel=4)
 
 
+def _named(neurons: Any) -> tuple[Selector, ...] | None:
+    """What a parameter names; None for None. It is read once, since it may be an iterator."""
+    return None if neurons is None else python_selectors(neurons)
+
+
+def _live_options(given: LiveOptions | None, materialization: Any, update_ids: bool) -> LiveOptions:
+    """How a server is asked, checked before anything is loaded."""
+    asked = materialization.isoformat() if hasattr(materialization, "isoformat") else str(materialization)
+    options = replace(given or LiveOptions(), materialization=asked)
+    options = replace(options, update_ids=update_ids and options.update_ids)
+    options.check()
+    return options
+
+
 @contextmanager
 def _session(
-    source: Any, dataset: str | None, materialization: Any, annotations: Any, max_memory: str, labelled: bool = False
+    source: Any,
+    dataset: str | None,
+    materialization: Any,
+    update_ids: bool,
+    live: LiveOptions | None,
+    annotations: Any,
+    max_memory: str,
+    labelled: bool = False,
 ) -> Iterator[_Session]:
     found = find_dataset(dataset)
     if source is None and found is None:
         raise UsageError("nothing to read: give source= (a path or a DataFrame) or dataset= (a name or a TOML file)")
-    if source is None and found is not None:
+    if source is None and found is not None and found.live is None:
         found.synapse_file()
-    if materialization not in ("latest", "live"):
+    options = _live_options(live, materialization, update_ids)
+    if (source is not None or (found and found.live is None)) and materialization not in ("latest", "live"):
         raise UsageError(f"materialization={materialization!r}: 'latest' or 'live'; files have one version only")
     with Engine(max_memory) as engine:
-        space = Workspace(engine, found)
+        space = Workspace(engine, found, options)
         yield _Session(space, engine, space.annotations(annotations, needed=labelled))
 
 
@@ -100,7 +130,7 @@ def get_synapses(
     post_ids: Any = None,
     threshold: int = 1,
     min_size: int | None = None,
-    materialization: str = "latest",
+    materialization: str | int | datetime = "latest",
     return_pixels: bool = True,
     clean: bool = True,
     update_ids: bool = True,
@@ -112,6 +142,7 @@ def get_synapses(
     voxel_size: VoxelSize | None = None,
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
+    live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
 ) -> pd.DataFrame:
     """Synapses of chosen pre- and postsynaptic neurons.
@@ -124,15 +155,15 @@ def get_synapses(
         Synapses that a pair of neurons must have, counted after `clean` and `min_size`.
     min_size : int, optional
         Smallest size of a synapse.
-    materialization : {"latest", "live"}, default "latest"
-        Version of a live data set; a file has one version.
+    materialization : "latest", "live", int, or datetime, default "latest"
+        State of a live data set: a version, or a time (UTC); a file has one version.
     return_pixels : bool, default True
         Positions in voxels, floor(nm / voxel size), instead of nanometres. Positions of unknown unit stay as they are,
         with a warning.
     clean : bool, default True
         Drop autapses and rows with a background ID.
     update_ids : bool, default True
-        Bring IDs up to date in a live data set; no effect on files.
+        Bring IDs to the time that is queried, in a live data set; no effect on files.
     dataset : str, optional
         Name of a data set, or a TOML file.
     source : path, list of paths, or DataFrame, optional
@@ -147,6 +178,8 @@ def get_synapses(
         The assignments.parquet that `crantcli neuropil` makes: `id`, `neuropil`.
     neuropil : str or sequence of str, optional
         With `assignments`: synapses that lie in any of these only.
+    live : LiveOptions, optional
+        How a live data set is asked: `LiveOptions(lock=..., strict_ids=..., cache_dir=..., refresh=...)`.
     max_memory : str, default "2GB"
         What the engine may hold in memory.
 
@@ -154,7 +187,7 @@ def get_synapses(
     -------
     DataFrame
         One row per synapse, sorted by pre, post, id. Positions are columns of arrays [x, y, z]. `attrs["crantcli"]`
-        holds `units` and `voxel_size_nm`.
+        holds `units` and `voxel_size_nm`, and for a live data set `source`: which version, of which time.
 
     Raises
     ------
@@ -165,16 +198,18 @@ def get_synapses(
     ArgumentTypeError (a TypeError)
         For IDs given as floats.
     """
+    pre, post = _named(pre_ids), _named(post_ids)
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
-    with _session(source, dataset, materialization, annotations, max_memory) as session:
+    with _session(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
-        table = session.table(source, coordinates=coordinates, voxel_size=voxel, carry=True)
+        demand = Demand(pre, post, columns=None, option="pre_ids or post_ids")
+        table = session.table(source, demand, coordinates=coordinates, voxel_size=voxel, carry=True)
         if table.kind is not Kind.SYNAPSES:
             raise DataError(f"source is an {table.kind} table; get_synapses needs one row per synapse")
         table = session.within(table, assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
-        wanted = Wanted(session.select(pre_ids, table), session.select(post_ids, table))
+        wanted = Wanted(session.select(pre, table), session.select(post, table))
         target: Unit | None = "pixels" if return_pixels else "nm"
         notes = []
         if not table.positions or table.unit == "unknown":
@@ -187,7 +222,7 @@ def get_synapses(
         conversions, unit, known_voxel = convert_positions(table, target)
         result = synapse_rows(session.engine, table, wanted, rows, conversions)
         frame = _frame(session.engine, _joined_positions(result, table))
-        frame.attrs[KEY] = unit_record(table, result.columns, unit, known_voxel)
+        frame.attrs.update({KEY: {}, **session.attributes(unit_record(table, result.columns, unit, known_voxel))})
         session.warn([*notes, *result.notes])
         return frame
 
@@ -208,7 +243,7 @@ def get_connectivity(
     downstream: bool = True,
     threshold: int = 1,
     min_size: int | None = None,
-    materialization: str = "latest",
+    materialization: str | int | datetime = "latest",
     clean: bool = True,
     update_ids: bool = True,
     dataset: str | None = None,
@@ -223,6 +258,7 @@ def get_connectivity(
     sum_duplicates: bool = False,
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
+    live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
 ) -> pd.DataFrame:
     """Edges of chosen neurons: who talks to whom, and how strongly.
@@ -251,9 +287,8 @@ def get_connectivity(
         Totals for `normalize`: `get_synapse_counts` of the whole table with `neuron_id` as a column.
     sum_duplicates : bool, default False
         Add up edge rows that repeat a pair.
-    assignments, neuropil
+    assignments, neuropil, live, max_memory
         As for `get_synapses`.
-    max_memory : str, default "2GB"
 
     Returns
     -------
@@ -267,6 +302,7 @@ def get_connectivity(
     DataError (a ValueError)
         For tables that do not hold what is needed, and for fractions of an incomplete whole.
     """
+    named = _named(neuron_ids)
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
     if by not in (None, "type", "neuropil"):
@@ -277,22 +313,32 @@ def get_connectivity(
         annotate = (annotate,)
     question = Question(None, upstream, downstream, by, tuple(annotate), top, normalize, sum_duplicates)  # type: ignore[arg-type]
     labelled = bool(annotate) or by == "type"
-    with _session(source, dataset, materialization, annotations, max_memory, labelled) as session:
-        table = session.within(session.table(source), assignments, neuropil)
+    with _session(source, dataset, materialization, update_ids, live, annotations, max_memory, labelled) as session:
+        within = () if neuropil is None else ("id",)
+        demand = Demand(
+            either=named,
+            upstream=upstream,
+            downstream=downstream,
+            columns=(*needed(size=min_size is not None), *within),
+            option="neuron_ids",
+        )
+        table = session.within(session.table(source, demand), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
         filters = {"clean": clean, "min_size": min_size, "threshold": 1}
         whole = None if totals is None else session.space.totals(totals, filters, table)
-        asked = question.about(session.select(neuron_ids, table))
+        asked = question.about(session.select(named, table))
         result = connectivity(session.engine, table, asked, rows, session.annotations, whole)
         session.warn(result.notes)
-        return _frame(session.engine, result.query)
+        frame = _frame(session.engine, result.query)
+        frame.attrs.update(session.attributes())
+        return frame
 
 
 def get_synapse_counts(
     neuron_ids: Any = None,
     threshold: int = 1,
     min_size: int | None = None,
-    materialization: str = "latest",
+    materialization: str | int | datetime = "latest",
     clean: bool = True,
     update_ids: bool = True,
     dataset: str | None = None,
@@ -302,6 +348,7 @@ def get_synapse_counts(
     sum_duplicates: bool = False,
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
+    live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
 ) -> pd.DataFrame:
     """Partners and synapses per neuron.
@@ -310,27 +357,33 @@ def get_synapse_counts(
     ----------
     neuron_ids : int, str, list of them, or NeuronCriteria, optional
         None means all neurons, from a file only.
-    threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates, max_memory
-        As for `get_connectivity`; so are assignments and neuropil.
+    threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates
+    assignments, neuropil, live, max_memory
+        As for `get_connectivity`.
 
     Returns
     -------
     DataFrame
         Index `neuron_id`: the neurons asked for in their order, zeros where silent. Columns `pre`, `post`: distinct
-        partner neurons, outgoing and incoming; `pre_synapses`, `post_synapses`: synapses.
+        partner neurons, outgoing and incoming; `pre_synapses`, `post_synapses`: synapses. Where a live data set has one
+        of the neurons under another ID, `current_id` is what was counted.
 
     Raises
     ------
     UsageError, DataError (ValueErrors)
     """
+    named = _named(neuron_ids)
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
-    with _session(source, dataset, materialization, annotations, max_memory) as session:
-        table = session.within(session.table(source), assignments, neuropil)
+    with _session(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
+        demand = Demand(either=named, columns=needed(size=min_size is not None), option="neuron_ids")
+        table = session.within(session.table(source, demand), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
-        result = counts(session.engine, table, session.select(neuron_ids, table), rows, sum_duplicates)
+        result = counts(session.engine, table, session.select(named, table), rows, sum_duplicates)
         session.warn(result.notes)
-        return _frame(session.engine, result.query).set_index("neuron_id")
+        frame = _frame(session.engine, result.query).set_index("neuron_id")
+        frame.attrs.update(session.attributes())
+        return frame
 
 
 def get_adjacency(
@@ -338,7 +391,7 @@ def get_adjacency(
     post_ids: Any = None,
     threshold: int = 1,
     min_size: int | None = None,
-    materialization: str = "latest",
+    materialization: str | int | datetime = "latest",
     symmetric: bool = False,
     clean: bool = True,
     update_ids: bool = True,
@@ -348,6 +401,7 @@ def get_adjacency(
     annotations: Any = None,
     keep_silent: bool = False,
     sum_duplicates: bool = False,
+    live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
 ) -> pd.DataFrame:
     """A matrix of synapse counts.
@@ -360,7 +414,8 @@ def get_adjacency(
         All neurons of the kept synapses on both axes.
     keep_silent : bool, default False
         Keep requested neurons without synapses.
-    threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates, max_memory
+    threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates
+    live, max_memory
         As for `get_connectivity`.
 
     Returns
@@ -373,18 +428,74 @@ def get_adjacency(
     ------
     UsageError, DataError (ValueErrors)
     """
+    pre, post = _named(pre_ids), _named(post_ids)
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
-    with _session(source, dataset, materialization, annotations, max_memory) as session:
-        table = session.table(source)
+    with _session(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
+        demand = Demand(
+            _named(pre_ids), _named(post_ids), columns=needed(size=min_size is not None), option="pre_ids or post_ids"
+        )
+        table = session.table(source, demand)
         rows = session.rows(table, clean, min_size, threshold)
-        wanted = Wanted(session.select(pre_ids, table), session.select(post_ids, table))
+        wanted = Wanted(session.select(pre, table), session.select(post, table))
         options = {"symmetric": symmetric, "sum_duplicates": sum_duplicates}
         result = adjacency(session.engine, table, wanted, rows, keep_silent=keep_silent, **options)
         if not len(result.matrix.weights):
             result = adjacency(session.engine, table, wanted, rows, keep_silent=True, **options)
         session.warn(result.notes)
-        return result.matrix.frame()
+        frame = result.matrix.frame()
+        frame.attrs.update(session.attributes())
+        return frame
 
 
-__all__ = ["ArgumentTypeError", "get_adjacency", "get_connectivity", "get_synapse_counts", "get_synapses"]
+def update_ids(
+    ids: Any,
+    materialization: str | int | datetime = "latest",
+    dataset: str | None = None,
+    *,
+    annotations: Any = None,
+    live: LiveOptions | None = None,
+    max_memory: str = DEFAULT_MEMORY,
+) -> pd.DataFrame:
+    """IDs that neurons of a live data set have at the time that is asked for.
+
+    Parameters
+    ----------
+    ids : int, str, list of them, or NeuronCriteria
+    materialization, dataset, annotations, live, max_memory
+        As for `get_synapses`. A supervoxel that the annotations have for a neuron is what finds it first.
+
+    Returns
+    -------
+    DataFrame
+        One row per ID, in their order: `old_id`, `new_id` (int64), `changed`, `confidence` (the share of the neuron's
+        pieces that are in the new one; 0 where nothing was found, and the ID is kept), `method` ("current",
+        "supervoxel", "chunkedgraph" or "unresolved").
+
+    Raises
+    ------
+    UsageError, DataError (ValueErrors)
+    """
+    import pandas as pd
+
+    options = _live_options(live, materialization, True)
+    with Engine(max_memory) as engine:
+        space = Workspace(engine, find_dataset(dataset), options)
+        space.annotations(annotations)
+        updates = space.updates(python_selectors(ids))
+        for note in dict.fromkeys(space.notes):
+            warnings.warn(note, CrantWarning, stacklevel=2)
+        frame = pd.DataFrame(
+            {
+                "old_id": pd.array([update.old for update in updates], dtype="int64"),
+                "new_id": pd.array([update.new for update in updates], dtype="int64"),
+                "changed": pd.array([update.changed for update in updates], dtype="bool"),
+                "confidence": pd.array([update.confidence for update in updates], dtype="float64"),
+                "method": [update.method for update in updates],
+            }
+        )
+        frame.attrs[KEY] = {"source": space.brain.record()}
+        return frame
+
+
+__all__ = ["ArgumentTypeError", "update_ids", "get_adjacency", "get_connectivity", "get_synapse_counts", "get_synapses"]

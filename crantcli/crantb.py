@@ -8,6 +8,10 @@ from __future__ import annotations
 #: Names under which the data set can be asked for -> its CAVE datastack.
 DATASTACKS = {"latest": "kronauer_ant", "crantb": "kronauer_ant", "sandbox": "kronauer_ant_sandbox"}
 
+#: CAVE server on which they are, and the table of their synapses.
+CAVE_SERVER = "https://proofreading.zetta.ai"
+SYNAPSE_TABLE = "synapses_v2"
+
 #: Nanometres per voxel along x, y and z.
 VOXEL_SIZE_NM = (8.0, 8.0, 42.0)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ from crantcli.core.table import Annotations, Table, Totals, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
-from crantcli.schema import near
+from crantcli.schema import IdType, near
 from crantcli.sources.annotations import id_expression, open_annotations
 from crantcli.sources.datasets import Dataset
 from crantcli.sources.files import Source, expand
+from crantcli.sources.live.query import PAIR, LiveOptions, Query
 from crantcli.sources.reader import Part
 from crantcli.sources.selection import id_file, resolve
 from crantcli.sources.tables import Reading, frame_part, open_table, parts
@@ -26,8 +28,37 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crantcli.core.containment import MeshIndex
+    from crantcli.sources.live.brain import Brain
     from crantcli.sources.live.http import Patience
+    from crantcli.sources.live.ids import Update
     from crantcli.sources.meshes import Neuropil
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Which rows of a live synapse table a question needs; None where neurons are not named on a side.
+
+    Attributes
+    ----------
+    pre, post : tuple of Selector or None
+        With both, both must hold.
+    either : tuple of Selector or None
+        Neurons on whichever side, instead.
+    upstream, downstream : bool
+        With `either`: their inputs, their outputs.
+    columns : tuple of str or None
+        None means all.
+    option : str
+        How to name the neurons, for the message where none are.
+    """
+
+    pre: tuple[Selector, ...] | None = None
+    post: tuple[Selector, ...] | None = None
+    either: tuple[Selector, ...] | None = None
+    upstream: bool = True
+    downstream: bool = True
+    columns: tuple[str, ...] | None = PAIR
+    option: str = "--neurons"
 
 
 class Workspace:
@@ -38,12 +69,17 @@ class Workspace:
     engine : Engine
     dataset : Dataset, optional
         Supplies files, units and background IDs where they are not given.
+    live : LiveOptions, optional
+        How to ask for its synapses, where they are on a server.
     """
 
-    def __init__(self, engine: Engine, dataset: Dataset | None = None) -> None:
-        self.engine, self.dataset = engine, dataset
+    def __init__(self, engine: Engine, dataset: Dataset | None = None, live: LiveOptions | None = None) -> None:
+        self.engine, self.dataset, self.live_options = engine, dataset, live
+        self._selected: dict[tuple[Selector, ...], Selection] = {}
         self.inputs: list[dict[str, Any]] = []
         self.notes: list[str] = []
+        #: What a live data set resolved to, for people.
+        self.told: list[str] = []
         self.paths: list[Path] = []
         self._annotations: Annotations | None = None
         self._annotation_columns: tuple[str | None, str | None] = (None, None)
@@ -60,8 +96,25 @@ class Workspace:
         """IDs that stand for no neuron."""
         return self.dataset.background if self.dataset else (0,)
 
-    def table(self, source: Sequence[str] | pd.DataFrame | None, reading: Reading) -> Table:
-        """Open the table; None means the data set's own.
+    @cached_property
+    def brain(self) -> Brain:
+        """The data set on its server, at the moment that is asked for.
+
+        Raises
+        ------
+        UsageError
+            Where the data set is on no server.
+        """
+        from crantcli.sources.live.brain import Brain
+
+        if self.dataset is None or self.dataset.cave is None:
+            raise UsageError("this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]")
+        return Brain(self.dataset.name, self.dataset.cave, self.live_options or LiveOptions())
+
+    def table(
+        self, source: Sequence[str] | pd.DataFrame | None, reading: Reading, demand: Demand | None = None
+    ) -> Table:
+        """Open the table; None means the data set's own. `demand` is what to fetch of it, if it is on a server.
 
         Raises
         ------
@@ -74,6 +127,8 @@ class Workspace:
                     "nothing to read: give a file (crantcli COMMAND synapses.parquet) or a data set "
                     "(crantcli COMMAND -d NAME, or CRANT_DEFAULT_DATASET)"
                 )
+            if self.dataset.live is not None and demand is not None:
+                return self._live_table(demand, reading)
             source = [self.dataset.synapse_file()]
             reading = replace(reading, dataset=self.dataset.recorded)
         elif self.dataset is not None:
@@ -83,6 +138,67 @@ class Workspace:
         self.inputs += table.inputs
         self.notes += table.notes
         return table
+
+    def _live_table(self, demand: Demand, reading: Reading) -> Table:
+        """Fetch what a question needs, and open it like any file."""
+        from crantcli.sources.live.neurons import ids_to_fetch
+
+        assert self.dataset is not None
+        named = {"pre": demand.pre, "post": demand.post, "either": demand.either}
+        if not any(selectors is not None for selectors in named.values()):
+            raise UsageError(
+                f"data set {self.dataset.name} is on a server, and is not fetched as a whole; name neurons with "
+                f"{demand.option}, or give a file"
+            )
+        sides = {
+            name: ids_to_fetch(self.brain, self.select_current(selectors))
+            for name, selectors in named.items()
+            if selectors is not None
+        }
+        query = Query(**sides, upstream=demand.upstream, downstream=demand.downstream, columns=demand.columns)
+        path = self.brain.snapshot(self.engine, query)
+        reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"))
+        record = self.brain.record()
+        found = [Source(path, "parquet", record["name"])]
+        table = replace(open_table(self.engine, parts(self.engine, found), found, reading), inputs=(record,))
+        self.told = [f"{record['name']}: {self.brain.moment}"]
+        self.inputs += table.inputs
+        self.notes += table.notes
+        return table
+
+    def live_record(self) -> dict[str, Any]:
+        """Options that bear on what a live data set gave, for the provenance."""
+        if not self.told:
+            return {}
+        lost = [
+            list(pair) for selection in self._selected.values() for pair in selection.requested if pair[0] != pair[1]
+        ]
+        return {"update_ids": self.brain.options.update_ids, "updated_ids": [f"{old} -> {new}" for old, new in lost]}
+
+    def updates(self, selectors: Sequence[Selector]) -> list[Update]:
+        """What became of the neurons that were named, at the moment of the live data set."""
+        from crantcli.sources.live.neurons import notes_about, refuse_unresolved, supervoxels_of
+
+        ids = [int(neuron) for neuron in self._resolve(selectors, "BIGINT").ids]
+        found = self.brain.update(ids, supervoxels_of(self.engine, self._annotations, ids))
+        refuse_unresolved(self.brain, found)
+        self.notes += notes_about(found, self.brain)
+        record = self.brain.record()
+        self.told = [f"{record['name']}: {self.brain.moment}"]
+        self.inputs.append(record)
+        return found
+
+    def select_current(self, selectors: Sequence[Selector]) -> Selection:
+        """The neurons that were named, with the IDs that they have at the moment of the live data set."""
+        from crantcli.sources.live.neurons import brought_to
+
+        key = tuple(selectors)
+        if key not in self._selected:
+            asked = self._resolve(selectors, "BIGINT") if selectors else Selection(())
+            found = brought_to(self.engine, self.brain, asked, self._annotations)
+            self.notes += found.notes
+            self._selected[key] = found
+        return self._selected[key]
 
     def _parts(self, source: Any) -> tuple[list[Part], list[Any]]:
         if hasattr(source, "iloc"):
@@ -150,14 +266,19 @@ class Workspace:
         """Find the neurons that were named; None where none were."""
         if not selectors:
             return None
+        if tuple(selectors) in self._selected:
+            return self._selected[tuple(selectors)]
+        selection = self._resolve(selectors, table.id_type)
+        self.notes += selection.notes
+        return selection
+
+    def _resolve(self, selectors: Sequence[Selector], id_type: IdType) -> Selection:
         for path in (id_file(selector) for selector in selectors if isinstance(selector, IdFile)):
             self.paths.append(path)
             self.inputs.append(Source(path, "csv", path.name).record())
         if self._annotations is None and any(isinstance(selector, Criteria) for selector in selectors):
             self.annotations(None, *self._annotation_columns)
-        selection = resolve(self.engine, selectors, table.id_type, self._annotations)
-        self.notes += selection.notes
-        return selection
+        return resolve(self.engine, selectors, id_type, self._annotations)
 
     def neuropils(
         self, folder: str | None, names: Sequence[str] | None = None, exclude: Sequence[str] = ()
@@ -252,7 +373,8 @@ class Workspace:
             raise DataError(
                 f"{part.name}: no column {', '.join(sorted(missing))}; --totals is a table that counts made"
             )
-        opened = open_annotations(self.engine, found, "neuron_id")
+        # Of IDs that were brought to another time, edges have the new ones.
+        opened = open_annotations(self.engine, found, "current_id" if "current_id" in part.columns else "neuron_id")
         recorded, passed = part.recorded[0], merge_filters(table.filters, filters)
         for name in ("clean", "min_size"):
             if recorded.command and recorded.filters.get(name) != passed[name]:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from cave_brain import make_brain
+from cave_server import CaveServer, serving
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "sample_data"
@@ -116,3 +118,20 @@ def one_database(_database: duckdb.DuckDBPyConnection, monkeypatch: pytest.Monke
     of a property test, which take less time than to open a database.
     """
     monkeypatch.setattr("duckdb.connect", lambda **_: _database.cursor())
+
+
+@pytest.fixture
+def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """No tokens and no cache of whoever runs the tests."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("CRANTCLI_CACHE_DIR", str(home / "cache"))
+    monkeypatch.delenv("CRANTCLI_CAVE_TOKEN", raising=False)
+    return home
+
+
+@pytest.fixture
+def server(own_home: Path) -> Iterator[CaveServer]:
+    """A CAVE server with a small brain."""
+    with serving(make_brain()) as running:
+        yield running

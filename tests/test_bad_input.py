@@ -131,7 +131,7 @@ CASES: list[tuple[int, str, list[str]]] = [
     (3, "info cut.parquet", ["cut.parquet", "damaged"]),
     # data sets
     (2, "connectivity -d nowhere -o out.csv", ["nowhere", "latest", "sandbox", ".toml", "datasets.toml"]),
-    (2, "connectivity -d latest -o out.csv", ["latest", "files only", "SOURCE"]),
+    (2, "connectivity -d latest -o out.csv", ["latest", "name neurons with --neurons"]),
     # nothing left
     (4, "connectivity good.csv -n 99 --fail-empty -o out.csv", ["nothing is left", "3 synapses read"]),
     (4, "connectivity good.csv -t 9 --fail-empty -o out.csv", ["nothing is left", "3 threshold"]),

@@ -577,7 +577,11 @@ def test_a_data_set_lends_its_annotations_and_voxels_to_a_source(crant: Crant) -
 
 def test_data_sets_by_name(crant: Crant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     data_set("config/crantcli")
-    text_file("config/crantcli/datasets.toml", '[mine.files]\nsynapses = "syn.csv"\n[other.cave]\nserver = "x"\n')
+    text_file(
+        "config/crantcli/datasets.toml",
+        '[mine.files]\nsynapses = "syn.csv"\n[other.cave]\nserver = "x"\n'
+        '[third.cave]\nserver = "https://no.server"\ndatastack = "ant"\n',
+    )
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     assert len(weights(crant("connectivity", "-d", "mine"))) == 3
     monkeypatch.setenv("CRANT_DEFAULT_DATASET", "mine")
@@ -587,15 +591,16 @@ def test_data_sets_by_name(crant: Crant, monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert weights(crant("connectivity", "t.csv")) == {("1", "2"): "1"}  # a source comes first
     monkeypatch.setenv("CRANT_DEFAULT_DATASET", "mime")
     complaint(crant("connectivity"), 2, "--dataset mime", "near names: mine", "datasets.toml")
-    complaint(crant("connectivity", "-d", "zzz"), 2, "zzz", "known names: latest, crantb, sandbox, mine, other")
-    complaint(crant("connectivity", "-d", "other"), 2, "data set other", "server", "SOURCE", '[files] synapses = "..."')
+    complaint(crant("connectivity", "-d", "zzz"), 2, "zzz", "known names: latest, crantb, sandbox, mine, other, third")
+    complaint(crant("connectivity", "-d", "other"), 3, "data set other", "cave.datastack")
+    complaint(crant("connectivity", "-d", "third"), 2, "data set third", "server", "--neurons", "give a file")
 
 
 @pytest.mark.parametrize("name", ["latest", "sandbox", "crantb"])
-def test_live_data_sets_are_not_read_yet(crant: Crant, name: str) -> None:
-    complaint(crant("connectivity", "-d", name, "-n", "5"), 2, f"data set {name}", "files only", "SOURCE")
-    with pytest.raises(ValueError, match="SOURCE"):
-        cc.get_connectivity([5], dataset=name)
+def test_live_data_sets_are_not_fetched_as_a_whole(crant: Crant, name: str) -> None:
+    complaint(crant("connectivity", "-d", name), 2, f"data set {name}", "name neurons with --neurons")
+    with pytest.raises(ValueError, match="give neuron_ids"):
+        cc.get_connectivity(dataset=name)
 
 
 @pytest.mark.parametrize(

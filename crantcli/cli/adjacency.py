@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crantcli.cli.options import NEURON_HELP, EdgeOptions, RunOptions, Selectors, SourceOptions, with_options
+from crantcli.cli.options import (
+    NEURON_HELP,
+    EdgeOptions,
+    FetchOptions,
+    RunOptions,
+    Selectors,
+    SourceOptions,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from crantcli.cli.job import Work
@@ -22,6 +30,7 @@ post are the IDs."""
 def adjacency(
     source: SourceOptions,
     rows: EdgeOptions,
+    fetch: FetchOptions,
     run: RunOptions,
     pre: Annotated[
         Selectors, typer.Option("--pre", metavar="NEURONS", help=f"Presynaptic neurons, the rows: {NEURON_HELP}.")
@@ -47,13 +56,15 @@ def adjacency(
     from crantcli.core.adjacency import adjacency as answer
     from crantcli.core.synapses import Wanted
     from crantcli.output.heatmap import check_picture
+    from crantcli.sources.live.query import needed
 
     if plot:
         check_picture(plot)
-    job = Job("adjacency", source, run, {"pre": pre, "post": post}, [plot], matrix=True)
+    job = Job("adjacency", source, run, {"pre": pre, "post": post}, [plot], matrix=True, fetch=fetch)
     with job.opened() as work:
         work.annotations()
-        table = work.table()
+        columns = needed(size=rows.min_size is not None)
+        table = work.table(demand=work.demand("--pre or --post", columns, pre="pre", post="post"))
         kept = work.row_filter(rows, table)
         wanted = Wanted(work.select("pre", table), work.select("post", table))
         result = answer(

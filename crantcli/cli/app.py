@@ -12,7 +12,20 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from crantcli.cli import adjacency, attach, connectivity, counts, info, meshes, nested, neuropil, synapses
+from crantcli.cli import (
+    adjacency,
+    attach,
+    cache,
+    connectivity,
+    counts,
+    ids,
+    info,
+    lock,
+    meshes,
+    nested,
+    neuropil,
+    synapses,
+)
 from crantcli.cli import annotations as annotation_command
 from crantcli.cli.console import error_line
 from crantcli.errors import INTERRUPTED, TERMINATED, CrantError, UsageError
@@ -56,6 +69,9 @@ for name, command, epilog in (
     ("attach", attach.attach, attach.EPILOG),
     ("meshes", meshes.meshes, meshes.EPILOG),
     ("annotations", annotation_command.annotation_table, annotation_command.EPILOG),
+    ("ids", ids.ids, ids.EPILOG),
+    ("lock", lock.lock, lock.EPILOG),
+    ("cache", cache.cache, cache.EPILOG),
     ("info", info.info, info.EPILOG),
 ):
     app.command(name, epilog=epilog)(command)

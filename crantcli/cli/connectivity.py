@@ -9,6 +9,7 @@ import typer
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
+    FetchOptions,
     MemberOptions,
     RunOptions,
     Selectors,
@@ -26,6 +27,7 @@ def connectivity(
     source: SourceOptions,
     rows: EdgeOptions,
     members: MemberOptions,
+    fetch: FetchOptions,
     run: RunOptions,
     neurons: Annotated[
         Selectors,
@@ -56,19 +58,23 @@ def connectivity(
     ] = None,
 ) -> None:
     """Edges between neurons: pre, post, weight; strongest first."""
+    from dataclasses import replace
+
     from crantcli.cli.job import Job
     from crantcli.core.connectivity import Question
     from crantcli.core.connectivity import connectivity as answer
     from crantcli.errors import UsageError
+    from crantcli.sources.live.query import needed
 
     added = tuple(name.strip() for names in annotate or [] for name in names.split(",") if name.strip())
     if totals and not normalize:
         raise UsageError("--totals goes with --normalize input or --normalize output")
     question = Question(None, upstream, downstream, by, added, top, normalize, rows.sum_duplicates)
-    job = Job("connectivity", source, run, {"neurons": neurons}, members=members)
+    job = Job("connectivity", source, run, {"neurons": neurons}, members=members, fetch=fetch)
     with job.opened() as work:
         annotations = work.annotations(needed=bool(annotate) or by == "type")
-        table = work.table()
+        demand = work.demand("--neurons", needed(size=rows.min_size is not None), either="neurons")
+        table = work.table(demand=replace(demand, upstream=upstream, downstream=downstream))
         kept = work.row_filter(rows, table)
         question = question.about(work.select("neurons", table))
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}

@@ -9,6 +9,7 @@ import typer
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
+    FetchOptions,
     MemberOptions,
     RunOptions,
     Selectors,
@@ -19,7 +20,8 @@ from crantcli.cli.options import (
 EPILOG = """Example: crantcli counts synapses.parquet -n @neurons.txt -o counts.csv
 
 pre and post are numbers of distinct partner neurons (outgoing, incoming); pre_synapses and post_synapses
-are numbers of synapses."""
+are numbers of synapses. Where a live data set has a neuron under another ID than was asked for, all are told
+under the ID that was asked for, and current_id is what was counted."""
 
 
 @with_options
@@ -27,6 +29,7 @@ def counts(
     source: SourceOptions,
     rows: EdgeOptions,
     members: MemberOptions,
+    fetch: FetchOptions,
     run: RunOptions,
     neurons: Annotated[
         Selectors,
@@ -36,11 +39,13 @@ def counts(
     """Partners and synapses per neuron: neuron_id, pre, post, pre_synapses, post_synapses."""
     from crantcli.cli.job import Job
     from crantcli.core.counts import counts as answer
+    from crantcli.sources.live.query import needed
 
-    job = Job("counts", source, run, {"neurons": neurons}, members=members)
+    job = Job("counts", source, run, {"neurons": neurons}, members=members, fetch=fetch)
     with job.opened() as work:
         work.annotations()
-        table = work.table()
+        demand = work.demand("--neurons", needed(size=rows.min_size is not None), either="neurons")
+        table = work.table(demand=demand)
         kept = work.row_filter(rows, table)
         result = answer(work.engine, table, work.select("neurons", table), kept, rows.sum_duplicates)
         options = {"sum_duplicates": rows.sum_duplicates or None}

@@ -54,7 +54,10 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines += [f"{'option':12}{name} = {_short(value)}" for name, value in record["options"].items()]
     for source in record["inputs"]:
         size = f"{source['bytes']:,} bytes, " if "bytes" in source else ""
-        lines.append(f"{'input':12}{source['name']} ({size}{source.get('sha256', '')[:24]})")
+        told = source.get("sha256", "")[:24]
+        if "materialization" in source:
+            told = f"materialization {source['materialization']}, {source['time']}"
+        lines.append(f"{'input':12}{source['name']} ({size}{told})")
     for name, selection in record.get("selection", {}).items():
         lines.append(f"{'selection':12}{name}: {', '.join(selection['named'])} ({selection['neurons']:,} neurons)")
     ledger = record["ledger"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.cli.console import Console
-from crantcli.cli.options import MemberOptions, RowOptions, RunOptions, SourceOptions
+from crantcli.cli.options import FetchOptions, MemberOptions, RowOptions, RunOptions, SourceOptions
 from crantcli.core.ledger import Ledger
 from crantcli.core.synapses import RowFilter
 from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize
@@ -24,10 +24,11 @@ from crantcli.output.matrices import check_width, wide_query, write_npz
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
 from crantcli.schema import CORNER, Kind
 from crantcli.sources.datasets import find_dataset
+from crantcli.sources.live.query import LiveOptions, Patience
 from crantcli.sources.reader import Carry
 from crantcli.sources.selection import check_files, read_labels
 from crantcli.sources.tables import Reading
-from crantcli.workspace import Workspace
+from crantcli.workspace import Demand, Workspace
 
 if TYPE_CHECKING:
     from crantcli.core.adjacency import LabelledMatrix
@@ -57,6 +58,10 @@ class Job:
         `-o` is a folder, and must be given.
     reads_synapses : bool
         A data set must have them, unless there is another source.
+    fetch : FetchOptions, optional
+        The command can ask a data set on a server.
+    plain : bool
+        `-o` is no table, whatever its suffix.
     """
 
     def __init__(
@@ -71,9 +76,12 @@ class Job:
         members: MemberOptions | None = None,
         folder: bool = False,
         reads_synapses: bool = True,
+        fetch: FetchOptions | None = None,
+        plain: bool = False,
     ) -> None:
         self.reads_synapses = reads_synapses
         self.command, self.source, self.run = command, source, run
+        self.live = live_options(fetch) if fetch else None
         self.console = Console(f"crantcli {command}", run.quiet)
         self._selectors: dict[str, tuple[Selector, ...]] = {
             name: parse_selectors(values or [], source.ignore_case) for name, values in (selectors or {}).items()
@@ -83,7 +91,7 @@ class Job:
             _check_file(option, destination)
         self._more = [*named.values(), *(destination for destination in more_outputs if destination)]
         self.folder = folder
-        self.form = None if folder else self._check_output(matrix)
+        self.form = None if folder or plain else self._check_output(matrix)
         if folder and run.output in (None, "-"):
             raise UsageError(f"crantcli {command} makes many files; say where with -o FOLDER")
         self.members = _member_names(members)
@@ -112,7 +120,8 @@ class Job:
     def opened(self) -> Iterator[Work]:
         """Start the engine, and commit the outputs at the end or leave nothing behind."""
         dataset = find_dataset(self.source.dataset)
-        if self.reads_synapses and not self.source.sources and dataset is not None:
+        needed = self.reads_synapses and self.command not in ("ids", "lock")
+        if needed and not self.source.sources and dataset and (dataset.live is None or self.live is None):
             dataset.synapse_file()
         with (
             # Outermost, since what is being written can be removed only when the engine has stopped writing it.
@@ -120,7 +129,7 @@ class Job:
             Engine(self.run.max_memory, self.run.threads, self.run.tmp_dir) as engine,
             self.console.busy(engine, self.command),
         ):
-            yield Work(self, Workspace(engine, dataset), engine, pending)
+            yield Work(self, Workspace(engine, dataset, self.live), engine, pending)
 
     @property
     def destinations(self) -> list[str]:
@@ -132,6 +141,16 @@ class Job:
     def selectors(self) -> dict[str, tuple[Selector, ...]]:
         """Parsed selectors by option name."""
         return self._selectors
+
+
+def live_options(fetch: FetchOptions) -> LiveOptions:
+    """How a server is asked, checked before anything is loaded."""
+    patience = Patience(fetch.retries, fetch.timeout)
+    options = LiveOptions(
+        fetch.materialization, fetch.update_ids, fetch.strict_ids, fetch.lock, fetch.cache_dir, fetch.refresh, patience
+    )
+    options.check()
+    return options
 
 
 def _member_names(members: MemberOptions | None) -> tuple[str, tuple[str, ...]] | None:
@@ -165,17 +184,30 @@ class Work:
         value: str | None = None,
         coordinates: str | None = None,
         voxel_size: VoxelSize | None = None,
+        demand: Demand | None = None,
     ) -> Table:
-        """Open the source, and see that no output would overwrite an input."""
+        """Open the source, and see that no output would overwrite an input.
+
+        `demand` is what to fetch of it where it is on a server; commands that give none read files only.
+        """
         source = self.job.source
         reading = Reading(source.kind, source.pre_col, source.post_col, coordinates, voxel_size, carry=carry)
         reading = replace(reading, value=value, position=position)
-        table = self.space.table(source.sources, reading)
+        if self.job.live is None:
+            demand = None
+        if demand is not None:
+            self.check_destinations()  # before anything is fetched
+        table = self.space.table(source.sources, reading, demand)
         self.counts_synapses = table.kind is not Kind.EDGES
         if self.job.members is not None:
             table = self.space.members(*self.job.members, table).within(table)
         self.check_destinations()
         return table
+
+    def demand(self, option: str, columns: tuple[str, ...] | None, **selections: str) -> Demand:
+        """What to fetch of a live table: `pre`, `post` and `either` are names of selection options."""
+        named: dict[str, Any] = {side: self.job.selectors[name] or None for side, name in selections.items()}
+        return Demand(**named, columns=columns, option=option)
 
     def check_destinations(self) -> None:
         """Refuse destinations that cannot be written, or that are inputs."""
@@ -241,6 +273,7 @@ class Work:
             "cell_type_column": source.cell_type_column,
             "ignore_case": source.ignore_case or None,
             "neuropil": list(self.job.members[1]) if self.job.members else None,
+            **self.space.live_record(),
         }
         return provenance.build(
             self.job.command,
@@ -327,7 +360,7 @@ class Work:
         """Rename the outputs into place and say what happened."""
         job = self.job
         self.pending.commit()
-        for note in dict.fromkeys([*self.space.notes, *notes]):
+        for note in dict.fromkeys([*self.space.told, *self.space.notes, *notes]):
             job.console.note(note)
         where = f" -> {', '.join(job.destinations)}" if job.destinations else ""
         job.console.note(f"{ledger.sentence()}; {number:,} {what}{where}")

@@ -283,6 +283,54 @@ class PlaceOptions:
 
 
 @dataclass(frozen=True)
+class FetchOptions:
+    """How a data set on a server is asked; no effect on files."""
+
+    materialization: Annotated[
+        str,
+        typer.Option(
+            "--materialization",
+            metavar="VERSION",
+            help="State of a live data set: latest, live (now), the number of a version, or a time (ISO, UTC).",
+        ),
+    ] = "latest"
+    update_ids: Annotated[
+        bool,
+        typer.Option(
+            "--update-ids/--no-update-ids", help="Bring the IDs that are named to the time that is queried, first."
+        ),
+    ] = True
+    strict_ids: Annotated[
+        bool, typer.Option("--strict-ids", help="Stop at an ID that cannot be brought to that time.")
+    ] = False
+    lock: Annotated[
+        str | None,
+        typer.Option(
+            "--lock", metavar="FILE", help="The state that crantcli lock wrote, instead of --materialization."
+        ),
+    ] = None
+    cache_dir: Annotated[
+        str | None,
+        typer.Option(
+            "--cache-dir",
+            metavar="FOLDER",
+            help="Keep what was fetched here. Default: CRANTCLI_CACHE_DIR, or your cache folder.",
+            show_default=False,
+        ),
+    ] = None
+    refresh: Annotated[bool, typer.Option("--refresh", help="Fetch anew what is in the cache.")] = False
+    retries: Annotated[
+        int,
+        typer.Option(
+            "--retries", metavar="N", min=0, help="Attempts after a failed request, with longer and longer pauses."
+        ),
+    ] = 8
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="Wait this long for a silent server, each time.")
+    ] = 300.0
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """Where the answer goes, what is said about it, and what the work may take."""
 

@@ -9,6 +9,7 @@ import typer
 from crantcli.cli.options import (
     NEURON_HELP,
     Coordinates,
+    FetchOptions,
     MemberOptions,
     RowOptions,
     RunOptions,
@@ -28,6 +29,7 @@ def synapses(
     source: SourceOptions,
     rows: RowOptions,
     members: MemberOptions,
+    fetch: FetchOptions,
     run: RunOptions,
     pre: Annotated[
         Selectors, typer.Option("--pre", metavar="NEURONS", help=f"Presynaptic neurons: {NEURON_HELP}.")
@@ -50,20 +52,25 @@ def synapses(
     from crantcli.cli.job import Job
     from crantcli.core.synapses import Wanted, synapse_rows
     from crantcli.core.units import convert_positions, unit_record
+    from crantcli.sources.live.query import needed
     from crantcli.sources.recorded import parse_voxel_size
 
     voxel = parse_voxel_size(voxel_size) if voxel_size else None
-    job = Job("synapses", source, run, {"pre": pre, "post": post}, members=members)
+    job = Job("synapses", source, run, {"pre": pre, "post": post}, members=members, fetch=fetch)
     with job.opened() as work:
         work.annotations()
-        table = work.table(carry=True, coordinates=coordinates, voxel_size=voxel)
+        chosen = _names(columns)
+        demand = work.demand(
+            "--pre or --post", needed(chosen, rows.min_size is not None) if chosen else None, pre="pre", post="post"
+        )
+        table = work.table(carry=True, coordinates=coordinates, voxel_size=voxel, demand=demand)
         table.require_synapses("synapses")
         kept = work.row_filter(rows, table)
         wanted = Wanted(work.select("pre", table), work.select("post", table))
         conversions, unit, voxel = convert_positions(table, units)
-        result = synapse_rows(work.engine, table, wanted, kept, conversions, _names(columns))
+        result = synapse_rows(work.engine, table, wanted, kept, conversions, chosen)
         recorded = unit_record(table, result.columns, unit, voxel)
-        options = {"units": units, "columns": _names(columns), "coordinates": coordinates}
+        options = {"units": units, "columns": chosen, "coordinates": coordinates}
         record = work.record("synapses", table, kept, result, result.rows, options, recorded)
         work.write(result, record)
         result.notes += work.unit_notes(recorded)

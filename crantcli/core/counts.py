@@ -22,7 +22,8 @@ def counts(
     Result
         Columns `neuron_id`; `pre`, `post`: numbers of distinct partner neurons it sends to and receives from; and
         `pre_synapses`, `post_synapses`: its outgoing and incoming synapses (int64). Neurons that were asked for stand
-        in that order, with zeros where they are silent; without a selection all neurons, sorted.
+        in that order, with zeros where they are silent; without a selection all neurons, sorted. Where IDs were brought
+        to another time, `neuron_id` is the one that was asked for, and `current_id` the one that was counted.
     """
     wanted = Wanted(either=neurons)
     condition = None if wanted.everything else wanted.condition(engine, table.id_type)
@@ -37,7 +38,11 @@ def counts(
         f"UNION ALL SELECT post, 0, count(*), 0, {total} FROM {found.relation} GROUP BY post) GROUP BY id",
     )
     numbers = ", ".join(f"coalesce({name}, 0) AS {name}" for name in ("pre", "post", "pre_synapses", "post_synapses"))
-    if neurons is not None:
+    if neurons is not None and neurons.requested:
+        old, new = (engine.id_table("asked", ids, table.id_type) for ids in zip(*neurons.requested, strict=True))
+        listed = f"(SELECT o.id AS requested, n.id, position FROM {old} AS o JOIN {new} AS n USING (position))"
+        source, order = f"{listed} LEFT JOIN {tally} USING (id)", "position"
+    elif neurons is not None:
         listed = engine.id_table("asked", neurons.ids, table.id_type)
         source = f"{listed} LEFT JOIN {tally} USING (id)"
         order = "position"
@@ -48,10 +53,13 @@ def counts(
     else:
         source, order = tally, "neuron_id"
     position = "0 AS position" if neurons is None else "position"
-    relation = engine.table("counted", f"SELECT id AS neuron_id, {numbers}, {position} FROM {source}")
+    updated = neurons is not None and bool(neurons.requested)
+    keys = "requested AS neuron_id, id AS current_id" if updated else "id AS neuron_id"
+    relation = engine.table("counted", f"SELECT {keys}, {numbers}, {position} FROM {source}")
     number = engine.execute(f"SELECT count(*) FROM {relation}")[0][0]
     silent, first = engine.execute(f"SELECT count(*), min(neuron_id) FROM {relation} WHERE pre = 0 AND post = 0")[0]
-    columns = ("neuron_id", "pre", "post", "pre_synapses", "post_synapses")
+    tallied = ("pre", "post", "pre_synapses", "post_synapses")
+    columns = ("neuron_id", *(("current_id",) if updated else ()), *tallied)
     asked = None if neurons is None else neurons.texts
     thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
     facts: dict[str, Any] = {"labels": "neurons", "silent": int(silent)}

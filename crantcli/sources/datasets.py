@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from crantcli import crantb
 from crantcli.core.table import Unit, VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import near
+from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.recorded import Recorded
 
 #: Environment variable with the name of the data set to use when none is given.
@@ -74,8 +76,8 @@ class Dataset:
         In nm.
     background : tuple of int
         IDs that stand for no neuron.
-    live : bool
-        The description names servers.
+    cave : CaveFacts or None
+        The CAVE server that has its synapses.
     annotation_table : TableAddress, optional
         The annotations on a server, where no file is named.
     mesh_source : MeshSource, optional
@@ -88,7 +90,7 @@ class Dataset:
     unit: Unit = "unknown"
     voxel_size: VoxelSize | None = None
     background: tuple[int, ...] = crantb.BACKGROUND_IDS
-    live: bool = False
+    cave: CaveFacts | None = None
     meshes: str | None = None
     skeletons: str | None = None
     annotation_table: TableAddress | None = None
@@ -109,11 +111,18 @@ class Dataset:
         """
         if self.synapses is not None:
             return self.synapses
-        where = "is on a server, and this version reads files only" if self.live else "names no synapse table"
-        raise UsageError(
-            f"data set {self.name} {where}; give a file as SOURCE, or a data set whose TOML has "
-            '[files] synapses = "..."'
-        )
+        where = "names no synapse table; give a file as SOURCE, or a data set whose TOML has [files] synapses = ..."
+        if self.cave is not None:
+            where = (
+                "is on a server, and this question is answered from files; fetch its synapses with crantcli synapses "
+                f"-d {self.name} --pre NEURONS -o FILE, and give that file as SOURCE"
+            )
+        raise UsageError(f"data set {self.name} {where}")
+
+    @property
+    def live(self) -> CaveFacts | None:
+        """The server of its synapses, unless they are in a local file."""
+        return self.cave if self.synapses is None else None
 
 
 def find_dataset(name: str | None) -> Dataset | None:
@@ -139,8 +148,9 @@ def find_dataset(name: str | None) -> Dataset | None:
     if isinstance(own.get(name), dict):
         return _parse(name, own[name], listed.parent)
     if name in crantb.DATASTACKS:
+        facts = CaveFacts(crantb.CAVE_SERVER, crantb.DATASTACKS[name], crantb.SYNAPSE_TABLE)
         table, meshes = _annotations(crantb.ANNOTATIONS, name), _meshes(crantb.NEUROPILS, name, Path())
-        return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, live=True, annotation_table=table, mesh_source=meshes)
+        return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, cave=facts, annotation_table=table, mesh_source=meshes)
     known = [*crantb.DATASTACKS, *own]
     raise UsageError(
         f"--dataset {name}: unknown ({near(name, known, 'known names')}); "
@@ -174,7 +184,7 @@ def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
         raise DataError(f"data set {name}: background_ids is a list of integers")
     return Dataset(
         name, paths.get("synapses"), paths.get("annotations"), unit, _voxel(voxel, name), tuple(background),
-        "cave" in record, paths.get("meshes"), paths.get("skeletons"),
+        _cave(_section(record, "cave", name), name), paths.get("meshes"), paths.get("skeletons"),
         _annotations(_section(record, "annotations", name), name),
         _meshes(_section(record, "neuropils", name), name, folder),
     )  # fmt: skip
@@ -227,6 +237,20 @@ def _meshes(section: dict[str, Any], name: str, folder: Path) -> MeshSource | No
             raise DataError(f'data set {name}: neuropils.labels is like {{ 1 = "fan_shaped_body" }}')
         labels = tuple((int(key), label) for key, label in labels.items())
     return MeshSource(address, transform, labels)
+
+
+def _cave(section: dict[str, Any], name: str) -> CaveFacts | None:
+    if not section:
+        return None
+    texts = {key: section.get(key) for key in ("server", "datastack", "synapse_table")}
+    for key, value in texts.items():
+        if not isinstance(value, str) and (value is not None or key != "synapse_table"):
+            raise DataError(f"data set {name}: cave.{key} is a text in quotes")
+    server, datastack = str(texts["server"]), str(texts["datastack"])
+    if not re.match(r"https?://[^/]", server):
+        raise DataError(f"data set {name}: cave.server is an address such as https://proofreading.zetta.ai")
+    table = texts["synapse_table"]
+    return CaveFacts(server.rstrip("/"), datastack, None if table is None else str(table))
 
 
 def _voxel(section: dict[str, Any], name: str) -> VoxelSize | None:

@@ -156,6 +156,22 @@ def pandas_attach(source: str, folder: str, destination: str) -> None:
     pd.concat(found).to_parquet(destination, index=False)
 
 
+def caveclient_query(server: str, neurons: str, destination: str, positions: str = "split") -> None:
+    """One query of caveclient for all synapses of some neurons, kept as a file; positions split, or as by default."""
+    from caveclient import CAVEclient
+
+    with open(neurons) as file:
+        ids = [int(line) for line in file]
+    client = CAVEclient("test_ant", server_address=server, auth_token="none", write_server_cache=False)
+    frame = client.materialize.query_table(
+        "synapses_v2",
+        filter_in_dict={"pre_pt_root_id": ids},
+        split_positions=positions == "split",
+        materialization_version=3,
+    )
+    frame.to_parquet(destination)
+
+
 def contents(path: str, column: str, destination: str) -> None:
     """How many rows a file has and what a column of it adds up to, as JSON."""
     found = _duckdb(f"SELECT count(*), CAST(sum({column}) AS VARCHAR) FROM '{path}'")[0]
@@ -165,7 +181,8 @@ def contents(path: str, column: str, destination: str) -> None:
 
 if __name__ == "__main__":
     known = (
-        duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, duckdb_type_sums, nearest, pandas_attach, contents,
+        duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, duckdb_type_sums, nearest, pandas_attach,
+        caveclient_query, contents,
         npz_contents,
     )  # fmt: skip
     function = {f.__name__: f for f in known}[sys.argv[1]]

@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from measure import Usage, best, run
 
@@ -280,9 +282,78 @@ def _missing(package: str) -> bool:
     return False
 
 
+class Live:
+    """A CAVE server as a process, and its data set's description."""
+
+    def __init__(self, folder: Path, synapses: int, neurons: int, delay: float) -> None:
+        sizes = ("--synapses", synapses, "--neurons", neurons, "--delay", delay)
+        server = python(HERE.parent / "cave_server.py", *sizes)
+        self._process = subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        told = self._read()
+        self.url: str = told["url"]
+        self.neurons, self.description = folder / f"live-{synapses}.txt", folder / f"live-{synapses}.toml"
+        self.neurons.write_text("\n".join(told["ids"]))
+        self.description.write_text(f'[cave]\nserver = "{self.url}"\ndatastack = "test_ant"\n')
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return found
+
+    def told(self, limit: str = "") -> dict[str, Any]:
+        """What was asked for since the last time; and a new row limit."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(limit + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def close(self) -> None:
+        """Stop the server."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=20)
+
+
+def live(bench: Bench) -> None:
+    """Synapses of many neurons from a server on this machine, against one query of caveclient."""
+    cache, out, bare = bench.folder / "cache", bench.out("live.parquet"), bench.out("bare.parquet")
+    for synapses, neurons, delay in ((1_000_000, 2000, 0.02), (100_000, 500, 0.0)):
+        server = Live(bench.folder, synapses, neurons, delay)
+        try:
+            ours = crantcli(
+                "synapses", "-d", server.description, "--pre", f"@{server.neurons}", "--no-clean",
+                "--materialization", 3, "--cache-dir", cache, "-q", "-o", out,
+            )  # fmt: skip
+            whole = reference("caveclient_query", server.url, server.neurons, bare)
+            if synapses == 1_000_000:
+                shutil.rmtree(cache, ignore_errors=True)
+                fetched, counted = run(ours), server.told("100000000")
+                ideal, transfer = run(whole), server.told("200000")
+                report("live, 1M rows / one query", fetched, ideal)
+                report("live, 1M rows, peak", fetched, target=1000, measure="peak")
+                figure("live, 1M rows, bytes / ideal", counted["bytes"] / transfer["bytes"], 1.4)
+                figure("live, 1M rows, queries / 5", counted["queries"] / 5, 3)
+                again = run(ours)
+                report("live, the same once more", again)
+                figure("live, once more, data queries", server.told()["data"], 0)
+            else:
+                mine, theirs, usual = best(bench.repeat, [*ours, "--refresh"], whole, [*whole, "joined"])
+                report("live, 100k rows / caveclient", mine, usual, 1.3)
+                report("live, 100k rows / split positions", mine, theirs)
+                run(whole)
+            bench.same("id", out, bare)
+        finally:
+            server.close()
+
+
+def figure(name: str, value: float, target: float) -> None:
+    """Print one line of something that is no time."""
+    print(f"{name:<102}{value:6.2f}     <= {target:g}         {'ok' if value <= target else 'over'}", flush=True)
+
+
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     function.__name__: function
-    for function in (edges, memory, once, lookup, adjacency, nested, containment, neuropil, attach, startup)
+    for function in (edges, memory, once, lookup, adjacency, nested, containment, neuropil, attach, live, startup)
 }
 
 

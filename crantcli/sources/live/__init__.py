@@ -1,1 +1,1 @@
-"""Brings data in from servers. What it brings ends in whole, checked files."""
+"""Live data sets: all about servers, versions, tokens, retries and IDs over time ends here, in whole, checked files."""

@@ -1,0 +1,158 @@
+"""A live data set at one moment: what a run asks of it, from the cache or from the server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import DataError, UsageError
+from crantcli.sources.live.cache import Store, cache_folder, key_of
+from crantcli.sources.live.cave import Cave
+from crantcli.sources.live.facts import CaveFacts
+from crantcli.sources.live.ids import Update, update_ids
+from crantcli.sources.live.moment import Moment, parse_materialization, resolve_moment
+from crantcli.sources.live.query import LiveOptions, Query
+from crantcli.sources.live.snapshot import Place, snapshot
+from crantcli.sources.live.wire import NotFoundError
+
+#: Version of what a lock file says.
+LOCK_FORMAT = 1
+
+
+class Brain:
+    """A data set on a CAVE server, at one moment.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set, for messages.
+    facts : CaveFacts
+    options : LiveOptions
+    """
+
+    def __init__(self, name: str, facts: CaveFacts, options: LiveOptions) -> None:
+        options.check()
+        self.name, self.facts, self.options = name, facts, options
+        self.cave = Cave(facts, options.patience)
+        folder = f"{facts.datastack}-{key_of(facts.server, facts.datastack, facts.synapse_table)[:8]}"
+        self.store = Store(cache_folder(options.cache_dir) / "cave" / folder)
+        self._known: dict[str, Any] | None = None
+
+    @cached_property
+    def moment(self) -> Moment:
+        """The state that is asked for. A version that was asked for before is remembered, and needs no server."""
+        if self.options.lock is not None:
+            return self._locked_moment(self.options.lock)
+        asked = parse_materialization(self.options.materialization)
+        known = self._facts().get(str(asked)) if isinstance(asked, int) and not self.options.refresh else None
+        if known is not None:
+            return Moment(int(str(asked)), datetime.fromisoformat(known["time"]))
+        found = resolve_moment(asked, [] if asked == "live" else self.cave.versions(), self.facts.datastack)
+        self._remember(found, {})
+        return found
+
+    def _locked_moment(self, lock: str) -> Moment:
+        try:
+            record = json.loads(Path(lock).read_text(encoding="utf-8"))
+            known = record["cave"]
+            moment = Moment(known["version"], datetime.fromisoformat(known["time"]))
+            there = (known["server"], known["datastack"], known["table"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise DataError(
+                f"--lock {lock}: is no lock file of crantcli, or damaged; make it with crantcli lock"
+            ) from None
+        table = self.facts.synapse_table or there[2]
+        if there != (self.facts.server, self.facts.datastack, table):
+            raise DataError(
+                f"--lock {lock}: locks data stack {there[1]}, table {there[2]} on {there[0]}, and not those of "
+                f"data set {self.name}"
+            )
+        self._remember(moment, known)
+        return moment
+
+    def _facts(self) -> dict[str, Any]:
+        if self._known is None:
+            self._known = self.store.read_json("versions.json") or {}
+        return self._known
+
+    def _remember(self, moment: Moment, facts: Mapping[str, Any]) -> None:
+        """Keep what does not change about a version."""
+        if moment.passing:
+            return
+        known = self.store.read_json("versions.json") or {}
+        entry = {**known.get(moment.name, {}), "time": moment.time.isoformat()}
+        entry |= {name: facts[name] for name in ("table", "resolution") if name in facts}
+        if known.get(moment.name) != entry:
+            self.store.write_json("versions.json", {**known, moment.name: entry})
+        self._known = None
+
+    @cached_property
+    def table(self) -> str:
+        """Name of the synapse table."""
+        kept = self._facts().get(self.moment.name, {}).get("table")
+        name = str(self.facts.synapse_table or kept or self.cave.synapse_table)
+        if kept is None:
+            self._remember(self.moment, {"table": name})
+        return name
+
+    @cached_property
+    def resolution(self) -> tuple[float, float, float]:
+        """Nanometres per unit of the positions."""
+        known = self._facts().get(self.moment.name, {}).get("resolution")
+        if known is None or self.options.refresh:
+            version = self.moment.version
+            if version is None:
+                # A table has the same resolution in all versions; a time between them has none of its own.
+                version = resolve_moment("latest", self.cave.versions(), self.facts.datastack).version
+            assert version is not None
+            known = list(self.cave.resolution(version))
+        self._remember(self.moment, {"table": self.table, "resolution": known})
+        x, y, z = map(float, known)
+        return x, y, z
+
+    def snapshot(self, engine: Engine, query: Query) -> Path:
+        """A Parquet file with the rows of a query."""
+        place = Place(self.cave, engine, self.store, self.options.refresh)
+        try:
+            return snapshot(place, self.moment, self.table, lambda: self.resolution, query)
+        except NotFoundError as error:
+            # Versions that were asked for before, or are locked, are not looked for among those that there are.
+            if "410" not in str(error) and "not available" not in str(error):
+                raise
+            raise UsageError(
+                f"{self.moment} has expired, and these rows of it are not in the cache; ask for another version, or "
+                f"for its time with --materialization {self.moment.time.isoformat()}"
+            ) from None
+
+    def update(self, ids: Sequence[int], supervoxels: Mapping[int, Sequence[int]]) -> list[Update]:
+        """Find the IDs of neurons at the moment."""
+        store = self.store
+        if self.options.refresh:
+            return update_ids(self.cave, self.moment, ids, supervoxels, None)
+        return update_ids(self.cave, self.moment, ids, supervoxels, store)
+
+    def record(self) -> dict[str, Any]:
+        """For the provenance: where the rows come from."""
+        return {
+            "name": f"{self.facts.datastack}/{self.table}",
+            "server": self.facts.server,
+            "datastack": self.facts.datastack,
+            "table": self.table,
+            "materialization": self.moment.version if self.moment.version is not None else "live",
+            "time": self.moment.time.isoformat(),
+        }
+
+    def lock(self) -> dict[str, Any]:
+        """What a lock file says of the server."""
+        return {
+            "server": self.facts.server,
+            "datastack": self.facts.datastack,
+            "table": self.table,
+            "resolution": list(self.resolution),
+            **self.moment.record(),
+        }

@@ -1,0 +1,160 @@
+"""What was fetched once and need not be fetched again, in the user's cache folder.
+
+Files appear whole under their names, so that two runs at once cannot spoil each other's; a fetch under way holds a lock
+that goes with its process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crantcli.errors import CrantError
+from crantcli.temporary import remove, sweep, temporary_name
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+#: Environment variable with the cache folder, where `--cache-dir` is not given.
+CACHE_VARIABLE = "CRANTCLI_CACHE_DIR"
+
+
+def cache_folder(given: str | None = None) -> Path:
+    """Where fetched things are kept: `given`, else CRANTCLI_CACHE_DIR, else the user's cache folder."""
+    chosen = given or os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("crantcli"))
+
+
+def key_of(*content: Any) -> str:
+    """A short name for something that is told in JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Store:
+    """A folder of files that appear whole.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when something is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str) -> Path:
+        """Where a file is, or would be."""
+        return self.folder / name
+
+    def read_json(self, name: str) -> Any:
+        """A file's content; None where it is not there or damaged."""
+        try:
+            return json.loads(self.path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Replace a file."""
+        with self.writing(name) as path:
+            path.write_text(json.dumps(content, sort_keys=True, separators=(",", ":")), encoding="utf-8")
+
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """A temporary place, which takes the name when the block ends well."""
+        final = self.path(name)
+        try:
+            # What is in there may not be published yet.
+            final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise CrantError(
+                f"{final.parent}: the cache cannot be written ({error.strerror}); use --cache-dir"
+            ) from None
+        temporary = final.parent / temporary_name(final.name)
+        try:
+            yield temporary
+            os.replace(temporary, final)
+        except OSError as error:
+            raise CrantError(f"{final}: the cache cannot be written ({error.strerror}); use --cache-dir") from None
+        finally:
+            remove(temporary)
+
+    @contextlib.contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Only one process at a time gets here; the next one waits, and then finds what the first has fetched."""
+        path = self.path(f"{name}.lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = path.open("w")
+        except OSError as error:
+            raise CrantError(
+                f"{path.parent}: the cache cannot be written ({error.strerror}); use --cache-dir"
+            ) from None
+        with file:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def sweep(self) -> None:
+        """Remove what killed runs left unfinished."""
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(self.folder):
+                stem, mark, _ = entry.name.removeprefix(".").partition(".crantcli-")
+                if mark and entry.name.startswith("."):
+                    sweep(self.folder, stem)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the cache holds of one kind."""
+
+    kind: str
+    files: int
+    bytes: int
+
+
+def contents(folder: Path) -> list[Content]:
+    """What the cache holds, by kind: the folders in it, and those in the folder of each CAVE data set."""
+    found: dict[str, list[int]] = {}
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+        parts = path.relative_to(folder).parts
+        if len(parts) < 2 or path.suffix == ".lock" or not path.is_file():
+            continue
+        kind = parts[2] if parts[0] == "cave" and len(parts) > 3 else "versions" if parts[0] == "cave" else parts[0]
+        with contextlib.suppress(OSError):
+            found.setdefault(kind, []).append(path.stat().st_size)
+    return [Content(kind, len(sizes), sum(sizes)) for kind, sizes in sorted(found.items())]
+
+
+def clear(folder: Path) -> None:
+    """Remove everything from the cache that is ours.
+
+    Raises
+    ------
+    CrantError
+        Where something cannot be removed.
+    """
+    for name in KINDS:
+        path = folder / name
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+        except OSError as error:
+            raise CrantError(f"{path}: cannot be removed ({error.strerror})") from None
+
+
+#: Folders in the cache; what else stands beside them is not ours.
+KINDS = ("cave", "annotations", "meshes")

@@ -1,0 +1,387 @@
+"""Asks a server for all synapses of many neurons, in pieces, and shows that each answer was whole.
+
+A server cuts an answer at its row limit, in any order of rows. So the neurons go out in pieces. An answer that was cut
+is thrown away, and its piece asked again in halves; where one neuron is too much, its synapses are halved by their IDs.
+At a materialization the rows are counted by the server too, without limit, and the pieces must add up to that. Between
+materializations there are no counts: there the server must have shown, with an answer that was cut on purpose, that its
+notice of that arrives here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crantcli.errors import DataError, IncompleteError
+from crantcli.schema import is_id_column
+from crantcli.sources.live.cache import Store, key_of
+from crantcli.sources.live.cave import THREADS, Cave, Rows
+from crantcli.sources.live.moment import Moment
+from crantcli.sources.live.wire import TooLargeError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: IDs in one query: they are pasted into SQL as a list.
+IDS_AT_ONCE = 1000
+
+#: The same between materializations, where each ID costs the server a look at its history.
+IDS_AT_ONCE_LIVE = 50
+
+#: Row limit to start from: the default of the server's code. The first answer that is cut tells the real one.
+USUAL_LIMIT = 200_000
+
+#: Rows that we take at once ourselves, which bounds memory.
+OWN_LIMIT = 500_000
+
+#: How full an answer is meant to be; neurons differ, and an answer over the limit is lost.
+_FILL = 0.75
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Neurons to ask for at once.
+
+    Attributes
+    ----------
+    ids : tuple of int
+    low, high : int or None
+        Synapse IDs from `low` up to but not including `high`, where one neuron is too much.
+    expected : int or None
+        The number of rows, where it is known.
+    guess : int
+        About as many rows, where it is not.
+    """
+
+    ids: tuple[int, ...]
+    low: int | None = None
+    high: int | None = None
+    expected: int | None = None
+    guess: int = 0
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A whole answer, in a file."""
+
+    path: Path
+    rows: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """An answer that was not whole: what it was cut at, and the median of its synapse IDs."""
+
+    limit: int
+    middle: int | None
+
+
+class Crew:
+    """Threads that work off what is put to them. An interrupted run does not wait for what they are waiting for."""
+
+    def __init__(self, number: int) -> None:
+        self._waiting: queue.SimpleQueue[tuple[Future[Any], Callable[[Any], Any], Any] | None] = queue.SimpleQueue()
+        self._number = number
+        for _ in range(number):
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def submit(self, function: Callable[[Any], Any], argument: Any) -> Future[Any]:
+        """Put a call to the threads."""
+        future: Future[Any] = Future()
+        self._waiting.put((future, function, argument))
+        return future
+
+    def close(self) -> None:
+        """Let the threads end when they are done."""
+        for _ in range(self._number):
+            self._waiting.put(None)
+
+    def _work(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            future, function, argument = item
+            try:
+                future.set_result(function(argument))
+            except BaseException as error:
+                future.set_exception(error)
+
+
+class Fetch:
+    """All rows with one of some neurons on one side, at one moment.
+
+    Parameters
+    ----------
+    cave : Cave
+    moment : Moment
+    side : {"pre", "post"}
+    more : dict
+        Further filters: column -> IDs, any of which must hold.
+    columns : sequence of str, optional
+        What to ask for; None means all.
+    store : Store
+        Takes the answers. What a run before has left in there is not asked for again.
+    """
+
+    def __init__(
+        self,
+        cave: Cave,
+        moment: Moment,
+        side: str,
+        more: dict[str, list[int]],
+        columns: Sequence[str] | None,
+        store: Store,
+    ) -> None:
+        self._cave, self._moment, self._store = cave, moment, store
+        self._column, self._more, self._columns = f"{side}_pt_root_id", more, columns
+        self._limit = USUAL_LIMIT
+        self._notices_arrive = False
+
+    def run(self, ids: Sequence[int]) -> list[Kept]:
+        """Fetch everything.
+
+        Raises
+        ------
+        IncompleteError
+            Where it cannot be shown that nothing is missing.
+        """
+        size = IDS_AT_ONCE if self._moment.version is not None else IDS_AT_ONCE_LIVE
+        groups = [Piece(tuple(ids[start : start + size])) for start in range(0, len(ids), size)] or [Piece(())]
+        crew = Crew(THREADS)
+        try:
+            if self._moment.version is None:
+                return list(self._gather(crew, groups, self._ask).values())
+            early = crew.submit(self._send_early, groups[0]) if self._is_new(groups) else None
+            counted = [future.result() for future in [crew.submit(self._counted, piece) for piece in groups]]
+            answer = early.result() if early is not None else None
+            if answer is not None:
+                whole = self._judged(counted[0], answer)
+                if isinstance(whole, Kept):
+                    return [whole]
+                self._limit = min(self._limit, whole.limit or self._limit)
+            if not any(piece.expected for piece in counted):
+                counted = [replace(counted[0], expected=0)]  # for the columns and their types
+            else:
+                counted = [piece for piece in counted if piece.expected]
+            found = self._gather(crew, [part for piece in counted for part in self._planned(piece)], self._ask)
+            return [kept for piece in counted for kept in self._checked(crew, piece, found)]
+        except BaseException:
+            self._cave.stop()
+            raise
+        finally:
+            crew.close()
+
+    def _planned(self, piece: Piece) -> list[Piece]:
+        """Pieces of about as many rows as the server gives at once, by what was counted."""
+        number = min(math.ceil((piece.expected or 0) / (_FILL * self._limit)), len(piece.ids))
+        if number <= 1:
+            return [piece]
+        bounds = [len(piece.ids) * part // number for part in range(number + 1)]
+        guess = (piece.expected or 0) // number
+        return [Piece(piece.ids[start:end], guess=guess) for start, end in itertools.pairwise(bounds)]
+
+    def _gather(self, crew: Crew, pieces: Iterable[Piece], ask: Callable[[Piece], Kept | Cut]) -> dict[Piece, Kept]:
+        """Ask for pieces, a few at a time, and for the halves of those that come back cut."""
+        waiting, found = list(reversed(list(pieces))), dict[Piece, Kept]()
+        running: dict[Future[Kept | Cut], Piece] = {}
+        while waiting or running:
+            while waiting and len(running) < THREADS:
+                piece = waiting.pop()
+                if len(piece.ids) > 1 and piece.guess > self._limit:  # a limit that is lower than we thought
+                    waiting += reversed(self._halves(piece, Cut(0, None)))
+                    continue
+                running[crew.submit(ask, piece)] = piece
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                piece, result = running.pop(future), future.result()
+                if isinstance(result, Kept):
+                    found[piece] = result
+                else:
+                    self._limit = min(self._limit, result.limit or self._limit)
+                    waiting += reversed(self._halves(piece, result))
+        return found
+
+    def _checked(self, crew: Crew, whole: Piece, found: dict[Piece, Kept]) -> list[Kept]:
+        """The answers that make up a piece that was counted. Where rows are missing, each is counted on its own."""
+        among = set(whole.ids)
+        parts = {piece: kept for piece, kept in found.items() if among.issuperset(piece.ids)}
+        if sum(kept.rows for kept in parts.values()) != whole.expected:
+            parts = self._gather(crew, list(parts), lambda piece: self._ask(self._counted(piece)))
+        rows = sum(kept.rows for kept in parts.values())
+        if rows != whole.expected:
+            raise IncompleteError(
+                f"the server counts {whole.expected:,} synapses and gives {rows:,}, however they are asked for; no "
+                "file is written"
+            )
+        return list(parts.values())
+
+    def _halves(self, piece: Piece, cut: Cut) -> list[Piece]:
+        """A piece that is too much for one answer, in two."""
+        if len(piece.ids) > 1:
+            middle = len(piece.ids) // 2
+            parts = (piece.ids[:middle], piece.ids[middle:])
+            return [replace(piece, ids=part, expected=None, guess=piece.guess // 2) for part in parts]
+        split = cut.middle
+        if split is None or split == piece.low:
+            raise IncompleteError(
+                f"neuron {piece.ids[0]} has more synapses than the server gives at once, and they cannot be asked for "
+                "in parts; no file is written"
+            )
+        return [replace(piece, high=split, expected=None), replace(piece, low=split, expected=None)]
+
+    # One piece, in a thread of its own
+
+    def _key(self, piece: Piece) -> str:
+        return key_of(self._column, self._more, self._columns, piece.ids, piece.low, piece.high)
+
+    def _filters(self, piece: Piece) -> dict[str, dict[str, Any]]:
+        filters: dict[str, dict[str, Any]] = {"in": {self._column: list(piece.ids), **self._more}}
+        if piece.low is not None:
+            filters["greater_equal"] = {"id": piece.low}
+        if piece.high is not None:
+            filters["less"] = {"id": piece.high}
+        return filters
+
+    def _counted(self, piece: Piece) -> Piece:
+        """The same piece, with its number of rows."""
+        name = f"{self._key(piece)}.count.json"
+        known = self._store.read_json(name)
+        if not isinstance(known, int):
+            assert self._moment.version is not None
+            try:
+                known = self._cave.count(self._moment.version, self._filters(piece))
+            except TooLargeError:
+                if len(piece.ids) < 2:
+                    raise
+                middle = len(piece.ids) // 2
+                parts = [self._counted(Piece(ids)) for ids in (piece.ids[:middle], piece.ids[middle:])]
+                known = sum(part.expected or 0 for part in parts)
+            self._store.write_json(name, known)
+        return replace(piece, expected=known)
+
+    def _ask(self, piece: Piece) -> Kept | Cut:
+        """The rows of a piece, from the store if they are there."""
+        key = self._key(piece)
+        path = self._store.path(f"{key}.parquet")
+        rows = _rows_in(path)
+        if rows is not None and piece.expected in (None, rows):
+            return Kept(path, rows)
+        before = self._store.read_json(f"{key}.cut.json")
+        if isinstance(before, list):
+            return Cut(int(before[0]), before[1])
+        if len(piece.ids) > 1 and (piece.expected or 0) > OWN_LIMIT:
+            return Cut(0, None)
+        try:
+            answer = self._send(piece)
+        except TooLargeError:
+            if len(piece.ids) < 2:
+                raise
+            return Cut(0, None)
+        return self._judged(piece, answer)
+
+    def _is_new(self, groups: Sequence[Piece]) -> bool:
+        """Whether it is one question of which nothing is known yet: then its rows are asked for while they are counted.
+
+        Most questions are small, and would else take twice as long. Of a large one, that answer is lost.
+        """
+        known = (f"{self._key(groups[0])}{suffix}" for suffix in (".parquet", ".cut.json", ".count.json"))
+        return len(groups) == 1 and not any(self._store.path(name).exists() for name in known)
+
+    def _send_early(self, piece: Piece) -> Rows | None:
+        try:
+            return self._send(piece)
+        except TooLargeError:
+            return None
+
+    def _judged(self, piece: Piece, answer: Rows) -> Kept | Cut:
+        """Keep an answer if it is whole, or that it was not."""
+        key = self._key(piece)
+        path = self._store.path(f"{key}.parquet")
+        if self._is_cut(piece, answer):
+            cut = Cut(answer.cut or answer.table.num_rows, _middle(answer.table))
+            self._store.write_json(f"{key}.cut.json", [cut.limit, cut.middle])
+            return cut
+        table = _checked_types(answer.table, self._columns)
+        with self._store.writing(path.name) as temporary:
+            import pyarrow.parquet as pq
+
+            # For as long as a fetch takes: quickly written is better than small.
+            pq.write_table(table, temporary, use_dictionary=False, write_statistics=False)
+        return Kept(path, table.num_rows)
+
+    def _send(self, piece: Piece) -> Rows:
+        if self._moment.version is not None:
+            return self._cave.rows(self._moment.version, self._filters(piece), self._columns)
+        answer = self._cave.rows_at(self._moment.time, self._filters(piece), self._columns)
+        if not self._notices_arrive and answer.cut is None and answer.table.num_rows:
+            canary = self._cave.rows_at(self._moment.time, self._filters(piece), self._columns, limit=1)
+            if canary.cut is None:
+                raise IncompleteError(
+                    "the server cuts answers without a notice, so that none of them can be shown to be complete; ask "
+                    "for a materialization (--materialization latest), whose rows are counted"
+                )
+            self._notices_arrive = True
+        return answer
+
+    def _is_cut(self, piece: Piece, answer: Rows) -> bool:
+        """Whether rows are missing. A notice about exactly as many rows as there are is none of that."""
+        rows = answer.table.num_rows
+        if piece.expected is not None:
+            if rows > piece.expected:
+                raise IncompleteError(
+                    f"the server counts {piece.expected:,} synapses and gives {rows:,}; is it changing? "
+                    "Nothing is written"
+                )
+            return bool(rows < piece.expected)
+        return answer.cut is not None or rows >= OWN_LIMIT
+
+
+def _rows_in(path: Path) -> int | None:
+    """Rows of a Parquet file; None where it is not there or damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def _middle(table: pa.Table) -> int | None:
+    """The median of the synapse IDs; None where there are fewer than two."""
+    import numpy as np
+
+    if "id" not in table.column_names or table.num_rows < 2:
+        return None
+    ids = np.sort(table.column("id").to_numpy())
+    return int(ids[len(ids) // 2])
+
+
+def _checked_types(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    """The columns that were asked for, IDs as int64.
+
+    Raises
+    ------
+    DataError
+        Where an ID has gone through a float, or a column is not there.
+    """
+    import pyarrow as pa
+
+    if columns is not None:
+        wanted = {part for name in columns for part in (name, *(f"{name}_{axis}" for axis in "xyz"))}
+        table = table.select([name for name in table.column_names if name in wanted])
+    for name in ("id", "pre_pt_root_id", "post_pt_root_id"):
+        if name not in table.column_names:
+            raise DataError(f"the synapse table has no column {name}; is it a synapse table?")
+    for place, name in enumerate(table.column_names):
+        kind = table.schema.field(name).type
+        if is_id_column(name) and not pa.types.is_null(kind):
+            if not pa.types.is_integer(kind):
+                raise DataError(f"column {name}: the server sends IDs as {kind}, which may have lost digits")
+            table = table.set_column(place, name, table.column(name).cast(pa.int64()))
+    return table

@@ -1,0 +1,197 @@
+"""Neurons over time: which ID a neuron has at the time that is queried.
+
+Proofreading gives a neuron a new ID with every split and merge. An ID that is not one of the queried time is looked up
+by a supervoxel of its own, where the annotations have one: that never changes. Else the chunkedgraph tells what came of
+the neuron (or, of one that was made later, what it was); of several, it is the one with the most of its pieces.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from crantcli.sources.live.cache import Store
+from crantcli.sources.live.cave import Cave, distinct
+from crantcli.sources.live.moment import Moment
+
+Method = Literal["current", "supervoxel", "chunkedgraph", "unresolved"]
+
+#: Neurons whose history is asked for at once.
+_HISTORIES = 200
+
+
+@dataclass(frozen=True)
+class Update:
+    """What became of one ID.
+
+    Attributes
+    ----------
+    old, new : int
+        Equal where it is current, and where nothing could be found.
+    confidence : float
+        1 where there is one answer only; of several, the share of the neuron's pieces that are in the chosen one;
+        0 where nothing could be found.
+    method : {"current", "supervoxel", "chunkedgraph", "unresolved"}
+    why : str
+        What happened, in a few words.
+    """
+
+    old: int
+    new: int
+    confidence: float
+    method: Method
+    why: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is another ID now."""
+        return self.old != self.new
+
+
+def update_ids(
+    cave: Cave,
+    moment: Moment,
+    ids: Iterable[int],
+    supervoxels: Mapping[int, Sequence[int]],
+    store: Store | None = None,
+) -> list[Update]:
+    """Find the IDs of neurons at a moment.
+
+    Parameters
+    ----------
+    cave : Cave
+    moment : Moment
+    ids : iterable of int
+    supervoxels : mapping
+        ID -> supervoxels that the annotations have for it.
+    store : Store, optional
+        Keeps what was found, by moment and ID.
+
+    Returns
+    -------
+    list of Update
+        One for each ID, in their order, without repeats.
+    """
+    asked = distinct(ids)
+    name = f"ids/{moment.name}.json"
+    kept = not moment.passing and store is not None
+    known: dict[str, list[Any]] = (store.read_json(name) if kept and store else None) or {}
+    found = {int(old): Update(int(old), int(r[0]), r[1], r[2], r[3]) for old, r in known.items()}
+    missing = [neuron for neuron in asked if neuron not in found]
+    if missing:
+        fresh = _look_up(cave, moment.time, missing, supervoxels)
+        found |= fresh
+        if kept and store is not None:
+            # Read again: another run may have added to it. What cannot be found may be there tomorrow.
+            latest = store.read_json(name) or {}
+            latest |= {
+                str(u.old): [str(u.new), u.confidence, u.method, u.why]
+                for u in fresh.values()
+                if u.method != "unresolved"
+            }
+            store.write_json(name, latest)
+    return [found[neuron] for neuron in asked]
+
+
+def _look_up(
+    cave: Cave, time: datetime, ids: Sequence[int], supervoxels: Mapping[int, Sequence[int]]
+) -> dict[int, Update]:
+    # The chunkedgraph numbers from 1; it fails for anything else.
+    sound = [neuron for neuron in ids if neuron > 0]
+    found = {neuron: Update(neuron, neuron, 0.0, "unresolved", "no such neuron") for neuron in ids}
+    current = dict(zip(sound, cave.are_current(sound, time), strict=True))
+    for neuron, latest in current.items():
+        if latest:
+            found[neuron] = Update(neuron, neuron, 1.0, "current")
+    outdated = [neuron for neuron in sound if not current[neuron]]
+    found |= _by_supervoxel(cave, time, outdated, supervoxels)
+    rest = [neuron for neuron in outdated if found[neuron].method == "unresolved"]
+    known = [neuron for neuron, there in zip(rest, cave.are_known(rest), strict=True) if there]
+    made = dict(zip(known, cave.made(known), strict=True))
+    older = [neuron for neuron in known if made[neuron] <= time]
+    newer = [neuron for neuron in known if made[neuron] > time]
+    for start in range(0, len(older), _HISTORIES):
+        some = older[start : start + _HISTORIES]
+        graph = cave.lineage(some, min(made[neuron] for neuron in some), time)
+        for neuron, heirs in _heirs(graph, some, time).items():
+            found[neuron] = _chosen(cave, time, neuron, heirs, "split")
+    for start in range(0, len(newer), _HISTORIES):
+        some = newer[start : start + _HISTORIES]
+        for neuron, before in cave.past(some, time).items():
+            found[neuron] = _chosen(cave, time, neuron, sorted(set(before)), "made later, of")
+    return _confirmed(cave, time, found)
+
+
+def _by_supervoxel(
+    cave: Cave, time: datetime, ids: Sequence[int], supervoxels: Mapping[int, Sequence[int]]
+) -> dict[int, Update]:
+    """Those whose supervoxels are all in one neuron."""
+    wanted = distinct(voxel for neuron in ids for voxel in supervoxels.get(neuron, ()) if voxel > 0)
+    roots = dict(zip(wanted, cave.roots(wanted, time), strict=True))
+    found = {}
+    for neuron in ids:
+        there = {roots[voxel] for voxel in supervoxels.get(neuron, ()) if roots.get(voxel, 0) > 0}
+        if len(there) == 1:
+            found[neuron] = Update(neuron, there.pop(), 1.0, "supervoxel")
+    return found
+
+
+def _heirs(graph: Mapping[str, Any], ids: Sequence[int], time: datetime) -> dict[int, list[int]]:
+    """What came of each neuron until a time, and is still there."""
+    made = {int(node["id"]): _seconds(node.get("timestamp")) for node in graph["nodes"]}
+    limit = time.timestamp()
+    children: dict[int, list[int]] = {}
+    for link in graph["links"]:
+        source, target = int(link["source"]), int(link["target"])
+        if made.get(target, 0.0) <= limit:
+            children.setdefault(source, []).append(target)
+    found = {}
+    for neuron in ids:
+        seen, todo, ends = set[int](), [neuron], []
+        while todo:
+            node = todo.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            todo += children.get(node, [])
+            ends += [] if children.get(node) else [node]
+        found[neuron] = sorted(end for end in ends if end != neuron)
+    return found
+
+
+def _seconds(stated: Any) -> float:
+    """A time as the chunkedgraph tells it: seconds since 1970, or text."""
+    if isinstance(stated, str):
+        time = datetime.fromisoformat(stated)
+        return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()
+    return float(stated or 0.0)
+
+
+def _chosen(cave: Cave, time: datetime, neuron: int, candidates: Sequence[int], what: str) -> Update:
+    """The candidate with the most of the neuron's pieces; of equals the lowest."""
+    if not candidates:
+        return Update(neuron, neuron, 0.0, "unresolved", "its history tells of no neuron at that time")
+    if len(candidates) == 1:
+        return Update(neuron, candidates[0], 1.0, "chunkedgraph")
+    pieces = cave.pieces(neuron)
+    shares = Counter(root for root in cave.roots(pieces, time) if root in candidates)
+    best = min(candidates, key=lambda root: (-shares[root], root))
+    why = f"{what} {len(candidates)} neurons"
+    if not shares[best]:
+        return Update(neuron, neuron, 0.0, "unresolved", f"{why}, and none has a piece of it")
+    return Update(neuron, best, round(shares[best] / len(pieces), 4), "chunkedgraph", why)
+
+
+def _confirmed(cave: Cave, time: datetime, found: dict[int, Update]) -> dict[int, Update]:
+    """New IDs are those of neurons at that time, or they are not taken."""
+    new = distinct(update.new for update in found.values() if update.changed)
+    there = dict(zip(new, cave.are_current(new, time), strict=True))
+    return {
+        old: update
+        if not update.changed or there[update.new]
+        else Update(old, old, 0.0, "unresolved", f"leads to {update.new}, which is no neuron of that time")
+        for old, update in found.items()
+    }

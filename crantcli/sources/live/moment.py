@@ -1,0 +1,110 @@
+"""Which state of a brain is asked for: a materialization, or a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from crantcli.errors import UsageError
+
+#: Versions that a message lists at most.
+_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Version:
+    """A materialization: its number, its time in UTC, and whether it can be queried."""
+
+    number: int
+    time: datetime
+    available: bool
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A state of a brain.
+
+    Attributes
+    ----------
+    version : int or None
+        The materialization; None for a time between them, of which the server makes the table when it is asked.
+    time : datetime
+        In UTC.
+    passing : bool
+        It is now, and will not be asked for again.
+    """
+
+    version: int | None
+    time: datetime
+    passing: bool = False
+
+    @property
+    def name(self) -> str:
+        """For names of files: the version, or the time."""
+        return str(self.version) if self.version is not None else self.time.strftime("%Y%m%dT%H%M%S.%f")
+
+    def __str__(self) -> str:
+        """For people."""
+        stated = self.time.isoformat()
+        return f"live table at {stated}" if self.version is None else f"materialization {self.version} of {stated}"
+
+    def record(self) -> dict[str, Any]:
+        """For the provenance and the lock file."""
+        return {"version": self.version, "time": self.time.isoformat()}
+
+
+def parse_materialization(text: str) -> str | int | datetime:
+    """Read what `--materialization` says: `latest`, `live`, a number, or a time.
+
+    Raises
+    ------
+    UsageError
+        For anything else, and for a time that is yet to come.
+    """
+    if text in ("latest", "live"):
+        return text
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--materialization {text}: latest, live, the number of a version, or a time such as 2026-03-01T12:00:00"
+        ) from None
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    if time > datetime.now(UTC):
+        raise UsageError(f"--materialization {text}: this time is yet to come")
+    return time
+
+
+def resolve_moment(asked: str | int | datetime, versions: Sequence[Version], datastack: str) -> Moment:
+    """Find the state that is asked for among the versions of a data set.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such version, or it has expired.
+    """
+    usable = [version for version in versions if version.available]
+    if isinstance(asked, datetime):
+        same = [version for version in usable if version.time == asked]
+        return Moment(same[-1].number, asked) if same else Moment(None, asked)
+    if asked == "live":
+        return Moment(None, datetime.now(UTC), passing=True)
+    if asked == "latest":
+        if not usable:
+            raise UsageError(f"data stack {datastack} has no materialization now; use --materialization live")
+        latest = max(usable, key=lambda version: version.number)
+        return Moment(latest.number, latest.time)
+    listed = ", ".join(str(version.number) for version in usable[-_LISTED:]) or "none"
+    advice = f"there are {listed}; or ask for its time" if usable else "use live"
+    for version in versions:
+        if version.number == asked:
+            if not version.available:
+                raise UsageError(
+                    f"--materialization {asked}: this version of {version.time.isoformat()} has expired; {advice}"
+                )
+            return Moment(version.number, version.time)
+    raise UsageError(f"--materialization {asked}: data stack {datastack} has no such version; {advice}")

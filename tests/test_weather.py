@@ -1,0 +1,401 @@
+"""Live data in bad weather, through real HTTP: whole or failed, and nothing of a token anywhere."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cave_brain import make_brain
+from cave_server import Action, Asked, CaveServer, serving
+from conftest import Crant, Outcome
+from live import TOKEN, described, ids, rows, saved
+from tables import complaint
+
+from crantcli.sources.live import wire
+
+pytestmark = pytest.mark.usefixtures("own_home")
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Pauses between attempts are taken down, not taken."""
+    taken: list[float] = []
+    monkeypatch.setattr(wire, "sleep", taken.append)
+    return taken
+
+
+def only(condition: Callable[[Asked], bool], action: Action, times: int = 1_000_000) -> Callable[[int, Asked], Action]:
+    """Do this to the first so many of some requests."""
+    left = [times]
+    lock = threading.Lock()
+
+    def act(_: int, asked: Asked) -> Action:
+        with lock:
+            if not condition(asked) or not left[0]:
+                return None
+            left[0] -= 1
+            return action
+
+    return act
+
+
+def data(asked: Asked) -> bool:
+    return asked.is_data
+
+
+def everything(_: Asked) -> bool:
+    return True
+
+
+def question(server: CaveServer, *numbers: int) -> tuple[str, ...]:
+    """Synapses of some neurons, in both directions."""
+    return ("connectivity", "-d", described(server), "-n", ids(server, *numbers), "-q")
+
+
+def expected(crant: Crant, server: CaveServer, *numbers: int) -> bytes:
+    return rows(crant("connectivity", saved(server), "-n", ids(server, *numbers), "-q"))
+
+
+def outgoing(server: CaveServer, number: int) -> int:
+    """Synapses that a neuron makes."""
+    columns = server.brain.at(server.brain.versions[-1].time)
+    return int((columns["pre_pt_root_id"] == server.brain.neurons[number]).sum())
+
+
+# The row limit
+
+
+@pytest.mark.parametrize("tell", [True, False], ids=["told", "silent"])
+@pytest.mark.parametrize("shuffle", [False, True], ids=["in order", "shuffled"])
+@pytest.mark.parametrize("limit", [150, 40, 7], ids=["of a chunk", "of one neuron", "far below"])
+def test_what_was_cut_at_the_row_limit_is_never_taken_as_whole(
+    crant: Crant, server: CaveServer, limit: int, shuffle: bool, tell: bool
+) -> None:
+    server.weather.limit, server.weather.shuffle, server.weather.tell = limit, shuffle, tell
+    assert outgoing(server, 0) > 40
+    assert rows(crant(*question(server, 0, 1, 2, 3, 4))) == expected(crant, server, 0, 1, 2, 3, 4)
+
+
+def test_exactly_as_many_rows_as_the_limit_are_whole(crant: Crant, server: CaveServer) -> None:
+    server.weather.limit = outgoing(server, 0)
+    alone = ("synapses", "-d", described(server), "--pre", ids(server, 0), "-q")
+    assert rows(crant(*alone)) == rows(crant("synapses", saved(server), "--pre", ids(server, 0), "-q"))
+    assert len(server.data_queries()) == 1
+
+
+def test_a_notice_about_something_else_is_none_about_rows(crant: Crant, server: CaveServer) -> None:
+    server.brain.notice = "Please cite us; there are limited warranties"
+    assert rows(crant(*question(server, 0, 1))) == expected(crant, server, 0, 1)
+    assert len(server.data_queries()) == 2
+    between = ("synapses", "-d", described(server), "--pre", ids(server, 0, 1), "--materialization", "live", "-q")
+    assert rows(crant(*between)) == rows(crant("synapses", saved(server), "--pre", ids(server, 0, 1), "-q"))
+
+
+def test_a_limit_that_leaves_nothing_to_split_is_an_incomplete_answer(crant: Crant, server: CaveServer) -> None:
+    server.weather.limit = 1
+    done = crant(*question(server, 0), "-o", "out.csv")
+    complaint(done, 6, "more synapses than the server gives at once", "no file is written")
+    assert not Path("out.csv").exists()
+
+
+def test_a_server_that_counts_more_than_it_gives_is_not_believed(crant: Crant, server: CaveServer) -> None:
+    """Some rows never come, however they are asked for."""
+    lost = server.brain.rows["id"][:20]
+    query = CaveServer.query
+
+    def forgetful(self: CaveServer, match: object, parameters: dict[str, str], body: dict[str, object]) -> object:
+        table, notices = query(self, match, parameters, body)  # type: ignore[arg-type]
+        if "id" in table.column_names:
+            table = table.filter(~np.isin(table.column("id").to_numpy(), lost))
+        return table, notices
+
+    server.routes["query"] = forgetful
+    complaint(crant(*question(server, *range(12)), "-o", "out.csv"), 6, "synapses", "no file is written")
+    assert not Path("out.csv").exists()
+
+
+def test_between_versions_a_silent_cut_cannot_be_ruled_out(crant: Crant, server: CaveServer) -> None:
+    """Rows cannot be counted there, so that a server must show that its notices arrive."""
+    between = ("synapses", "-d", described(server), "--pre", ids(server, 0, 1), "--materialization", "live", "-q")
+    server.weather.limit = 30
+    assert rows(crant(*between)) == rows(crant("synapses", saved(server), "--pre", ids(server, 0, 1), "-q"))
+    server.weather.tell = False
+    complaint(crant(*between, "-o", "out.csv"), 6, "without a notice", "--materialization latest")
+    assert not Path("out.csv").exists()
+
+
+# A server that fails
+
+
+@pytest.mark.parametrize("action", [503, 500, 502, 504, 429, "drop", "cut"])
+def test_every_third_request_may_fail(crant: Crant, server: CaveServer, action: Action, pauses: list[float]) -> None:
+    server.weather.limit = 100
+    server.weather.action = lambda number, _: action if number % 3 == 2 else None
+    assert rows(crant(*question(server, 0, 1, 2))) == expected(crant, server, 0, 1, 2)
+    assert len(pauses) >= 3
+
+
+def test_a_server_may_be_away_while_it_restarts(crant: Crant, server: CaveServer, pauses: list[float]) -> None:
+    """Seven failures in a row of each request that is sent are more than 20 seconds of pauses."""
+    server.weather.action = only(data, 503, times=7)
+    assert rows(crant("synapses", "-d", described(server), "--pre", ids(server, 0), "-q"))
+    assert sum(pauses) > 60
+    server.weather.action = only(everything, "drop", times=6)
+    pauses.clear()
+    assert rows(crant("synapses", "-d", described(server), "--pre", ids(server, 1), "-q"))
+    assert sum(pauses) > 30
+
+
+def test_a_server_that_stays_away_ends_the_run(crant: Crant, server: CaveServer, pauses: list[float]) -> None:
+    live, neuron = described(server), ids(server, 0)
+    server.weather.action = only(everything, 503)
+    words = ("/info/version", "the server answers 503, 3 times", "--retries")
+    complaint(crant("synapses", "-d", live, "--pre", neuron, "--retries", 2, "-o", "out.csv"), 1, *words)
+    assert pauses == [0.5, 1.0]
+    server.close()
+    complaint(crant("synapses", "-d", live, "--pre", neuron, "--retries", 1, "-o", "out.csv"), 1, "no connection")
+    assert not Path("out.csv").exists()
+
+
+def test_a_server_says_when_to_come_back(crant: Crant, server: CaveServer, pauses: list[float]) -> None:
+    server.weather.action, server.weather.retry_after = only(data, 429, times=1), "17"
+    rows(crant("synapses", "-d", described(server), "--pre", ids(server, 0), "-q"))
+    assert pauses == [17.0]
+
+
+def test_a_stalled_answer_is_asked_for_again(crant: Crant, server: CaveServer, pauses: list[float]) -> None:
+    for condition in (data, lambda asked: asked.path == "/info/version"):
+        server.weather.action = only(condition, "stall", times=1)
+        neuron = ids(server, 0 if condition is data else 1)
+        assert rows(crant("synapses", "-d", described(server), "--pre", neuron, "--timeout", 0.3, "-q"))
+    assert len(pauses) == 2
+
+
+def test_a_request_that_is_too_large_is_made_smaller(crant: Crant, server: CaveServer) -> None:
+    server.weather.largest = 250
+    assert rows(crant(*question(server, *range(12)))) == expected(crant, server, *range(12))
+    server.weather.largest = 60
+    complaint(crant(*question(server, 0), "--refresh"), 1, "too large")
+
+
+def test_mistakes_are_not_repeated(crant: Crant, server: CaveServer, pauses: list[float]) -> None:
+    """Servers answer 500 to them, too."""
+    complaint(crant("synapses", "-d", described(server), "--pre", ids(server, 0), "--columns", "colour"), 3, "colour")
+    assert pauses == []
+    server.weather.action = only(data, 500)
+    complaint(crant("synapses", "-d", described(server), "--pre", ids(server, 0)), 1, "fails with 500")
+    assert len(pauses) == 3
+
+
+def test_an_old_interface_is_refused(crant: Crant, server: CaveServer) -> None:
+    server.weather.api_versions = (2,)
+    complaint(crant(*question(server, 0)), 1, "3 is needed")
+    server.weather.api_versions, server.weather.version = (2, 3), "5.12.0"
+    complaint(crant(*question(server, 0)), 1, "5.12.0 is too old")
+
+
+# Runs that end early, and runs at the same time
+
+
+def start(server: CaveServer, *more: str) -> subprocess.Popen[bytes]:
+    words = ["synapses", "-d", described(server), "--pre", ids(server, *range(12)), "--materialization", "3", *more]
+    return subprocess.Popen(
+        [sys.executable, "-m", "crantcli", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def test_a_killed_run_goes_on_where_it_was(crant: Crant, server: CaveServer) -> None:
+    rows(crant("info", saved(server)))  # moves to the folder of the test
+    server.weather.limit = 100
+    reached = threading.Event()
+
+    def act(number: int, asked: Asked) -> Action:
+        if asked.is_data and len(server.data_queries()) > 8:
+            reached.set()
+            return "stall"
+        return None
+
+    server.weather.action = act
+    process = start(server, "-o", "out.csv")
+    assert reached.wait(60)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not Path("out.csv").exists()
+    fetched = {str(asked.body) for asked in server.data_queries()[:8]}
+    server.weather.action = lambda *_: None
+    server.forget()
+    whole = ("synapses", "--pre", ids(server, *range(12)), "-q")
+    again = rows(crant(*whole, "-d", described(server), "--materialization", 3))
+    assert again == rows(crant(*whole, saved(server)))
+    asked = {str(query.body) for query in server.data_queries()}
+    assert asked
+    # Only what was under way when it was killed is asked for again: at most one request of each thread.
+    assert len(asked & fetched) <= 4
+    assert len(fetched) > 4
+
+
+def test_an_interrupted_run_does_not_wait_for_a_silent_server(crant: Crant, server: CaveServer) -> None:
+    rows(crant("info", saved(server)))
+    reached = threading.Event()
+
+    def act(_: int, asked: Asked) -> Action:
+        if asked.is_data:
+            reached.set()
+            return "stall"
+        return None
+
+    server.weather.action = act
+    process = start(server, "-o", "out.csv")
+    assert reached.wait(60)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130
+    assert not Path("out.csv").exists()
+
+
+def test_two_runs_at_once_share_the_cache(crant: Crant, server: CaveServer) -> None:
+    """The second waits for the first, and takes what it has fetched."""
+    from crantcli import api
+    from crantcli.sources.live.query import LiveOptions
+
+    rows(crant("info", saved(server)))
+    live = described(server)
+    server.weather.limit = 60
+    neurons = server.brain.neurons
+    results: list[object] = []
+
+    def fetch() -> None:
+        options = LiveOptions(cache_dir="shared")
+        results.append(api.get_connectivity(neurons, dataset=live, materialization=3, live=options))
+
+    threads = [threading.Thread(target=fetch) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    one, other = results
+    assert one.equals(other)  # type: ignore[attr-defined]
+    bodies = [str(asked.body) for asked in server.data_queries()]
+    assert len(bodies) == len(set(bodies)) > 2
+    assert not list(Path("shared").rglob("*.tmp"))
+
+
+# Tokens
+
+
+def token_file(home: Path, name: str, token: str = TOKEN) -> None:
+    folder = home / ".cloudvolume" / "secrets"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(f'{{"token": "{token}"}}')
+
+
+@pytest.fixture
+def guarded(server: CaveServer, monkeypatch: pytest.MonkeyPatch) -> CaveServer:
+    """A server that wants a token; whoever opens a browser fails."""
+    server.weather.token = TOKEN
+
+    def opened(*_: object) -> bool:
+        raise AssertionError("a browser was opened")
+
+    monkeypatch.setattr(webbrowser, "open", opened)
+    return server
+
+
+def clean(done: Outcome) -> Outcome:
+    """The same; nothing of it has the token."""
+    assert TOKEN not in done.text
+    assert TOKEN not in done.err
+    return done
+
+
+def test_a_token_is_taken_from_the_environment_or_the_usual_files(
+    crant: Crant, guarded: CaveServer, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = guarded.url.partition("//")[2]
+    for name in (f"{host}-cave-secret.json", "cave-secret.json", "chunkedgraph-secret.json"):
+        token_file(own_home, name)
+        assert clean(crant(*question(guarded, 0), "--refresh")).code == 0
+        (own_home / ".cloudvolume" / "secrets" / name).unlink()
+    monkeypatch.setenv("CRANTCLI_CAVE_TOKEN", TOKEN)
+    assert clean(crant(*question(guarded, 0), "--refresh")).code == 0
+    assert not list(own_home.rglob("cave_datastack_to_server_map.json"))
+
+
+def test_a_refusal_says_what_to_do_and_is_not_repeated(
+    crant: Crant, guarded: CaveServer, own_home: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    ask = (*question(guarded, 0), "-o", "out.csv")
+    complaint(crant(*ask), 5, "wants a token", "CRANTCLI_CAVE_TOKEN", "create_token")
+    token_file(own_home, "cave-secret.json", "0123wrong0123")
+    wrong = crant(*ask)
+    complaint(wrong, 5, "not accepted", "CRANTCLI_CAVE_TOKEN")
+    assert "0123wrong0123" not in wrong.err
+    monkeypatch.setenv("CRANTCLI_CAVE_TOKEN", TOKEN)
+    guarded.weather.refuse = "missing_permission"
+    complaint(clean(crant(*ask)), 5, "no right to read", "Missing permission")
+    guarded.weather.refuse = "missing_tos"
+    complaint(clean(crant(*ask)), 5, "terms of service", f"{guarded.url}/tos/1/accept")
+    monkeypatch.setenv("CRANTCLI_CAVE_TOKEN", "two words")
+    complaint(crant(*ask), 5, "is not one")
+    monkeypatch.delenv("CRANTCLI_CAVE_TOKEN")
+    (own_home / ".cloudvolume" / "secrets" / "cave-secret.json").write_text(f'{{"token": "{TOKEN}"')
+    complaint(clean(crant(*ask)), 3, "token file", "cannot be read")
+    assert pauses == []
+    assert not Path("out.csv").exists()
+
+
+def test_the_token_is_nowhere(
+    crant: Crant,
+    guarded: CaveServer,
+    own_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither in what is written nor in what is said, whatever goes wrong, even if the server says it."""
+    monkeypatch.setenv("CRANTCLI_CAVE_TOKEN", TOKEN)
+    # Another password for the same machine must not be sent in its place.
+    (own_home / ".netrc").write_text("machine 127.0.0.1 login me password mine\n")
+    (own_home / ".netrc").chmod(0o600)
+    caplog.set_level(logging.DEBUG)
+    live, neuron = described(guarded), ids(guarded, 0)
+    runs = [
+        ("synapses", "-d", live, "--pre", neuron, "-o", "s.parquet", "--json"),
+        ("connectivity", "-d", live, "-n", neuron, "-o", "c.feather"),
+        ("adjacency", "-d", live, "--pre", neuron, "-o", "a.npz"),
+        ("counts", "-d", live, "-n", neuron, "-o", "n.csv"),
+        ("ids", neuron, "-d", live, "-o", "i.csv"),
+        ("lock", "-d", live, "-o", "crant.lock"),
+        ("cache", "info", "--json"),
+        ("info", "s.parquet", "--json"),
+    ]
+    for run in runs:
+        assert clean(crant(*run)).code == 0
+    server_says = {"code": 500, "message": f"not found for Bearer {TOKEN}"}
+    guarded.weather.says = server_says
+    for action in ("says", 503, "cut", "drop", 500, 404, 413):
+        guarded.weather.action = only(everything, action)
+        done = clean(crant("synapses", "-d", live, "--pre", neuron, "--refresh", "--retries", 1, "--debug"))
+        assert done.code != 0
+        assert done.err
+    files = [path for folder in (Path(), own_home) for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for path in files:
+        assert TOKEN.encode() not in path.read_bytes(), path
+    assert "127.0.0.1" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+def test_a_run_without_trouble_says_nothing_of_caveclient(crant: Crant) -> None:
+    """Neither notices of tables nor warnings of its own reach the user's terminal."""
+    with serving(make_brain(notice="Cite us")) as server:
+        done = crant(*question(server, 0))
+        assert done.err == ""
+        done = crant("synapses", "-d", described(server), "--pre", ids(server, 0), "--materialization", "live", "-q")
+        assert (done.code, done.err) == (0, "")
