@@ -35,7 +35,7 @@ class _Session:
     def __init__(self, space: Workspace, engine: Engine, annotations: Annotations | None) -> None:
         self.space, self.engine, self.annotations = space, engine, annotations
 
-    def table(self, source: Any, demand: Demand, **reading: Any) -> Table:
+    def table(self, source: Any, demand: Demand | None, **reading: Any) -> Table:
         """Open the source; `demand` is what to fetch of it, if it is on a server."""
         return self.space.table(source, Reading(**reading), demand)
 

@@ -105,9 +105,9 @@ def attach_synapses(
     question = Question(pre, post, max_distance)
     if skeleton_units not in (None, "nm", "um", "pixels"):
         raise UsageError(f"skeleton_units={skeleton_units!r}: 'nm', 'um' or 'pixels'")
-    with _session(source, dataset, materialization, None, max_memory) as session:
+    with _session(source, dataset, materialization, update_ids, None, None, max_memory) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
-        table = session.table(source, coordinates=coordinates, voxel_size=voxel, carry="positions")
+        table = session.table(source, None, coordinates=coordinates, voxel_size=voxel, carry="positions")
         table.require_synapses("attach_synapses")
         rows = session.rows(table, clean, min_size, threshold)
         scales = [_scale(neuron, skeleton_units, table) for neuron in listed]

@@ -61,6 +61,13 @@ class Demand:
     option: str = "--neurons"
 
 
+def _patience(live: LiveOptions) -> Patience:
+    """The same patience with the servers of annotations and meshes."""
+    from crantcli.sources.live.http import Patience
+
+    return Patience(attempts=live.patience.retries + 1, stall=live.patience.timeout)
+
+
 class Workspace:
     """The inputs of one question.
 
@@ -84,10 +91,10 @@ class Workspace:
         self._annotations: Annotations | None = None
         self._annotation_columns: tuple[str | None, str | None] = (None, None)
         #: Where what comes from servers is kept (the user's cache folder if None), and whether to ask them anyway.
-        self.cache_dir: str | None = None
-        self.refresh = False
+        self.cache_dir: str | None = live.cache_dir if live else None
+        self.refresh = live.refresh if live else False
         #: How long to wait for servers, where that is not left to the layer that asks them.
-        self.patience: Patience | None = None
+        self.patience: Patience | None = _patience(live) if live else None
         #: Where the annotations came from, for those who ask for nothing else.
         self.origin = ""
 
