@@ -61,8 +61,10 @@ class Demand:
     option: str = "--neurons"
 
 
-def _patience(live: LiveOptions) -> Patience:
-    """The same patience with the servers of annotations and meshes."""
+def _patience(live: LiveOptions) -> Patience | None:
+    """The same patience with the servers of annotations and meshes, where another than usual was asked for."""
+    if live.patience == type(live.patience)():
+        return None
     from crantcli.sources.live.http import Patience
 
     return Patience(attempts=live.patience.retries + 1, stall=live.patience.timeout)

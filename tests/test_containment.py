@@ -107,7 +107,7 @@ def test_agrees_with_exact_rays_where_coordinates_use_every_bit() -> None:
     assert inside(mesh, points) == [contains(mesh, point, SMALLER) for point in points]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_agrees_with_exact_rays_on_small_integers(data: st.DataObject) -> None:
     """Tetrahedra and points among few places: almost every point lies on a vertex, an edge or in a plane."""
@@ -124,7 +124,7 @@ def test_agrees_with_exact_rays_on_small_integers(data: st.DataObject) -> None:
 # ------------------------------------------------------------------------------------ against arithmetic
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**27 - 1), st.integers(0, 1000))
 def test_any_solid_of_voxels(bits: int, seed: int) -> None:
     """With hollows, bodies in hollows, bodies that touch at edges and corners, and faces that wind at random."""
@@ -525,7 +525,7 @@ def test_inner_points_above_edges_are_moved(monkeypatch: pytest.MonkeyPatch) -> 
     assert attempts == [0, 1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 15), min_size=3, max_size=3, unique=True), min_size=1, max_size=14))
 def test_faces_that_hang_together(faces: list[list[int]]) -> None:
     labels = connected(np.array(faces))

@@ -213,8 +213,7 @@ def attach(bench: Bench) -> None:
     told, ours, theirs = bench.out("nearest.json"), bench.out("sites.parquet"), bench.out("notebook.parquet")
     run(reference("nearest", folder, bench.repeat, told))
     found = {name: Usage(*figures) for name, figures in json.loads(told.read_text()).items()}
-    report("attach, arrays / scipy trees", found["ours"], found["bare"])
-    report("attach, arrays / scipy trees", found["ours"], found["bare"], 1.5, "cpu")
+    report("attach, arrays / scipy trees", found["ours"], found["bare"], 1.5)
     given = ("attach", folder / "synapses.parquet", "--coordinates", "nm", "-q")
     first = min((folder / "swc").iterdir())
     whole, single, start, notebook = bench.best(
