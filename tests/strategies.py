@@ -16,13 +16,13 @@ from oracle import Ledger, Neuron, Row, Rules
 #: Repeatable runs, in which an engine that takes its time to start is no failure. EXAMPLES=10 tries ten times as many.
 _TIMES = int(os.environ.get("EXAMPLES", "1"))
 SETTINGS = settings(
-    max_examples=12 * _TIMES,
+    max_examples=8 * _TIMES,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-FEWER = settings(SETTINGS, max_examples=8 * _TIMES)
+FEWER = settings(SETTINGS, max_examples=5 * _TIMES)
 
 #: Neurons of one table; the first is the background. The second lot is one number to a float.
 SMALL: tuple[Neuron, ...] = (0, 1, 2, 3, 4)
