@@ -122,7 +122,9 @@ def run(arguments: list[str]) -> int:
             import traceback
 
             traceback.print_exc()
-        return _report(label, error)
+        code = _report(label, error)
+        _drop_unwritten()
+        return code
 
 
 @functools.cache
@@ -147,6 +149,14 @@ def _flush() -> None:
         raise
     except OSError as error:
         raise CrantError(f"stdout: cannot be written ({error.strerror})") from None
+
+
+def _drop_unwritten() -> None:
+    """After an error, let what stdout did not take go nowhere: Python would try once more at exit, and end with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(label: str, error: Exception) -> int:
