@@ -114,8 +114,8 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return TERMINATED if _terminated.is_set() else INTERRUPTED
     except BrokenPipeError:
-        # The reader has what it wants. Python flushes stdout once more at exit, so that must go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has what it wants.
+        _silence_stdout()
         return 0
     except Exception as error:
         if "--debug" in arguments:
@@ -156,7 +156,12 @@ def _drop_unwritten() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_stdout()
+
+
+def _silence_stdout() -> None:
+    """Send what is still to come to nowhere: Python flushes stdout once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(label: str, error: Exception) -> int:

@@ -50,7 +50,7 @@ def ids(
     source = SourceOptions(
         dataset=dataset, annotations=annotations, neuron_id_column=neuron_id_column, ignore_case=ignore_case
     )
-    job = Job("ids", source, run, {"neurons": neurons}, fetch=fetch)
+    job = Job("ids", source, run, {"neurons": neurons}, reads_synapses=False, fetch=fetch)
     with job.opened() as work:
         work.annotations()
         updates = work.space.updates(job.selectors["neurons"])

@@ -120,8 +120,7 @@ class Job:
     def opened(self) -> Iterator[Work]:
         """Start the engine, and commit the outputs at the end or leave nothing behind."""
         dataset = find_dataset(self.source.dataset)
-        needed = self.reads_synapses and self.command not in ("ids", "lock")
-        if needed and not self.source.sources and dataset and (dataset.live is None or self.live is None):
+        if self.reads_synapses and not self.source.sources and dataset and (dataset.live is None or self.live is None):
             dataset.synapse_file()
         with (
             # Outermost, since what is being written can be removed only when the engine has stopped writing it.

@@ -37,7 +37,7 @@ def lock(
         raise UsageError("--lock FILE reads a lock; crantcli lock writes one, with -o FILE")
     if run.output in (None, "-"):
         raise UsageError("say where the lock goes with -o FILE, such as -o crant.lock")
-    job = Job("lock", SourceOptions(dataset=dataset), run, fetch=fetch, plain=True)
+    job = Job("lock", SourceOptions(dataset=dataset), run, reads_synapses=False, fetch=fetch, plain=True)
     with job.opened() as work:
         work.check_destinations()
         brain = work.space.brain
