@@ -20,10 +20,10 @@ from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageErr
 from crantcli.ids import Selection, Selector, python_selectors
 from crantcli.schema import AXES, KEY, Kind
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.live.query import LiveOptions, needed
+from crantcli.sources.live.query import LiveOptions, Query, needed
 from crantcli.sources.recorded import parse_voxel_size
 from crantcli.sources.tables import Reading
-from crantcli.workspace import Demand, Workspace
+from crantcli.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,9 +35,24 @@ class _Session:
     def __init__(self, space: Workspace, engine: Engine, annotations: Annotations | None) -> None:
         self.space, self.engine, self.annotations = space, engine, annotations
 
-    def table(self, source: Any, demand: Demand | None, **reading: Any) -> Table:
-        """Open the source; `demand` is what to fetch of it, if it is on a server."""
-        return self.space.table(source, Reading(**reading), demand)
+    def table(self, source: Any, query: Query | None, **reading: Any) -> Table:
+        """Open the source; `query` is what to fetch of it, if it is on a server."""
+        return self.space.table(source, Reading(**reading), query)
+
+    def query(
+        self,
+        source: Any,
+        option: str,
+        columns: tuple[str, ...] | None,
+        upstream: bool = True,
+        downstream: bool = True,
+        **selectors: tuple[Selector, ...] | None,
+    ) -> Query | None:
+        """What to fetch of a live table, None for a file: neurons for `pre`, `post` and `either`, None for any."""
+        if not self.space.asks_server(source):
+            return None
+        named = {side: self.space.select_current(chosen) for side, chosen in selectors.items() if chosen is not None}
+        return self.space.query(option, columns, named, upstream, downstream)
 
     def attributes(self, more: dict[str, Any] | None = None) -> dict[str, Any]:
         """`DataFrame.attrs` of a result: units, and what a live data set resolved to."""
@@ -107,7 +122,10 @@ def _session(
         raise UsageError(f"materialization={materialization!r}: 'latest' or 'live'; files have one version only")
     with Engine(max_memory) as engine:
         space = Workspace(engine, found, options)
-        yield _Session(space, engine, space.annotations(annotations, needed=labelled))
+        opened = space.annotations(annotations, needed=labelled)
+        if labelled and space.asks_server(source):
+            opened = space.current_annotations(opened)
+        yield _Session(space, engine, opened)
 
 
 def _frame(engine: Engine, query: str) -> pd.DataFrame:
@@ -203,8 +221,8 @@ def get_synapses(
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
     with _session(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
-        demand = Demand(pre, post, columns=None, option="pre_ids or post_ids")
-        table = session.table(source, demand, coordinates=coordinates, voxel_size=voxel, carry=True)
+        query = session.query(source, "pre_ids or post_ids", None, pre=pre, post=post)
+        table = session.table(source, query, coordinates=coordinates, voxel_size=voxel, carry=True)
         if table.kind is not Kind.SYNAPSES:
             raise DataError(f"source is an {table.kind} table; get_synapses needs one row per synapse")
         table = session.within(table, assignments, neuropil)
@@ -314,15 +332,10 @@ def get_connectivity(
     question = Question(None, upstream, downstream, by, tuple(annotate), top, normalize, sum_duplicates)  # type: ignore[arg-type]
     labelled = bool(annotate) or by == "type"
     with _session(source, dataset, materialization, update_ids, live, annotations, max_memory, labelled) as session:
-        within = () if neuropil is None else ("id",)
-        demand = Demand(
-            either=named,
-            upstream=upstream,
-            downstream=downstream,
-            columns=(*needed(size=min_size is not None), *within),
-            option="neuron_ids",
+        query = session.query(
+            source, "neuron_ids", needed(size=min_size is not None), upstream, downstream, either=named
         )
-        table = session.within(session.table(source, demand), assignments, neuropil)
+        table = session.within(session.table(source, query), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
         filters = {"clean": clean, "min_size": min_size, "threshold": 1}
         whole = None if totals is None else session.space.totals(totals, filters, table)
@@ -376,8 +389,8 @@ def get_synapse_counts(
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
     with _session(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
-        demand = Demand(either=named, columns=needed(size=min_size is not None), option="neuron_ids")
-        table = session.within(session.table(source, demand), assignments, neuropil)
+        query = session.query(source, "neuron_ids", needed(size=min_size is not None), either=named)
+        table = session.within(session.table(source, query), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
         result = counts(session.engine, table, session.select(named, table), rows, sum_duplicates)
         session.warn(result.notes)
@@ -432,10 +445,8 @@ def get_adjacency(
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
     with _session(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
-        demand = Demand(
-            _named(pre_ids), _named(post_ids), columns=needed(size=min_size is not None), option="pre_ids or post_ids"
-        )
-        table = session.table(source, demand)
+        query = session.query(source, "pre_ids or post_ids", needed(size=min_size is not None), pre=pre, post=post)
+        table = session.table(source, query)
         rows = session.rows(table, clean, min_size, threshold)
         wanted = Wanted(session.select(pre, table), session.select(post, table))
         options = {"symmetric": symmetric, "sum_duplicates": sum_duplicates}

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from crantcli.api import _session
-from crantcli.core.attach import MAX_DISTANCE, Attached, Question, attach
+from crantcli.core.attach import CURRENT, MAX_DISTANCE, Attached, Question, attach
 from crantcli.core.skeleton import Skeleton
 from crantcli.core.table import Table, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
-from crantcli.ids import parse_id
+from crantcli.ids import Selection, parse_id
 from crantcli.schema import IdType, NeuronId
+from crantcli.sources.live.query import LiveOptions, needed
 from crantcli.sources.recorded import parse_voxel_size
 from crantcli.sources.skeletons import skeleton_scale
 
@@ -33,7 +35,7 @@ def attach_synapses(
     post: bool = True,
     threshold: int = 1,
     min_size: int | None = None,
-    materialization: str = "latest",
+    materialization: str | int | datetime = "latest",
     clean: bool = True,
     max_distance: float = MAX_DISTANCE,
     update_ids: bool = True,
@@ -43,6 +45,8 @@ def attach_synapses(
     coordinates: str | None = None,
     voxel_size: VoxelSize | None = None,
     skeleton_units: str | None = None,
+    annotations: Any = None,
+    live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
 ) -> Any:
     """Attach synapses to skeletons as connectors, each to its nearest node.
@@ -50,22 +54,22 @@ def attach_synapses(
     Parameters
     ----------
     neurons : navis.TreeNeuron or navis.NeuronList
-        Skeletons whose `id` is the neuron's ID in the synapse table. Two that share an ID get the same synapses, each
-        on its own nodes.
+        Skeletons whose `id` is the neuron's ID in the synapse table or, in a live data set, was so once. Two that share
+        an ID get the same synapses, each on its own nodes.
     pre, post : bool, default True
         Presynaptic sites (outputs) and postsynaptic sites (inputs) of the neurons.
     threshold : int, default 1
         Synapses that a pair of neurons must have, counted after `clean` and `min_size` and before `max_distance`.
     min_size : int, optional
         Smallest size of a synapse.
-    materialization : {"latest", "live"}, default "latest"
-        Version of a live data set; a file has one version.
+    materialization : "latest", "live", int, or datetime, default "latest"
+        State of a live data set: a version, or a time (UTC); a file has one version.
     clean : bool, default True
         Drop autapses, rows with a background ID, and sites farther than `max_distance`.
     max_distance : float, default 10000
         In nm.
     update_ids : bool, default True
-        Bring IDs up to date in a live data set; no effect on files.
+        Bring IDs to the time that is queried, in a live data set; no effect on files.
     dataset : str, optional
         Name of a data set, or a TOML file.
     source : path, list of paths, or DataFrame, optional
@@ -77,6 +81,10 @@ def attach_synapses(
     skeleton_units : {"nm", "um", "pixels"}, optional
         Unit of the skeletons. Default: what their `units` say (such as `8 nanometer` for voxels of 8 nm), and nm where
         they say nothing.
+    annotations : path or DataFrame, optional
+        A supervoxel that they have for a neuron is what finds its ID first.
+    live : LiveOptions, optional
+        How a live data set is asked: `LiveOptions(lock=..., strict_ids=..., cache_dir=..., refresh=...)`.
     max_memory : str, default "2GB"
 
     Returns
@@ -85,7 +93,8 @@ def attach_synapses(
         The same object. Each neuron's `connectors` are replaced by a DataFrame, empty where there are no synapses:
         `connector_id` (0, 1, ...), `x`, `y`, `z` (float64, in nm or, where `units` says another one, in the unit of the
         skeleton, so that navis draws and converts them with it), `type` (categorical: pre, post), `partner_id`,
-        `node_id`, `synapse_id`, and `distance` to the node (float64, nm); by synapse and type.
+        `node_id`, `synapse_id`, and `distance` to the node (float64, nm); by synapse and type. Where a live data set
+        has one of the neurons under another ID, `current_id` is that.
 
     Raises
     ------
@@ -105,16 +114,23 @@ def attach_synapses(
     question = Question(pre, post, max_distance)
     if skeleton_units not in (None, "nm", "um", "pixels"):
         raise UsageError(f"skeleton_units={skeleton_units!r}: 'nm', 'um' or 'pixels'")
-    with _session(source, dataset, materialization, update_ids, None, None, max_memory) as session:
+    with _session(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
-        table = session.table(source, None, coordinates=coordinates, voxel_size=voxel, carry="positions")
+        asked, query = Selection(()), None
+        if session.space.asks_server(source):
+            asked = session.space.current(Selection(tuple(dict.fromkeys(_neuron_id(n, "BIGINT") for n in listed))))
+            columns = needed([f"{side}_pt_position" for side in question.sides], min_size is not None)
+            query = session.space.query("neurons", columns, {"either": asked}, upstream=post, downstream=pre)
+        table = session.table(source, query, coordinates=coordinates, voxel_size=voxel, carry="positions")
         table.require_synapses("attach_synapses")
         rows = session.rows(table, clean, min_size, threshold)
         scales = [_scale(neuron, skeleton_units, table) for neuron in listed]
         ids = [_neuron_id(neuron, table.id_type) for neuron in listed]
+        now = dict(asked.requested)
+        current = [now[int(neuron)] for neuron in ids] if now else None
         skeletons = [_skeleton(neuron, scale) for neuron, scale in zip(listed, scales, strict=True)]
         if skeletons:
-            found = attach(session.engine, table, ids, skeletons.__getitem__, rows, question)
+            found = attach(session.engine, table, ids, skeletons.__getitem__, rows, question, current)
             tables = _connectors(session.engine, found, scales)
             for neuron, connectors in zip(listed, tables, strict=True):
                 neuron.connectors = connectors
@@ -198,7 +214,8 @@ def _connectors(engine: Engine, found: Attached, scales: Sequence[VoxelSize]) ->
 
     from crantcli.api import _frame
 
-    columns = ", ".join("side" if name == "type" else name for name in CONNECTORS)
+    names = [*CONNECTORS, *([CURRENT] if CURRENT in found.result.columns else [])]
+    columns = ", ".join("side" if name == "type" else name for name in names)
     whole = _frame(engine, f"SELECT place, {columns} FROM {found.relation} ORDER BY place, connector_id")
     whole["type"] = pd.Categorical.from_codes(whole.pop("side").to_numpy(np.int8), categories=pd.Index(["pre", "post"]))
     places = whole.pop("place").to_numpy()
@@ -208,7 +225,7 @@ def _connectors(engine: Engine, found: Attached, scales: Sequence[VoxelSize]) ->
         mine = whole.iloc[cuts[number] : cuts[number + 1]].reset_index(drop=True)
         for axis, size in zip("xyz", scale, strict=True):
             mine[axis] = mine[axis] / size
-        tables.append(mine[list(CONNECTORS)])
+        tables.append(mine[names])
     return tables
 
 

@@ -211,14 +211,14 @@ class Selection:
     named : tuple of str
         The selectors, for the provenance.
     notes : tuple of str
-    requested : tuple of (int, int)
+    requested : tuple of pairs of int or str
         Where IDs were brought to another time: those that were asked for, with what they are now. Else empty.
     """
 
     ids: tuple[NeuronId, ...]
     named: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
-    requested: tuple[tuple[int, int], ...] = ()
+    requested: tuple[tuple[NeuronId, NeuronId], ...] = ()
 
     @property
     def texts(self) -> frozenset[str]:

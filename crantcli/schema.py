@@ -98,6 +98,13 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     return ", ".join(names[:most]) + more
 
 
+def number_of(number: int, thing: str, verb: str = "") -> str:
+    """How many things, for a message, with a verb in the plural: `1 neuron has`, `2 neurons have`."""
+    if number != 1:
+        return f"{number:,} {thing}s {verb}".rstrip()
+    return f"1 {thing} {({'are': 'is', 'have': 'has'}.get(verb, verb + 's')) if verb else ''}".rstrip()
+
+
 def recognise(
     columns: Sequence[str], kind: Kind | None = None, pre_col: str | None = None, post_col: str | None = None
 ) -> Recognition | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,11 @@ from crantcli.core.table import Annotations, Table, Totals, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
-from crantcli.schema import IdType, near
+from crantcli.schema import IdType, NeuronId, near
 from crantcli.sources.annotations import id_expression, open_annotations
 from crantcli.sources.datasets import Dataset
 from crantcli.sources.files import Source, expand
-from crantcli.sources.live.query import PAIR, LiveOptions, Query
+from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.reader import Part
 from crantcli.sources.selection import id_file, resolve
 from crantcli.sources.tables import Reading, frame_part, open_table, parts
@@ -34,33 +34,6 @@ if TYPE_CHECKING:
     from crantcli.sources.meshes import Neuropil
 
 
-@dataclass(frozen=True)
-class Demand:
-    """Which rows of a live synapse table a question needs; None where neurons are not named on a side.
-
-    Attributes
-    ----------
-    pre, post : tuple of Selector or None
-        With both, both must hold.
-    either : tuple of Selector or None
-        Neurons on whichever side, instead.
-    upstream, downstream : bool
-        With `either`: their inputs, their outputs.
-    columns : tuple of str or None
-        None means all.
-    option : str
-        How to name the neurons, for the message where none are.
-    """
-
-    pre: tuple[Selector, ...] | None = None
-    post: tuple[Selector, ...] | None = None
-    either: tuple[Selector, ...] | None = None
-    upstream: bool = True
-    downstream: bool = True
-    columns: tuple[str, ...] | None = PAIR
-    option: str = "--neurons"
-
-
 def _patience(live: LiveOptions) -> Patience | None:
     """The same patience with the servers of annotations and meshes, where another than usual was asked for."""
     if live.patience == type(live.patience)():
@@ -68,6 +41,10 @@ def _patience(live: LiveOptions) -> Patience | None:
     from crantcli.sources.live.http import Patience
 
     return Patience(attempts=live.patience.retries + 1, stall=live.patience.timeout)
+
+
+def _none(source: Any) -> bool:
+    return source is None or (isinstance(source, list | tuple) and not source)
 
 
 class Workspace:
@@ -85,6 +62,7 @@ class Workspace:
     def __init__(self, engine: Engine, dataset: Dataset | None = None, live: LiveOptions | None = None) -> None:
         self.engine, self.dataset, self.live_options = engine, dataset, live
         self._selected: dict[tuple[Selector, ...], Selection] = {}
+        self._requested: tuple[tuple[NeuronId, NeuronId], ...] = ()
         self.inputs: list[dict[str, Any]] = []
         self.notes: list[str] = []
         #: What a live data set resolved to, for people.
@@ -120,24 +98,65 @@ class Workspace:
             raise UsageError("this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]")
         return Brain(self.dataset.name, self.dataset.cave, self.live_options or LiveOptions())
 
-    def table(
-        self, source: Sequence[str] | pd.DataFrame | None, reading: Reading, demand: Demand | None = None
-    ) -> Table:
-        """Open the table; None means the data set's own. `demand` is what to fetch of it, if it is on a server.
+    def asks_server(self, source: Sequence[str] | pd.DataFrame | None) -> bool:
+        """Whether the table comes from a server: none is given, and the data set has it there."""
+        return _none(source) and self.dataset is not None and self.dataset.live is not None
+
+    def query(
+        self,
+        option: str,
+        columns: tuple[str, ...] | None,
+        neurons: Mapping[str, Selection | None],
+        upstream: bool = True,
+        downstream: bool = True,
+    ) -> Query:
+        """What to fetch of a table on a server.
+
+        Parameters
+        ----------
+        option : str
+            How neurons are named, for the message where none are.
+        columns : tuple of str or None
+            None means all.
+        neurons : mapping of str to Selection or None
+            For "pre", "post" or "either", with the IDs of that moment; None for any.
+        upstream, downstream : bool
+            With "either": inputs of these neurons, their outputs.
+
+        Raises
+        ------
+        UsageError
+            Where no side has neurons.
+        """
+        from crantcli.sources.live.neurons import ids_to_fetch
+
+        assert self.dataset is not None
+        sides = {
+            side: ids_to_fetch(self.brain, selection) for side, selection in neurons.items() if selection is not None
+        }
+        if not sides:
+            raise UsageError(
+                f"data set {self.dataset.name} is on a server, and is not fetched as a whole; name neurons with "
+                f"{option}, or give a file"
+            )
+        return Query(**sides, upstream=upstream, downstream=downstream, columns=columns)
+
+    def table(self, source: Sequence[str] | pd.DataFrame | None, reading: Reading, query: Query | None = None) -> Table:
+        """Open the table; None means the data set's own. `query` is what to fetch of it, if it is on a server.
 
         Raises
         ------
         UsageError
             Where there is neither a source nor a data set.
         """
-        if source is None or (isinstance(source, list | tuple) and not source):
+        if _none(source):
             if self.dataset is None:
                 raise UsageError(
                     "nothing to read: give a file (crantcli COMMAND synapses.parquet) or a data set "
                     "(crantcli COMMAND -d NAME, or CRANT_DEFAULT_DATASET)"
                 )
-            if self.dataset.live is not None and demand is not None:
-                return self._live_table(demand, reading)
+            if query is not None:
+                return self._live_table(query, reading)
             source = [self.dataset.synapse_file()]
             reading = replace(reading, dataset=self.dataset.recorded)
         elif self.dataset is not None:
@@ -148,23 +167,9 @@ class Workspace:
         self.notes += table.notes
         return table
 
-    def _live_table(self, demand: Demand, reading: Reading) -> Table:
+    def _live_table(self, query: Query, reading: Reading) -> Table:
         """Fetch what a question needs, and open it like any file."""
-        from crantcli.sources.live.neurons import ids_to_fetch
-
         assert self.dataset is not None
-        named = {"pre": demand.pre, "post": demand.post, "either": demand.either}
-        if not any(selectors is not None for selectors in named.values()):
-            raise UsageError(
-                f"data set {self.dataset.name} is on a server, and is not fetched as a whole; name neurons with "
-                f"{demand.option}, or give a file"
-            )
-        sides = {
-            name: ids_to_fetch(self.brain, self.select_current(selectors))
-            for name, selectors in named.items()
-            if selectors is not None
-        }
-        query = Query(**sides, upstream=demand.upstream, downstream=demand.downstream, columns=demand.columns)
         path = self.brain.snapshot(self.engine, query)
         reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"))
         record = self.brain.record()
@@ -179,17 +184,14 @@ class Workspace:
         """Options that bear on what a live data set gave, for the provenance."""
         if not self.told:
             return {}
-        lost = [
-            list(pair) for selection in self._selected.values() for pair in selection.requested if pair[0] != pair[1]
-        ]
-        return {"update_ids": self.brain.options.update_ids, "updated_ids": [f"{old} -> {new}" for old, new in lost]}
+        changed = dict.fromkeys(pair for pair in self._requested if pair[0] != pair[1])
+        return {"update_ids": self.brain.options.update_ids, "updated_ids": [f"{old} -> {new}" for old, new in changed]}
 
     def updates(self, selectors: Sequence[Selector]) -> list[Update]:
         """What became of the neurons that were named, at the moment of the live data set."""
-        from crantcli.sources.live.neurons import notes_about, refuse_unresolved, supervoxels_of
+        from crantcli.sources.live.neurons import notes_about, refuse_unresolved
 
-        ids = [int(neuron) for neuron in self._resolve(selectors, "BIGINT").ids]
-        found = self.brain.update(ids, supervoxels_of(self.engine, self._annotations, ids))
+        found = self.brain.update([int(neuron) for neuron in self._resolve(selectors, "BIGINT").ids], self._supervoxels)
         refuse_unresolved(self.brain, found)
         self.notes += notes_about(found, self.brain)
         record = self.brain.record()
@@ -199,15 +201,44 @@ class Workspace:
 
     def select_current(self, selectors: Sequence[Selector]) -> Selection:
         """The neurons that were named, with the IDs that they have at the moment of the live data set."""
-        from crantcli.sources.live.neurons import brought_to
-
         key = tuple(selectors)
         if key not in self._selected:
-            asked = self._resolve(selectors, "BIGINT") if selectors else Selection(())
-            found = brought_to(self.engine, self.brain, asked, self._annotations)
-            self.notes += found.notes
-            self._selected[key] = found
+            self._selected[key] = self.current(self._resolve(selectors, "BIGINT") if selectors else Selection(()))
         return self._selected[key]
+
+    def current(self, asked: Selection) -> Selection:
+        """Neurons under the IDs that they have at the moment of the live data set."""
+        from crantcli.sources.live.neurons import brought_to
+
+        found = brought_to(self.brain, asked, self._supervoxels)
+        self.notes += found.notes
+        self._requested += found.requested
+        return found
+
+    def current_annotations(self, annotations: Annotations | None) -> Annotations | None:
+        """Annotations under the IDs that the neurons have at the moment of the live data set."""
+        from crantcli.sources.live.neurons import annotations_at
+
+        if annotations is None or not self.brain.options.update_ids:
+            return annotations
+        found, notes = annotations_at(self.engine, self.brain, annotations, self._supervoxels)
+        self.notes += notes
+        return found
+
+    def _supervoxels(self, ids: Sequence[int]) -> dict[int, list[int]]:
+        """Supervoxels of neurons, as the annotations have them; those of the data set where none are open."""
+        from crantcli.sources.live.neurons import supervoxels_of
+        from crantcli.sources.live.seatable import TOKEN_VARIABLE
+
+        if self._annotations is None and self.dataset is not None and self.dataset.annotation_table is not None:
+            if os.environ.get(TOKEN_VARIABLE):
+                self.annotations(None, *self._annotation_columns)
+            else:
+                self.notes.append(
+                    f"without a token in {TOKEN_VARIABLE} the annotations' supervoxels cannot be used; IDs are "
+                    "updated by the history of the neurons alone"
+                )
+        return supervoxels_of(self.engine, self._annotations, ids)
 
     def _parts(self, source: Any) -> tuple[list[Part], list[Any]]:
         if hasattr(source, "iloc"):

@@ -628,7 +628,7 @@ def test_an_id_map(crant: Crant) -> None:
     assert set(pd.read_parquet("c.parquet")["neuron_id"]) == {1, 2}
     assert "1 skeleton is not in --id-map" in done.err
     assert "named/c.swc" in done.err
-    assert "1 names in --id-map have no skeleton, such as d" in done.err
+    assert "1 name in --id-map without a skeleton, such as d" in done.err
     assert [source["name"] for source in record("c.parquet")["inputs"]] == ["s.parquet", "map.csv", "named"]
     pd.DataFrame({"name": ["a"], "neuron_id": [2]}).to_parquet("map.parquet")
     assert {site[0] for site in sites(crant(*given, "map.parquet"))} == {"2"}

@@ -89,11 +89,6 @@ def test_neurons_must_be_named(crant: Crant, server: CaveServer) -> None:
     assert server.data_queries() == []
 
 
-def test_commands_that_read_files_only_say_what_to_do(crant: Crant, server: CaveServer) -> None:
-    complaint(crant("neuropil", "-d", described(server), "-o", "out"), 2, "fetch its synapses with crantcli synapses")
-    assert server.asked == []
-
-
 def test_criteria_find_their_neurons_in_the_annotations(crant: Crant, server: CaveServer) -> None:
     first, second = server.brain.neurons[:2]
     Path("a.csv").write_text(f"root_id,cell_type\n{first},ER1\n{second},ER2\n")

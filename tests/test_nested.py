@@ -50,7 +50,7 @@ def test_the_default_is_fractions_of_synapses_and_the_weights_of_edges(crant: Cr
     assert ran.rows() == grid(f"pre/post 1 2 3|1 0.0 {two} {third}|2 0.0 0.0 1.0|3 1.0 0.0 0.0")
     assert "a weight is the fraction of output shown of the presynaptic neuron" in ran.err
     assert "8 synapses read, 1 background, 1 autapse, 1 unannotated, 5 kept" in ran.err
-    assert "1 neurons without annotation are left out, with 1 synapses" in ran.err
+    assert "left out: 1 neuron without annotation, with 1 synapses" in ran.err
     ran = crant(*EDGE)
     assert ran.rows() == grid("pre/post 1 2 3|1 0 2 1|2 0 0 1|3 1 0 0")
     assert "weights are as they come in the table" in ran.err
@@ -201,9 +201,9 @@ def test_untyped_neurons_come_after_the_blocks_and_unannotated_ones_last(crant: 
             [("1", "A"), ("10", ""), ("8", ""), ("9", ""), ("7", ""), ("70", "")]
         )),
     ]  # fmt: skip
-    assert "3 annotated neurons without a type come after the typed blocks" in ran.err
-    assert "2 neurons without annotation come last" in ran.err
-    assert "1 neurons are annotated more than once" in ran.err
+    assert "3 annotated neurons without a type, after the typed blocks" in ran.err
+    assert "2 neurons without annotation, at the end" in ran.err
+    assert "1 neuron is annotated more than once" in ran.err
     sums = crant(*EDGE, "--annotation-scope", "all", "--type-sum", "sum.csv")
     assert sums.out == b""
     assert Path("sum.csv").read_text() == "pre/post,A\nA,0\n"

@@ -318,7 +318,7 @@ def test_ids_as_1_and_as_text(ids: list[Any], named: list[Any]) -> None:
 def test_text_that_is_no_integer_annotates_no_integer() -> None:
     """007, 1.5 and 1e0 are names of other neurons than 7, 2 and 1."""
     people = cells({"007": "a", "1.5": "b", "1e0": "c", "x": "d", "3": "e"})
-    with warned("3 neurons without annotation come last"):
+    with warned("3 neurons without annotation, at the end"):
         made = cc.NestedMatrix.from_connectivity(
             pd.DataFrame({"pre": [1, 2], "post": [7, 3], "weight": 1}), people, annotation_scope="all"
         )
@@ -340,7 +340,7 @@ def test_labels_of_every_kind() -> None:
     """Integers with gaps are floats in pandas; a type NA is a type; None and blanks are none."""
     people = cells({1: 2, 2: 10, 3: None})
     assert people["cell_type"].dtype == float
-    with warned("1 annotated neurons without a type come after the typed blocks"):
+    with warned("1 annotated neuron without a type, after the typed blocks"):
         made = cc.NestedMatrix.from_connectivity(EDGES, people, type_order=[10])
     assert dict(made.neuron_to_type) == {"2": "10", "1": "2", "3": None}
     for kind in ("category", object, "string"):
@@ -356,7 +356,7 @@ def test_missing_labels_in_parquet_are_none() -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"root_id": [1, 2, 3], "cell_type": pa.array([1.0, float("nan"), 2.0])}), "cells.parquet")
-    with warned("1 annotated neurons without a type"):
+    with warned("1 annotated neuron without a type"):
         made = cc.NestedMatrix.from_connectivity(EDGES, "cells.parquet")
     assert dict(made.neuron_to_type) == {"1": "1", "3": "2", "2": None}
 
@@ -459,7 +459,7 @@ def test_warnings_point_at_the_caller() -> None:
         warnings.simplefilter("always")
         cc.NestedMatrix.from_connectivity(EDGES, CELLS.iloc[:2])
     assert [Path(warning.filename).name for warning in caught] == ["test_nested_classes.py"]
-    assert "1 neurons without annotation are left out, with 3 edges" in str(caught[0].message)
+    assert "left out: 1 neuron without annotation, with 3 edges" in str(caught[0].message)
 
 
 def test_plot_says_what_is_shown(tmp_path: Path) -> None:

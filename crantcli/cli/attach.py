@@ -9,6 +9,7 @@ import typer
 from crantcli.cli.options import (
     NEURON_HELP,
     Coordinates,
+    FetchOptions,
     RowOptions,
     RunOptions,
     Selectors,
@@ -18,23 +19,28 @@ from crantcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from crantcli.cli.job import Job, Work
+    from crantcli.cli.job import Work
     from crantcli.core.attach import Attached
+    from crantcli.core.skeleton import Skeleton
     from crantcli.core.table import Table
+    from crantcli.ids import Selection
+    from crantcli.schema import IdType
     from crantcli.sources.skeletons import Collection, Skeletons
 
 EPILOG = """Example: crantcli attach synapses.parquet --coordinates nm --skeletons skeletons -o sites.csv --plot a.pdf
 
 A site is where a synapse touches a neuron: a synapse between two of the neurons has one on each skeleton. x, y, z
-and distance are in nm, connector_id counts from 0 within a neuron, node_id is the nearest node of the skeleton."""
+and distance are in nm, connector_id counts from 0 within a neuron, node_id is the nearest node of the skeleton.
+Where a live data set has a neuron under another ID than its skeleton, current_id is that."""
 
 
 @with_options
 def attach(
     source: SourceOptions,
     rows: RowOptions,
+    fetch: FetchOptions,
     run: RunOptions,
     skeletons: Annotated[
         list[str] | None,
@@ -79,14 +85,17 @@ def attach(
     ] = None,
 ) -> None:  # fmt: skip
     """Attach synapses to skeletons: each pre- and postsynaptic site goes to its nearest node."""
+    from functools import partial
+
     from crantcli.cli.job import Job
     from crantcli.core.attach import MAX_DISTANCE, Question
     from crantcli.core.attach import attach as answer
     from crantcli.errors import UsageError
     from crantcli.output.arbors import check_picture
     from crantcli.output.tables import table_format
+    from crantcli.sources.live.query import needed
     from crantcli.sources.recorded import parse_voxel_size
-    from crantcli.sources.skeletons import find_skeletons
+    from crantcli.sources.skeletons import find_skeletons, selected, skeleton_scale
 
     if plot:
         check_picture(plot)
@@ -97,14 +106,25 @@ def attach(
     farthest = MAX_DISTANCE if max_distance is None else max_distance
     question = Question(pre, post, farthest, measure=summary is not None)
     voxel = parse_voxel_size(voxel_size) if voxel_size else None
-    job = Job("attach", source, run, {"neurons": neurons}, [summary, plot])
+    job = Job("attach", source, run, {"neurons": neurons}, [summary, plot], fetch=fetch)
     with find_skeletons(_paths(skeletons, source)) as collections, job.opened() as work:
         work.annotations()
-        table = work.table(carry="positions", coordinates=coordinates, voxel_size=voxel)
-        table.require_synapses("attach")
-        found = _chosen(work, table, collections, id_map, skeleton_units, job)
+        read = partial(work.table, carry="positions", coordinates=coordinates, voxel_size=voxel)
+        if work.live:
+            known = _skeletons(work, collections, id_map, "BIGINT")
+            found, asked = _current(work, known)
+            columns = needed([f"{side}_pt_position" for side in question.sides], rows.min_size is not None)
+            table = read(query=work.space.query("--skeletons", columns, {"either": asked}, post, pre))
+            work.select("neurons", table)
+            current = [new for _, new in asked.requested] or None
+        else:
+            table = read()
+            table.require_synapses("attach")
+            known, wanted = _skeletons(work, collections, id_map, table.id_type), work.select("neurons", table)
+            found, current = known if wanted is None else selected(known, wanted.ids), None
+        load = partial(found.load, scale=skeleton_scale(skeleton_units, table))
         kept = work.row_filter(rows, table)
-        attached = answer(work.engine, table, found.neurons, found.load, kept, question)
+        attached = answer(work.engine, table, found.neurons, load, kept, question, current)
         attached.result.notes[:0] = found.notes
         work.space.inputs += found.records()
         options = {
@@ -121,7 +141,7 @@ def attach(
         if summary:
             _summarise(work, table, found, attached, record, summary)
         if plot:
-            result.notes += _draw(work, found, attached, record, plot)
+            result.notes += _draw(work, found, load, attached, record, plot)
         result.notes += work.unit_notes(units, "write .parquet to keep that in the file")
         facts = {name: result.facts[name] for name in ("sites", "skeletons")}
         work.finish("sites", result.rows, result.ledger, result.notes, facts)
@@ -143,22 +163,36 @@ def _paths(skeletons: Sequence[str] | None, source: SourceOptions) -> Sequence[s
     )
 
 
-def _chosen(
-    work: Work, table: Table, collections: Sequence[Collection], id_map: str | None, units: str, job: Job
-) -> Skeletons:
-    """The skeletons that sites go to, each with its neuron; no output may overwrite one of their files."""
-    from crantcli.sources.skeletons import assign, read_id_map, selected, skeleton_scale
+def _skeletons(work: Work, collections: Sequence[Collection], id_map: str | None, id_type: IdType) -> Skeletons:
+    """The skeletons, each with its neuron; no output may overwrite one of their files."""
+    from crantcli.sources.skeletons import assign, read_id_map
 
     work.space.paths += {file.path for collection in collections for file in collection.files}
     names = None
     if id_map:
-        names, records, paths = read_id_map(work.engine, id_map, table.id_type)
+        names, records, paths = read_id_map(work.engine, id_map, id_type)
         work.space.inputs += records
         work.space.paths += paths
     work.check_destinations()
-    found = assign(collections, table.id_type, skeleton_scale(units, table), names)
-    wanted = work.select("neurons", table)
-    return found if wanted is None else selected(found, wanted.ids)
+    return assign(collections, id_type, names)
+
+
+def _current(work: Work, known: Skeletons) -> tuple[Skeletons, Selection]:
+    """The skeletons that sites go to, and their neurons with the IDs of the moment of a live table."""
+    from dataclasses import replace
+
+    from crantcli.ids import Selection
+    from crantcli.sources.skeletons import selected
+
+    asked = work.space.current(Selection(known.neurons))
+    wanted = work.select_current("neurons")
+    if wanted is None:
+        return known, asked
+    pairs = asked.requested or tuple(zip(known.neurons, known.neurons, strict=True))
+    found = selected(known, wanted.ids, [new for _, new in pairs])
+    chosen = tuple(pair for pair in pairs if pair[0] in found.neurons)
+    ids = tuple(dict.fromkeys(new for _, new in chosen))
+    return found, replace(asked, ids=ids, requested=chosen if any(old != new for old, new in chosen) else ())
 
 
 def _summarise(
@@ -175,13 +209,20 @@ def _summarise(
     write_table(work.engine, told.query, work.pending.place(destination), table_format(destination), metadata(about))
 
 
-def _draw(work: Work, found: Skeletons, attached: Attached, record: dict[str, Any], destination: str) -> list[str]:
+def _draw(
+    work: Work,
+    found: Skeletons,
+    load: Callable[[int], Skeleton],
+    attached: Attached,
+    record: dict[str, Any],
+    destination: str,
+) -> list[str]:
     """Draw the skeletons with their sites, and return what to say about it."""
     from crantcli.output.arbors import draw_pages
     from crantcli.output.provenance import metadata
 
     path = work.pending.place(destination)
-    drawn = draw_pages(work.engine, attached.relation, found.neurons, found.load, path, destination, metadata(record))
+    drawn = draw_pages(work.engine, attached.relation, found.neurons, load, path, destination, metadata(record))
     if drawn == len(found.neurons):
         return []
     return [f"{destination} shows the first {drawn} of {len(found.neurons):,} skeletons; a .pdf has pages for all"]

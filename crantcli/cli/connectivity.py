@@ -58,8 +58,6 @@ def connectivity(
     ] = None,
 ) -> None:
     """Edges between neurons: pre, post, weight; strongest first."""
-    from dataclasses import replace
-
     from crantcli.cli.job import Job
     from crantcli.core.connectivity import Question
     from crantcli.core.connectivity import connectivity as answer
@@ -73,8 +71,8 @@ def connectivity(
     job = Job("connectivity", source, run, {"neurons": neurons}, members=members, fetch=fetch)
     with job.opened() as work:
         annotations = work.annotations(needed=bool(annotate) or by == "type")
-        demand = work.demand("--neurons", needed(size=rows.min_size is not None), either="neurons")
-        table = work.table(demand=replace(demand, upstream=upstream, downstream=downstream))
+        columns = needed(size=rows.min_size is not None)
+        table = work.table(query=work.query("--neurons", columns, upstream, downstream, either="neurons"))
         kept = work.row_filter(rows, table)
         question = question.about(work.select("neurons", table))
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}

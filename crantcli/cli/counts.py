@@ -44,8 +44,7 @@ def counts(
     job = Job("counts", source, run, {"neurons": neurons}, members=members, fetch=fetch)
     with job.opened() as work:
         work.annotations()
-        demand = work.demand("--neurons", needed(size=rows.min_size is not None), either="neurons")
-        table = work.table(demand=demand)
+        table = work.table(query=work.query("--neurons", needed(size=rows.min_size is not None), either="neurons"))
         kept = work.row_filter(rows, table)
         result = answer(work.engine, table, work.select("neurons", table), kept, rows.sum_duplicates)
         options = {"sum_duplicates": rows.sum_duplicates or None}

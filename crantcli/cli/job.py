@@ -24,11 +24,11 @@ from crantcli.output.matrices import check_width, wide_query, write_npz
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
 from crantcli.schema import CORNER, Kind
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.live.query import LiveOptions, Patience
+from crantcli.sources.live.query import LiveOptions, Patience, Query
 from crantcli.sources.reader import Carry
 from crantcli.sources.selection import check_files, read_labels
 from crantcli.sources.tables import Reading
-from crantcli.workspace import Demand, Workspace
+from crantcli.workspace import Workspace
 
 if TYPE_CHECKING:
     from crantcli.core.adjacency import LabelledMatrix
@@ -120,7 +120,7 @@ class Job:
     def opened(self) -> Iterator[Work]:
         """Start the engine, and commit the outputs at the end or leave nothing behind."""
         dataset = find_dataset(self.source.dataset)
-        if self.reads_synapses and not self.source.sources and dataset and (dataset.live is None or self.live is None):
+        if self.reads_synapses and not self.source.sources and dataset and dataset.live is None:
             dataset.synapse_file()
         with (
             # Outermost, since what is being written can be removed only when the engine has stopped writing it.
@@ -183,30 +183,41 @@ class Work:
         value: str | None = None,
         coordinates: str | None = None,
         voxel_size: VoxelSize | None = None,
-        demand: Demand | None = None,
+        query: Query | None = None,
     ) -> Table:
         """Open the source, and see that no output would overwrite an input.
 
-        `demand` is what to fetch of it where it is on a server; commands that give none read files only.
+        `query` is what to fetch of it where it is on a server, and None where it is a file.
         """
         source = self.job.source
         reading = Reading(source.kind, source.pre_col, source.post_col, coordinates, voxel_size, carry=carry)
         reading = replace(reading, value=value, position=position)
-        if self.job.live is None:
-            demand = None
-        if demand is not None:
-            self.check_destinations()  # before anything is fetched
-        table = self.space.table(source.sources, reading, demand)
+        table = self.space.table(source.sources, reading, query)
         self.counts_synapses = table.kind is not Kind.EDGES
         if self.job.members is not None:
             table = self.space.members(*self.job.members, table).within(table)
         self.check_destinations()
         return table
 
-    def demand(self, option: str, columns: tuple[str, ...] | None, **selections: str) -> Demand:
-        """What to fetch of a live table: `pre`, `post` and `either` are names of selection options."""
-        named: dict[str, Any] = {side: self.job.selectors[name] or None for side, name in selections.items()}
-        return Demand(**named, columns=columns, option=option)
+    @property
+    def live(self) -> bool:
+        """Whether the table comes from a server."""
+        return self.space.asks_server(self.job.source.sources)
+
+    def query(
+        self,
+        option: str,
+        columns: tuple[str, ...] | None,
+        upstream: bool = True,
+        downstream: bool = True,
+        **selections: str,
+    ) -> Query | None:
+        """What to fetch of a live table, None for a file: `pre`, `post` and `either` are names of selection options."""
+        if not self.live:
+            return None
+        self.check_destinations()  # before anything is fetched
+        named = {side: self.select_current(name) for side, name in selections.items()}
+        return self.space.query(option, columns, named, upstream, downstream)
 
     def check_destinations(self) -> None:
         """Refuse destinations that cannot be written, or that are inputs."""
@@ -218,11 +229,14 @@ class Work:
             check(destination, self.space.paths)
 
     def annotations(self, needed: bool = False) -> Annotations | None:
-        """Open the annotations that were given, or the data set's; those on a server only if they are needed."""
+        """Open the annotations that were given, or the data set's; those on a server only if they are needed.
+
+        Where they are needed as labels, the neurons have the IDs of the table, which may be those of another time.
+        """
         source = self.job.source
         opened = self.space.annotations(source.annotations, source.neuron_id_column, source.cell_type_column, needed)
         self.check_destinations()
-        return opened
+        return self.space.current_annotations(opened) if needed and self.live else opened
 
     def select(self, name: str, table: Table) -> Selection | None:
         """The neurons of one selection option."""
@@ -230,6 +244,11 @@ class Work:
         self.check_destinations()
         self.job.selected[name] = found
         return found
+
+    def select_current(self, name: str) -> Selection | None:
+        """The same for a live table that is not fetched yet: the neurons with their IDs of that moment."""
+        selectors = self.job.selectors[name]
+        return self.space.select_current(selectors) if selectors else None
 
     def totals(self, source: str, table: Table, filters: dict[str, Any]) -> Totals:
         """Open the totals for fractions."""

@@ -8,6 +8,7 @@ import typer
 
 from crantcli.cli.options import (
     EdgeOptions,
+    FetchOptions,
     NestedOptions,
     PlotOptions,
     RunOptions,
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from crantcli.core.blocks import Blocks
     from crantcli.core.nested import NestedQuestion, NestedResult
     from crantcli.core.synapses import RowFilter
-    from crantcli.core.table import Table
+    from crantcli.core.table import Annotations, Table
     from crantcli.core.type_sums import TypeSums
+    from crantcli.ids import Selection
     from crantcli.output.heatmap import Style
+    from crantcli.sources.live.query import Query
 
 EPILOG = """Example: crantcli nested synapses.parquet -a annotations.csv --weight-mode count -o nested.npz --plot n.png
 
@@ -40,6 +43,7 @@ def nested(
     rows: EdgeOptions,
     nest: NestedOptions,
     picture: PlotOptions,
+    fetch: FetchOptions,
     run: RunOptions,
     type_sum: Annotated[str | None, typer.Option("--type-sum", metavar="FILE", help="Sums per pair of types.")] = None,
     type_mean: Annotated[
@@ -63,12 +67,14 @@ def nested(
 ) -> None:
     """A matrix of neurons grouped into blocks of cell types, with tables per type and pictures."""
     from crantcli.cli.job import Job
+    from crantcli.core.labels import typed
     from crantcli.core.nested import nested as answer
     from crantcli.core.type_sums import one_pass, type_sums
     from crantcli.errors import UsageError
     from crantcli.output.heatmap import check_picture, save
     from crantcli.output.nested import draw_nested
     from crantcli.output.provenance import metadata
+    from crantcli.sources.live.query import needed
 
     style = style_of(picture)
     if plot:
@@ -77,7 +83,7 @@ def nested(
         "--type-sum": type_sum, "--type-mean": type_mean, "--relative": relative, "--relative-types": relative_types
     }  # fmt: skip
     neurons = {"source_neurons": nest.source_neurons, "target_neurons": nest.target_neurons}
-    job = Job("nested", source, run, neurons, [order, plot], matrix=True, matrices=tables)
+    job = Job("nested", source, run, neurons, [order, plot], matrix=True, matrices=tables, fetch=fetch)
     if order:
         _check_order(order)
     if nest.totals and nest.normalization_scope != "all":
@@ -86,9 +92,13 @@ def nested(
         question = question_of(nest, source.ignore_case, rows.sum_duplicates)
         work.space.paths += label_files(nest)
         annotations = work.annotations(needed=True)
-        table = work.table(value=nest.weight_column)
+        typed(annotations, "a nested matrix")  # before anything is fetched
+        columns = needed([nest.weight_column] if nest.weight_column else [], rows.min_size is not None)
+        table = work.table(
+            value=nest.weight_column, query=query_of(work, question, annotations, columns, bool(nest.totals))
+        )
         kept = work.row_filter(rows, table)
-        question = with_neurons(question, work, table)
+        question = with_neurons(question, lambda name: work.select(name, table))
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
         totals = work.totals(nest.totals, table, filters) if nest.totals else None
         of_neurons = run.output or type_mean or relative or order or plot
@@ -200,15 +210,34 @@ def label_files(nest: NestedOptions) -> list[Path]:
     return [Path(value[1:]) for value in given if value is not None and value.startswith("@")]
 
 
-def with_neurons(question: NestedQuestion, work: Work, table: Table) -> NestedQuestion:
-    """The question with the neurons that were named."""
+def with_neurons(question: NestedQuestion, find: Callable[[str], Selection | None]) -> NestedQuestion:
+    """The question with the neurons that were named; `find` takes the name of a selection option."""
     from dataclasses import replace
 
-    source = replace(question.source, neurons=work.select("source_neurons", table))
+    source = replace(question.source, neurons=find("source_neurons"))
     if question.target is None:
         return replace(question, source=source)
-    target = replace(question.target, neurons=work.select("target_neurons", table))
+    target = replace(question.target, neurons=find("target_neurons"))
     return replace(question, source=source, target=target)
+
+
+def query_of(
+    work: Work,
+    question: NestedQuestion,
+    annotations: Annotations | None,
+    columns: tuple[str, ...],
+    totals: bool,
+) -> Query | None:
+    """What to fetch of a live table for nested matrices, None for a file; `totals` are given, or not."""
+    from crantcli.core.needs import needed_neurons
+
+    if not work.live:
+        return None
+    work.check_destinations()  # before anything is fetched
+    asked = with_neurons(question, work.select_current)
+    option = "--source-types, --source-neurons, --target-types or --target-neurons"
+    neurons = needed_neurons(work.engine, "BIGINT", annotations, asked, whole_table=totals)
+    return work.space.query(option, columns, neurons)
 
 
 def options_of(question: NestedQuestion, table: Table, nest: NestedOptions) -> dict[str, Any]:

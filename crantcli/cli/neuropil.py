@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crantcli.cli.options import (
+    FetchOptions,
     NestedOptions,
     PlaceOptions,
     PlotOptions,
@@ -40,6 +41,7 @@ def neuropil(
     place: PlaceOptions,
     nest: NestedOptions,
     picture: PlotOptions,
+    fetch: FetchOptions,
     run: RunOptions,
     assignments_only: Annotated[
         bool, typer.Option("--assignments-only", help="No matrices, only the assignments and their summary.")
@@ -54,9 +56,10 @@ def neuropil(
 ) -> None:
     """The neuropils of each synapse, from meshes, and a nested matrix for each neuropil, into a folder."""
     from crantcli.cli.job import Job
-    from crantcli.cli.nested import label_files, options_of, question_of, style_of, with_neurons
-    from crantcli.core.neuropil import OTHER, assign
+    from crantcli.cli.nested import label_files, options_of, query_of, question_of, style_of, with_neurons
+    from crantcli.core.neuropil import OTHER, POSITION, assign
     from crantcli.errors import EmptyResultError, UsageError
+    from crantcli.sources.live.query import needed
     from crantcli.sources.recorded import parse_voxel_size
     from crantcli.sources.selection import read_labels
 
@@ -68,26 +71,30 @@ def neuropil(
     if nest.totals and nest.normalization_scope != "all":
         raise UsageError("--totals goes with --normalization-scope all; other fractions are of what is shown")
     neurons = {"source_neurons": nest.source_neurons, "target_neurons": nest.target_neurons}
-    job = Job("neuropil", source, run, neurons, folder=True)
+    job = Job("neuropil", source, run, neurons, folder=True, fetch=fetch)
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, False)
         work.space.paths += label_files(nest)
-        annotations = work.annotations(needed=not assignments_only)
+        # Of a live table, neurons that are not named are those that are annotated.
+        annotations = work.annotations(needed=work.live or not assignments_only)
         if annotations is None and not assignments_only:
             raise UsageError(
                 "a nested matrix needs the neurons' types: --annotations FILE, or a data set that has annotations; "
                 "--assignments-only does without"
             )
+        columns = [place.position_column or POSITION, *([nest.weight_column] if nest.weight_column else [])]
+        query = query_of(work, question, annotations, needed(columns, rows.min_size is not None), bool(nest.totals))
         table = work.table(
             carry="positions",
             position=place.position_column,
             value=nest.weight_column,
             coordinates=place.coordinates,
             voxel_size=voxel,
+            query=query,
         )
         table.require_synapses("neuropil")
         kept = work.row_filter(rows, table)
-        question = with_neurons(question, work, table)
+        question = with_neurons(question, lambda name: work.select(name, table))
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
         totals = work.totals(nest.totals, table, filters) if nest.totals else None
         names, index = work.space.neuropils(place.meshes, wanted, dropped)

@@ -60,10 +60,9 @@ def synapses(
     with job.opened() as work:
         work.annotations()
         chosen = _names(columns)
-        demand = work.demand(
-            "--pre or --post", needed(chosen, rows.min_size is not None) if chosen else None, pre="pre", post="post"
-        )
-        table = work.table(carry=True, coordinates=coordinates, voxel_size=voxel, demand=demand)
+        asked = needed(chosen, rows.min_size is not None) if chosen else None
+        query = work.query("--pre or --post", asked, pre="pre", post="post")
+        table = work.table(carry=True, coordinates=coordinates, voxel_size=voxel, query=query)
         table.require_synapses("synapses")
         kept = work.row_filter(rows, table)
         wanted = Wanted(work.select("pre", table), work.select("post", table))

@@ -32,6 +32,9 @@ COLUMNS = (
     "neuron_id", "connector_id", "x", "y", "z", "type", "partner_id", "node_id", "synapse_id", "distance",
 )  # fmt: skip
 
+#: A further column, after `neuron_id`, where neurons have other IDs in the table than were asked for.
+CURRENT = "current_id"
+
 #: Columns of the summary.
 SUMMARY = (
     "neuron_id", "nodes", "cable_um", "sites", "pre_sites", "post_sites", "too_far", "not_placed",
@@ -91,9 +94,9 @@ class Attached:
     Attributes
     ----------
     result : Result
-        The table of connectors: `COLUMNS`, by neuron, synapse id and type. `x`, `y`, `z` and `distance` are float64,
-        in nm. Its ledger counts synapses: one is kept if a site of it is, and otherwise removed by `distance`. Its
-        facts count sites.
+        The table of connectors: `COLUMNS` and perhaps `CURRENT`, by neuron, synapse id and type. `x`, `y`, `z` and
+        `distance` are float64, in nm. Its ledger counts synapses: one is kept if a site of it is, and otherwise removed
+        by `distance`. Its facts count sites.
     relation : str
         A table of the same connectors with `place`, the position of the neuron, and `side`, 0 for pre.
     tally : Tally
@@ -112,6 +115,7 @@ def attach(
     load: Callable[[int], Skeleton],
     rows: RowFilter,
     question: Question,
+    current: Sequence[NeuronId] | None = None,
 ) -> Attached:
     """Attach the synapses of some neurons to the nearest nodes of their skeletons.
 
@@ -128,6 +132,8 @@ def attach(
     rows : RowFilter
         Its threshold counts the synapses of a pair of neurons, wherever they are.
     question : Question
+    current : sequence of int or str, optional
+        IDs of the neurons in the table, where these are others. The answer is under `neurons`, with these beside it.
 
     Raises
     ------
@@ -146,21 +152,24 @@ def attach(
     # It takes as long as the next questions to the engine, which leave Python alone.
     threading.Thread(target=importlib.import_module, args=["scipy.spatial"], daemon=True).start()
     positions = {side: _position(table, side) for side in question.sides}
-    kept, ledger = _kept(engine, table, neurons, rows, positions)
+    known = neurons if current is None else current
+    kept, ledger = _kept(engine, table, known, rows, positions)
     tally = Tally.empty(len(neurons))
     seen = np.zeros(ledger.kept, dtype=bool)
     limit = question.max_distance if rows.clean else math.inf
     sweep = Sweep(load, tally, seen, limit, engine.threads, question.measure)
     added = {"node_id": "int64", "distance": "float64", "connector_id": "int64"}
-    relation = engine.mapped("attached", _sites(engine, table, kept, neurons, positions), sweep, added)
+    sites = _sites(engine, table, kept, neurons, current, positions)
+    relation = engine.mapped("attached", sites, sweep, added)
     tally.check()
     attached = int(np.count_nonzero(seen))
     ledger.remove("distance", ledger.kept - attached)
     ledger.kept = attached
     ledger.check()
-    shown = ", ".join(f"CASE side WHEN 0 THEN 'pre' ELSE 'post' END AS {c}" if c == "type" else c for c in COLUMNS)
+    columns = COLUMNS if current is None else (COLUMNS[0], CURRENT, *COLUMNS[1:])
+    shown = ", ".join(f"CASE side WHEN 0 THEN 'pre' ELSE 'post' END AS {c}" if c == "type" else c for c in columns)
     query = f"SELECT {shown} FROM {relation} ORDER BY place, connector_id"
-    texts = frozenset(map(str, neurons))
+    texts = frozenset(map(str, known))
     thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
     if not thinned and tally.attached.sum() < tally.found.sum():
         thinned = "sites that could not be attached"
@@ -171,7 +180,7 @@ def attach(
     notes = _notes(neurons, tally, limit)
     if not table.has_id:
         notes.append("the table has no id column, so synapse_id is empty")
-    return Attached(Result(query, COLUMNS, int(tally.attached.sum()), ledger, coverage, facts, notes), relation, tally)
+    return Attached(Result(query, columns, int(tally.attached.sum()), ledger, coverage, facts, notes), relation, tally)
 
 
 def _position(table: Table, side: str) -> str:
@@ -209,13 +218,24 @@ def _kept(
     return relation, prepared.ledger
 
 
-def _sites(engine: SqlEngine, table: Table, kept: str, neurons: Sequence[NeuronId], positions: dict[str, str]) -> str:
+def _sites(
+    engine: SqlEngine,
+    table: Table,
+    kept: str,
+    neurons: Sequence[NeuronId],
+    current: Sequence[NeuronId] | None,
+    positions: dict[str, str],
+) -> str:
     """A query for all sites, by neuron, synapse and side."""
-    skeletons = engine.id_table("skeletons", neurons, table.id_type)
+    skeletons, known, names = engine.id_table("skeletons", neurons, table.id_type), "id", "s.id AS neuron_id"
+    if current is not None:
+        now = engine.id_table("skeletons", current, table.id_type)
+        skeletons = f"(SELECT a.id, c.id AS {CURRENT}, position FROM {skeletons} AS a JOIN {now} AS c USING (position))"
+        known, names = CURRENT, f"{names}, s.{CURRENT}"
     parts = [
-        f"SELECT s.position AS place, {number} AS side, s.id AS neuron_id, k.{other} AS partner_id, "
+        f"SELECT s.position AS place, {number} AS side, {names}, k.{other} AS partner_id, "
         f"k.id AS synapse_id, k.row AS row, {', '.join(f'k.{positions[side]}_{axis} AS {axis}' for axis in AXES)} "
-        f"FROM {kept} AS k JOIN {skeletons} AS s ON k.{side} = s.id"
+        f"FROM {kept} AS k JOIN {skeletons} AS s ON k.{side} = s.{known}"
         for number, side, other in ((0, "pre", "post"), (1, "post", "pre"))
         if side in positions
     ]
@@ -292,4 +312,4 @@ def _notes(neurons: Sequence[NeuronId], tally: Tally, limit: float) -> list[str]
     return notes
 
 
-__all__ = ["COLUMNS", "MAX_DISTANCE", "SUMMARY", "Attached", "Question", "attach", "summary"]
+__all__ = ["COLUMNS", "CURRENT", "MAX_DISTANCE", "SUMMARY", "Attached", "Question", "attach", "summary"]

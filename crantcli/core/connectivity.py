@@ -256,7 +256,7 @@ def _annotated(
             )
     wanted = list(dict.fromkeys(annotate))
     picked = ", ".join(f"{annotation_column(column)} AS label_{number}" for number, column in enumerate(wanted))
-    labels = engine.view("labels", f"SELECT {key(annotations, table)} AS neuron, {picked} FROM {annotations.relation}")
+    labels = engine.view("labels", f"SELECT {key(table.id_type)} AS neuron, {picked} FROM {annotations.relation}")
     added: list[str] = []
     chosen = [f"e.{quote(column)}" for column in columns]
     for side, alias in (("pre", "a"), ("post", "b")):

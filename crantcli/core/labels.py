@@ -5,6 +5,7 @@ from __future__ import annotations
 from crantcli.core.sql import SqlEngine
 from crantcli.core.table import Annotations, Table, annotation_column
 from crantcli.errors import DataError, UsageError
+from crantcli.schema import IdType
 
 
 def typed(annotations: Annotations | None, purpose: str) -> tuple[Annotations, str]:
@@ -27,12 +28,12 @@ def typed(annotations: Annotations | None, purpose: str) -> tuple[Annotations, s
     return annotations, annotations.type_column
 
 
-def key(annotations: Annotations, table: Table) -> str:
-    """The annotation table's ID as an expression of the other table's ID type; null where it cannot be one.
+def key(id_type: IdType) -> str:
+    """The annotation table's ID as an expression of another table's ID type; null where it cannot be one.
 
     Text such as 007, 1.5 or 1e3, which the engine would make an integer of, is a name.
     """
-    if table.id_type != "BIGINT":
+    if id_type != "BIGINT":
         return "CAST(id AS VARCHAR)"
     number = "TRY_CAST(id AS BIGINT)"
     return f"CASE WHEN CAST({number} AS VARCHAR) = CAST(id AS VARCHAR) THEN {number} END"
@@ -54,6 +55,6 @@ def types_view(engine: SqlEngine, table: Table, annotations: Annotations, column
     """`id, label` of the typed neurons, IDs as the table has them."""
     return engine.view(
         "types",
-        f"SELECT {key(annotations, table)} AS id, {label(column, annotations)} AS label "
+        f"SELECT {key(table.id_type)} AS id, {label(column, annotations)} AS label "
         f"FROM {annotations.relation} WHERE {label(column, annotations)} IS NOT NULL",
     )

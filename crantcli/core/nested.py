@@ -26,7 +26,7 @@ from crantcli.core.synapses import RowFilter, member
 from crantcli.core.table import Annotations, Coverage, Table, Totals
 from crantcli.core.wholes import ENDS, Side, wholes
 from crantcli.errors import UsageError
-from crantcli.schema import Kind
+from crantcli.schema import Kind, number_of
 
 WeightMode = Literal["relative_outgoing", "relative_incoming", "count", "column"]
 Scope = Literal["selected", "all"]
@@ -164,9 +164,10 @@ def nested(
     question.mode(table)
     if totals is not None and question.scope != "all":
         raise UsageError("totals are for fractions of the normalization scope 'all'; the others are of what is shown")
-    labels = label_table(engine, table, *typed(annotations, "a nested matrix"))
+    labels = label_table(engine, table.id_type, *typed(annotations, "a nested matrix"))
     asked = {
-        end: asked_table(engine, table, labels, choice, question.ignore_case) for end, choice in question.axes.items()
+        end: asked_table(engine, table.id_type, labels, choice, question.ignore_case)
+        for end, choice in question.axes.items()
     }
     outside = _outside(asked)
     values = question.weight_mode == "column"
@@ -241,7 +242,7 @@ def _leave_out(engine: ArrayEngine, found: Edges, labels: str, outside: str, amo
     ends = " UNION ".join(f"SELECT {end} AS id {inside} AND {condition}" for end, condition in unknown.items())
     neurons = engine.execute(f"SELECT count(*) FROM ({ends})")[0][0]
     return [
-        f"{neurons:,} neurons without annotation are left out, with {left_out:,} {found.ledger.unit} "
+        f"left out: {number_of(neurons, 'neuron')} without annotation, with {left_out:,} {found.ledger.unit} "
         "(annotation scope annotated_only)"
     ]
 
@@ -330,9 +331,10 @@ def _axis_notes(
     untyped = shown & (neurons.type_code < 0)
     annotated = int((untyped & (neurons.place != NOWHERE)).sum())
     if annotated:
-        notes.append(f"{annotated:,} annotated neurons without a type come after the typed blocks")
+        notes.append(f"{number_of(annotated, 'annotated neuron')} without a type, after the typed blocks")
     if int(untyped.sum()) > annotated:
-        notes.append(f"{int(untyped.sum()) - annotated:,} neurons without annotation come last")
+        unknown = number_of(int(untyped.sum()) - annotated, "neuron")
+        notes.append(f"{unknown} without annotation, at the end")
     return notes + unmatched_order(question, {"pre": blocks.source.types, "post": blocks.target.types})
 
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 #: The key of synapses that lie in none of the meshes.
 OTHER = "other"
 
+#: The position that tells where a synapse lies, unless another is named.
+POSITION = "ctr_pt_position"
+
 #: Synapses whose positions are looked up at once.
 _BATCH = 500_000
 
@@ -138,7 +141,7 @@ def position_of(table: Table, column: str | None) -> str:
     DataError
         Where the table has no such position.
     """
-    name = column or "ctr_pt_position"
+    name = column or POSITION
     if name not in table.positions:
         known = near(name, table.positions, "positions") if table.positions else "it has no positions"
         raise DataError(f"the table has no position {name} ({known}); name it with --position-column")

@@ -16,7 +16,7 @@ from crantcli.core.order import COLUMN_FIELDS, COLUMNAR_TYPE, TypeOrder, ring_pl
 from crantcli.core.table import Annotations, Table
 from crantcli.errors import DataError
 from crantcli.ids import Selection
-from crantcli.schema import near
+from crantcli.schema import IdType, near
 
 #: Place of a neuron that is not annotated.
 NOWHERE = 2**62
@@ -70,7 +70,7 @@ class Roster:
     ring: NDArray[np.int64]
 
 
-def label_table(engine: ArrayEngine, table: Table, annotations: Annotations, column: str) -> str:
+def label_table(engine: ArrayEngine, id_type: IdType, annotations: Annotations, column: str) -> str:
     """A table of the annotated neurons: `id, place, label`, and the fields that tell the column of columnar ones."""
     fields = [
         f"coalesce(CASE WHEN {label(column, annotations)} = {sql.text(COLUMNAR_TYPE)} "
@@ -79,13 +79,13 @@ def label_table(engine: ArrayEngine, table: Table, annotations: Annotations, col
     ]
     return engine.table(
         "labels",
-        f"SELECT {key(annotations, table)} AS id, place, {label(column, annotations)} AS label, {', '.join(fields)} "
-        f"FROM {annotations.relation} WHERE {key(annotations, table)} IS NOT NULL "
-        f"QUALIFY row_number() OVER (PARTITION BY {key(annotations, table)} ORDER BY place) = 1",
+        f"SELECT {key(id_type)} AS id, place, {label(column, annotations)} AS label, {', '.join(fields)} "
+        f"FROM {annotations.relation} WHERE {key(id_type)} IS NOT NULL "
+        f"QUALIFY row_number() OVER (PARTITION BY {key(id_type)} ORDER BY place) = 1",
     )
 
 
-def asked_table(engine: ArrayEngine, table: Table, labels: str, choice: AxisChoice, ignore_case: bool) -> str | None:
+def asked_table(engine: ArrayEngine, id_type: IdType, labels: str, choice: AxisChoice, ignore_case: bool) -> str | None:
     """A table `id` of the neurons chosen for an axis; None for all."""
     if not choice.given:
         return None
@@ -96,7 +96,7 @@ def asked_table(engine: ArrayEngine, table: Table, labels: str, choice: AxisChoi
         listed = f"label IN ({', '.join(named)})" if named else "FALSE"
         chosen.append(f"SELECT id FROM {labels} WHERE {listed}")
     if choice.neurons is not None:
-        chosen.append(f"SELECT id FROM {engine.id_table('chosen', choice.neurons.ids, table.id_type)}")
+        chosen.append(f"SELECT id FROM {engine.id_table('chosen', choice.neurons.ids, id_type)}")
     return engine.table("axis_choice", " UNION ".join(chosen))
 
 

@@ -69,12 +69,13 @@ def type_sums(
         As for `nested`, of which this gives the `type_sum`; `one_pass` must hold.
     """
     rows.check(table)
-    labels = label_table(engine, table, *typed(annotations, "a nested matrix"))
+    labels = label_table(engine, table.id_type, *typed(annotations, "a nested matrix"))
     types = known_types(engine, labels)
     values = question.weight_mode == "column"
     needed = (*(["size"] if rows.min_size is not None else []), *(["value"] if values else []))
     asked = {
-        end: asked_table(engine, table, labels, choice, question.ignore_case) for end, choice in question.axes.items()
+        end: asked_table(engine, table.id_type, labels, choice, question.ignore_case)
+        for end, choice in question.axes.items()
     }
     prepared = prepare(engine, table, read_condition(engine, table, asked), needed)
     found = _counted(engine, prepared.relation, labels, types, table, question, rows)

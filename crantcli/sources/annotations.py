@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from crantcli.core.labels import words
+from crantcli.core.labels import key, words
 from crantcli.core.sql import quote
 from crantcli.core.table import Annotations, annotation_column
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, Criterion
-from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, listed, near
+from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, listed, near, number_of
 from crantcli.sources.inference import inspect_ids
 from crantcli.sources.reader import Part, check_id_type, fits_int64
 
@@ -62,8 +62,16 @@ def open_annotations(
         "annotation_rows",
         f"SELECT {expression} AS id, row_number() OVER () AS row, {chosen} FROM {part.relation}",
     )
-    typeless = f"({words(label, label in lists | in_text)} IS NULL)" if label else "false"
+    opened = Annotations("", "", ids, tuple(names), label, frozenset(lists | in_text), tuple(part.records))
     nulls = engine.execute(f"SELECT count(*) FROM {loaded} WHERE id IS NULL")[0][0]
+    told = (f"left out: {number_of(nulls, 'annotation row')} without a neuron ID",) if nulls else ()
+    return _with_rows(engine, opened, loaded, told)
+
+
+def _with_rows(engine: Engine, annotations: Annotations, loaded: str, notes: tuple[str, ...]) -> Annotations:
+    """Annotations with the rows of a table `id, row` and the columns, of which one counts for each neuron."""
+    label = annotations.type_column
+    typeless = f"({words(label, label in annotations.list_columns)} IS NULL)" if label else "false"
     repeated = engine.execute(
         f"SELECT count(*) FROM (SELECT id FROM {loaded} WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1)"
     )[0][0]
@@ -73,14 +81,44 @@ def open_annotations(
         f"row_number() OVER (PARTITION BY id ORDER BY {typeless}, row) AS pick FROM {loaded} WHERE id IS NOT NULL) "
         "WHERE pick = 1",
     )
-    notes = []
-    if nulls:
-        notes.append(f"{nulls:,} annotation rows without a neuron ID are left out")
     if repeated:
-        notes.append(f"{repeated:,} neurons are annotated more than once; the first row with a type counts")
-    return Annotations(
-        relation, loaded, ids, tuple(names), label, frozenset(lists | in_text), tuple(part.records), tuple(notes)
+        more = number_of(repeated, "neuron", "are")
+        notes = (*notes, f"{more} annotated more than once; the first row with a type counts")
+    return replace(annotations, relation=relation, every_row=loaded, notes=notes)
+
+
+def integer_ids(engine: Engine, annotations: Annotations) -> list[int]:
+    """The annotated neurons, in the order of the table; IDs that are no integers are left out."""
+    rows = engine.execute(
+        f"SELECT id, min(row) AS place FROM (SELECT {key('BIGINT')} AS id, row FROM {annotations.every_row}) "
+        "WHERE id IS NOT NULL GROUP BY id ORDER BY place"
     )
+    return [int(row[0]) for row in rows]
+
+
+def renamed(engine: Engine, annotations: Annotations, ids: Sequence[tuple[int, int]]) -> Annotations:
+    """The same annotations with other IDs for some neurons.
+
+    Parameters
+    ----------
+    engine : Engine
+    annotations : Annotations
+    ids : sequence of pairs of int
+        Old and new ID.
+
+    Returns
+    -------
+    Annotations
+        Two neurons that become one are one that is annotated twice.
+    """
+    old, new = (engine.id_table(side, [pair[place] for pair in ids], "BIGINT") for place, side in enumerate(("o", "n")))
+    loaded = engine.table(
+        "annotation_rows",
+        f"SELECT a.* REPLACE (coalesce(CAST(n.id AS VARCHAR), CAST(a.id AS VARCHAR)) AS id) "
+        f"FROM (SELECT *, {key('BIGINT')} AS number FROM {annotations.every_row}) AS a "
+        f"LEFT JOIN {old} AS o ON a.number = o.id LEFT JOIN {new} AS n USING (position)",
+    )
+    return _with_rows(engine, annotations, loaded, ())
 
 
 def _column(names: list[str], chosen: str | None, known: tuple[str, ...], option: str) -> str | None:

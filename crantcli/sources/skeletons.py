@@ -20,7 +20,7 @@ from crantcli.core.table import Table, VoxelSize
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import parse_id
-from crantcli.schema import IdType, NeuronId, listed
+from crantcli.schema import IdType, NeuronId, listed, number_of
 from crantcli.sources.annotations import open_annotations
 from crantcli.sources.files import WHOLE_FINGERPRINT, Source, expand
 from crantcli.sources.swc import read_swc
@@ -197,28 +197,25 @@ class Skeletons:
         self,
         collections: Sequence[Collection],
         chosen: dict[NeuronId, tuple[Collection, SkeletonFile]],
-        scale: VoxelSize,
         notes: list[str],
     ) -> None:
         self.neurons = tuple(sorted(chosen, key=lambda neuron: (str(type(neuron)), neuron)))
         self._files = [chosen[neuron] for neuron in self.neurons]
-        self._collections, self._scale, self.notes = collections, scale, notes
+        self._collections, self.notes = collections, notes
 
-    def load(self, place: int) -> Skeleton:
-        """Read the skeleton of the neuron at a place. May be called in several threads."""
+    def load(self, place: int, scale: VoxelSize) -> Skeleton:
+        """Read the skeleton of the neuron at a place; `scale` is nm per unit. May be called in several threads."""
         collection, file = self._files[place]
         data = file.content()
         collection.note(file, data)
-        return read_swc(data, file.label, self._scale)
+        return read_swc(data, file.label, scale)
 
     def records(self) -> list[dict[str, Any]]:
         """For the provenance, when all have been read."""
         return [collection.record() for collection in self._collections]
 
 
-def assign(
-    collections: Sequence[Collection], id_type: IdType, scale: VoxelSize, names: dict[str, NeuronId] | None = None
-) -> Skeletons:
+def assign(collections: Sequence[Collection], id_type: IdType, names: dict[str, NeuronId] | None = None) -> Skeletons:
     """Say whose each skeleton is.
 
     Parameters
@@ -226,8 +223,6 @@ def assign(
     collections : sequence of Collection
     id_type : {"BIGINT", "VARCHAR"}
         How the synapse table holds IDs.
-    scale : tuple of float
-        Nanometres per unit of the skeletons.
     names : dict of str to int or str, optional
         Name of a skeleton -> neuron; without it, the names are IDs.
 
@@ -251,19 +246,17 @@ def assign(
             chosen[neuron] = (collection, file)
     notes = []
     if unknown:
-        notes.append(f"{_skeletons(len(unknown))} not in --id-map and left out, such as {unknown[0].label}")
+        notes.append(
+            f"{number_of(len(unknown), 'skeleton', 'are')} not in --id-map and left out, such as {unknown[0].label}"
+        )
     if names is not None:
         present = {file.name for collection in collections for file in collection.files}
         missing = [name for name in names if name not in present]
         if missing:
-            notes.append(f"{len(missing):,} names in --id-map have no skeleton, such as {missing[0]}")
+            notes.append(f"{number_of(len(missing), 'name')} in --id-map without a skeleton, such as {missing[0]}")
         if not chosen:
             raise DataError(f"--id-map names none of the skeletons, which are called {listed(sorted(present), 5)}")
-    return Skeletons(collections, chosen, scale, notes)
-
-
-def _skeletons(number: int) -> str:
-    return "1 skeleton is" if number == 1 else f"{number:,} skeletons are"
+    return Skeletons(collections, chosen, notes)
 
 
 def _neuron(file: SkeletonFile, id_type: IdType) -> NeuronId:
@@ -275,23 +268,32 @@ def _neuron(file: SkeletonFile, id_type: IdType) -> NeuronId:
         ) from None
 
 
-def selected(skeletons: Skeletons, wanted: Sequence[NeuronId]) -> Skeletons:
+def selected(skeletons: Skeletons, wanted: Sequence[NeuronId], current: Sequence[NeuronId] | None = None) -> Skeletons:
     """The skeletons of some neurons.
+
+    Parameters
+    ----------
+    skeletons : Skeletons
+    wanted : sequence of int or str
+    current : sequence of int or str, optional
+        For each skeleton the ID that its neuron has among those that are wanted, if it is another.
 
     Raises
     ------
     DataError
         Where none of them has a skeleton.
     """
-    have = dict(zip(skeletons.neurons, skeletons._files, strict=True))
+    have: dict[NeuronId, list[int]] = {}
+    for place, neuron in enumerate(current or skeletons.neurons):
+        have.setdefault(neuron, []).append(place)
     missing = [neuron for neuron in wanted if neuron not in have]
-    chosen = {neuron: have[neuron] for neuron in wanted if neuron in have}
+    chosen = {skeletons.neurons[place]: skeletons._files[place] for neuron in wanted for place in have.get(neuron, [])}
     if not chosen:
         raise DataError(f"none of the {len(missing):,} selected neurons has a skeleton, such as {missing[0]}")
     notes = [*skeletons.notes]
     if missing:
         notes.append(f"{len(missing):,} of {len(wanted):,} selected neurons have no skeleton, such as {missing[0]}")
-    return Skeletons(skeletons._collections, chosen, skeletons._scale, notes)
+    return Skeletons(skeletons._collections, chosen, notes)
 
 
 def read_id_map(

@@ -14,7 +14,7 @@ from crantcli.errors import DataError, UsageError
 from crantcli.sources.live.cache import Store, cache_folder, key_of
 from crantcli.sources.live.cave import Cave
 from crantcli.sources.live.facts import CaveFacts
-from crantcli.sources.live.ids import Update, update_ids
+from crantcli.sources.live.ids import Supervoxels, Update, update_ids
 from crantcli.sources.live.moment import Moment, parse_materialization, resolve_moment
 from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.live.snapshot import Place, snapshot
@@ -129,7 +129,7 @@ class Brain:
                 f"for its time with --materialization {self.moment.time.isoformat()}"
             ) from None
 
-    def update(self, ids: Sequence[int], supervoxels: Mapping[int, Sequence[int]]) -> list[Update]:
+    def update(self, ids: Sequence[int], supervoxels: Supervoxels) -> list[Update]:
         """Find the IDs of neurons at the moment."""
         store = self.store
         if self.options.refresh:

@@ -8,7 +8,7 @@ the neuron (or, of one that was made later, what it was); of several, it is the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -18,6 +18,9 @@ from crantcli.sources.live.cave import Cave, distinct
 from crantcli.sources.live.moment import Moment
 
 Method = Literal["current", "supervoxel", "chunkedgraph", "unresolved"]
+
+#: Gives supervoxels of neurons, as far as any are known. It is asked about those only whose ID is another one now.
+Supervoxels = Callable[[Sequence[int]], Mapping[int, Sequence[int]]]
 
 #: Neurons whose history is asked for at once.
 _HISTORIES = 200
@@ -55,7 +58,7 @@ def update_ids(
     cave: Cave,
     moment: Moment,
     ids: Iterable[int],
-    supervoxels: Mapping[int, Sequence[int]],
+    supervoxels: Supervoxels,
     store: Store | None = None,
 ) -> list[Update]:
     """Find the IDs of neurons at a moment.
@@ -65,7 +68,7 @@ def update_ids(
     cave : Cave
     moment : Moment
     ids : iterable of int
-    supervoxels : mapping
+    supervoxels : callable
         ID -> supervoxels that the annotations have for it.
     store : Store, optional
         Keeps what was found, by moment and ID.
@@ -96,9 +99,7 @@ def update_ids(
     return [found[neuron] for neuron in asked]
 
 
-def _look_up(
-    cave: Cave, time: datetime, ids: Sequence[int], supervoxels: Mapping[int, Sequence[int]]
-) -> dict[int, Update]:
+def _look_up(cave: Cave, time: datetime, ids: Sequence[int], supervoxels: Supervoxels) -> dict[int, Update]:
     # The chunkedgraph numbers from 1; it fails for anything else.
     sound = [neuron for neuron in ids if neuron > 0]
     found = {neuron: Update(neuron, neuron, 0.0, "unresolved", "no such neuron") for neuron in ids}
@@ -107,7 +108,8 @@ def _look_up(
         if latest:
             found[neuron] = Update(neuron, neuron, 1.0, "current")
     outdated = [neuron for neuron in sound if not current[neuron]]
-    found |= _by_supervoxel(cave, time, outdated, supervoxels)
+    if outdated:
+        found |= _by_supervoxel(cave, time, outdated, supervoxels(outdated))
     rest = [neuron for neuron in outdated if found[neuron].method == "unresolved"]
     known = [neuron for neuron, there in zip(rest, cave.are_known(rest), strict=True) if there]
     made = dict(zip(known, cave.made(known), strict=True))

@@ -11,8 +11,9 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.ids import Selection
 from crantcli.schema import listed
+from crantcli.sources.annotations import integer_ids, renamed
 from crantcli.sources.live.brain import Brain
-from crantcli.sources.live.ids import Update
+from crantcli.sources.live.ids import Supervoxels, Update
 
 #: Column of the annotations with a supervoxel of each neuron.
 SUPERVOXEL_COLUMN = "supervoxel_id"
@@ -43,7 +44,7 @@ def supervoxels_of(engine: Engine, annotations: Annotations | None, ids: Sequenc
     return found
 
 
-def brought_to(engine: Engine, brain: Brain, asked: Selection, annotations: Annotations | None) -> Selection:
+def brought_to(brain: Brain, asked: Selection, supervoxels: Supervoxels) -> Selection:
     """The same neurons under the IDs that they have at the moment of the data set.
 
     Raises
@@ -53,8 +54,7 @@ def brought_to(engine: Engine, brain: Brain, asked: Selection, annotations: Anno
     """
     if not brain.options.update_ids or not asked.ids:
         return asked
-    ids = [int(neuron) for neuron in asked.ids]
-    updates = brain.update(ids, supervoxels_of(engine, annotations, ids))
+    updates = brain.update([int(neuron) for neuron in asked.ids], supervoxels)
     refuse_unresolved(brain, updates)
     changed = any(update.changed for update in updates)
     return replace(
@@ -63,6 +63,32 @@ def brought_to(engine: Engine, brain: Brain, asked: Selection, annotations: Anno
         notes=(*asked.notes, *notes_about(updates, brain)),
         requested=tuple((update.old, update.new) for update in updates) if changed else (),
     )
+
+
+def annotations_at(
+    engine: Engine, brain: Brain, annotations: Annotations, supervoxels: Supervoxels
+) -> tuple[Annotations, list[str]]:
+    """Annotations under the IDs that the neurons have at the moment of the data set, and what to say about it.
+
+    An annotation whose neuron cannot be found stays as it is, and says nothing about any synapse.
+    """
+    updates = brain.update(integer_ids(engine, annotations), supervoxels)
+    changed = [(update.old, update.new) for update in updates if update.changed]
+    notes = []
+    lost = [update for update in updates if update.method == "unresolved"]
+    if lost:
+        notes.append(
+            f"{len(lost):,} of {len(updates):,} annotated neurons cannot be found at {brain.moment}: {_named(lost)}"
+        )
+    if not changed:
+        return annotations, notes
+    first = changed[0]
+    notes.append(
+        f"{len(changed):,} of {len(updates):,} annotated neurons have another ID at {brain.moment}, such as "
+        f"{first[0]} -> {first[1]}"
+    )
+    made = renamed(engine, annotations, changed)
+    return made, [*notes, *made.notes]
 
 
 def refuse_unresolved(brain: Brain, updates: Sequence[Update]) -> None:

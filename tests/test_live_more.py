@@ -1,0 +1,249 @@
+"""Nested matrices, neuropils and connectors of live data sets, through real HTTP: as from the same rows in a file."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import trimesh
+from boxes import read_npz
+from cave_brain import DAY, FIRST_SUPERVOXEL, START, make_brain
+from cave_server import CaveServer, serving
+from closed import box
+from conftest import Crant
+from live import described, ids, rows, saved
+from tables import answer, complaint, record
+
+import crantcli as cc
+
+pytestmark = pytest.mark.usefixtures("own_home")
+
+#: Types of the first nine of the twelve neurons; the seventh is annotated and has none.
+TYPES = ("ER1", "ER1", "EPG/PEG", "EPG/PEG", "ER2", "", "ER1", "ER2", "PFN")
+
+#: Two boxes that overlap, in nm; positions go to 320,000 along x and y, to 1,680,000 along z.
+REGIONS = {"low": ((0, 0, 0), (200_000, 200_000, 900_000)), "high": ((100_000, 0, 0), (330_000, 330_000, 1_700_000))}
+
+
+def annotated(server: CaveServer, name: str = "a.csv", shift: dict[int, int] | None = None) -> str:
+    """Annotations as a file; `shift` gives some neurons another ID."""
+    neurons = [server.brain.neurons[number] for number in range(len(TYPES))]
+    frame = pd.DataFrame({"root_id": [(shift or {}).get(n, n) for n in neurons], "cell_type": TYPES})
+    frame.to_csv(name, index=False)
+    return name
+
+
+def regions() -> str:
+    """The boxes as meshes, in a folder."""
+    Path("regions").mkdir(exist_ok=True)
+    for name, corners in REGIONS.items():
+        trimesh.Trimesh(*box(*corners), process=False).export(f"regions/{name}.ply")
+    return "regions"
+
+
+def swc(server: CaveServer, *numbers: int, folder: str = "swc") -> str:
+    """Skeletons of neurons, each a line through the brain."""
+    Path(folder).mkdir(exist_ok=True)
+    for number in numbers:
+        nodes = [f"{n + 1} 0 {n * 30_000} {n * 30_000} {n * 160_000} 1 {n or -1}" for n in range(11)]
+        Path(folder, f"{server.brain.neurons[number]}.swc").write_text("\n".join(nodes) + "\n")
+    return folder
+
+
+# Nested
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "",
+        "--weight-mode count",
+        "--weight-mode count --annotation-scope all --source-types ER1,ER2",
+        "--weight-mode relative_incoming --min-size 40 -t 2",
+        "--normalization-scope all",
+        "--weight-mode relative_incoming --normalization-scope all --target-types EPG/PEG",
+        "--weight-mode column --weight-column size --directed",
+        "--source-types ER1 --source-neurons #4 --target-neurons #2,3,11 --keep-silent",
+        "--source-neurons cell_type=ER2 --weight-mode count",
+        "--no-clean --weight-mode count",
+    ],
+)
+def test_a_nested_matrix_has_the_bytes_that_a_file_gives(crant: Crant, server: CaveServer, question: str) -> None:
+    server.weather.shuffle = True
+    words = [ids(server, *map(int, w[1:].split(","))) if w[0] == "#" else w for w in question.split()]
+    common = ("-a", annotated(server), *words, "-q")
+    sums = ("--type-sum", "sums.csv", "--order", "order.csv", "-o", "-")
+    found = {}
+    for name, source in (("file", (saved(server),)), ("server", ("-d", described(server)))):
+        matrix = rows(crant("nested", *source, *common, *sums))
+        found[name] = [matrix, Path("sums.csv").read_bytes(), Path("order.csv").read_bytes()]
+        one_pass = crant("nested", *source, *common, "--type-sum", "alone.csv")
+        assert one_pass.code == 0, one_pass.err
+        found[name].append(Path("alone.csv").read_bytes())
+    assert found["server"] == found["file"]
+    assert found["file"][0].count(b"\n") > 2
+
+
+def test_only_synapses_of_the_annotated_neurons_are_fetched(crant: Crant, server: CaveServer) -> None:
+    live, neurons = described(server), server.brain.neurons
+    rows(crant("nested", "-d", live, "-a", annotated(server), "--weight-mode", "count"))
+    for query in server.data_queries():
+        asked = query.body["filter_in_dict"]["synapses_v2"]
+        assert set(asked["pre_pt_root_id"]) | set(asked["post_pt_root_id"]) <= set(neurons[:9])
+        assert set(query.body["select_columns"]) == {"id", "pre_pt_root_id", "post_pt_root_id"}
+    whole = crant("nested", "-d", live, "-a", "a.csv", "--annotation-scope", "all", "-o", "m.npz")
+    complaint(whole, 2, "not fetched as a whole", "--source-types")
+    complaint(crant("nested", "-d", live, "-o", "m.npz"), 2, "needs the neurons' types", "--annotations")
+    complaint(crant("nested", "-d", live, "-a", "a.csv", "--source-types", "ER9"), 3, "no neuron is annotated with it")
+    assert len(server.data_queries()) == 1
+    assert not Path("m.npz").exists()
+
+
+# Neurons over time
+
+
+@pytest.fixture
+def edited(server: CaveServer) -> CaveServer:
+    """Day 2: neuron 0 gets another ID, 2 and 4 are merged; day 4, after the last version: 1 gets another ID."""
+    graph, old = server.brain.graph, server.brain.neurons
+    pieces = {number: [FIRST_SUPERVOXEL + 2 * number, FIRST_SUPERVOXEL + 2 * number + 1] for number in range(6)}
+    graph.edit(START + 2 * DAY, [old[0]], {old[0] + 1: pieces[0]})
+    graph.edit(START + 2 * DAY, [old[2], old[4]], {old[2] + 1: [*pieces[2], *pieces[4]]})
+    graph.edit(START + 4 * DAY, [old[1]], {old[1] + 1: pieces[1]})
+    return server
+
+
+def test_labels_follow_the_neurons_to_the_time_that_is_queried(crant: Crant, edited: CaveServer) -> None:
+    """The annotations have IDs of day 0 and of day 4; the version is of day 3. No neuron may lose its label."""
+    old, live = edited.brain.neurons, described(edited)
+    now = annotated(edited, "now.csv", {old[0]: old[0] + 1, old[2]: old[2] + 1, old[4]: old[2] + 1})
+    then = annotated(edited, "then.csv", {old[1]: old[1] + 1})
+    file = saved(edited)
+    for command in (
+        ("nested", "--weight-mode", "count"),
+        ("connectivity", "-n", ids(edited, 3, 5), "--by", "type"),
+        ("connectivity", "-n", ids(edited, 3, 5), "--annotate", "cell_type"),
+        ("nested", "--weight-mode", "count", "--source-types", "ER1"),
+    ):
+        done = crant(*command, "-d", live, "-a", then)
+        assert rows(done) == rows(crant(*command, file, "-a", now, "-q"))
+        assert "4 of 9 annotated neurons have another ID at materialization 3" in done.err
+    kept = crant("nested", "--weight-mode", "count", "-d", live, "-a", then, "--no-update-ids", "-q")
+    assert rows(kept) == rows(crant("nested", "--weight-mode", "count", file, "-a", then, "-q"))
+    assert rows(kept) != rows(crant("nested", "--weight-mode", "count", "-d", live, "-a", then, "-q"))
+
+
+def test_an_annotation_that_leads_nowhere_is_named(crant: Crant, server: CaveServer) -> None:
+    shift = {server.brain.neurons[8]: 4242}
+    done = crant("nested", "-d", described(server), "-a", annotated(server, "a.csv", shift), "--weight-mode", "count")
+    assert rows(done)
+    assert "1 of 9 annotated neurons cannot be found at materialization 3" in done.err
+    assert ": 4242 (no such neuron)" in done.err
+
+
+def test_functions_label_the_neurons_of_that_time(edited: CaveServer, tmp_path: Path) -> None:
+    old, live = edited.brain.neurons, described(edited, name=str(tmp_path / "live.toml"))
+    then = annotated(edited, str(tmp_path / "then.csv"))
+    with pytest.warns(cc.CrantWarning) as told:
+        frame = cc.get_connectivity([old[3]], dataset=live, annotations=then, annotate=["cell_type"])
+    assert [str(note.message).partition(" annotated")[0] for note in told] == ["3 of 9", "1 neuron is"]
+    assert frame.loc[frame["pre"] == old[0] + 1, "pre_cell_type"].tolist() == ["ER1"]
+
+
+# Neuropils
+
+
+@pytest.mark.parametrize("resolution", [(1.0, 1.0, 1.0), (8.0, 8.0, 42.0)], ids=["nm", "voxels"])
+def test_neuropils_of_a_server_are_those_of_the_same_rows(crant: Crant, resolution: tuple[float, ...]) -> None:
+    with serving(make_brain(resolution=resolution)) as server:
+        live = described(server)
+        labels, meshes = ("-a", annotated(server)), ("--meshes", regions())
+        named = "@a.csv"
+        fetch = ("synapses", "-d", live, "--pre", named, "--post", named, "--no-clean", "-o", "same.parquet")
+        rows(crant(*fetch))
+        tables = {}
+        for name, source in (("file", ("same.parquet",)), ("server", ("-d", live))):
+            options = ("-o", name, "--no-plot", "--relative-types", "-t", 2, "--weight-mode", "count")
+            rows(crant("neuropil", *source, *labels, *meshes, *options))
+            tables[name] = {path.name: path.read_bytes() for path in Path(name).glob("*.csv")}
+            assert len(tables[name]) == 13
+        assert tables["server"] == tables["file"]
+        assert min(int(line.split(b",")[1]) for line in tables["file"]["summary.csv"].split()[1:]) > 10
+        for path in Path("file").glob("*.npz"):
+            assert read_npz(path) == read_npz(Path("server", path.name))
+        same = [pq.read_table(f"{name}/assignments.parquet") for name in ("file", "server")]
+        assert same[0].equals(same[1])
+        assert [i["materialization"] for i in record("server/assignments.parquet")["inputs"] if "server" in i] == [3]
+        only = ("neuropil", "-d", live, "--source-neurons", ids(server, 0, 1), *meshes, "--assignments-only", "-o")
+        rows(crant(*only, "two"))
+        synapses = pd.read_csv(Path("two/summary.csv")).set_index("neuropil")["synapses"]
+        assert 0 < synapses["low"] < synapses["high"]
+        complaint(crant(*only[:3], *meshes, "--assignments-only", "-o", "none"), 2, "name neurons with --source-types")
+        assert not Path("none").exists()
+
+
+# Connectors
+
+
+@pytest.mark.parametrize("side", ["", "--no-pre", "--no-post"])
+def test_connectors_of_a_server_are_those_of_a_file(crant: Crant, server: CaveServer, side: str) -> None:
+    common = ("--skeletons", swc(server, 0, 1, 5), "--max-distance", 90_000, *side.split(), "-q")
+    from_file = rows(crant("attach", saved(server), *common))
+    assert rows(crant("attach", "-d", described(server), *common)) == from_file
+    assert from_file.count(b"\n") > 10
+    positions = {f"{name}_pt_position" for name in ("pre", "post") if f"--no-{name}" != side}
+    for query in server.data_queries():
+        assert positions <= set(query.body["select_columns"]) <= {*positions, "id", "pre_pt_root_id", "post_pt_root_id"}
+    one = ("-n", ids(server, 5, 7))
+    assert rows(crant("attach", "-d", described(server), *common, *one)) == rows(
+        crant("attach", saved(server), *common, *one)
+    )
+
+
+def test_connectors_go_to_the_skeleton_that_was_asked_for(crant: Crant, edited: CaveServer) -> None:
+    """Skeletons are named by IDs of day 0; the table of day 3 knows two of the three under one other ID."""
+    old, file = edited.brain.neurons, saved(edited)
+    merged = old[2] + 1
+    question = ("attach", "-d", described(edited), "--skeletons", swc(edited, 2, 3, 4), "--no-clean")
+    done = crant(*question, "--summary", "summary.csv", "-o", "-")
+    found = answer(done)
+    header = done.rows()[0]
+    assert header[:3] == ["neuron_id", "current_id", "connector_id"]
+    assert {(row[0], row[1]) for row in found} == {
+        (str(old[2]), str(merged)), (str(old[3]), str(old[3])), (str(old[4]), str(merged))
+    }  # fmt: skip
+    swc(edited, 3, folder="now")
+    Path("now", f"{merged}.swc").write_bytes(Path("swc", f"{old[2]}.swc").read_bytes())
+    same = {row[0]: row for row in answer(crant("attach", file, "--skeletons", "now", "--no-clean", "-q"))}
+    expected = answer(crant("attach", file, "--skeletons", "now", "--no-clean", "-q"))
+    assert set(same) == {str(merged), str(old[3])}
+    for identity in (old[2], old[4]):
+        mine = [row[2:] for row in found if row[0] == str(identity)]
+        assert mine == [row[1:] for row in expected if row[0] == str(merged)]
+        assert len(mine) > 20
+    assert f"{old[2]}, {old[4]} are one neuron, {merged}" in done.err
+    sums = pd.read_csv("summary.csv").set_index("neuron_id")["sites"]
+    assert sums[old[2]] == sums[old[4]] == len([row for row in found if row[0] == str(old[2])])
+    # A skeleton is found by the ID that its neuron has now, too.
+    chosen = answer(crant(*question, "-n", merged, "-q"))
+    assert {row[0] for row in chosen} == {str(old[2]), str(old[4])}
+
+
+def test_connectors_of_navis_neurons(edited: CaveServer, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        navis = pytest.importorskip("navis", reason="navis is not installed: pip install 'crantcli[navis]'")
+    old, live = edited.brain.neurons, described(edited, name=str(tmp_path / "live.toml"))
+    nodes = pd.DataFrame({"node_id": [1, 2], "parent_id": [-1, 1], "x": [0.0, 9e4], "y": [0.0, 9e4], "z": [0.0, 3e5]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = [navis.TreeNeuron(nodes.assign(radius=1.0), id=old[number], units="1 nm") for number in (2, 3)]
+        cc.attach_synapses(navis.NeuronList(made), dataset=live, clean=False, materialization=3)
+    for neuron, current in zip(made, (old[2] + 1, old[3]), strict=True):
+        assert len(neuron.connectors) > 20
+        assert neuron.connectors["current_id"].unique().tolist() == [current]
+        assert neuron.connectors["synapse_id"].dtype == np.int64
