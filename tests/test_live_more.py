@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import seatable_server
 import trimesh
 from boxes import read_npz
 from cave_brain import DAY, FIRST_SUPERVOXEL, START, make_brain
@@ -16,6 +18,7 @@ from cave_server import CaveServer, serving
 from closed import box
 from conftest import Crant
 from live import described, ids, rows, saved
+from seatable_server import ACCOUNT_TOKEN, SeaTable, serve
 from tables import answer, complaint, record
 
 import crantcli as cc
@@ -247,3 +250,63 @@ def test_connectors_of_navis_neurons(edited: CaveServer, tmp_path: Path) -> None
         assert len(neuron.connectors) > 20
         assert neuron.connectors["current_id"].unique().tolist() == [current]
         assert neuron.connectors["synapse_id"].dtype == np.int64
+
+
+# Annotations on a server, too
+
+
+@pytest.fixture
+def split(server: CaveServer) -> Iterator[tuple[CaveServer, SeaTable]]:
+    """Day 2: neuron 0 is split, and most of it is old + 1; the annotations have a supervoxel of the smaller part."""
+    graph, old = server.brain.graph, server.brain.neurons
+    more = [FIRST_SUPERVOXEL + 1000, FIRST_SUPERVOXEL + 1001]
+    graph.history |= {voxel: [(START, old[0])] for voxel in more}
+    graph.edit(START + 2 * DAY, [old[0]], {old[0] + 1: [FIRST_SUPERVOXEL, *more], old[1] + 1: [FIRST_SUPERVOXEL + 1]})
+    made = seatable_server.rows(
+        len(TYPES),
+        root_id=lambda place: str(old[place]),
+        supervoxel_id=lambda place: str(FIRST_SUPERVOXEL + 2 * place + 1),
+        cell_type=lambda place: TYPES[place],
+    )
+    with serve(SeaTable(made)) as table:
+        yield server, table
+
+
+def in_the_cloud(server: CaveServer, table: SeaTable) -> str:
+    """A data set with synapses and annotations on servers."""
+    place = f'seatable_server = "{table.address}/"\nworkspace = {table.workspace}\n'
+    return described(server, f'[annotations]\n{place}base = "CRANTb"\ntable = "CRANTb_meta"\n', "cloud.toml")
+
+
+def test_a_supervoxel_of_annotations_on_a_server_finds_a_neuron(
+    crant: Crant, split: tuple[CaveServer, SeaTable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, table = split
+    old, live, file = server.brain.neurons, in_the_cloud(server, table), saved(server)
+    by_history = rows(crant("connectivity", file, "-n", old[0] + 1, "-q"))
+    by_supervoxel = rows(crant("connectivity", file, "-n", old[1] + 1, "-q"))
+    assert by_history != by_supervoxel
+    without = crant("connectivity", "-d", live, "-n", old[0], "--cache-dir", "no-token")
+    assert rows(without) == by_history
+    assert "without a token in CRANTTABLE_TOKEN" in without.err
+    assert table.queries == []
+    monkeypatch.setenv("CRANTTABLE_TOKEN", ACCOUNT_TOKEN)
+    assert rows(crant("connectivity", "-d", live, "-n", old[1], "-q"))
+    assert table.queries == []  # nobody asks for what is not needed
+    assert rows(crant("connectivity", "-d", live, "-n", old[0], "-q")) == by_supervoxel
+    assert len(table.pages) == 1
+    found = answer(crant("ids", "cell_type=ER1", "-d", live, "-q"))
+    assert [row[4] for row in found] == ["supervoxel", "current", "current"]
+
+
+def test_everything_of_a_nested_matrix_may_come_from_servers(
+    crant: Crant, split: tuple[CaveServer, SeaTable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRANTTABLE_TOKEN", ACCOUNT_TOKEN)
+    server, table = split
+    old = server.brain.neurons
+    annotated(server, shift={old[0]: old[1] + 1})
+    question = ("nested", "--source-types", "ER1,ER2", "--neuron-order", "id", "-q")
+    assert rows(crant(*question, "-d", in_the_cloud(server, table))) == rows(
+        crant(*question, saved(server), "-a", "a.csv")
+    )
