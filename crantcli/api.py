@@ -3,144 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.adjacency import adjacency
 from crantcli.core.connectivity import Question, connectivity
 from crantcli.core.counts import counts
-from crantcli.core.synapses import RowFilter, Wanted, synapse_rows
-from crantcli.core.table import Annotations, Result, Table, Unit, VoxelSize
+from crantcli.core.synapses import Wanted, synapse_rows
+from crantcli.core.table import Result, Table, Unit, VoxelSize
 from crantcli.core.units import convert_positions, unit_record
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
-from crantcli.ids import Selection, Selector, python_selectors
+from crantcli.ids import python_selectors
 from crantcli.schema import AXES, KEY, Kind
+from crantcli.session import frame_of, live_options, named_neurons, opened
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.live.query import LiveOptions, Query, needed
+from crantcli.sources.live.query import LiveOptions, needed
 from crantcli.sources.recorded import parse_voxel_size
-from crantcli.sources.tables import Reading
 from crantcli.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class _Session:
-    """One call: its engine, its inputs, its selections."""
-
-    def __init__(self, space: Workspace, engine: Engine, annotations: Annotations | None) -> None:
-        self.space, self.engine, self.annotations = space, engine, annotations
-
-    def table(self, source: Any, query: Query | None, **reading: Any) -> Table:
-        """Open the source; `query` is what to fetch of it, if it is on a server."""
-        return self.space.table(source, Reading(**reading), query)
-
-    def query(
-        self,
-        source: Any,
-        option: str,
-        columns: tuple[str, ...] | None,
-        upstream: bool = True,
-        downstream: bool = True,
-        **selectors: tuple[Selector, ...] | None,
-    ) -> Query | None:
-        """What to fetch of a live table, None for a file: neurons for `pre`, `post` and `either`, None for any."""
-        if not self.space.asks_server(source):
-            return None
-        named = {side: self.space.select_current(chosen) for side, chosen in selectors.items() if chosen is not None}
-        return self.space.query(option, columns, named, upstream, downstream)
-
-    def attributes(self, more: dict[str, Any] | None = None) -> dict[str, Any]:
-        """`DataFrame.attrs` of a result: units, and what a live data set resolved to."""
-        source = self.space.brain.record() if self.space.told else None
-        found = {**(more or {}), **({"source": source} if source else {})}
-        return {KEY: found} if found else {}
-
-    def select(self, selectors: tuple[Selector, ...] | None, table: Table) -> Selection | None:
-        """The neurons that a parameter names; None for None."""
-        if selectors is None:
-            return None
-        return self.space.select(selectors, table) if selectors else Selection(())
-
-    def within(self, table: Table, assignments: Any, neuropil: Any) -> Table:
-        """The table with the synapses of chosen neuropils only, if any are."""
-        if assignments is None and neuropil is None:
-            return table
-        names = [neuropil] if isinstance(neuropil, str) else list(neuropil or ())
-        if assignments is None or not names:
-            raise UsageError("assignments and neuropil go together; give both or none")
-        return self.space.members(assignments, names, table).within(table)
-
-    def rows(self, table: Table, clean: bool, min_size: int | None, threshold: int) -> RowFilter:
-        """The filter, checked against the table."""
-        made = RowFilter(clean, self.space.background, min_size, threshold)
-        made.check(table)
-        return made
-
-    def warn(self, notes: Sequence[str]) -> None:
-        """Pass on what the command line would note."""
-        for note in dict.fromkeys([*self.space.notes, *notes]):
-            warnings.warn(note, CrantWarning, stacklevel=4)
-
-
-def _named(neurons: Any) -> tuple[Selector, ...] | None:
-    """What a parameter names; None for None. It is read once, since it may be an iterator."""
-    return None if neurons is None else python_selectors(neurons)
-
-
-def _live_options(given: LiveOptions | None, materialization: Any, update_ids: bool) -> LiveOptions:
-    """How a server is asked, checked before anything is loaded."""
-    asked = materialization.isoformat() if hasattr(materialization, "isoformat") else str(materialization)
-    options = replace(given or LiveOptions(), materialization=asked)
-    options = replace(options, update_ids=update_ids and options.update_ids)
-    options.check()
-    return options
-
-
-@contextmanager
-def _session(
-    source: Any,
-    dataset: str | None,
-    materialization: Any,
-    update_ids: bool,
-    live: LiveOptions | None,
-    annotations: Any,
-    max_memory: str,
-    labelled: bool = False,
-) -> Iterator[_Session]:
-    found = find_dataset(dataset)
-    if source is None and found is None:
-        raise UsageError("nothing to read: give source= (a path or a DataFrame) or dataset= (a name or a TOML file)")
-    if source is None and found is not None and found.live is None:
-        found.synapse_file()
-    options = _live_options(live, materialization, update_ids)
-    if (source is not None or (found and found.live is None)) and materialization not in ("latest", "live"):
-        raise UsageError(f"materialization={materialization!r}: 'latest' or 'live'; files have one version only")
-    with Engine(max_memory) as engine:
-        space = Workspace(engine, found, options)
-        opened = space.annotations(annotations, needed=labelled)
-        if labelled and space.asks_server(source):
-            opened = space.current_annotations(opened)
-        yield _Session(space, engine, opened)
-
-
-def _frame(engine: Engine, query: str) -> pd.DataFrame:
-    """A query's result; integers with gaps as nullable Int64, never as floats."""
-    import pandas as pd
-    import pyarrow as pa
-
-    table = engine.reader(query).read_all()
-    nullable = {
-        field.name
-        for field, column in zip(table.schema, table.columns, strict=True)
-        if pa.types.is_integer(field.type) and column.null_count
-    }
-    frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
-    return frame.astype(dict.fromkeys(nullable, pd.Int64Dtype())) if nullable else frame
 
 
 def get_synapses(
@@ -216,10 +100,10 @@ def get_synapses(
     ArgumentTypeError (a TypeError)
         For IDs given as floats.
     """
-    pre, post = _named(pre_ids), _named(post_ids)
+    pre, post = named_neurons(pre_ids), named_neurons(post_ids)
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
-    with _session(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
+    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
         query = session.query(source, "pre_ids or post_ids", None, pre=pre, post=post)
         table = session.table(source, query, coordinates=coordinates, voxel_size=voxel, carry=True)
@@ -239,7 +123,7 @@ def get_synapses(
             target = None
         conversions, unit, known_voxel = convert_positions(table, target)
         result = synapse_rows(session.engine, table, wanted, rows, conversions)
-        frame = _frame(session.engine, _joined_positions(result, table))
+        frame = frame_of(session.engine, _joined_positions(result, table))
         frame.attrs.update({KEY: {}, **session.attributes(unit_record(table, result.columns, unit, known_voxel))})
         session.warn([*notes, *result.notes])
         return frame
@@ -320,7 +204,7 @@ def get_connectivity(
     DataError (a ValueError)
         For tables that do not hold what is needed, and for fractions of an incomplete whole.
     """
-    named = _named(neuron_ids)
+    named = named_neurons(neuron_ids)
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
     if by not in (None, "type", "neuropil"):
@@ -331,7 +215,7 @@ def get_connectivity(
         annotate = (annotate,)
     question = Question(None, upstream, downstream, by, tuple(annotate), top, normalize, sum_duplicates)  # type: ignore[arg-type]
     labelled = bool(annotate) or by == "type"
-    with _session(source, dataset, materialization, update_ids, live, annotations, max_memory, labelled) as session:
+    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory, labelled) as session:
         query = session.query(
             source, "neuron_ids", needed(size=min_size is not None), upstream, downstream, either=named
         )
@@ -342,7 +226,7 @@ def get_connectivity(
         asked = question.about(session.select(named, table))
         result = connectivity(session.engine, table, asked, rows, session.annotations, whole)
         session.warn(result.notes)
-        frame = _frame(session.engine, result.query)
+        frame = frame_of(session.engine, result.query)
         frame.attrs.update(session.attributes())
         return frame
 
@@ -385,16 +269,16 @@ def get_synapse_counts(
     ------
     UsageError, DataError (ValueErrors)
     """
-    named = _named(neuron_ids)
+    named = named_neurons(neuron_ids)
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
-    with _session(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
+    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
         query = session.query(source, "neuron_ids", needed(size=min_size is not None), either=named)
         table = session.within(session.table(source, query), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
         result = counts(session.engine, table, session.select(named, table), rows, sum_duplicates)
         session.warn(result.notes)
-        frame = _frame(session.engine, result.query).set_index("neuron_id")
+        frame = frame_of(session.engine, result.query).set_index("neuron_id")
         frame.attrs.update(session.attributes())
         return frame
 
@@ -441,10 +325,10 @@ def get_adjacency(
     ------
     UsageError, DataError (ValueErrors)
     """
-    pre, post = _named(pre_ids), _named(post_ids)
+    pre, post = named_neurons(pre_ids), named_neurons(post_ids)
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
-    with _session(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
+    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
         query = session.query(source, "pre_ids or post_ids", needed(size=min_size is not None), pre=pre, post=post)
         table = session.table(source, query)
         rows = session.rows(table, clean, min_size, threshold)
@@ -489,7 +373,7 @@ def update_ids(
     """
     import pandas as pd
 
-    options = _live_options(live, materialization, True)
+    options = live_options(live, materialization, True)
     with Engine(max_memory) as engine:
         space = Workspace(engine, find_dataset(dataset), options)
         space.annotations(annotations)

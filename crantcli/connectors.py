@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from crantcli.api import _session
 from crantcli.core.attach import CURRENT, MAX_DISTANCE, Attached, Question, attach
 from crantcli.core.skeleton import Skeleton
 from crantcli.core.table import Table, VoxelSize
@@ -18,6 +17,7 @@ from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import Selection, parse_id
 from crantcli.schema import IdType, NeuronId
+from crantcli.session import frame_of, opened
 from crantcli.sources.live.query import LiveOptions, needed
 from crantcli.sources.recorded import parse_voxel_size
 from crantcli.sources.skeletons import skeleton_scale
@@ -114,7 +114,7 @@ def attach_synapses(
     question = Question(pre, post, max_distance)
     if skeleton_units not in (None, "nm", "um", "pixels"):
         raise UsageError(f"skeleton_units={skeleton_units!r}: 'nm', 'um' or 'pixels'")
-    with _session(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
+    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
         asked, query = Selection(()), None
         if session.space.asks_server(source):
@@ -212,11 +212,9 @@ def _connectors(engine: Engine, found: Attached, scales: Sequence[VoxelSize]) ->
     import numpy as np
     import pandas as pd
 
-    from crantcli.api import _frame
-
     names = [*CONNECTORS, *([CURRENT] if CURRENT in found.result.columns else [])]
     columns = ", ".join("side" if name == "type" else name for name in names)
-    whole = _frame(engine, f"SELECT place, {columns} FROM {found.relation} ORDER BY place, connector_id")
+    whole = frame_of(engine, f"SELECT place, {columns} FROM {found.relation} ORDER BY place, connector_id")
     whole["type"] = pd.Categorical.from_codes(whole.pop("side").to_numpy(np.int8), categories=pd.Index(["pre", "post"]))
     places = whole.pop("place").to_numpy()
     cuts = np.searchsorted(places, np.arange(len(scales) + 1))

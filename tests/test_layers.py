@@ -26,11 +26,12 @@ PARTS = {
     "sources": {"schema", "ids", "crantb", "core", "engine"},
     "output": {"schema", "ids", "core", "engine"},
     "workspace": {"schema", "ids", "crantb", "core", "engine", "sources"},
-    "api": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace"},
+    "session": {"schema", "ids", "core", "engine", "sources", "workspace"},
+    "api": {"schema", "ids", "core", "engine", "sources", "session", "workspace"},
     "nested_sources": {"schema", "ids", "core", "engine", "sources", "output", "workspace"},
     "neuropil": {"schema", "output"},
     "nested": {"core", "nested_sources", "neuropil"},
-    "connectors": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace", "api"},
+    "connectors": {"schema", "ids", "core", "engine", "sources", "session"},
     "cli": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace"},
     "__main__": {"cli"},
     "__init__": {"api", "connectors", "ids", "nested", "neuropil", "sources"},
@@ -44,7 +45,8 @@ PACKAGES = {
     "sources": {"DracoPy", "caveclient", "numpy", "pandas", "pyarrow", "platformdirs", "requests", "trimesh"},
     "output": {"numpy", "pyarrow", "matplotlib"},
     "workspace": {"pandas"},
-    "api": {"pandas", "pyarrow"},
+    "session": {"pandas", "pyarrow"},
+    "api": {"pandas"},
     "nested_sources": {"numpy", "matplotlib"},
     "nested": {"pandas", "scipy", "matplotlib"},
     "neuropil": {"pandas", "matplotlib"},
@@ -106,7 +108,7 @@ def test_only_the_command_line_prints() -> None:
 
 
 #: Modules that are all about arrays: they import numpy at the top, and nobody else imports them there.
-ARRAYS = {f"crantcli.core.{name}" for name in ("blocks", "nested", "roster", "sorting", "type_sums")}
+ARRAYS = {f"crantcli.core.{name}" for name in ("blocks", "needs", "nested", "roster", "sorting", "type_sums")}
 
 
 def test_heavy_packages_are_not_imported_at_the_top() -> None:
