@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crantcli.core.blocks import Axis, Blocks
     from crantcli.core.nested import AnnotationScope, Scope, WeightMode
     from crantcli.core.order import NeuronOrder
+    from crantcli.sources.live.query import LiveOptions
 
 #: Bytes of a dense frame that is made without being asked twice.
 DENSE_LIMIT = 2_000_000_000
@@ -432,6 +433,7 @@ class NestedMatrix(_Nested):
         meshes: Any = None,
         dataset: str | None = None,
         voxel_size: Any = None,
+        live: LiveOptions | None = None,
         normalization_scope: Scope = "selected",
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
@@ -451,12 +453,14 @@ class NestedMatrix(_Nested):
         include_other : bool, default True
         voxel_offset : three floats, optional
             Voxels to add to positions in pixels, before they become nanometres.
-        meshes : path, optional
-            A folder of closed meshes in nm, named by neuropil; the data set's own if not given.
+        meshes : path or address, optional
+            A folder of closed meshes in nm, named by neuropil, or a precomputed source; by default the data set's.
         dataset : str, optional
             Name of a data set, or a TOML file: for its meshes and its voxel size.
         voxel_size : three floats, optional
             Nanometres per voxel, where neither table nor data set tells.
+        live : LiveOptions, optional
+            How servers are asked for the data set's meshes: `LiveOptions(lock=..., cache_dir=..., refresh=...)`.
         pre_col, post_col, weight_mode, weight_column, cell_type_column, neuron_id_column, type_order, annotation_scope
             As for `from_synapses`; so are the others.
 
@@ -475,7 +479,7 @@ class NestedMatrix(_Nested):
             normalization_scope=normalization_scope, annotation_scope=annotation_scope, neuron_order=neuron_order,
         )  # fmt: skip
         place = Place(
-            neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset
+            neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset, live
         )
         found = build_by_neuropil(
             synapses_df, neuron_annotations, ask, place, pre_col=pre_col, post_col=post_col, max_memory=max_memory
@@ -684,6 +688,7 @@ class DirectedNestedMatrix(_Nested):
         meshes: Any = None,
         dataset: str | None = None,
         voxel_size: Any = None,
+        live: LiveOptions | None = None,
         keep_silent: bool = False,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
@@ -692,7 +697,8 @@ class DirectedNestedMatrix(_Nested):
 
         Parameters
         ----------
-        neuropil_names, coordinates, position_column, include_other, voxel_offset, meshes, dataset, voxel_size
+        neuropil_names, coordinates, position_column, include_other, voxel_offset, meshes, dataset
+        voxel_size, live
             As for `NestedMatrix.from_synapses_by_neuropil`.
         synapses_df, neuron_annotations, and the others
             As for `from_synapses`.
@@ -707,7 +713,7 @@ class DirectedNestedMatrix(_Nested):
             weight_mode, weight_column, normalization_scope, annotation_scope, keep_silent, neuron_order,
         )  # fmt: skip
         place = Place(
-            neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset
+            neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset, live
         )
         found = build_by_neuropil(
             synapses_df, neuron_annotations, ask, place, pre_col=pre_col, post_col=post_col, max_memory=max_memory

@@ -17,6 +17,7 @@ from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageErr
 from crantcli.ids import python_selectors
 from crantcli.schema import KEY, Kind
 from crantcli.sources.datasets import find_dataset
+from crantcli.sources.live.query import LiveOptions
 from crantcli.sources.recorded import parse_voxel_size
 from crantcli.sources.tables import Reading
 from crantcli.version import __version__
@@ -139,6 +140,7 @@ class Place:
     voxel_size: Any = None
     meshes: Any = None
     dataset: str | None = None
+    live: LiveOptions | None = None
 
 
 def build_by_neuropil(
@@ -170,7 +172,7 @@ def build_by_neuropil(
     if wanted == []:
         raise UsageError("neuropil_names is empty; None stands for all neuropils")
     with Engine(max_memory) as engine:
-        space = Workspace(engine, find_dataset(place.dataset))
+        space = Workspace(engine, find_dataset(place.dataset), place.live)
         labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
         reading = Reading(
             Kind.SYNAPSES, pre_col, post_col, place.coordinates, voxel, carry="positions", value=ask.weight_column,

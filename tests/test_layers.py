@@ -30,7 +30,7 @@ PARTS = {
     "api": {"schema", "ids", "core", "engine", "sources", "session", "workspace"},
     "nested_sources": {"schema", "ids", "core", "engine", "sources", "output", "workspace"},
     "neuropil": {"schema", "output"},
-    "nested": {"core", "nested_sources", "neuropil"},
+    "nested": {"core", "nested_sources", "neuropil", "sources"},
     "connectors": {"schema", "ids", "core", "engine", "sources", "session"},
     "cli": {"schema", "ids", "crantb", "core", "engine", "sources", "output", "workspace"},
     "__main__": {"cli"},

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import mesh_sources
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -310,3 +311,25 @@ def test_everything_of_a_nested_matrix_may_come_from_servers(
     assert rows(crant(*question, "-d", in_the_cloud(server, table))) == rows(
         crant(*question, saved(server), "-a", "a.csv")
     )
+
+
+def test_neuropils_of_a_data_set_come_from_its_source(crant: Crant, server: CaveServer) -> None:
+    """The command and the class read the meshes that the data set names, and a run without a server has them kept."""
+    mesh_sources.legacy(Path("pub"), {n: box(*corners) for n, corners in enumerate(REGIONS.values(), 1)})
+    labels = ", ".join(f'{n} = "{name}"' for n, name in enumerate(REGIONS, 1))
+    question = ("-a", annotated(server), "--weight-mode", "count", "--no-plot", "-o")
+    with mesh_sources.serve(Path("pub")) as site:
+        live = described(server, f'[neuropils]\nsource = "precomputed://{site.address}"\nlabels = {{ {labels} }}\n')
+        rows(crant("neuropil", "-d", live, *question, "one"))
+        assert site.requests
+    rows(crant("neuropil", "-d", live, "--meshes", regions(), *question, "other"))
+    tables = [{path.name: path.read_bytes() for path in Path(name).glob("*.csv")} for name in ("one", "other")]
+    assert tables[0] == tables[1]
+    rows(crant("synapses", "-d", live, "--pre", "@a.csv", "--post", "@a.csv", "-o", "s.parquet"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cc.CrantWarning)
+        made = cc.NestedMatrix.from_synapses_by_neuropil("s.parquet", "a.csv", weight_mode="count", dataset=live)
+    counted = pd.read_csv("one/summary.csv").set_index("neuropil")["synapses"]
+    assert made.summary["synapses"].to_dict() == counted.to_dict()
+    expected = pd.read_csv("one/low.type_sum.csv").set_index("pre/post")
+    assert made.low.sum_type_matrix.to_numpy().tolist() == expected.to_numpy().tolist()
