@@ -624,3 +624,17 @@ def test_ten_real_synapses(crant: Crant, real: Path, tmp_path: Path) -> None:
     assert {name: int(found.sparse.sum()) for name, found in matrices.items()} == pd.Series(
         [name for _, name in expected]
     ).value_counts().to_dict()
+
+
+def test_the_picture_of_the_summary_has_what_is_no_neuropil_last() -> None:
+    from matplotlib.colors import same_color
+
+    from crantcli.output.bars import draw_bars
+
+    axes = draw_bars({"a": 2, "other": 90, "b": 30, "c": 30, "none": 0}, "synapses", "other").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "c", "a", "none", "other"]
+    assert [bar.get_width() for bar in axes.patches] == [30, 30, 2, 0, 90]
+    colours = [bar.get_facecolor() for bar in axes.patches]
+    assert same_color(colours[0], colours[3])
+    assert not same_color(colours[0], colours[4])
+    assert (axes.get_xlabel(), axes.yaxis_inverted()) == ("synapses", True)

@@ -271,10 +271,12 @@ class _Folder:
         record = self.work.record("assignments", self.table, self.rows, result, found.memberships, self.options)
         write_table(engine, summary, self.path / "summary.csv", table_format("summary.csv"), {})
         if plot:
+            from crantcli.core.neuropil import OTHER
             from crantcli.output.bars import draw_bars
             from crantcli.output.heatmap import save
 
-            figure = draw_bars({name: count.synapses for name, count in self.counts.items()})
+            quantity = "synapses after cleaning" if self.rows.clean else "synapses"
+            figure = draw_bars({name: count.synapses for name, count in self.counts.items()}, quantity, OTHER)
             save(figure, self.path / "summary.png", "summary.png", metadata(record))
         file = "assignments.parquet"
         told = metadata(self._record_of_assignments(result))
