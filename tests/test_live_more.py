@@ -232,6 +232,8 @@ def test_connectors_go_to_the_skeleton_that_was_asked_for(crant: Crant, edited: 
     assert f"{old[2]}, {old[4]} are one neuron, {merged}" in done.err
     sums = pd.read_csv("summary.csv").set_index("neuron_id")["sites"]
     assert sums[old[2]] == sums[old[4]] == len([row for row in found if row[0] == str(old[2])])
+    assert crant(*question, "-q", "-o", "sites.parquet").code == 0
+    assert record("sites.parquet")["complete_for"]["inputs_of"] == sorted([str(merged), str(old[3])])
     # A skeleton is found by the ID that its neuron has now, too.
     chosen = answer(crant(*question, "-n", merged, "-q"))
     assert {row[0] for row in chosen} == {str(old[2]), str(old[4])}
