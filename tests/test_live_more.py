@@ -182,6 +182,11 @@ def test_neuropils_of_a_server_are_those_of_the_same_rows(crant: Crant, resoluti
         same = [pq.read_table(f"{name}/assignments.parquet") for name in ("file", "server")]
         assert same[0].equals(same[1])
         assert [i["materialization"] for i in record("server/assignments.parquet")["inputs"] if "server" in i] == [3]
+        placed = [*labels, *meshes, "--position-column", "pre_pt_position", "--no-plot", "-o"]
+        rows(crant("neuropil", "same.parquet", *placed, "file-pre"))
+        rows(crant("neuropil", "-d", live, *placed, "server-pre"))
+        summaries = [Path(name, "summary.csv").read_bytes() for name in ("file-pre", "server-pre", "file")]
+        assert summaries[0] == summaries[1] != summaries[2]
         only = ("neuropil", "-d", live, "--source-neurons", ids(server, 0, 1), *meshes, "--assignments-only", "-o")
         rows(crant(*only, "two"))
         synapses = pd.read_csv(Path("two/summary.csv")).set_index("neuropil")["synapses"]
@@ -310,9 +315,13 @@ def test_everything_of_a_nested_matrix_may_come_from_servers(
     old = server.brain.neurons
     annotated(server, shift={old[0]: old[1] + 1})
     question = ("nested", "--source-types", "ER1,ER2", "--neuron-order", "id", "-q")
-    assert rows(crant(*question, "-d", in_the_cloud(server, table))) == rows(
-        crant(*question, saved(server), "-a", "a.csv")
-    )
+    live = in_the_cloud(server, table)
+    assert rows(crant(*question, "-d", live)) == rows(crant(*question, saved(server), "-a", "a.csv"))
+    # Neurons that nobody names are the annotated ones, with the IDs of that time.
+    rows(crant("neuropil", "-d", live, "--meshes", regions(), "--assignments-only", "-o", "out"))
+    same = ("synapses", saved(server), "--pre", "@a.csv", "--post", "@a.csv", "--no-clean", "--columns", "id", "-q")
+    found = pq.read_table("out/assignments.parquet")["id"].unique().to_pylist()
+    assert sorted(found) == sorted(int(row[0]) for row in answer(crant(*same)))
 
 
 def test_neuropils_of_a_data_set_come_from_its_source(crant: Crant, server: CaveServer) -> None:
