@@ -22,14 +22,14 @@ def described(server: CaveServer, more: str = "", name: str = "live.toml") -> st
     return name
 
 
-def saved(server: CaveServer, version: int = 3, keep: Any = slice(None)) -> str:
+def saved(server: CaveServer, version: int = 3, keep: Any = slice(None), path: Path = Path()) -> str:
     """The whole table of a version as a file, as a user would have it: in nm, if it says so."""
     time = next(v.time for v in server.brain.versions if v.number == version)
     table = arrow(server.brain.at(time), ORDER, keep)
     unit: dict[str, Any] = {"units": "nm"}
     if server.brain.resolution != (1.0, 1.0, 1.0):
         unit = {"units": "pixels", "voxel_size_nm": list(server.brain.resolution)}
-    name = f"version-{version}.parquet"
+    name = str(path / f"version-{version}.parquet")
     pq.write_table(table.replace_schema_metadata({"crantcli": json.dumps(unit)}), name)
     return name
 

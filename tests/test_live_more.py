@@ -258,6 +258,14 @@ def test_connectors_of_navis_neurons(edited: CaveServer, tmp_path: Path) -> None
         assert len(neuron.connectors) > 20
         assert neuron.connectors["current_id"].unique().tolist() == [current]
         assert neuron.connectors["synapse_id"].dtype == np.int64
+    file = saved(edited, path=tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pair = [navis.TreeNeuron(nodes.assign(radius=1.0), id=old[3], units="1 nm") for _ in range(2)]
+        cc.attach_synapses(pair[0], pre=False, dataset=live, clean=False)
+        cc.attach_synapses(pair[1], pre=False, source=file, clean=False)
+    assert len(pair[0].connectors) > 20
+    pd.testing.assert_frame_equal(pair[0].connectors, pair[1].connectors)
 
 
 # Annotations on a server, too
