@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from crantcli.core.containment import MeshIndex
     from crantcli.sources.live.brain import Brain
-    from crantcli.sources.live.http import Patience
     from crantcli.sources.live.ids import Update
     from crantcli.sources.meshes import Neuropil
 
@@ -61,15 +60,6 @@ class Demand:
     option: str = "--neurons"
 
 
-def _patience(live: LiveOptions) -> Patience | None:
-    """The same patience with the servers of annotations and meshes, where another than usual was asked for."""
-    if live.patience == type(live.patience)():
-        return None
-    from crantcli.sources.live.http import Patience
-
-    return Patience(attempts=live.patience.retries + 1, stall=live.patience.timeout)
-
-
 class Workspace:
     """The inputs of one question.
 
@@ -79,11 +69,11 @@ class Workspace:
     dataset : Dataset, optional
         Supplies files, units and background IDs where they are not given.
     live : LiveOptions, optional
-        How to ask for its synapses, where they are on a server.
+        How to ask the servers that it is on.
     """
 
     def __init__(self, engine: Engine, dataset: Dataset | None = None, live: LiveOptions | None = None) -> None:
-        self.engine, self.dataset, self.live_options = engine, dataset, live
+        self.engine, self.dataset, self.live_options = engine, dataset, live or LiveOptions()
         self._selected: dict[tuple[Selector, ...], Selection] = {}
         self.inputs: list[dict[str, Any]] = []
         self.notes: list[str] = []
@@ -92,11 +82,6 @@ class Workspace:
         self.paths: list[Path] = []
         self._annotations: Annotations | None = None
         self._annotation_columns: tuple[str | None, str | None] = (None, None)
-        #: Where what comes from servers is kept (the user's cache folder if None), and whether to ask them anyway.
-        self.cache_dir: str | None = live.cache_dir if live else None
-        self.refresh = live.refresh if live else False
-        #: How long to wait for servers, where that is not left to the layer that asks them.
-        self.patience: Patience | None = _patience(live) if live else None
         #: Where the annotations came from, for those who ask for nothing else.
         self.origin = ""
 
@@ -118,7 +103,7 @@ class Workspace:
 
         if self.dataset is None or self.dataset.cave is None:
             raise UsageError("this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]")
-        return Brain(self.dataset.name, self.dataset.cave, self.live_options or LiveOptions())
+        return Brain(self.dataset.name, self.dataset.cave, self.live_options)
 
     def table(
         self, source: Sequence[str] | pd.DataFrame | None, reading: Reading, demand: Demand | None = None
@@ -263,9 +248,7 @@ class Workspace:
             return None
         from crantcli.sources.live.annotations import annotation_file
 
-        fetched = annotation_file(
-            self.dataset.annotation_table, self.engine.scratch, self.cache_dir, self.refresh, self.patience
-        )
+        fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.live_options)
         self.notes += fetched.notes
         self.origin = fetched.origin
         part = parts(self.engine, [Source(fetched.path, "parquet", str(fetched.record["name"]))])[0]
@@ -304,7 +287,7 @@ class Workspace:
         from crantcli.sources.meshes import open_index
 
         found = self.neuropil_meshes(folder, names, exclude)
-        return [mesh.name for mesh in found], open_index(found, self.cache_dir, self.engine.threads)
+        return [mesh.name for mesh in found], open_index(found, self.live_options.cache_dir, self.engine.threads)
 
     def neuropil_meshes(
         self, place: str | None, names: Sequence[str] | None = None, exclude: Sequence[str] = (), apart: bool = False
@@ -318,9 +301,7 @@ class Workspace:
             raise UsageError(
                 "no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ... or [neuropils]"
             )
-        found = read_neuropils(
-            source, names, exclude, apart=apart, cache_dir=self.cache_dir, refresh=self.refresh, patience=self.patience
-        )
+        found = read_neuropils(source, names, exclude, apart=apart, live=self.live_options)
         self.inputs += [mesh.record for mesh in found]
         return found
 

@@ -20,8 +20,9 @@ from tables import parquet_file
 from crantcli.core.bodies import Surface, fault, weld
 from crantcli.errors import CrantError, DataError, IncompleteError
 from crantcli.sources.datasets import MeshSource, find_dataset
-from crantcli.sources.live import http
 from crantcli.sources.live import meshes as live_meshes
+from crantcli.sources.live import patience
+from crantcli.sources.live.query import LiveOptions
 from crantcli.sources.meshes import Neuropil, read_neuropils
 from crantcli.sources.sharded import murmurhash3_x86_128_low
 
@@ -47,7 +48,8 @@ FORMS: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "PATIENCE", http.Patience(attempts=3, first_pause=0.001, longest_pause=0.001, stall=0.3))
+    """No pauses between attempts."""
+    monkeypatch.setattr(patience, "sleep", lambda _: None)
 
 
 def write(form: str, folder: Path) -> MeshSource:
@@ -60,9 +62,12 @@ def write(form: str, folder: Path) -> MeshSource:
     return MeshSource(str(folder), None, NAMES)
 
 
-def read_source(source: MeshSource, choose: Any, *where: Path, **options: Any) -> dict[str, Surface]:
+def read_source(
+    source: MeshSource, choose: Any, cache_dir: Path | None = None, refresh: bool = False
+) -> dict[str, Surface]:
     """Surfaces in nm, closed or not."""
-    return live_meshes.read_source(source, choose, lambda _, surface: surface, *where, **options)
+    live = LiveOptions(cache_dir=cache_dir, refresh=refresh, patience=patience.Patience(retries=2, timeout=0.3))
+    return live_meshes.read_source(source, choose, lambda _, surface: surface, live)
 
 
 def everything(known: Any) -> list[str]:
@@ -207,7 +212,7 @@ def damaged_read(source: MeshSource, folder: Path, said: str | None = None) -> N
     with serve(folder) as site:
         remote = MeshSource(site.address, source.transform, source.labels)
         with pytest.raises(CrantError) as caught:
-            read_neuropils(remote, cache_dir=folder.parent / "cache")
+            read_neuropils(remote, live=LiveOptions(cache_dir=folder.parent / "cache"))
     assert isinstance(caught.value, IncompleteError | DataError)
     kept = [path for path in (folder.parent / "cache").rglob("*.npz") if path.stat().st_size > 5000]
     assert not kept, "a broken mesh is kept"

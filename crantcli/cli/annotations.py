@@ -44,13 +44,14 @@ def annotation_table(
     from crantcli.core.table import Result
     from crantcli.errors import DataError, UsageError
     from crantcli.output.provenance import table_record
+    from crantcli.sources.live.query import LiveOptions
 
     job = Job("annotations", SourceOptions(dataset=dataset), run, reads_synapses=False)
     with job.opened() as work:
         space = work.space
         if space.dataset is None:
             raise UsageError("whose annotations? Give a data set with -d NAME, or CRANT_DEFAULT_DATASET")
-        space.cache_dir, space.refresh = cache_dir, refresh
+        space.live_options = LiveOptions(cache_dir=cache_dir, refresh=refresh)
         work.check_destinations()
         part = space.annotation_part()
         if part is None:

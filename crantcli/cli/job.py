@@ -24,7 +24,8 @@ from crantcli.output.matrices import check_width, wide_query, write_npz
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
 from crantcli.schema import CORNER, Kind
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.live.query import LiveOptions, Patience
+from crantcli.sources.live.patience import Patience
+from crantcli.sources.live.query import LiveOptions
 from crantcli.sources.reader import Carry
 from crantcli.sources.selection import check_files, read_labels
 from crantcli.sources.tables import Reading

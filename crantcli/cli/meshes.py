@@ -56,6 +56,7 @@ def meshes(
     from crantcli.output.ply import write_ply
     from crantcli.output.provenance import as_text, table_record
     from crantcli.schema import KEY, MANIFEST
+    from crantcli.sources.live.query import LiveOptions
     from crantcli.sources.selection import read_labels
 
     wanted = read_labels(neuropils) if neuropils else None
@@ -63,7 +64,7 @@ def meshes(
     job = Job("meshes", SourceOptions(dataset=dataset), run, folder=True, reads_synapses=False)
     with job.opened() as work:
         space = work.space
-        space.cache_dir, space.refresh = cache_dir, refresh
+        space.live_options = LiveOptions(cache_dir=cache_dir, refresh=refresh)
         place = source or (space.dataset.meshes if space.dataset else None)
         if place and Path(place).is_dir():
             space.paths += [path for path in Path(place).iterdir() if path.is_file()]

@@ -16,12 +16,11 @@ from crantcli.errors import DataError, UsageError
 from crantcli.schema import near
 from crantcli.sources.datasets import MeshSource
 from crantcli.sources.files import DAMAGED_NPZ
+from crantcli.sources.live.query import LiveOptions
 from crantcli.temporary import remove, sweep, temporary_name
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from crantcli.sources.live.http import Patience
 
     Array = np.ndarray[Any, Any]
 
@@ -82,9 +81,7 @@ def read_neuropils(
     unions: Mapping[str, Sequence[str]] = crantb.NEUROPIL_UNIONS,
     *,
     apart: bool = False,
-    cache_dir: str | os.PathLike[str] | None = None,
-    refresh: bool = False,
-    patience: Patience | None = None,
+    live: LiveOptions | None = None,
 ) -> list[Neuropil]:
     """Read neuropil meshes.
 
@@ -100,11 +97,10 @@ def read_neuropils(
     unions : mapping
         Names that may be asked for too, and the neuropils that each is the union of. A file of the same name goes
         before.
-
     apart : bool
         Give the members of a union, not the union.
-    cache_dir, refresh, patience
-        Where to keep what comes from a server, whether to ask it anyway, and how long to wait for it.
+    live : LiveOptions, optional
+        How a server is asked, and where what it gives is kept.
 
     Returns
     -------
@@ -138,7 +134,7 @@ def read_neuropils(
         def accept(member: str, surface: Surface) -> Neuropil:
             return _checked(member, surface, member, remote)
 
-        read = read_source(source, choose, accept, cache_dir, refresh, patience)
+        read = read_source(source, choose, accept, live or LiveOptions())
     if apart:
         return [read[member] for member in sorted(read)]
     return [_union(name, [read[member] for member in members]) for name, members in choice.items()]

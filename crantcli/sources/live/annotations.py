@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import CrantError
 from crantcli.sources.datasets import TableAddress
+from crantcli.sources.live.query import LiveOptions
 from crantcli.temporary import remove, sweep, temporary_name
 
 if TYPE_CHECKING:
-    from crantcli.sources.live.http import Patience
     from crantcli.sources.live.seatable import Rows
 
 #: How long a table in the cache is taken for the one on the server, in seconds.
@@ -56,9 +56,7 @@ class AnnotationFile:
 def annotation_file(
     address: TableAddress,
     folder: Path,
-    cache_dir: str | os.PathLike[str] | None = None,
-    refresh: bool = False,
-    patience: Patience | None = None,
+    live: LiveOptions,
 ) -> AnnotationFile:
     """Bring a table into a folder.
 
@@ -67,25 +65,20 @@ def annotation_file(
     address : TableAddress
     folder : Path
         Of this run's own, so that nobody changes the file while it is read.
-    cache_dir : path, optional
-        The user's cache folder if not given.
-    refresh : bool
-        Ask the server, whatever the cache has.
-    patience : Patience, optional
-        How long to wait for the server.
+    live : LiveOptions
 
     Raises
     ------
     AuthorisationError, IncompleteError, DataError
         Where the server does not give the whole table.
     """
-    path, cached = folder / f"{_key(address)}.parquet", _cache_folder(cache_dir) / f"{_key(address)}.parquet"
-    found = None if refresh else _from_cache(cached, path)
+    path, cached = folder / f"{_key(address)}.parquet", _cache_folder(live.cache_dir) / f"{_key(address)}.parquet"
+    found = None if live.refresh else _from_cache(cached, path)
     if found is not None:
         return found
     from crantcli.sources.live.seatable import fetch
 
-    made = _write(fetch(address, patience), address, path)
+    made = _write(fetch(address, live.patience), address, path)
     _keep(path, cached)
     return made
 

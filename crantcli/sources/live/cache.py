@@ -28,7 +28,7 @@ except ImportError:  # pragma: no cover - not on Windows
 CACHE_VARIABLE = "CRANTCLI_CACHE_DIR"
 
 
-def cache_folder(given: str | None = None) -> Path:
+def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
     """Where fetched things are kept: `given`, else CRANTCLI_CACHE_DIR, else the user's cache folder."""
     chosen = given or os.environ.get(CACHE_VARIABLE)
     if chosen:

@@ -19,7 +19,9 @@ from crantcli.core.bodies import Surface
 from crantcli.errors import DataError
 from crantcli.sources.datasets import MeshSource
 from crantcli.sources.files import DAMAGED_NPZ
-from crantcli.sources.live.http import Patience, Server
+from crantcli.sources.live.http import Server
+from crantcli.sources.live.patience import Patience
+from crantcli.sources.live.query import LiveOptions
 from crantcli.sources.live.store import Folder, Site, Store, local_path, web_address
 from crantcli.sources.precomputed import Catalogue, RawMesh, check_labels, read_catalogue, reader
 from crantcli.temporary import remove, sweep, temporary_name
@@ -37,9 +39,7 @@ def read_source(
     source: MeshSource,
     choose: Callable[[Mapping[str, Any]], Sequence[str]],
     accept: Callable[[str, Surface], Made],
-    cache_dir: str | os.PathLike[str] | None = None,
-    refresh: bool = False,
-    patience: Patience | None = None,
+    live: LiveOptions,
 ) -> dict[str, Made]:
     """Read meshes of a source.
 
@@ -51,12 +51,8 @@ def read_source(
     accept : callable
         Takes the name of a mesh and the mesh in nm, vertices welded, and returns what to make of it. If it raises an
         error, nothing is kept.
-    cache_dir : path, optional
-        The user's cache folder if not given.
-    refresh : bool
-        Ask the server, whatever the cache has.
-    patience : Patience, optional
-        How long to wait for the server.
+    live : LiveOptions
+        Where the cache is, whether to ask the server whatever it has, and how long to wait for the server.
 
     Returns
     -------
@@ -68,9 +64,9 @@ def read_source(
     DataError, IncompleteError, UsageError, AuthorisationError
         Where a mesh is not there, not whole, or cannot be read.
     """
-    with _opened(source.address, patience) as store:
-        cache = _Cache(store.address, cache_dir) if store.remote else None
-        fresh = cache if not refresh else None
+    with _opened(source.address, live.patience) as store:
+        cache = _Cache(store.address, live.cache_dir) if store.remote else None
+        fresh = cache if not live.refresh else None
         labelled = source.labels is not None
         catalogue = fresh.catalogue(labelled) if fresh else None
         if catalogue is None:
@@ -90,12 +86,12 @@ def read_source(
 
 
 @contextlib.contextmanager
-def _opened(address: str, patience: Patience | None) -> Iterator[Store]:
+def _opened(address: str, patience: Patience) -> Iterator[Store]:
     web = web_address(address)
     if web is None:
         yield Folder(local_path(address)).checked()
         return
-    with Server(patience=patience) as server:
+    with Server(patience) as server:
         yield Site(web, server)
 
 
