@@ -347,6 +347,27 @@ def test_what_was_fetched_is_not_fetched_again(site: Site, tmp_path: Path) -> No
     assert len(site.requests) == 2 * asked + 2
 
 
+def test_the_cache_is_where_the_variable_says(
+    site: Site, tmp_path: Path, crant: Crant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of meshes, and that of the index over them."""
+    monkeypatch.setenv("CRANTCLI_CACHE_DIR", str(tmp_path / "mine"))
+    synapses(tmp_path)
+    assigned(crant, tmp_path, "-d", brain(MeshSource(site.address, None, NAMES), tmp_path))
+    kept = [path.name.partition("-")[0] for path in (tmp_path / "mine" / "meshes").iterdir()]
+    assert sorted(kept) == ["index", "source", "source"]
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    site: Site, tmp_path: Path, crant: Crant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CRANTCLI_CACHE_DIR", str(tmp_path / "file"))
+    synapses(tmp_path)
+    toml = brain(MeshSource(site.address, None, NAMES), tmp_path)
+    assert assigned(crant, tmp_path, "-d", toml) == [(1, "left"), (2, "right"), (3, "other")]
+
+
 def test_a_damaged_cache_is_fetched_again(site: Site, tmp_path: Path) -> None:
     source, cache = MeshSource(site.address, None, NAMES), tmp_path / "cache"
     first = read_source(source, everything, cache)

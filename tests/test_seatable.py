@@ -17,7 +17,7 @@ import pytest
 import seatable_server
 from conftest import Crant, Outcome
 from seatable_server import ACCOUNT_TOKEN, BASE_TOKEN, TOKENS, SeaTable, serve
-from tables import complaint, parquet_file, record
+from tables import complaint, left_by_the_dead, parquet_file, record
 
 import crantcli as cc
 from crantcli import crantb
@@ -504,6 +504,26 @@ def test_tables_do_not_share_a_place_in_the_cache(crant: Crant, table: SeaTable,
     fetched(crant, table, tmp_path)
     with serve(SeaTable(seatable_server.rows(3))) as other:
         assert fetched(crant, other, tmp_path).num_rows == 3
+
+
+def test_the_cache_is_where_the_variable_says(
+    crant: Crant, table: SeaTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRANTCLI_CACHE_DIR", str(tmp_path / "mine"))
+    assert crant("annotations", "-d", brain(table, tmp_path), "-o", "a.parquet").code == 0
+    assert len(list((tmp_path / "mine" / "annotations").iterdir())) == 1
+    held = json.loads(crant("cache", "info", "--json").out)["kinds"]
+    assert held["annotations"]["files"] == 1
+
+
+def test_what_a_killed_run_left_in_the_cache_goes(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "annotations"
+    folder.mkdir(parents=True)
+    left, others = folder / left_by_the_dead("seatable-x.parquet"), folder / "other.tmp"
+    left.touch()
+    others.touch()
+    fetched(crant, table, tmp_path)
+    assert (left.exists(), others.exists()) == (False, True)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(crant: Crant, table: SeaTable, tmp_path: Path) -> None:

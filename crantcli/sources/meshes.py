@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,9 +16,8 @@ from crantcli.core.containment import MeshIndex
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import near
 from crantcli.sources.datasets import MeshSource
-from crantcli.sources.files import DAMAGED_NPZ
+from crantcli.sources.live.cache import CacheError, cache_store
 from crantcli.sources.live.query import LiveOptions
-from crantcli.temporary import remove, sweep, temporary_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -253,11 +253,12 @@ def open_index(
         The user's cache folder if not given.
     threads : int, optional
     """
-    path = _cache_folder(cache_dir) / f"index-{_key(neuropils)}.npz"
-    index = _load(path)
+    store, name = cache_store("meshes", cache_dir), f"index-{_key(neuropils)}.npz"
+    index = _index(store.read_arrays(name))
     if index is None:
         index = MeshIndex.build([neuropil.surfaces for neuropil in neuropils], threads)
-        _save(index, path)
+        with contextlib.suppress(CacheError):
+            store.write_arrays(name, index.arrays())
     return index
 
 
@@ -266,34 +267,11 @@ def _key(neuropils: Iterable[Neuropil]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _cache_folder(given: str | os.PathLike[str] | None) -> Path:
-    if given is not None:
-        return Path(given) / "meshes"
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("crantcli")) / "meshes"
-
-
-def _load(path: Path) -> MeshIndex | None:
-    """A cached index; None where there is none, or it is damaged (the archive has checksums)."""
-    import numpy as np
-
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return MeshIndex.from_arrays({name: archive[name] for name in archive.files})
-    except (*DAMAGED_NPZ, KeyError, TypeError):
+def _index(arrays: dict[str, Any] | None) -> MeshIndex | None:
+    """A cached index; None where there is none, or something else."""
+    if arrays is None:
         return None
-
-
-def _save(index: MeshIndex, path: Path) -> None:
-    import numpy as np
-
-    temporary = path.parent / temporary_name(path.name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent, path.name)
-        with temporary.open("wb") as file:
-            np.savez(file, **index.arrays())  # type: ignore[arg-type]  # a keyword of savez is a bool
-        os.replace(temporary, path)
-    except OSError:
-        remove(temporary)
+        return MeshIndex.from_arrays(arrays)
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import CrantError
 from crantcli.sources.datasets import TableAddress
+from crantcli.sources.live.cache import CacheError, cache_store
 from crantcli.sources.live.query import LiveOptions
-from crantcli.temporary import remove, sweep, temporary_name
+from crantcli.temporary import remove
 
 if TYPE_CHECKING:
     from crantcli.sources.live.seatable import Rows
@@ -72,28 +72,22 @@ def annotation_file(
     AuthorisationError, IncompleteError, DataError
         Where the server does not give the whole table.
     """
-    path, cached = folder / f"{_key(address)}.parquet", _cache_folder(live.cache_dir) / f"{_key(address)}.parquet"
-    found = None if live.refresh else _from_cache(cached, path)
+    store, name = cache_store("annotations", live.cache_dir), f"{_key(address)}.parquet"
+    path = folder / name
+    found = None if live.refresh else _from_cache(store.path(name), path)
     if found is not None:
         return found
     from crantcli.sources.live.seatable import fetch
 
     made = _write(fetch(address, live.patience), address, path)
-    _keep(path, cached)
+    with contextlib.suppress(CacheError), store.writing(name) as temporary:
+        shutil.copyfile(path, temporary)
     return made
 
 
 def _key(address: TableAddress) -> str:
     parts = (address.server.rstrip("/"), str(address.workspace), address.base, address.table)
     return "seatable-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
-
-
-def _cache_folder(given: str | os.PathLike[str] | None) -> Path:
-    if given is not None:
-        return Path(given) / "annotations"
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("crantcli")) / "annotations"
 
 
 def _write(rows: Rows, address: TableAddress, path: Path) -> AnnotationFile:
@@ -135,16 +129,3 @@ def _from_cache(cached: Path, path: Path) -> AnnotationFile | None:
         pass
     remove(path)
     return None
-
-
-def _keep(path: Path, cached: Path) -> None:
-    """Put a file into the cache; one that cannot be written is done without."""
-    temporary = cached.parent / temporary_name(cached.name)
-    try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        sweep(cached.parent, cached.name)
-        shutil.copyfile(path, temporary)
-        os.replace(temporary, cached)
-    except OSError:
-        with contextlib.suppress(OSError):
-            remove(temporary)
