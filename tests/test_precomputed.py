@@ -312,6 +312,11 @@ def test_a_file_that_does_not_come(site: Site, tmp_path: Path, behaviour: Any, k
         read_source(MeshSource(site.address, None, NAMES), everything, tmp_path / "cache")
 
 
+def test_how_often_a_server_is_asked_is_up_to_the_user(site: Site, crant: Crant) -> None:
+    site.broken["info"] = 503
+    refused(crant("meshes", site.address, "-o", "out", "--retries", "1"), 6, "answered 503, 2 times")
+
+
 def test_a_file_that_may_not_be_read(site: Site, crant: Crant) -> None:
     site.broken["info"] = 403
     done = crant("meshes", site.address, "-o", "out")

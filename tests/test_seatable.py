@@ -355,6 +355,14 @@ def test_a_server_that_stalls_is_not_waited_for(
     assert crant(*ask).code == 0
 
 
+def test_how_often_a_server_is_asked_is_up_to_the_user(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
+    table.before = lambda *_: (503, {})
+    ask = ("annotations", "-d", brain(table, tmp_path), "--retries")
+    complaint(crant(*ask, 1), 6, "answered 503, 2 times")
+    complaint(crant(*ask, 0), 6, "answered 503, 1 time;")
+    complaint(crant(*ask, 1, "--timeout", 0), 2, "--timeout more than 0 seconds")
+
+
 def test_a_server_that_is_away(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
     with serve(SeaTable([])) as gone:
         pass

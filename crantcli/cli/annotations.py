@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crantcli.cli.options import RunOptions, SourceOptions, with_options
+from crantcli.cli.options import DatasetName, RunOptions, ServerOptions, SourceOptions, with_options
 
 EPILOG = """Example: crantcli annotations -d brain.toml -o annotations.parquet
 
@@ -19,23 +19,12 @@ _YES = "('true', 't', 'yes', 'y', '1')"
 
 @with_options
 def annotation_table(
+    server: ServerOptions,
     run: RunOptions,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset", "-d", metavar="NAME", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."
-        ),
-    ] = None,
+    dataset: DatasetName = None,
     proofread_only: Annotated[
         bool, typer.Option("--proofread-only", help="Only neurons whose column proofread says so.")
     ] = False,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the server, whatever the cache has.")] = False,
-    cache_dir: Annotated[
-        str | None,
-        typer.Option(
-            "--cache-dir", metavar="FOLDER", help="Where to keep what comes from servers.", show_default=False
-        ),
-    ] = None,
 ) -> None:
     """The whole annotation table of a data set, every page of it or an error."""
     from crantcli.cli.job import Job
@@ -44,14 +33,12 @@ def annotation_table(
     from crantcli.core.table import Result
     from crantcli.errors import DataError, UsageError
     from crantcli.output.provenance import table_record
-    from crantcli.sources.live.query import LiveOptions
 
-    job = Job("annotations", SourceOptions(dataset=dataset), run, reads_synapses=False)
+    job = Job("annotations", SourceOptions(dataset=dataset), run, reads_synapses=False, fetch=server)
     with job.opened() as work:
         space = work.space
         if space.dataset is None:
             raise UsageError("whose annotations? Give a data set with -d NAME, or CRANT_DEFAULT_DATASET")
-        space.live_options = LiveOptions(cache_dir=cache_dir, refresh=refresh)
         work.check_destinations()
         part = space.annotation_part()
         if part is None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from crantcli.cli.options import FetchOptions, RunOptions, SourceOptions, with_options
+from crantcli.cli.options import (
+    DatasetName,
+    FetchOptions,
+    Materialization,
+    RunOptions,
+    ServerOptions,
+    SourceOptions,
+    with_options,
+)
 
 EPILOG = """Example: crantcli lock -d crantb -o crant.lock
 
@@ -16,14 +20,10 @@ meanwhile."""
 
 @with_options
 def lock(
-    fetch: FetchOptions,
+    server: ServerOptions,
     run: RunOptions,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset", "-d", metavar="NAME", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."
-        ),
-    ] = None,
+    dataset: DatasetName = None,
+    materialization: Materialization = "latest",
 ) -> None:
     """Resolve the state of a live data set once, and write it down: version, time, table, resolution."""
     import json
@@ -33,10 +33,11 @@ def lock(
     from crantcli.sources.live.brain import LOCK_FORMAT
     from crantcli.version import __version__
 
-    if fetch.lock is not None:
+    if server.lock is not None:
         raise UsageError("--lock FILE reads a lock; crantcli lock writes one, with -o FILE")
     if run.output in (None, "-"):
         raise UsageError("say where the lock goes with -o FILE, such as -o crant.lock")
+    fetch = FetchOptions(**vars(server), materialization=materialization)
     job = Job("lock", SourceOptions(dataset=dataset), run, reads_synapses=False, fetch=fetch, plain=True)
     with job.opened() as work:
         work.check_destinations()
