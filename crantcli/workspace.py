@@ -19,6 +19,7 @@ from crantcli.schema import IdType, near
 from crantcli.sources.annotations import id_expression, open_annotations
 from crantcli.sources.datasets import Dataset
 from crantcli.sources.files import Source, expand
+from crantcli.sources.live.lock import read_lock
 from crantcli.sources.live.query import PAIR, LiveOptions, Query
 from crantcli.sources.reader import Part
 from crantcli.sources.selection import id_file, resolve
@@ -74,6 +75,8 @@ class Workspace:
 
     def __init__(self, engine: Engine, dataset: Dataset | None = None, live: LiveOptions | None = None) -> None:
         self.engine, self.dataset, self.live_options = engine, dataset, live or LiveOptions()
+        #: Says what is to be found of the data set.
+        self.lock = read_lock(self.live_options.lock) if self.live_options.lock is not None else None
         self._selected: dict[tuple[Selector, ...], Selection] = {}
         self.inputs: list[dict[str, Any]] = []
         self.notes: list[str] = []
@@ -103,7 +106,7 @@ class Workspace:
 
         if self.dataset is None or self.dataset.cave is None:
             raise UsageError("this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]")
-        return Brain(self.dataset.name, self.dataset.cave, self.live_options)
+        return Brain(self.dataset.name, self.dataset.cave, self.live_options, self.lock)
 
     def table(
         self, source: Sequence[str] | pd.DataFrame | None, reading: Reading, demand: Demand | None = None
@@ -115,7 +118,8 @@ class Workspace:
         UsageError
             Where there is neither a source nor a data set.
         """
-        if source is None or (isinstance(source, list | tuple) and not source):
+        own = source is None or (isinstance(source, list | tuple) and not source)
+        if own:
             if self.dataset is None:
                 raise UsageError(
                     "nothing to read: give a file (crantcli COMMAND synapses.parquet) or a data set "
@@ -129,6 +133,8 @@ class Workspace:
             reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"))
         found, files = self._parts(source)
         table = open_table(self.engine, found, files, reading)
+        if own and self.lock is not None:
+            self.lock.check_files("synapses", table.inputs)
         self.inputs += table.inputs
         self.notes += table.notes
         return table
@@ -243,12 +249,14 @@ class Workspace:
             found, _ = self._parts(self.dataset.annotations)
             if len(found) != 1:
                 raise UsageError("annotations are one table; give one file")
+            if self.lock is not None:
+                self.lock.check_files("annotations", found[0].records)
             return found[0]
         if self.dataset.annotation_table is None:
             return None
         from crantcli.sources.live.annotations import annotation_file
 
-        fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.live_options)
+        fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.live_options, self.lock)
         self.notes += fetched.notes
         self.origin = fetched.origin
         part = parts(self.engine, [Source(fetched.path, "parquet", str(fetched.record["name"]))])[0]
@@ -301,7 +309,8 @@ class Workspace:
             raise UsageError(
                 "no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ... or [neuropils]"
             )
-        found = read_neuropils(source, names, exclude, apart=apart, live=self.live_options)
+        lock = None if place else self.lock
+        found = read_neuropils(source, names, exclude, apart=apart, live=self.live_options, lock=lock)
         self.inputs += [mesh.record for mesh in found]
         return found
 

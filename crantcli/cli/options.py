@@ -298,10 +298,7 @@ class ServerOptions:
     """How servers are asked; no effect on files."""
 
     lock: Annotated[
-        str | None,
-        typer.Option(
-            "--lock", metavar="FILE", help="The state that crantcli lock wrote, instead of --materialization."
-        ),
+        str | None, typer.Option("--lock", metavar="FILE", help="One state of the data set, which crantcli lock wrote.")
     ] = None
     cache_dir: Annotated[
         str | None,

@@ -89,7 +89,7 @@ class LiveOptions:
     update_ids, strict_ids : bool
         Bring IDs to the time that is queried; an ID for which that fails is an error.
     lock : str or None
-        A file that `crantcli lock` made, which says the moment.
+        A file that `crantcli lock` made, which says the moment, the annotations and the meshes.
     cache_dir : path, optional
         Where to keep what was fetched; CRANTCLI_CACHE_DIR or the user's cache folder if not given.
     refresh : bool
