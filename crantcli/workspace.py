@@ -16,9 +16,10 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.schema import IdType, NeuronId, near
-from crantcli.sources.annotations import id_expression, open_annotations
+from crantcli.sources.annotations import id_expression, open_annotations, renamed, renamed_part
 from crantcli.sources.datasets import Dataset
 from crantcli.sources.files import Source, expand
+from crantcli.sources.live.lock import read_lock
 from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.reader import Part
 from crantcli.sources.selection import id_file, resolve
@@ -29,18 +30,8 @@ if TYPE_CHECKING:
 
     from crantcli.core.containment import MeshIndex
     from crantcli.sources.live.brain import Brain
-    from crantcli.sources.live.http import Patience
     from crantcli.sources.live.ids import Update
     from crantcli.sources.meshes import Neuropil
-
-
-def _patience(live: LiveOptions) -> Patience | None:
-    """The same patience with the servers of annotations and meshes, where another than usual was asked for."""
-    if live.patience == type(live.patience)():
-        return None
-    from crantcli.sources.live.http import Patience
-
-    return Patience(attempts=live.patience.retries + 1, stall=live.patience.timeout)
 
 
 def _none(source: Any) -> bool:
@@ -56,11 +47,13 @@ class Workspace:
     dataset : Dataset, optional
         Supplies files, units and background IDs where they are not given.
     live : LiveOptions, optional
-        How to ask for its synapses, where they are on a server.
+        How to ask the servers that it is on.
     """
 
     def __init__(self, engine: Engine, dataset: Dataset | None = None, live: LiveOptions | None = None) -> None:
-        self.engine, self.dataset, self.live_options = engine, dataset, live
+        self.engine, self.dataset, self.live_options = engine, dataset, live or LiveOptions()
+        #: Says what is to be found of the data set.
+        self.lock = read_lock(self.live_options.lock) if self.live_options.lock is not None else None
         self._selected: dict[tuple[Selector, ...], Selection] = {}
         self._requested: tuple[tuple[NeuronId, NeuronId], ...] = ()
         self.inputs: list[dict[str, Any]] = []
@@ -70,11 +63,6 @@ class Workspace:
         self.paths: list[Path] = []
         self._annotations: Annotations | None = None
         self._annotation_columns: tuple[str | None, str | None] = (None, None)
-        #: Where what comes from servers is kept (the user's cache folder if None), and whether to ask them anyway.
-        self.cache_dir: str | None = live.cache_dir if live else None
-        self.refresh = live.refresh if live else False
-        #: How long to wait for servers, where that is not left to the layer that asks them.
-        self.patience: Patience | None = _patience(live) if live else None
         #: Where the annotations came from, for those who ask for nothing else.
         self.origin = ""
 
@@ -96,7 +84,7 @@ class Workspace:
 
         if self.dataset is None or self.dataset.cave is None:
             raise UsageError("this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]")
-        return Brain(self.dataset.name, self.dataset.cave, self.live_options or LiveOptions())
+        return Brain(self.dataset.name, self.dataset.cave, self.live_options, self.lock)
 
     def asks_server(self, source: Sequence[str] | pd.DataFrame | None) -> bool:
         """Whether the table comes from a server: none is given, and the data set has it there."""
@@ -149,7 +137,8 @@ class Workspace:
         UsageError
             Where there is neither a source nor a data set.
         """
-        if _none(source):
+        own = _none(source)
+        if own:
             if self.dataset is None:
                 raise UsageError(
                     "nothing to read: give a file (crantcli COMMAND synapses.parquet) or a data set "
@@ -163,6 +152,8 @@ class Workspace:
             reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"))
         found, files = self._parts(source)
         table = open_table(self.engine, found, files, reading)
+        if own and self.lock is not None:
+            self.lock.check_files("synapses", table.inputs)
         self.inputs += table.inputs
         self.notes += table.notes
         return table
@@ -217,13 +208,29 @@ class Workspace:
 
     def current_annotations(self, annotations: Annotations | None) -> Annotations | None:
         """Annotations under the IDs that the neurons have at the moment of the live data set."""
-        from crantcli.sources.live.neurons import annotations_at
+        from crantcli.sources.live.neurons import annotated_changes
 
         if annotations is None or not self.brain.options.update_ids:
             return annotations
-        found, notes = annotations_at(self.engine, self.brain, annotations, self._supervoxels)
+        changed, notes = annotated_changes(self.engine, self.brain, annotations, self._supervoxels)
         self.notes += notes
+        if not changed:
+            return annotations
+        found = renamed(self.engine, annotations, changed)
+        self.notes += found.notes
         return found
+
+    def current_part(self, part: Part) -> Part:
+        """An annotation table as it stands there, under the IDs that the neurons have at that moment."""
+        from crantcli.sources.live.neurons import annotated_changes
+
+        self._annotations = open_annotations(self.engine, [part])
+        changed, notes = annotated_changes(self.engine, self.brain, self._annotations, self._supervoxels)
+        self.notes += notes
+        record = self.brain.record()
+        self.told = [f"{record['name']}: {self.brain.moment}"]
+        found = renamed_part(self.engine, part, self._annotations.id_column, changed) if changed else part
+        return replace(found, records=[*part.records, record])
 
     def _supervoxels(self, ids: Sequence[int]) -> dict[int, list[int]]:
         """Supervoxels of neurons, as the annotations have them; those of the data set where none are open."""
@@ -231,13 +238,15 @@ class Workspace:
         from crantcli.sources.live.seatable import TOKEN_VARIABLE
 
         if self._annotations is None and self.dataset is not None and self.dataset.annotation_table is not None:
-            if os.environ.get(TOKEN_VARIABLE):
-                self.annotations(None, *self._annotation_columns)
+            why = ""
+            if self.lock is not None:
+                why = "" if "annotations" in self.lock.sections else f"--lock {self.lock.path} holds no annotations"
+            elif not os.environ.get(TOKEN_VARIABLE):
+                why = f"there is no token in {TOKEN_VARIABLE}"
+            if why:
+                self.notes.append(f"{why}, so supervoxels are not known; IDs are updated by the neurons' history alone")
             else:
-                self.notes.append(
-                    f"without a token in {TOKEN_VARIABLE} the annotations' supervoxels cannot be used; IDs are "
-                    "updated by the history of the neurons alone"
-                )
+                self.annotations(None, *self._annotation_columns)
         return supervoxels_of(self.engine, self._annotations, ids)
 
     def _parts(self, source: Any) -> tuple[list[Part], list[Any]]:
@@ -289,14 +298,14 @@ class Workspace:
             found, _ = self._parts(self.dataset.annotations)
             if len(found) != 1:
                 raise UsageError("annotations are one table; give one file")
+            if self.lock is not None:
+                self.lock.check_files("annotations", found[0].records)
             return found[0]
         if self.dataset.annotation_table is None:
             return None
         from crantcli.sources.live.annotations import annotation_file
 
-        fetched = annotation_file(
-            self.dataset.annotation_table, self.engine.scratch, self.cache_dir, self.refresh, self.patience
-        )
+        fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.live_options, self.lock)
         self.notes += fetched.notes
         self.origin = fetched.origin
         part = parts(self.engine, [Source(fetched.path, "parquet", str(fetched.record["name"]))])[0]
@@ -335,7 +344,7 @@ class Workspace:
         from crantcli.sources.meshes import open_index
 
         found = self.neuropil_meshes(folder, names, exclude)
-        return [mesh.name for mesh in found], open_index(found, self.cache_dir, self.engine.threads)
+        return [mesh.name for mesh in found], open_index(found, self.live_options.cache_dir, self.engine.threads)
 
     def neuropil_meshes(
         self, place: str | None, names: Sequence[str] | None = None, exclude: Sequence[str] = (), apart: bool = False
@@ -349,9 +358,8 @@ class Workspace:
             raise UsageError(
                 "no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ... or [neuropils]"
             )
-        found = read_neuropils(
-            source, names, exclude, apart=apart, cache_dir=self.cache_dir, refresh=self.refresh, patience=self.patience
-        )
+        lock = None if place else self.lock
+        found = read_neuropils(source, names, exclude, apart=apart, live=self.live_options, lock=lock)
         self.inputs += [mesh.record for mesh in found]
         return found
 

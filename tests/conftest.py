@@ -49,6 +49,7 @@ def _no_user_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: py
     """Keep the tests apart from the data sets, caches and temporary files of whoever runs them."""
     monkeypatch.delenv("CRANT_DEFAULT_DATASET", raising=False)
     monkeypatch.delenv("CRANTTABLE_TOKEN", raising=False)
+    monkeypatch.delenv("CRANTCLI_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 from conftest import Outcome
+
+from crantcli.temporary import temporary_name
 
 #: Two IDs near CRANT's that are one number as float64.
 ONE, TWO = 576460752641833774, 576460752641833775
@@ -70,6 +75,13 @@ def complaint(outcome: Outcome, code: int, *words: str) -> str:
     missing = [word for word in words if word not in lines[0]]
     assert not missing, f"{missing} not in: {lines[0]}"
     return lines[0]
+
+
+def left_by_the_dead(stem: str) -> str:
+    """The name of a temporary file of a process that has ended."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return temporary_name(stem).replace(f"-{os.getpid()}-", f"-{ended.pid}-")
 
 
 def record(path: str | Path) -> dict[str, Any]:

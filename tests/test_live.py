@@ -17,7 +17,7 @@ from cave_brain import DAY, FIRST_SUPERVOXEL, START, make_brain
 from cave_server import CaveServer, serving
 from conftest import Crant
 from live import described, ids, rows, saved
-from tables import answer, complaint, record
+from tables import answer, complaint, left_by_the_dead, record
 
 import crantcli as cc
 
@@ -342,6 +342,16 @@ def test_the_cache_tells_what_it_holds_and_can_be_emptied(crant: Crant, server: 
     rows(crant("cache", "clear", "--cache-dir", "kept"))
     assert json.loads(rows(crant("cache", "info", "--json", "--cache-dir", "kept")))["kinds"] == {}
     assert [path.name for path in Path("kept").iterdir()] == ["mine.txt"]
+
+
+def test_what_a_killed_run_left_in_the_cache_goes(crant: Crant, server: CaveServer) -> None:
+    live = described(server)
+    rows(crant("connectivity", "-d", live, "-n", ids(server, 0), "--cache-dir", "kept"))
+    (snapshot,) = Path("kept").rglob("snapshots/*.parquet")
+    left = snapshot.with_name(left_by_the_dead(snapshot.name))
+    left.touch()
+    rows(crant("connectivity", "-d", live, "-n", ids(server, 1), "--cache-dir", "kept"))
+    assert not left.exists()
 
 
 def test_a_damaged_snapshot_is_fetched_anew(crant: Crant, server: CaveServer) -> None:

@@ -304,7 +304,7 @@ def test_a_supervoxel_of_annotations_on_a_server_finds_a_neuron(
     assert by_history != by_supervoxel
     without = crant("connectivity", "-d", live, "-n", old[0], "--cache-dir", "no-token")
     assert rows(without) == by_history
-    assert "without a token in CRANTTABLE_TOKEN" in without.err
+    assert "there is no token in CRANTTABLE_TOKEN, so supervoxels are not known" in without.err
     assert table.queries == []
     monkeypatch.setenv("CRANTTABLE_TOKEN", ACCOUNT_TOKEN)
     assert rows(crant("connectivity", "-d", live, "-n", old[1], "-q"))
@@ -313,6 +313,24 @@ def test_a_supervoxel_of_annotations_on_a_server_finds_a_neuron(
     assert len(table.pages) == 1
     found = answer(crant("ids", "cell_type=ER1", "-d", live, "-q"))
     assert [row[4] for row in found] == ["supervoxel", "current", "current"]
+
+
+def test_with_other_annotations_an_id_is_looked_up_anew(crant: Crant, split: tuple[CaveServer, SeaTable]) -> None:
+    """What was found by one supervoxel is not taken for what another, or none, leads to."""
+    server, _ = split
+    old, live = server.brain.neurons, described(server)
+    for name, voxel in (("larger", FIRST_SUPERVOXEL), ("smaller", FIRST_SUPERVOXEL + 1)):
+        Path(f"{name}.csv").write_text(f"root_id,supervoxel_id\n{old[0]},{voxel}\n")
+    for _ in range(2):
+        found = [answer(crant("ids", old[0], "-d", live, "-a", f"{name}.csv", "-q")) for name in ("larger", "smaller")]
+        assert [row[0][1] for row in found] == [str(old[0] + 1), str(old[1] + 1)]
+        assert answer(crant("ids", old[0], "-d", live, "-q"))[0][4] == "chunkedgraph"
+    server.asked.clear()
+    answer(crant("ids", old[0], "-d", live, "-a", "smaller.csv", "--materialization", 3, "-q"))
+    lookups = [asked for asked in server.asked if "roots" in asked.path]
+    answer(crant("ids", old[0], "-d", live, "-a", "smaller.csv", "--materialization", 3, "-q"))
+    assert lookups != []
+    assert [asked for asked in server.asked if "roots" in asked.path] == lookups
 
 
 def test_everything_of_a_nested_matrix_may_come_from_servers(

@@ -101,7 +101,7 @@ def test_selecting_and_excluding(save: Save) -> None:
 )
 def test_unknown_names_are_told_near_ones(save: Save, option: str, given: dict[str, list[str]]) -> None:
     folder = save("bulb_left.ply", box())
-    with pytest.raises(DataError, match=f"{option} bulb: there is no such mesh \\(near names: bulb_left\\)"):
+    with pytest.raises(DataError, match=f"{option} bulb: there is no such mesh in {folder} .near names: bulb_left"):
         read_neuropils(folder, **given)  # type: ignore[arg-type]
 
 

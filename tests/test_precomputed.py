@@ -20,8 +20,9 @@ from tables import parquet_file
 from crantcli.core.bodies import Surface, fault, weld
 from crantcli.errors import CrantError, DataError, IncompleteError
 from crantcli.sources.datasets import MeshSource, find_dataset
-from crantcli.sources.live import http
 from crantcli.sources.live import meshes as live_meshes
+from crantcli.sources.live import patience
+from crantcli.sources.live.query import LiveOptions
 from crantcli.sources.meshes import Neuropil, read_neuropils
 from crantcli.sources.sharded import murmurhash3_x86_128_low
 
@@ -47,7 +48,8 @@ FORMS: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "PATIENCE", http.Patience(attempts=3, first_pause=0.001, longest_pause=0.001, stall=0.3))
+    """No pauses between attempts."""
+    monkeypatch.setattr(patience, "sleep", lambda _: None)
 
 
 def write(form: str, folder: Path) -> MeshSource:
@@ -60,9 +62,12 @@ def write(form: str, folder: Path) -> MeshSource:
     return MeshSource(str(folder), None, NAMES)
 
 
-def read_source(source: MeshSource, choose: Any, *where: Path, **options: Any) -> dict[str, Surface]:
+def read_source(
+    source: MeshSource, choose: Any, cache_dir: Path | None = None, refresh: bool = False
+) -> dict[str, Surface]:
     """Surfaces in nm, closed or not."""
-    return live_meshes.read_source(source, choose, lambda _, surface: surface, *where, **options)
+    live = LiveOptions(cache_dir=cache_dir, refresh=refresh, patience=patience.Patience(retries=2, timeout=0.3))
+    return live_meshes.read_source(source, choose, lambda _, surface: surface, live)
 
 
 def everything(known: Any) -> list[str]:
@@ -207,7 +212,7 @@ def damaged_read(source: MeshSource, folder: Path, said: str | None = None) -> N
     with serve(folder) as site:
         remote = MeshSource(site.address, source.transform, source.labels)
         with pytest.raises(CrantError) as caught:
-            read_neuropils(remote, cache_dir=folder.parent / "cache")
+            read_neuropils(remote, live=LiveOptions(cache_dir=folder.parent / "cache"))
     assert isinstance(caught.value, IncompleteError | DataError)
     kept = [path for path in (folder.parent / "cache").rglob("*.npz") if path.stat().st_size > 5000]
     assert not kept, "a broken mesh is kept"
@@ -307,6 +312,11 @@ def test_a_file_that_does_not_come(site: Site, tmp_path: Path, behaviour: Any, k
         read_source(MeshSource(site.address, None, NAMES), everything, tmp_path / "cache")
 
 
+def test_how_often_a_server_is_asked_is_up_to_the_user(site: Site, crant: Crant) -> None:
+    site.broken["info"] = 503
+    refused(crant("meshes", site.address, "-o", "out", "--retries", "1"), 6, "answered 503, 2 times")
+
+
 def test_a_file_that_may_not_be_read(site: Site, crant: Crant) -> None:
     site.broken["info"] = 403
     done = crant("meshes", site.address, "-o", "out")
@@ -340,6 +350,27 @@ def test_what_was_fetched_is_not_fetched_again(site: Site, tmp_path: Path) -> No
     assert len(site.requests) == 2 * asked
     read_source(source, lambda _: ["left"], cache)
     assert len(site.requests) == 2 * asked + 2
+
+
+def test_the_cache_is_where_the_variable_says(
+    site: Site, tmp_path: Path, crant: Crant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of meshes, and that of the index over them."""
+    monkeypatch.setenv("CRANTCLI_CACHE_DIR", str(tmp_path / "mine"))
+    synapses(tmp_path)
+    assigned(crant, tmp_path, "-d", brain(MeshSource(site.address, None, NAMES), tmp_path))
+    kept = [path.name.partition("-")[0] for path in (tmp_path / "mine" / "meshes").iterdir()]
+    assert sorted(kept) == ["index", "source", "source"]
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    site: Site, tmp_path: Path, crant: Crant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CRANTCLI_CACHE_DIR", str(tmp_path / "file"))
+    synapses(tmp_path)
+    toml = brain(MeshSource(site.address, None, NAMES), tmp_path)
+    assert assigned(crant, tmp_path, "-d", toml) == [(1, "left"), (2, "right"), (3, "other")]
 
 
 def test_a_damaged_cache_is_fetched_again(site: Site, tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import email.utils
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,15 @@ import pytest
 import seatable_server
 from conftest import Crant, Outcome
 from seatable_server import ACCOUNT_TOKEN, BASE_TOKEN, TOKENS, SeaTable, serve
-from tables import parquet_file, record
+from tables import complaint, left_by_the_dead, parquet_file, record
 
 import crantcli as cc
 from crantcli import crantb
 from crantcli.errors import IncompleteError
 from crantcli.sources.datasets import Dataset, TableAddress, find_dataset
 from crantcli.sources.live import annotations as cache
-from crantcli.sources.live import http, seatable
+from crantcli.sources.live import patience, seatable
+from crantcli.sources.live.query import LiveOptions
 
 pytestmark = pytest.mark.usefixtures("one_database")
 
@@ -31,8 +34,8 @@ FIRST = 576460752641833774
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pauses to speak of."""
-    monkeypatch.setattr(http, "PATIENCE", http.Patience(attempts=4, first_pause=0.001, longest_pause=0.001, stall=10))
+    """No pauses between attempts."""
+    monkeypatch.setattr(patience, "sleep", lambda _: None)
     monkeypatch.setenv("CRANTTABLE_TOKEN", ACCOUNT_TOKEN)
 
 
@@ -338,17 +341,26 @@ def test_a_page_that_goes_on_failing_is_an_error(
     crant: Crant, table: SeaTable, tmp_path: Path, small_pages: None, kind: str
 ) -> None:
     table.before = second_page(WEATHER[kind], 99)
-    assert "4 times; nothing is written" in failed(crant, table, tmp_path, 6).err
+    assert "9 times; nothing is written" in failed(crant, table, tmp_path, 6).err
 
 
 def test_a_server_that_stalls_is_not_waited_for(
-    crant: Crant, table: SeaTable, tmp_path: Path, small_pages: None, monkeypatch: pytest.MonkeyPatch
+    crant: Crant, table: SeaTable, tmp_path: Path, small_pages: None
 ) -> None:
-    monkeypatch.setattr(http, "PATIENCE", http.Patience(2, 0.001, 0.001, stall=0.2))
+    toml = brain(table, tmp_path)
+    ask = ("counts", "-d", toml, "-n", "cell_type=ER1", "--timeout", 0.2, "--retries", 1)
     table.before = second_page("stall", 99)
-    assert "did not answer in time" in failed(crant, table, tmp_path, 6).err
+    complaint(crant(*ask), 6, "did not answer in time, 2 times")
     table.before = second_page("stall", 1)
-    assert fetched(crant, table, tmp_path).num_rows == 25
+    assert crant(*ask).code == 0
+
+
+def test_how_often_a_server_is_asked_is_up_to_the_user(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
+    table.before = lambda *_: (503, {})
+    ask = ("annotations", "-d", brain(table, tmp_path), "--retries")
+    complaint(crant(*ask, 1), 6, "answered 503, 2 times")
+    complaint(crant(*ask, 0), 6, "answered 503, 1 time;")
+    complaint(crant(*ask, 1, "--timeout", 0), 2, "--timeout more than 0 seconds")
 
 
 def test_a_server_that_is_away(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
@@ -359,12 +371,20 @@ def test_a_server_that_is_away(crant: Crant, table: SeaTable, tmp_path: Path) ->
 
 
 def test_pauses_grow_and_outlast_a_restart() -> None:
-    patience = http.Patience()
-    pauses = [patience.pause(failures, None) for failures in range(1, patience.attempts)]
+    usual = patience.Patience()
+    pauses = [usual.pause(attempt) for attempt in range(usual.retries)]
     assert pauses[:4] == [0.5, 1, 2, 4]
     assert 60 <= sum(pauses) <= 120
-    assert patience.pause(1, 45.0) == 45
-    assert patience.pause(1, 1e9) == 120
+
+
+def test_a_server_may_ask_for_a_longer_pause() -> None:
+    """As a number or as a date; and not for any length of time."""
+    usual = patience.Patience()
+    soon = email.utils.format_datetime(datetime.now(UTC) + timedelta(seconds=45), usegmt=True)
+    assert 40 < usual.pause(0, soon) <= 45
+    for asked, pause in (("45", 45), ("2.5", 2.5), ("1e9", 120), ("0", 0.5), ("-3", 0.5), ("nan", 0.5), ("soon", 0.5)):
+        assert usual.pause(0, asked) == pause
+    assert usual.pause(6, "17") == 30
 
 
 # Tokens
@@ -494,6 +514,26 @@ def test_tables_do_not_share_a_place_in_the_cache(crant: Crant, table: SeaTable,
         assert fetched(crant, other, tmp_path).num_rows == 3
 
 
+def test_the_cache_is_where_the_variable_says(
+    crant: Crant, table: SeaTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRANTCLI_CACHE_DIR", str(tmp_path / "mine"))
+    assert crant("annotations", "-d", brain(table, tmp_path), "-o", "a.parquet").code == 0
+    assert len(list((tmp_path / "mine" / "annotations").iterdir())) == 1
+    held = json.loads(crant("cache", "info", "--json").out)["kinds"]
+    assert held["annotations"]["files"] == 1
+
+
+def test_what_a_killed_run_left_in_the_cache_goes(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "annotations"
+    folder.mkdir(parents=True)
+    left, others = folder / left_by_the_dead("seatable-x.parquet"), folder / "other.tmp"
+    left.touch()
+    others.touch()
+    fetched(crant, table, tmp_path)
+    assert (left.exists(), others.exists()) == (False, True)
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     assert fetched(crant, table, tmp_path).num_rows == 25
@@ -506,7 +546,8 @@ def test_two_runs_at_once(table: SeaTable, tmp_path: Path) -> None:
     def run(number: int) -> int:
         folder = tmp_path / str(number)
         folder.mkdir()
-        found = cache.annotation_file(address, folder, tmp_path / "cache", refresh=number % 2 == 0)
+        live = LiveOptions(cache_dir=tmp_path / "cache", refresh=number % 2 == 0)
+        found = cache.annotation_file(address, folder, live)
         return pq.read_table(found.path).num_rows
 
     with concurrent.futures.ThreadPoolExecutor(6) as pool:

@@ -19,7 +19,7 @@ from conftest import Crant, Outcome
 from live import TOKEN, described, ids, rows, saved
 from tables import complaint
 
-from crantcli.sources.live import wire
+from crantcli.sources.live import patience
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("own_home")
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses between attempts are taken down, not taken."""
     taken: list[float] = []
-    monkeypatch.setattr(wire, "sleep", taken.append)
+    monkeypatch.setattr(patience, "sleep", taken.append)
     return taken
 
 

@@ -9,7 +9,7 @@ import typer
 EPILOG = """Example: crantcli cache info
 
 The cache is your system's cache folder, CRANTCLI_CACHE_DIR, or --cache-dir. What is cleared is fetched again when it is
-needed."""
+needed; but annotations and meshes that a lock file names are lost if their servers have others by now."""
 
 
 def cache(

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from crantcli.cli.options import NEURON_HELP, FetchOptions, RunOptions, SourceOptions, with_options
+from crantcli.cli.options import (
+    NEURON_HELP,
+    DatasetName,
+    FetchOptions,
+    IgnoreCase,
+    NeuronIdColumn,
+    RunOptions,
+    SourceOptions,
+    with_options,
+)
 
 EPILOG = """Example: crantcli ids @neurons.txt -d crantb --materialization latest -o ids.csv
 
@@ -22,21 +31,13 @@ def ids(
     ],
     fetch: FetchOptions,
     run: RunOptions,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset", "-d", metavar="NAME", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."
-        ),
-    ] = None,
+    dataset: DatasetName = None,
     annotations: Annotated[
         str | None,
         typer.Option("--annotations", "-a", metavar="FILE", help="Annotation table, for criteria and supervoxels."),
     ] = None,
-    neuron_id_column: Annotated[
-        str | None,
-        typer.Option("--neuron-id-column", metavar="COLUMN", help="Column of neuron IDs in the annotations."),
-    ] = None,
-    ignore_case: Annotated[bool, typer.Option("--ignore-case", help="Criteria do not heed case.")] = False,
+    neuron_id_column: NeuronIdColumn = None,
+    ignore_case: IgnoreCase = False,
 ) -> None:
     """IDs that neurons have at the time of a materialization, after splits and merges."""
     from crantcli.cli.job import Job

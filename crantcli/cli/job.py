@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.cli.console import Console
-from crantcli.cli.options import FetchOptions, MemberOptions, RowOptions, RunOptions, SourceOptions
+from crantcli.cli.options import FetchOptions, MemberOptions, RowOptions, RunOptions, ServerOptions, SourceOptions
 from crantcli.core.ledger import Ledger
 from crantcli.core.synapses import RowFilter
 from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize
@@ -24,7 +24,8 @@ from crantcli.output.matrices import check_width, wide_query, write_npz
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
 from crantcli.schema import CORNER, Kind
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.live.query import LiveOptions, Patience, Query
+from crantcli.sources.live.patience import Patience
+from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.reader import Carry
 from crantcli.sources.selection import check_files, read_labels
 from crantcli.sources.tables import Reading
@@ -58,8 +59,8 @@ class Job:
         `-o` is a folder, and must be given.
     reads_synapses : bool
         A data set must have them, unless there is another source.
-    fetch : FetchOptions, optional
-        The command can ask a data set on a server.
+    fetch : ServerOptions, optional
+        The command can ask a data set on a server; for its synapses FetchOptions are needed.
     plain : bool
         `-o` is no table, whatever its suffix.
     """
@@ -76,7 +77,7 @@ class Job:
         members: MemberOptions | None = None,
         folder: bool = False,
         reads_synapses: bool = True,
-        fetch: FetchOptions | None = None,
+        fetch: ServerOptions | None = None,
         plain: bool = False,
     ) -> None:
         self.reads_synapses = reads_synapses
@@ -142,8 +143,9 @@ class Job:
         return self._selectors
 
 
-def live_options(fetch: FetchOptions) -> LiveOptions:
-    """How a server is asked, checked before anything is loaded."""
+def live_options(server: ServerOptions) -> LiveOptions:
+    """How servers are asked, checked before anything is loaded."""
+    fetch = server if isinstance(server, FetchOptions) else FetchOptions(**vars(server))
     patience = Patience(fetch.retries, fetch.timeout)
     options = LiveOptions(
         fetch.materialization, fetch.update_ids, fetch.strict_ids, fetch.lock, fetch.cache_dir, fetch.refresh, patience

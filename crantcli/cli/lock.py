@@ -2,49 +2,133 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crantcli.cli.options import FetchOptions, RunOptions, SourceOptions, with_options
+from crantcli.cli.options import (
+    DatasetName,
+    ExcludedNames,
+    FetchOptions,
+    Materialization,
+    RunOptions,
+    ServerOptions,
+    SourceOptions,
+    with_options,
+)
+
+if TYPE_CHECKING:
+    from crantcli.sources.datasets import Dataset
+    from crantcli.workspace import Workspace
 
 EPILOG = """Example: crantcli lock -d crantb -o crant.lock
 
-Then give --lock crant.lock to every command of the pipeline: all see the same materialization, whatever is published
-meanwhile."""
+Then give --lock crant.lock to every command of the pipeline: all see the same brain, whatever is published or edited
+meanwhile. The lock names the version, time, table and resolution of the synapses, and holds fingerprints of the
+annotations, of each mesh, and of the data set's local tables. The annotations and meshes stay in the cache. Where it
+does not have them, they come from their servers if they are still the same; else the command stops. A lock of the
+same state as before is left as it was, so that make finds nothing to do."""
 
 
 @with_options
 def lock(
-    fetch: FetchOptions,
+    server: ServerOptions,
     run: RunOptions,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset", "-d", metavar="NAME", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."
-        ),
-    ] = None,
+    dataset: DatasetName = None,
+    materialization: Materialization = "latest",
+    no_annotations: Annotated[bool, typer.Option("--no-annotations", help="Do not lock the annotations.")] = False,
+    no_meshes: Annotated[bool, typer.Option("--no-meshes", help="Do not lock the meshes.")] = False,
+    exclude: ExcludedNames = None,
 ) -> None:
-    """Resolve the state of a live data set once, and write it down: version, time, table, resolution."""
+    """Resolve the state of a data set once, and write it down: version, annotations, meshes."""
     import json
 
     from crantcli.cli.job import Job
     from crantcli.errors import UsageError
-    from crantcli.sources.live.brain import LOCK_FORMAT
-    from crantcli.version import __version__
+    from crantcli.sources.live.lock import lock_text
+    from crantcli.sources.selection import read_labels
 
-    if fetch.lock is not None:
+    if server.lock is not None:
         raise UsageError("--lock FILE reads a lock; crantcli lock writes one, with -o FILE")
     if run.output in (None, "-"):
         raise UsageError("say where the lock goes with -o FILE, such as -o crant.lock")
+    if no_meshes and exclude:
+        raise UsageError("--exclude and --no-meshes contradict each other")
+    excluded = read_labels(exclude) if exclude else ()
+    fetch = FetchOptions(**vars(server), materialization=materialization)
     job = Job("lock", SourceOptions(dataset=dataset), run, reads_synapses=False, fetch=fetch, plain=True)
     with job.opened() as work:
         work.check_destinations()
-        brain = work.space.brain
-        content = {"crantcli_lock": LOCK_FORMAT, "crantcli": __version__, "dataset": brain.name, "cave": brain.lock()}
-        path = work.pending.place(str(run.output))
-        path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        work.pending.commit()
-        job.console.note(f"{brain.record()['name']}: {brain.moment} -> {run.output}")
+        space = work.space
+        if space.dataset is None:
+            raise UsageError("whose state? Give a data set with -d NAME, or CRANT_DEFAULT_DATASET")
+        found = list(_locked(space, space.dataset, not no_annotations, not no_meshes, excluded))
+        if not found:
+            raise UsageError(f"data set {space.dataset.name}: there is nothing to lock")
+        work.check_destinations()
+        text = lock_text(space.dataset.name, {name: content for name, content, _ in found})
+        same = _says(str(run.output), text)
+        if not same:
+            work.pending.place(str(run.output)).write_text(text, encoding="utf-8")
+            work.pending.commit()
+        for note in space.notes:
+            job.console.note(note)
+        job.console.note(f"{'; '.join(what for _, _, what in found)} -> {run.output}{' (as it was)' if same else ''}")
         if run.json:
-            job.console.json({"command": "lock", "outputs": [run.output], **content})
+            job.console.json({"command": "lock", "outputs": [run.output], **json.loads(text)})
+
+
+def _says(path: str, text: str) -> bool:
+    """Whether a file has this content. It is left alone then, so that make sees that nothing has changed."""
+    from pathlib import Path
+
+    try:
+        return Path(path).read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
+def _locked(
+    space: Workspace, dataset: Dataset, annotations: bool, meshes: bool, exclude: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Each section of the lock: its name, what it holds, and what to say of it."""
+    from crantcli.sources.files import expand
+    from crantcli.sources.live.lock import file_section, mesh_section
+    from crantcli.sources.meshes import keep_for_good, place_name
+
+    if dataset.cave is not None:
+        yield "cave", space.brain.lock(), f"{space.brain.record()['name']}: {space.brain.moment}"
+    if dataset.synapses is not None:
+        files = expand([dataset.synapses], space.engine)
+        space.paths += [file.path for file in files]
+        yield "synapses", file_section([file.record() for file in files]), "synapses in a file"
+    if annotations and (dataset.annotations or dataset.annotation_table):
+        yield "annotations", *_annotations(space, dataset)
+    own = dataset.meshes or dataset.mesh_source
+    if meshes and own:
+        found = space.neuropil_meshes(None, None, exclude, apart=True)
+        keep_for_good(found, space.live_options)
+        digests = {mesh.name: mesh.digest for mesh in found}
+        yield "neuropils", mesh_section(place_name(own), digests), f"{len(found):,} meshes"
+
+
+def _annotations(space: Workspace, dataset: Dataset) -> tuple[dict[str, Any], str]:
+    """What the lock holds of the annotations, and what to say of them."""
+    from crantcli.errors import AuthorisationError
+    from crantcli.sources.live.annotations import annotation_file, keep_for_good
+    from crantcli.sources.live.lock import file_section
+
+    address = dataset.annotation_table
+    if dataset.annotations is not None or address is None:
+        part = space.annotation_part()
+        assert part is not None
+        return file_section(part.records), "annotations in a file"
+    try:
+        made = annotation_file(address, space.engine.scratch, space.live_options)
+    except AuthorisationError as error:
+        raise AuthorisationError(f"{error}; or lock without them, with --no-annotations") from None
+    keep_for_good(made, address, space.live_options)
+    space.notes += made.notes
+    record = {"table": address.table, **{key: made.record[key] for key in ("server", "base", "rows", "sha256")}}
+    return record, f"{record['rows']:,} annotations in {address}"

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from crantcli.cli.options import RunOptions, SourceOptions, with_options
+from crantcli.cli.options import (
+    DatasetName,
+    ExcludedNames,
+    NeuropilNames,
+    RunOptions,
+    ServerOptions,
+    SourceOptions,
+    with_options,
+)
 
 EPILOG = """Example: crantcli meshes -d brain.toml -o neuropils
 
@@ -16,6 +24,7 @@ is the union of others is written as these. What comes from a server is kept; --
 
 @with_options
 def meshes(
+    server: ServerOptions,
     run: RunOptions,
     source: Annotated[
         str | None,
@@ -25,26 +34,9 @@ def meshes(
             show_default=False,
         ),
     ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset", "-d", metavar="NAME", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."
-        ),
-    ] = None,
-    neuropils: Annotated[
-        list[str] | None,
-        typer.Option("--neuropils", metavar="NAME,...", help="These neuropils only; repeat to add. Default: all."),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", metavar="NAME,...", help="Not these neuropils.")
-    ] = None,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the server, whatever the cache has.")] = False,
-    cache_dir: Annotated[
-        str | None,
-        typer.Option(
-            "--cache-dir", metavar="FOLDER", help="Where to keep what comes from servers.", show_default=False
-        ),
-    ] = None,
+    dataset: DatasetName = None,
+    neuropils: NeuropilNames = None,
+    exclude: ExcludedNames = None,
 ) -> None:
     """Neuropil meshes as PLY files in nm, each a closed surface named by its neuropil, into a folder."""
     from pathlib import Path
@@ -60,10 +52,9 @@ def meshes(
 
     wanted = read_labels(neuropils) if neuropils else None
     dropped = read_labels(exclude) if exclude else ()
-    job = Job("meshes", SourceOptions(dataset=dataset), run, folder=True, reads_synapses=False)
+    job = Job("meshes", SourceOptions(dataset=dataset), run, folder=True, reads_synapses=False, fetch=server)
     with job.opened() as work:
         space = work.space
-        space.cache_dir, space.refresh = cache_dir, refresh
         place = source or (space.dataset.meshes if space.dataset else None)
         if place and Path(place).is_dir():
             space.paths += [path for path in Path(place).iterdir() if path.is_file()]

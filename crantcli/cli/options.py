@@ -27,6 +27,30 @@ VoxelSizeText = Annotated[
     typer.Option("--voxel-size", metavar="X,Y,Z", help="Nanometres per voxel, where the file does not say."),
 ]
 
+DatasetName = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", "-d", metavar="NAME", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."
+    ),
+]
+Materialization = Annotated[
+    str,
+    typer.Option(
+        "--materialization",
+        metavar="VERSION",
+        help="State of a live data set: latest, live (now), the number of a version, or a time (ISO, UTC).",
+    ),
+]
+NeuronIdColumn = Annotated[
+    str | None, typer.Option("--neuron-id-column", metavar="COLUMN", help="Column of neuron IDs in the annotations.")
+]
+IgnoreCase = Annotated[bool, typer.Option("--ignore-case", help="Criteria do not heed case.")]
+NeuropilNames = Annotated[
+    list[str] | None,
+    typer.Option("--neuropils", metavar="NAME,...", help="These neuropils only; repeat to add. Default: all."),
+]
+ExcludedNames = Annotated[list[str] | None, typer.Option("--exclude", metavar="NAME,...", help="Not these neuropils.")]
+
 NEURON_HELP = (
     "an ID, IDs joined by commas, @FILE, @FILE:COLUMN, - for stdin, or criteria on annotations such as "
     '"cell_type=ER1,ER2 and side!=left" or "cell_type~^PN_"; repeat to add'
@@ -52,25 +76,17 @@ class SourceOptions:
     post_col: Annotated[
         str | None, typer.Option("--post-col", metavar="COLUMN", help="Column of postsynaptic IDs.")
     ] = None
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset", "-d", metavar="NAME", help="Data set: a name, or a TOML file. Default: CRANT_DEFAULT_DATASET."
-        ),
-    ] = None
+    dataset: DatasetName = None
     annotations: Annotated[
         str | None,
         typer.Option("--annotations", "-a", metavar="FILE", help="Annotation table, for criteria and labels."),
     ] = None
-    neuron_id_column: Annotated[
-        str | None,
-        typer.Option("--neuron-id-column", metavar="COLUMN", help="Column of neuron IDs in the annotations."),
-    ] = None
+    neuron_id_column: NeuronIdColumn = None
     cell_type_column: Annotated[
         str | None,
         typer.Option("--cell-type-column", metavar="COLUMN", help="Column of cell types in the annotations."),
     ] = None
-    ignore_case: Annotated[bool, typer.Option("--ignore-case", help="Criteria do not heed case.")] = False
+    ignore_case: IgnoreCase = False
 
 
 @dataclass(frozen=True)
@@ -254,13 +270,8 @@ class PlaceOptions:
             help="Closed meshes in nm, named by neuropil (.ply, .obj, .stl), or a precomputed source.",
         ),
     ] = None
-    neuropils: Annotated[
-        list[str] | None,
-        typer.Option("--neuropils", metavar="NAME,...", help="These neuropils only; repeat to add. Default: all."),
-    ] = None
-    exclude: Annotated[list[str] | None, typer.Option("--exclude", metavar="NAME,...", help="Not these neuropils.")] = (
-        None
-    )
+    neuropils: NeuropilNames = None
+    exclude: ExcludedNames = None
     include_other: Annotated[
         bool,
         typer.Option("--include-other/--no-include-other", help="Synapses in none of them make a matrix other."),
@@ -283,31 +294,11 @@ class PlaceOptions:
 
 
 @dataclass(frozen=True)
-class FetchOptions:
-    """How a data set on a server is asked; no effect on files."""
+class ServerOptions:
+    """How servers are asked; no effect on files."""
 
-    materialization: Annotated[
-        str,
-        typer.Option(
-            "--materialization",
-            metavar="VERSION",
-            help="State of a live data set: latest, live (now), the number of a version, or a time (ISO, UTC).",
-        ),
-    ] = "latest"
-    update_ids: Annotated[
-        bool,
-        typer.Option(
-            "--update-ids/--no-update-ids", help="Bring the IDs that are named to the time that is queried, first."
-        ),
-    ] = True
-    strict_ids: Annotated[
-        bool, typer.Option("--strict-ids", help="Stop at an ID that cannot be brought to that time.")
-    ] = False
     lock: Annotated[
-        str | None,
-        typer.Option(
-            "--lock", metavar="FILE", help="The state that crantcli lock wrote, instead of --materialization."
-        ),
+        str | None, typer.Option("--lock", metavar="FILE", help="One state of the data set, which crantcli lock wrote.")
     ] = None
     cache_dir: Annotated[
         str | None,
@@ -320,14 +311,27 @@ class FetchOptions:
     ] = None
     refresh: Annotated[bool, typer.Option("--refresh", help="Fetch anew what is in the cache.")] = False
     retries: Annotated[
-        int,
-        typer.Option(
-            "--retries", metavar="N", min=0, help="Attempts after a failed request, with longer and longer pauses."
-        ),
+        int, typer.Option("--retries", metavar="N", min=0, help="Attempts after a failed request, with growing pauses.")
     ] = 8
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="Wait this long for a silent server, each time.")
     ] = 300.0
+
+
+@dataclass(frozen=True)
+class FetchOptions(ServerOptions):
+    """How synapses on a server are asked for; no effect on files."""
+
+    materialization: Materialization = "latest"
+    update_ids: Annotated[
+        bool,
+        typer.Option(
+            "--update-ids/--no-update-ids", help="Bring the IDs that are named to the time that is queried, first."
+        ),
+    ] = True
+    strict_ids: Annotated[
+        bool, typer.Option("--strict-ids", help="Stop at an ID that cannot be brought to that time.")
+    ] = False
 
 
 @dataclass(frozen=True)

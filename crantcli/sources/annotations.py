@@ -111,14 +111,36 @@ def renamed(engine: Engine, annotations: Annotations, ids: Sequence[tuple[int, i
     Annotations
         Two neurons that become one are one that is annotated twice.
     """
-    old, new = (engine.id_table(side, [pair[place] for pair in ids], "BIGINT") for place, side in enumerate(("o", "n")))
     loaded = engine.table(
         "annotation_rows",
-        f"SELECT a.* REPLACE (coalesce(CAST(n.id AS VARCHAR), CAST(a.id AS VARCHAR)) AS id) "
-        f"FROM (SELECT *, {key('BIGINT')} AS number FROM {annotations.every_row}) AS a "
-        f"LEFT JOIN {old} AS o ON a.number = o.id LEFT JOIN {new} AS n USING (position)",
+        f"SELECT a.* REPLACE (coalesce(m.new, CAST(a.id AS VARCHAR)) AS id) FROM {annotations.every_row} AS a "
+        f"LEFT JOIN {_new_names(engine, ids)} AS m ON CAST(a.id AS VARCHAR) = m.old",
     )
     return _with_rows(engine, annotations, loaded, ())
+
+
+def renamed_part(engine: Engine, part: Part, column: str, ids: Sequence[tuple[int, int]]) -> Part:
+    """The same rows in their order, with other IDs for some neurons in one column."""
+    name, row, known = quote(column), quote("crantcli row"), quote("crantcli id")  # no names of anybody's columns
+    text = f"CAST({id_expression(engine, part, column)} AS VARCHAR)"
+    new = f"CAST(coalesce(m.new, CAST(a.{name} AS VARCHAR)) AS {part.columns[column]})"
+    relation = engine.table(
+        "part",
+        f"SELECT a.* EXCLUDE ({row}, {known}) REPLACE ({new} AS {name}) FROM (SELECT *, row_number() OVER () AS {row}, "
+        f"{text} AS {known} FROM {part.relation}) AS a LEFT JOIN {_new_names(engine, ids)} AS m ON a.{known} = m.old "
+        f"ORDER BY {row}",
+    )
+    return replace(part, relation=relation)
+
+
+def _new_names(engine: Engine, ids: Sequence[tuple[int, int]]) -> str:
+    """A view `old, new` of IDs as text."""
+    old, new = (engine.id_table("ids", side, "BIGINT") for side in zip(*ids, strict=True))
+    return engine.view(
+        "new_names",
+        f"SELECT CAST(o.id AS VARCHAR) AS old, CAST(n.id AS VARCHAR) AS new FROM {old} AS o "
+        f"JOIN {new} AS n USING (position)",
+    )
 
 
 def _column(names: list[str], chosen: str | None, known: tuple[str, ...], option: str) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +14,22 @@ from crantcli import crantb
 from crantcli.core.bodies import Surface, fault, proper_faces, weld
 from crantcli.core.containment import MeshIndex
 from crantcli.errors import DataError, UsageError
-from crantcli.schema import near
+from crantcli.schema import listed, near
 from crantcli.sources.datasets import MeshSource
-from crantcli.sources.files import DAMAGED_NPZ
-from crantcli.temporary import remove, sweep, temporary_name
+from crantcli.sources.live.cache import CacheError, cache_store
+from crantcli.sources.live.lock import Lock
+from crantcli.sources.live.query import LiveOptions
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from crantcli.sources.live.http import Patience
 
     Array = np.ndarray[Any, Any]
 
 #: Suffixes of mesh files.
 SUFFIXES = (".ply", ".obj", ".stl")
+
+#: A folder, or a precomputed source by its address or as a data set describes it.
+Place = str | os.PathLike[str] | MeshSource
 
 #: Version of the index: another one is another cache file. To be raised when its arrays or its answers change.
 INDEX_FORMAT = 1
@@ -76,15 +79,14 @@ class Neuropil:
 
 
 def read_neuropils(
-    folder: str | os.PathLike[str] | MeshSource,
+    folder: Place,
     names: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     unions: Mapping[str, Sequence[str]] = crantb.NEUROPIL_UNIONS,
     *,
     apart: bool = False,
-    cache_dir: str | os.PathLike[str] | None = None,
-    refresh: bool = False,
-    patience: Patience | None = None,
+    live: LiveOptions | None = None,
+    lock: Lock | None = None,
 ) -> list[Neuropil]:
     """Read neuropil meshes.
 
@@ -100,11 +102,12 @@ def read_neuropils(
     unions : mapping
         Names that may be asked for too, and the neuropils that each is the union of. A file of the same name goes
         before.
-
     apart : bool
         Give the members of a union, not the union.
-    cache_dir, refresh, patience
-        Where to keep what comes from a server, whether to ask it anyway, and how long to wait for it.
+    live : LiveOptions, optional
+        How a server is asked, and where what it gives is kept.
+    lock : Lock, optional
+        Says which meshes there are, and what they must be.
 
     Returns
     -------
@@ -116,35 +119,100 @@ def read_neuropils(
     UsageError
         Where there is no such folder, or no mesh in it.
     DataError
-        Where two files have one name, a name is unknown, a file cannot be read, or its surface is not closed.
+        Where two files have one name, a name is unknown, a file cannot be read, its surface is not closed, or it is not
+        the one that is locked.
     """
-    source = _source(folder)
+    live = live or LiveOptions()
     choice: dict[str, Sequence[str]] = {}
-    where = str(folder) if source is None else source.address
+    where = str(folder.address if isinstance(folder, MeshSource) else folder)
+    if lock is not None:
+        where = f"--lock {lock.path}"
 
     def choose(known: Mapping[str, Any]) -> list[str]:
         choice.update(_choice(known, where, names, exclude, unions))
         return sorted({member for members in choice.values() for member in members})
 
-    if source is None:
-        files = _files(Path(str(folder)))
-        read = {member: _read(member, files[member]) for member in choose(files)}
-    else:
-        from crantcli.sources.live.meshes import read_source
-        from crantcli.sources.live.store import web_address
-
-        remote = web_address(source.address) or ""
-
-        def accept(member: str, surface: Surface) -> Neuropil:
-            return _checked(member, surface, member, remote)
-
-        read = read_source(source, choose, accept, cache_dir, refresh, patience)
+    read = _read_all(folder, choose, live) if lock is None else _read_locked(folder, choose, live, lock)
     if apart:
         return [read[member] for member in sorted(read)]
     return [_union(name, [read[member] for member in members]) for name, members in choice.items()]
 
 
-def _source(place: str | os.PathLike[str] | MeshSource) -> MeshSource | None:
+def _read_all(place: Place, choose: Callable[[Mapping[str, Any]], list[str]], live: LiveOptions) -> dict[str, Neuropil]:
+    """Meshes of a place, those that are chosen among its names."""
+    source = _source(place)
+    if source is None:
+        files = _files(Path(str(place)))
+        return {member: _read(member, files[member]) for member in choose(files)}
+    from crantcli.sources.live.meshes import read_source
+
+    remote = _web_address(place)
+
+    def accept(member: str, surface: Surface) -> Neuropil:
+        return _checked(member, surface, member, remote)
+
+    return read_source(source, choose, accept, live)
+
+
+def _read_locked(
+    place: Place, choose: Callable[[Mapping[str, Any]], list[str]], live: LiveOptions, lock: Lock
+) -> dict[str, Neuropil]:
+    """Meshes as a lock has them, those that are chosen among its names."""
+    locked = lock.neuropils(place_name(place))
+    chosen = choose(locked)
+    remote = _web_address(place)
+    kept = [] if live.refresh else [_kept(member, locked[member], remote, live) for member in chosen]
+    found = {neuropil.name: neuropil for neuropil in kept if neuropil is not None}
+    if len(found) == len(chosen):
+        return found
+
+    changed: list[str] = []
+    # What the cache has of the source may be older than the lock.
+    for asked in dict.fromkeys((live, replace(live, refresh=True))):
+        read = _read_all(place, lambda known: [member for member in chosen if member in known], asked)
+        changed = [member for member in chosen if member not in read or read[member].digest != locked[member]]
+        if not changed:
+            keep_for_good(read.values(), live)
+            return read
+    raise lock.changed("neuropils", f"{'mesh' if len(changed) == 1 else 'meshes'} {listed(changed)}")
+
+
+def keep_for_good(neuropils: Iterable[Neuropil], live: LiveOptions) -> None:
+    """Keep meshes of a server in the cache under their content, for those who come with a lock that names it."""
+    store = cache_store("meshes", live.cache_dir)
+    for neuropil in neuropils:
+        if neuropil.source:
+            (surface,) = neuropil.surfaces
+            with contextlib.suppress(CacheError):
+                store.write_arrays(f"mesh-{neuropil.digest}.npz", asdict(surface))
+
+
+def _kept(name: str, digest: str, source: str, live: LiveOptions) -> Neuropil | None:
+    """A mesh of that content; None where the cache does not have it, or something else."""
+    arrays = cache_store("meshes", live.cache_dir).read_arrays(f"mesh-{digest}.npz") if source else None
+    if arrays is None or arrays.keys() != {"vertices", "faces"}:
+        return None
+    surface = Surface(**arrays)
+    return Neuropil(name, (surface,), digest, source) if _digest(surface) == digest else None
+
+
+def place_name(place: Place) -> str:
+    """What a lock calls the place of meshes: its web address, or the name of a folder."""
+    if remote := _web_address(place):
+        return remote
+    address = place.address if isinstance(place, MeshSource) else place
+    return Path(address).resolve().name
+
+
+def _web_address(place: Place) -> str:
+    """Where meshes are on a server, or ""."""
+    from crantcli.sources.live.store import web_address
+
+    source = _source(place)
+    return "" if source is None else web_address(source.address) or ""
+
+
+def _source(place: Place) -> MeshSource | None:
     """A precomputed source; None for a folder of mesh files."""
     if isinstance(place, MeshSource):
         return place
@@ -164,7 +232,8 @@ def _choice(
     for option, given in (("--neuropils", names or ()), ("--exclude", exclude)):
         for name in given:
             if name not in possible:
-                raise DataError(f"{option} {name}: there is no such mesh ({near(name, possible, 'neuropils')})")
+                others = near(name, possible, "neuropils")
+                raise DataError(f"{option} {name}: there is no such mesh in {where} ({others})")
     dropped = {member for name in exclude for member in [name, *_members(name, known, unions)]}
     chosen = [name for name in sorted(set(known if names is None else names)) if name not in dropped]
     if not chosen:
@@ -257,11 +326,12 @@ def open_index(
         The user's cache folder if not given.
     threads : int, optional
     """
-    path = _cache_folder(cache_dir) / f"index-{_key(neuropils)}.npz"
-    index = _load(path)
+    store, name = cache_store("meshes", cache_dir), f"index-{_key(neuropils)}.npz"
+    index = _index(store.read_arrays(name))
     if index is None:
         index = MeshIndex.build([neuropil.surfaces for neuropil in neuropils], threads)
-        _save(index, path)
+        with contextlib.suppress(CacheError):
+            store.write_arrays(name, index.arrays())
     return index
 
 
@@ -270,34 +340,11 @@ def _key(neuropils: Iterable[Neuropil]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _cache_folder(given: str | os.PathLike[str] | None) -> Path:
-    if given is not None:
-        return Path(given) / "meshes"
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("crantcli")) / "meshes"
-
-
-def _load(path: Path) -> MeshIndex | None:
-    """A cached index; None where there is none, or it is damaged (the archive has checksums)."""
-    import numpy as np
-
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return MeshIndex.from_arrays({name: archive[name] for name in archive.files})
-    except (*DAMAGED_NPZ, KeyError, TypeError):
+def _index(arrays: dict[str, Any] | None) -> MeshIndex | None:
+    """A cached index; None where there is none, or something else."""
+    if arrays is None:
         return None
-
-
-def _save(index: MeshIndex, path: Path) -> None:
-    import numpy as np
-
-    temporary = path.parent / temporary_name(path.name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent, path.name)
-        with temporary.open("wb") as file:
-            np.savez(file, **index.arrays())  # type: ignore[arg-type]  # a keyword of savez is a bool
-        os.replace(temporary, path)
-    except OSError:
-        remove(temporary)
+        return MeshIndex.from_arrays(arrays)
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,7 +1,7 @@
 """A data set's annotations as a Parquet file, from its server or from the cache.
 
-The cache keeps a table for two hours. It is written beside its place and renamed, so that a run that reads it while
-another writes it has the one table or the other, never part of one.
+The cache keeps a table for two hours, and one that was locked for good. It is written beside its place and renamed, so
+that a run that reads it while another writes it has the one table or the other, never part of one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import CrantError
 from crantcli.sources.datasets import TableAddress
-from crantcli.temporary import remove, sweep, temporary_name
+from crantcli.sources.live.cache import CacheError, Store, cache_store
+from crantcli.sources.live.lock import Lock
+from crantcli.sources.live.query import LiveOptions
+from crantcli.temporary import remove
 
 if TYPE_CHECKING:
-    from crantcli.sources.live.http import Patience
     from crantcli.sources.live.seatable import Rows
 
 #: How long a table in the cache is taken for the one on the server, in seconds.
@@ -53,13 +54,7 @@ class AnnotationFile:
     origin: str
 
 
-def annotation_file(
-    address: TableAddress,
-    folder: Path,
-    cache_dir: str | os.PathLike[str] | None = None,
-    refresh: bool = False,
-    patience: Patience | None = None,
-) -> AnnotationFile:
+def annotation_file(address: TableAddress, folder: Path, live: LiveOptions, lock: Lock | None = None) -> AnnotationFile:
     """Bring a table into a folder.
 
     Parameters
@@ -67,40 +62,54 @@ def annotation_file(
     address : TableAddress
     folder : Path
         Of this run's own, so that nobody changes the file while it is read.
-    cache_dir : path, optional
-        The user's cache folder if not given.
-    refresh : bool
-        Ask the server, whatever the cache has.
-    patience : Patience, optional
-        How long to wait for the server.
+    live : LiveOptions
+    lock : Lock, optional
+        Says what the table must be; what the cache has of it does not grow old then.
 
     Raises
     ------
     AuthorisationError, IncompleteError, DataError
-        Where the server does not give the whole table.
+        Where the server does not give the whole table, or not the one that is locked.
     """
-    path, cached = folder / f"{_key(address)}.parquet", _cache_folder(cache_dir) / f"{_key(address)}.parquet"
-    found = None if refresh else _from_cache(cached, path)
-    if found is not None:
-        return found
+    locked = None if lock is None else lock.annotations(address)
+    store, path = _store(live), folder / _name(address)
+    places = [_name(address)] if locked is None else [_name(address, locked), _name(address)]
+    for name in [] if live.refresh else places:
+        found = _from_cache(store.path(name), path, locked)
+        if found is not None:
+            if name != places[0]:
+                keep_for_good(found, address, live)
+            return found
     from crantcli.sources.live.seatable import fetch
 
-    made = _write(fetch(address, patience), address, path)
-    _keep(path, cached)
+    made = _write(fetch(address, live.patience), address, path)
+    _keep(store, path, _name(address))
+    if lock is not None:
+        if made.record["sha256"] != locked:
+            raise lock.changed("annotations", str(address))
+        keep_for_good(made, address, live)
     return made
 
 
-def _key(address: TableAddress) -> str:
+def keep_for_good(made: AnnotationFile, address: TableAddress, live: LiveOptions) -> None:
+    """Keep a table in the cache under its content, for those who come with a lock that names it."""
+    _keep(_store(live), made.path, _name(address, made.record["sha256"]))
+
+
+def _store(live: LiveOptions) -> Store:
+    return cache_store("annotations", live.cache_dir)
+
+
+def _name(address: TableAddress, *content: str) -> str:
     parts = (address.server.rstrip("/"), str(address.workspace), address.base, address.table)
-    return "seatable-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    place = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    return "-".join(["seatable", place, *content]) + ".parquet"
 
 
-def _cache_folder(given: str | os.PathLike[str] | None) -> Path:
-    if given is not None:
-        return Path(given) / "annotations"
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("crantcli")) / "annotations"
+def _keep(store: Store, path: Path, name: str) -> None:
+    """Put a file into the cache; one that cannot be written is done without."""
+    with contextlib.suppress(CacheError), store.writing(name) as temporary:
+        shutil.copyfile(path, temporary)
 
 
 def _write(rows: Rows, address: TableAddress, path: Path) -> AnnotationFile:
@@ -118,40 +127,32 @@ def _write(rows: Rows, address: TableAddress, path: Path) -> AnnotationFile:
     }
     kept = {"record": record, "notes": notes, "fetched": time.time()}
     try:
-        pq.write_table(table.replace_schema_metadata({_RECORD: json.dumps(kept).encode()}), path)
+        pq.write_table(
+            table.replace_schema_metadata({_RECORD: json.dumps(kept).encode()}), path, write_page_checksum=True
+        )
     except OSError as error:
         raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
     return AnnotationFile(path, record, tuple(notes), "from the server")
 
 
-def _from_cache(cached: Path, path: Path) -> AnnotationFile | None:
-    """A copy of what the cache has, if it is whole and not too old."""
+def _from_cache(cached: Path, path: Path, locked: str | None) -> AnnotationFile | None:
+    """A copy of what the cache has, if it is whole, and not too old or else what is locked."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         shutil.copyfile(cached, path)
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             kept = json.loads((file.schema_arrow.metadata or {}).get(_RECORD, b"null"))
             rows = file.read().num_rows
         age = time.time() - kept["fetched"]
-        if 0 <= age < CACHE_SECONDS and rows == kept["record"]["rows"]:
-            origin = f"from the cache, fetched {age / 60:.0f} minutes ago; --refresh fetches it anew"
+        origin = f"from the cache, fetched {age / 60:.0f} minutes ago; --refresh fetches it anew"
+        good = 0 <= age < CACHE_SECONDS
+        if locked is not None:
+            origin, good = "from the cache, as it was locked", kept["record"]["sha256"] == locked
+        if good and rows == kept["record"]["rows"]:
             return AnnotationFile(path, kept["record"], tuple(kept["notes"]), origin)
     except (OSError, pa.ArrowException, ValueError, TypeError, LookupError):
         pass
     remove(path)
     return None
-
-
-def _keep(path: Path, cached: Path) -> None:
-    """Put a file into the cache; one that cannot be written is done without."""
-    temporary = cached.parent / temporary_name(cached.name)
-    try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        sweep(cached.parent, cached.name)
-        shutil.copyfile(path, temporary)
-        os.replace(temporary, cached)
-    except OSError:
-        with contextlib.suppress(OSError):
-            remove(temporary)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import DataError, UsageError
+from crantcli.errors import UsageError
 from crantcli.sources.live.cache import Store, cache_folder, key_of
 from crantcli.sources.live.cave import Cave
 from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.live.ids import Supervoxels, Update, update_ids
+from crantcli.sources.live.lock import Lock
 from crantcli.sources.live.moment import Moment, parse_materialization, resolve_moment
 from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.live.snapshot import Place, snapshot
 from crantcli.sources.live.wire import NotFoundError
-
-#: Version of what a lock file says.
-LOCK_FORMAT = 1
 
 
 class Brain:
@@ -33,12 +31,17 @@ class Brain:
         Of the data set, for messages.
     facts : CaveFacts
     options : LiveOptions
+    lock : Lock, optional
+        Says which moment it is, and of which table.
     """
 
-    def __init__(self, name: str, facts: CaveFacts, options: LiveOptions) -> None:
+    def __init__(self, name: str, facts: CaveFacts, options: LiveOptions, lock: Lock | None = None) -> None:
         options.check()
-        self.name, self.facts, self.options = name, facts, options
-        self.cave = Cave(facts, options.patience)
+        self._locked = None if lock is None else lock.cave(facts, name)
+        self.name, self.options = name, options
+        # The data stack may come to name another table.
+        self.facts = facts if self._locked is None else replace(facts, synapse_table=self._locked.table)
+        self.cave = Cave(self.facts, options.patience)
         folder = f"{facts.datastack}-{key_of(facts.server, facts.datastack, facts.synapse_table)[:8]}"
         self.store = Store(cache_folder(options.cache_dir) / "cave" / folder)
         self._known: dict[str, Any] | None = None
@@ -46,8 +49,8 @@ class Brain:
     @cached_property
     def moment(self) -> Moment:
         """The state that is asked for. A version that was asked for before is remembered, and needs no server."""
-        if self.options.lock is not None:
-            return self._locked_moment(self.options.lock)
+        if self._locked is not None:
+            return self._locked.moment
         asked = parse_materialization(self.options.materialization)
         known = self._facts().get(str(asked)) if isinstance(asked, int) and not self.options.refresh else None
         if known is not None:
@@ -55,25 +58,6 @@ class Brain:
         found = resolve_moment(asked, [] if asked == "live" else self.cave.versions(), self.facts.datastack)
         self._remember(found, {})
         return found
-
-    def _locked_moment(self, lock: str) -> Moment:
-        try:
-            record = json.loads(Path(lock).read_text(encoding="utf-8"))
-            known = record["cave"]
-            moment = Moment(known["version"], datetime.fromisoformat(known["time"]))
-            there = (known["server"], known["datastack"], known["table"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise DataError(
-                f"--lock {lock}: is no lock file of crantcli, or damaged; make it with crantcli lock"
-            ) from None
-        table = self.facts.synapse_table or there[2]
-        if there != (self.facts.server, self.facts.datastack, table):
-            raise DataError(
-                f"--lock {lock}: locks data stack {there[1]}, table {there[2]} on {there[0]}, and not those of "
-                f"data set {self.name}"
-            )
-        self._remember(moment, known)
-        return moment
 
     def _facts(self) -> dict[str, Any]:
         if self._known is None:
@@ -94,6 +78,8 @@ class Brain:
     @cached_property
     def table(self) -> str:
         """Name of the synapse table."""
+        if self._locked is not None:
+            return self._locked.table
         kept = self._facts().get(self.moment.name, {}).get("table")
         name = str(self.facts.synapse_table or kept or self.cave.synapse_table)
         if kept is None:
@@ -103,6 +89,8 @@ class Brain:
     @cached_property
     def resolution(self) -> tuple[float, float, float]:
         """Nanometres per unit of the positions."""
+        if self._locked is not None:
+            return self._locked.resolution
         known = self._facts().get(self.moment.name, {}).get("resolution")
         if known is None or self.options.refresh:
             version = self.moment.version

@@ -11,12 +11,13 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crantcli.errors import CrantError
+from crantcli.sources.files import DAMAGED_NPZ
 from crantcli.temporary import remove, sweep, temporary_name
 
 try:
@@ -28,7 +29,14 @@ except ImportError:  # pragma: no cover - not on Windows
 CACHE_VARIABLE = "CRANTCLI_CACHE_DIR"
 
 
-def cache_folder(given: str | None = None) -> Path:
+class CacheError(CrantError):
+    """The cache cannot be written. Those who can do without it go on."""
+
+    def __init__(self, place: Path, error: OSError) -> None:
+        super().__init__(f"{place}: the cache cannot be written ({error.strerror or error}); use --cache-dir")
+
+
+def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
     """Where fetched things are kept: `given`, else CRANTCLI_CACHE_DIR, else the user's cache folder."""
     chosen = given or os.environ.get(CACHE_VARIABLE)
     if chosen:
@@ -55,6 +63,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._swept: set[Path] = set()
 
     def path(self, name: str) -> Path:
         """Where a file is, or would be."""
@@ -72,23 +81,39 @@ class Store:
         with self.writing(name) as path:
             path.write_text(json.dumps(content, sort_keys=True, separators=(",", ":")), encoding="utf-8")
 
+    def read_arrays(self, name: str) -> dict[str, Any] | None:
+        """NumPy arrays by name; None where the file is not there or damaged (the archive has checksums)."""
+        import numpy as np
+
+        try:
+            with self.path(name).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except (*DAMAGED_NPZ, KeyError, TypeError):
+            return None
+
+    def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
+        """Replace a file of arrays."""
+        import numpy as np
+
+        with self.writing(name) as path, path.open("wb") as file:
+            np.savez(file, **arrays)
+
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        """A temporary place, which takes the name when the block ends well."""
+        """A temporary place, which takes the name when the block ends well.
+
+        Raises
+        ------
+        CacheError
+        """
         final = self.path(name)
-        try:
-            # What is in there may not be published yet.
-            final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise CrantError(
-                f"{final.parent}: the cache cannot be written ({error.strerror}); use --cache-dir"
-            ) from None
+        self._prepare(final.parent)
         temporary = final.parent / temporary_name(final.name)
         try:
             yield temporary
             os.replace(temporary, final)
         except OSError as error:
-            raise CrantError(f"{final}: the cache cannot be written ({error.strerror}); use --cache-dir") from None
+            raise CacheError(final, error) from None
         finally:
             remove(temporary)
 
@@ -96,25 +121,34 @@ class Store:
     def locked(self, name: str) -> Iterator[None]:
         """Only one process at a time gets here; the next one waits, and then finds what the first has fetched."""
         path = self.path(f"{name}.lock")
+        self._prepare(path.parent)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = path.open("w")
         except OSError as error:
-            raise CrantError(
-                f"{path.parent}: the cache cannot be written ({error.strerror}); use --cache-dir"
-            ) from None
+            raise CacheError(path, error) from None
         with file:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def sweep(self) -> None:
-        """Remove what killed runs left unfinished."""
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(self.folder):
-                stem, mark, _ = entry.name.removeprefix(".").partition(".crantcli-")
-                if mark and entry.name.startswith("."):
-                    sweep(self.folder, stem)
+    def _prepare(self, folder: Path) -> None:
+        """Make a folder, and remove what killed runs left unfinished in it, for which once is enough."""
+        try:
+            # What is in there may not be published yet.
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            names = [] if folder in self._swept else os.listdir(folder)
+        except OSError as error:
+            raise CacheError(folder, error) from None
+        self._swept.add(folder)
+        for name in names:
+            stem, mark, _ = name.removeprefix(".").partition(".crantcli-")
+            if mark and name.startswith("."):
+                sweep(folder, stem)
+
+
+def cache_store(kind: str, given: str | os.PathLike[str] | None = None) -> Store:
+    """The part of the cache that holds one kind of things, one of `KINDS`; `given` as for `cache_folder`."""
+    return Store(cache_folder(given) / kind)
 
 
 @dataclass(frozen=True)

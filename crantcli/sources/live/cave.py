@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
 from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.live.moment import Version
-from crantcli.sources.live.query import Patience
+from crantcli.sources.live.patience import Patience
 from crantcli.sources.live.wire import TooLargeError, Wire
 
 if TYPE_CHECKING:

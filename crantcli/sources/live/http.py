@@ -10,11 +10,11 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from crantcli.errors import CrantError, IncompleteError, UsageError
+from crantcli.sources.live.patience import Patience
 
 #: Answers that may be others in a moment: too many requests, and a server that is overloaded or starts anew.
 _PASSING = (408, 429, 500, 502, 503, 504)
@@ -22,39 +22,8 @@ _PASSING = (408, 429, 500, 502, 503, 504)
 #: Bytes that are read at once.
 _BLOCK = 2**16
 
-#: Longest pause, in seconds, that a server may ask for.
-_LONGEST_ASKED = 120.0
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait for a server, in seconds.
-
-    Attributes
-    ----------
-    attempts : int
-        How often a request is made. With the default pauses of 0.5, 1, 2, ... the last comes after about a minute.
-    first_pause, longest_pause : float
-        The pause after the first failure, which doubles from one to the next, and what it grows to.
-    connect, stall, whole : float
-        For a connection, between two pieces of an answer, and for the whole answer.
-    """
-
-    attempts: int = 8
-    first_pause: float = 0.5
-    longest_pause: float = 30.0
-    connect: float = 15.0
-    stall: float = 60.0
-    whole: float = 900.0
-
-    def pause(self, failures: int, asked: float | None) -> float:
-        """How long to wait after so many failures, where the server may have asked for a longer time."""
-        own: float = min(self.first_pause * 2 ** (failures - 1), self.longest_pause)
-        return max(own, min(asked or 0.0, _LONGEST_ASKED))
-
-
-#: What is used where nothing else is said.
-PATIENCE = Patience()
+#: Seconds for a whole answer, at most: a server that sends a byte now and then is never silent.
+_WHOLE = 900.0
 
 
 @dataclass(frozen=True)
@@ -120,16 +89,15 @@ class Server:
 
     Parameters
     ----------
+    patience : Patience
     secrets : sequence of str
         Tokens, which are cut out of whatever is said about a failure.
-    patience : Patience, optional
     """
 
-    def __init__(self, secrets: tuple[str, ...] = (), patience: Patience | None = None) -> None:
+    def __init__(self, patience: Patience, secrets: tuple[str, ...] = ()) -> None:
         import requests
 
-        self._session, self._secrets = requests.Session(), secrets
-        self.patience = patience or PATIENCE
+        self._session, self._patience, self._secrets = requests.Session(), patience, secrets
 
     def keep_secret(self, token: str) -> None:
         """Cut this out too."""
@@ -163,15 +131,15 @@ class Server:
 
     def _ask(self, method: str, url: str, token: str, whole: Check | None, **request: Any) -> Answer:
         check_address(url)
-        attempts, said = max(self.patience.attempts, 1), ""
-        for attempt in range(1, attempts + 1):
+        attempts, said = self._patience.attempts, ""
+        for attempt in range(attempts):
             answer, said, asked = self._once(method, url, token, request)
             if answer is not None:
                 if answer.status != 200 or whole is None or whole(answer):
                     return answer
                 said = "gave an answer that is cut or damaged"
-            if attempt < attempts:
-                time.sleep(self.patience.pause(attempt, asked))
+            if attempt + 1 < attempts:
+                self._patience.wait(attempt, asked)
         where = urlsplit(url)
         raise IncompleteError(
             f"{where.scheme}://{where.netloc}{where.path}: the server {self.clean(said)}, "
@@ -180,19 +148,19 @@ class Server:
 
     def _once(
         self, method: str, url: str, token: str, request: dict[str, Any]
-    ) -> tuple[Answer | None, str, float | None]:
+    ) -> tuple[Answer | None, str, str | None]:
         """One request: the answer or, if it failed in a way that may pass, why, and the pause that was asked for."""
         import requests
 
         try:
             with self._session.request(
                 method, url, auth=_Authorisation(token), stream=True, allow_redirects=not token,
-                timeout=(self.patience.connect, self.patience.stall), **request,
+                timeout=self._patience.limits, **request,
             ) as response:  # fmt: skip
                 check_address(response.url)
                 body = self._body(response)
                 if response.status_code in _PASSING:
-                    return None, f"answered {response.status_code}", _asked(response.headers.get("Retry-After"))
+                    return None, f"answered {response.status_code}", response.headers.get("Retry-After")
                 answer = Answer(response.status_code, body, response.headers.get("Content-Range", ""))
         except requests.exceptions.SSLError as error:
             raise CrantError(f"{url}: no secure connection ({self.clean(_reason(error))})") from None
@@ -213,7 +181,7 @@ class Server:
     def _body(self, response: Any) -> bytes:
         import requests
 
-        blocks, end = [], time.monotonic() + self.patience.whole
+        blocks, end = [], time.monotonic() + max(_WHOLE, self._patience.timeout)
         for block in response.iter_content(_BLOCK):
             blocks.append(block)
             if time.monotonic() > end:
@@ -240,17 +208,3 @@ def _reason(error: Exception) -> str:
         error = error.args[-1]
         found = str(getattr(error, "reason", None) or error)
     return found.rpartition("object at ")[2].partition(">: ")[2] or found
-
-
-def _asked(header: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for; it is a number or a date."""
-    if not header:
-        return None
-    try:
-        return max(float(header), 0.0)
-    except ValueError:
-        pass
-    try:
-        return max(parsedate_to_datetime(header).timestamp() - time.time(), 0.0)
-    except ValueError:
-        return None

@@ -22,6 +22,9 @@ Method = Literal["current", "supervoxel", "chunkedgraph", "unresolved"]
 #: Gives supervoxels of neurons, as far as any are known. It is asked about those only whose ID is another one now.
 Supervoxels = Callable[[Sequence[int]], Mapping[int, Sequence[int]]]
 
+#: Raised when what is kept of an ID changes.
+_FORMAT = 2
+
 #: Neurons whose history is asked for at once.
 _HISTORIES = 200
 
@@ -71,7 +74,7 @@ def update_ids(
     supervoxels : callable
         ID -> supervoxels that the annotations have for it.
     store : Store, optional
-        Keeps what was found, by moment and ID.
+        Keeps what was found, by moment, ID and supervoxels: with other annotations, another neuron may be found.
 
     Returns
     -------
@@ -79,19 +82,25 @@ def update_ids(
         One for each ID, in their order, without repeats.
     """
     asked = distinct(ids)
-    name = f"ids/{moment.name}.json"
+    name = f"ids/{moment.name}-{_FORMAT}.json"
     kept = not moment.passing and store is not None
     known: dict[str, list[Any]] = (store.read_json(name) if kept and store else None) or {}
-    found = {int(old): Update(int(old), int(r[0]), r[1], r[2], r[3]) for old, r in known.items()}
+    have = _Voxels(supervoxels)
+    have.look_up([neuron for neuron in asked if known.get(str(neuron), [0, 0, "current"])[2] != "current"])
+    found = {
+        neuron: Update(neuron, int(r[0]), *r[1:4])
+        for neuron in asked
+        if (r := known.get(str(neuron))) and r[4] == have.of(neuron)
+    }
     missing = [neuron for neuron in asked if neuron not in found]
     if missing:
-        fresh = _look_up(cave, moment.time, missing, supervoxels)
+        fresh = _look_up(cave, moment.time, missing, have)
         found |= fresh
         if kept and store is not None:
             # Read again: another run may have added to it. What cannot be found may be there tomorrow.
             latest = store.read_json(name) or {}
             latest |= {
-                str(u.old): [str(u.new), u.confidence, u.method, u.why]
+                str(u.old): [str(u.new), u.confidence, u.method, u.why, have.of(u.old)]
                 for u in fresh.values()
                 if u.method != "unresolved"
             }
@@ -99,7 +108,25 @@ def update_ids(
     return [found[neuron] for neuron in asked]
 
 
-def _look_up(cave: Cave, time: datetime, ids: Sequence[int], supervoxels: Supervoxels) -> dict[int, Update]:
+class _Voxels:
+    """Supervoxels of neurons, each asked for once."""
+
+    def __init__(self, ask: Supervoxels) -> None:
+        self._ask = ask
+        self._known: dict[int, list[int]] = {}
+
+    def look_up(self, ids: Sequence[int]) -> None:
+        """Ask for those of neurons that are not known yet."""
+        if new := [neuron for neuron in ids if neuron not in self._known]:
+            found = self._ask(new)
+            self._known |= {neuron: sorted(found.get(neuron, ())) for neuron in new}
+
+    def of(self, neuron: int) -> list[int]:
+        """Those of one neuron; none, where nobody asked for them."""
+        return self._known.get(neuron, [])
+
+
+def _look_up(cave: Cave, time: datetime, ids: Sequence[int], supervoxels: _Voxels) -> dict[int, Update]:
     # The chunkedgraph numbers from 1; it fails for anything else.
     sound = [neuron for neuron in ids if neuron > 0]
     found = {neuron: Update(neuron, neuron, 0.0, "unresolved", "no such neuron") for neuron in ids}
@@ -108,8 +135,8 @@ def _look_up(cave: Cave, time: datetime, ids: Sequence[int], supervoxels: Superv
         if latest:
             found[neuron] = Update(neuron, neuron, 1.0, "current")
     outdated = [neuron for neuron in sound if not current[neuron]]
-    if outdated:
-        found |= _by_supervoxel(cave, time, outdated, supervoxels(outdated))
+    supervoxels.look_up(outdated)
+    found |= _by_supervoxel(cave, time, {neuron: supervoxels.of(neuron) for neuron in outdated})
     rest = [neuron for neuron in outdated if found[neuron].method == "unresolved"]
     known = [neuron for neuron, there in zip(rest, cave.are_known(rest), strict=True) if there]
     made = dict(zip(known, cave.made(known), strict=True))
@@ -127,15 +154,13 @@ def _look_up(cave: Cave, time: datetime, ids: Sequence[int], supervoxels: Superv
     return _confirmed(cave, time, found)
 
 
-def _by_supervoxel(
-    cave: Cave, time: datetime, ids: Sequence[int], supervoxels: Mapping[int, Sequence[int]]
-) -> dict[int, Update]:
+def _by_supervoxel(cave: Cave, time: datetime, supervoxels: Mapping[int, Sequence[int]]) -> dict[int, Update]:
     """Those whose supervoxels are all in one neuron."""
-    wanted = distinct(voxel for neuron in ids for voxel in supervoxels.get(neuron, ()) if voxel > 0)
+    wanted = distinct(voxel for voxels in supervoxels.values() for voxel in voxels if voxel > 0)
     roots = dict(zip(wanted, cave.roots(wanted, time), strict=True))
     found = {}
-    for neuron in ids:
-        there = {roots[voxel] for voxel in supervoxels.get(neuron, ()) if roots.get(voxel, 0) > 0}
+    for neuron, voxels in supervoxels.items():
+        there = {roots[voxel] for voxel in voxels if roots.get(voxel, 0) > 0}
         if len(there) == 1:
             found[neuron] = Update(neuron, there.pop(), 1.0, "supervoxel")
     return found

@@ -12,17 +12,17 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from crantcli.core.bodies import Surface
 from crantcli.errors import DataError
 from crantcli.sources.datasets import MeshSource
-from crantcli.sources.files import DAMAGED_NPZ
-from crantcli.sources.live.http import Patience, Server
+from crantcli.sources.live.cache import CacheError, cache_store
+from crantcli.sources.live.http import Server
+from crantcli.sources.live.patience import Patience
+from crantcli.sources.live.query import LiveOptions
 from crantcli.sources.live.store import Folder, Site, Store, local_path, web_address
 from crantcli.sources.precomputed import Catalogue, RawMesh, check_labels, read_catalogue, reader
-from crantcli.temporary import remove, sweep, temporary_name
 
 Made = TypeVar("Made")
 
@@ -37,9 +37,7 @@ def read_source(
     source: MeshSource,
     choose: Callable[[Mapping[str, Any]], Sequence[str]],
     accept: Callable[[str, Surface], Made],
-    cache_dir: str | os.PathLike[str] | None = None,
-    refresh: bool = False,
-    patience: Patience | None = None,
+    live: LiveOptions,
 ) -> dict[str, Made]:
     """Read meshes of a source.
 
@@ -51,12 +49,8 @@ def read_source(
     accept : callable
         Takes the name of a mesh and the mesh in nm, vertices welded, and returns what to make of it. If it raises an
         error, nothing is kept.
-    cache_dir : path, optional
-        The user's cache folder if not given.
-    refresh : bool
-        Ask the server, whatever the cache has.
-    patience : Patience, optional
-        How long to wait for the server.
+    live : LiveOptions
+        Where the cache is, whether to ask the server whatever it has, and how long to wait for the server.
 
     Returns
     -------
@@ -68,9 +62,9 @@ def read_source(
     DataError, IncompleteError, UsageError, AuthorisationError
         Where a mesh is not there, not whole, or cannot be read.
     """
-    with _opened(source.address, patience) as store:
-        cache = _Cache(store.address, cache_dir) if store.remote else None
-        fresh = cache if not refresh else None
+    with _opened(source.address, live.patience) as store:
+        cache = _Cache(store.address, live.cache_dir) if store.remote else None
+        fresh = cache if not live.refresh else None
         labelled = source.labels is not None
         catalogue = fresh.catalogue(labelled) if fresh else None
         if catalogue is None:
@@ -90,12 +84,12 @@ def read_source(
 
 
 @contextlib.contextmanager
-def _opened(address: str, patience: Patience | None) -> Iterator[Store]:
+def _opened(address: str, patience: Patience) -> Iterator[Store]:
     web = web_address(address)
     if web is None:
         yield Folder(local_path(address)).checked()
         return
-    with Server(patience=patience) as server:
+    with Server(patience) as server:
         yield Site(web, server)
 
 
@@ -121,29 +115,24 @@ class _Cache:
     """What has been read of a source. A file that cannot be written is done without, a damaged one is replaced."""
 
     def __init__(self, address: str, cache_dir: str | os.PathLike[str] | None) -> None:
-        self._address = address
-        if cache_dir is None:
-            import platformdirs
+        self._address, self._store = address, cache_store("meshes", cache_dir)
 
-            cache_dir = platformdirs.user_cache_dir("crantcli")
-        self._folder = Path(cache_dir) / "meshes"
-
-    def _path(self, *parts: str) -> Path:
+    def _name(self, *parts: str) -> str:
         text = "\n".join([str(_FORMAT), self._address, *parts])
-        return self._folder / f"source-{hashlib.sha256(text.encode()).hexdigest()[:40]}.npz"
+        return f"source-{hashlib.sha256(text.encode()).hexdigest()[:40]}.npz"
 
     def catalogue(self, labelled: bool) -> Catalogue | None:
         """What the source said about itself."""
-        found = self._load(self._path(str(labelled)))
+        found = self._load(self._name(str(labelled)))
         return Catalogue.from_text(str(found["catalogue"])) if found else None
 
     def keep_catalogue(self, catalogue: Catalogue, labelled: bool) -> None:
         """Keep what it says."""
-        self._save(self._path(str(labelled)), catalogue=catalogue.as_text())
+        self._save(self._name(str(labelled)), catalogue=catalogue.as_text())
 
     def meshes(self, catalogue: Catalogue, keys: Sequence[int]) -> dict[int, RawMesh] | None:
         """Meshes that were read together."""
-        found = self._load(self._path(catalogue.as_text(), json.dumps(keys)))
+        found = self._load(self._name(catalogue.as_text(), json.dumps(keys)))
         if not found:
             return None
         return {
@@ -155,29 +144,13 @@ class _Cache:
         arrays: dict[str, Any] = {}
         for key, mesh in raw.items():
             arrays |= {f"vertices {key}": mesh.vertices, f"faces {key}": mesh.faces, f"digest {key}": mesh.digest}
-        self._save(self._path(catalogue.as_text(), json.dumps(list(raw))), **arrays)
+        self._save(self._name(catalogue.as_text(), json.dumps(list(raw))), **arrays)
 
-    def _load(self, path: Path) -> dict[str, Any] | None:
-        """A file's arrays; None where it is not there, damaged (the archive has checksums), or another source's."""
-        import numpy as np
+    def _load(self, name: str) -> dict[str, Any] | None:
+        """A file's arrays; None where it is not there, damaged, or another source's."""
+        found = self._store.read_arrays(name)
+        return found if found and str(found.get("address")) == self._address else None
 
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                found = {name: archive[name] for name in archive.files}
-        except (*DAMAGED_NPZ, KeyError, TypeError):
-            return None
-        return found if str(found.get("address")) == self._address else None
-
-    def _save(self, path: Path, **arrays: Any) -> None:
-        import numpy as np
-
-        temporary = path.parent / temporary_name(path.name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            sweep(path.parent, path.name)
-            with temporary.open("wb") as file:
-                np.savez(file, address=np.array(self._address), **arrays)
-            os.replace(temporary, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                remove(temporary)
+    def _save(self, name: str, **arrays: Any) -> None:
+        with contextlib.suppress(CacheError):
+            self._store.write_arrays(name, {"address": self._address, **arrays})

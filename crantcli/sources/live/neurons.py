@@ -11,7 +11,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.ids import Selection
 from crantcli.schema import listed
-from crantcli.sources.annotations import integer_ids, renamed
+from crantcli.sources.annotations import integer_ids
 from crantcli.sources.live.brain import Brain
 from crantcli.sources.live.ids import Supervoxels, Update
 
@@ -65,10 +65,10 @@ def brought_to(brain: Brain, asked: Selection, supervoxels: Supervoxels) -> Sele
     )
 
 
-def annotations_at(
+def annotated_changes(
     engine: Engine, brain: Brain, annotations: Annotations, supervoxels: Supervoxels
-) -> tuple[Annotations, list[str]]:
-    """Annotations under the IDs that the neurons have at the moment of the data set, and what to say about it.
+) -> tuple[list[tuple[int, int]], list[str]]:
+    """Which annotated neurons have other IDs at the moment of the data set, and what to say about it.
 
     An annotation whose neuron cannot be found stays as it is, and says nothing about any synapse.
     """
@@ -80,15 +80,13 @@ def annotations_at(
         notes.append(
             f"{len(lost):,} of {len(updates):,} annotated neurons cannot be found at {brain.moment}: {_named(lost)}"
         )
-    if not changed:
-        return annotations, notes
-    first = changed[0]
-    notes.append(
-        f"{len(changed):,} of {len(updates):,} annotated neurons have another ID at {brain.moment}, such as "
-        f"{first[0]} -> {first[1]}"
-    )
-    made = renamed(engine, annotations, changed)
-    return made, [*notes, *made.notes]
+    if changed:
+        first = changed[0]
+        notes.append(
+            f"{len(changed):,} of {len(updates):,} annotated neurons have another ID at {brain.moment}, such as "
+            f"{first[0]} -> {first[1]}"
+        )
+    return changed, notes
 
 
 def refuse_unresolved(brain: Brain, updates: Sequence[Update]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,9 +11,7 @@ from pathlib import Path
 from crantcli.core.table import Coverage
 from crantcli.errors import UsageError
 from crantcli.sources.live.moment import parse_materialization
-
-#: Longest pause between two attempts, in seconds.
-_LONGEST_PAUSE = 30.0
+from crantcli.sources.live.patience import Patience
 
 #: Neurons on the other side that are sent along as a filter; with more, it is the engine that selects them.
 _MOST_ALONG = 500
@@ -80,30 +79,6 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to bear with a server.
-
-    Attributes
-    ----------
-    retries : int
-        Attempts after the first. The pauses between them are 0.5, 1, 2, ... up to 30 seconds: 8 of them take a minute
-        and a half, which outlasts the restart of a server.
-    timeout : float
-        Seconds without a byte from the server after which an attempt has failed.
-    """
-
-    retries: int = 8
-    timeout: float = 300.0
-
-    def pause(self, attempt: int, asked: str | None = None) -> float:
-        """Seconds to wait after an attempt (from 0); `asked` is what the server asks for in Retry-After."""
-        wait: float = min(0.5 * 2.0**attempt, _LONGEST_PAUSE)
-        if asked is not None and asked.strip().isdigit():
-            wait = min(max(wait, float(asked)), 4 * _LONGEST_PAUSE)
-        return wait
-
-
-@dataclass(frozen=True)
 class LiveOptions:
     """How a live data set is asked.
 
@@ -114,8 +89,9 @@ class LiveOptions:
     update_ids, strict_ids : bool
         Bring IDs to the time that is queried; an ID for which that fails is an error.
     lock : str or None
-        A file that `crantcli lock` made, which says the moment.
-    cache_dir : str or None
+        A file that `crantcli lock` made, which says the moment, the annotations and the meshes.
+    cache_dir : path, optional
+        Where to keep what was fetched; CRANTCLI_CACHE_DIR or the user's cache folder if not given.
     refresh : bool
         Take nothing from the cache.
     patience : Patience
@@ -125,7 +101,7 @@ class LiveOptions:
     update_ids: bool = True
     strict_ids: bool = False
     lock: str | None = None
-    cache_dir: str | None = None
+    cache_dir: str | os.PathLike[str] | None = None
     refresh: bool = False
     patience: Patience = field(default_factory=Patience)
 

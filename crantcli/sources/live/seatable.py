@@ -29,7 +29,8 @@ from urllib.parse import quote
 
 from crantcli.errors import AuthorisationError, DataError, IncompleteError
 from crantcli.sources.datasets import TableAddress
-from crantcli.sources.live.http import Answer, Patience, Server, check_address
+from crantcli.sources.live.http import Answer, Server, check_address
+from crantcli.sources.live.patience import Patience
 
 #: Environment variable with the token of an account, or of the base.
 TOKEN_VARIABLE = "CRANTTABLE_TOKEN"
@@ -88,14 +89,13 @@ class _ChangedError(Exception):
     """The table is not what it was a page ago."""
 
 
-def fetch(address: TableAddress, patience: Patience | None = None) -> Rows:
+def fetch(address: TableAddress, patience: Patience) -> Rows:
     """Fetch a table.
 
     Parameters
     ----------
     address : TableAddress
-    patience : Patience, optional
-        How long to wait for the server.
+    patience : Patience
 
     Raises
     ------
@@ -108,7 +108,7 @@ def fetch(address: TableAddress, patience: Patience | None = None) -> Rows:
     """
     check_address(address.server)
     token = _token(address)
-    with Server((token,), patience) as server:
+    with Server(patience, (token,)) as server:
         base = _Base(server, address, token)
         for _ in range(_READINGS):
             try:

@@ -69,7 +69,6 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
             pieces = Store(store.path(f"chunks/{key}"))
             if place.refresh:
                 shutil.rmtree(pieces.folder, ignore_errors=True)
-            pieces.sweep()
             found = _fetch(place, moment, query, pieces)
             with store.writing(name) as path:
                 _assemble(place.engine, found, query, _record(moment, place, table, resolution(), query), path)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from typing import Any
 
 from crantcli.errors import AuthorisationError, CrantError, DataError
-from crantcli.sources.live.query import Patience
+from crantcli.sources.live.patience import Patience
 
 #: Answers that mean that the server, or what stands before it, cannot answer just now.
 _PASSING = {429, 502, 503, 504}
@@ -31,11 +30,6 @@ class NotFoundError(DataError):
 
 class TooLargeError(CrantError):
     """A request is larger than the server takes."""
-
-
-def sleep(seconds: float) -> None:
-    """Wait between two attempts; a function of its own so that tests need not wait."""
-    time.sleep(seconds)
 
 
 class Wire:
@@ -87,12 +81,11 @@ class Wire:
         """
         import requests
 
-        limits = (min(self._patience.timeout, 15.0), self._patience.timeout)
         broken = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-        for attempt in range(self._patience.retries + 1):
+        for attempt in range(self._patience.attempts):
             answer, trouble = None, ""
             try:
-                answer = self._adapter.send(request, **{**options, "timeout": limits})
+                answer = self._adapter.send(request, **{**options, "timeout": self._patience.limits})
                 # Read here, so that a connection that breaks in the middle counts as a failed attempt.
                 _ = answer.content
             except broken as error:
@@ -107,10 +100,10 @@ class Wire:
                 break
             if attempt < self._patience.retries:
                 asked = answer.headers.get("Retry-After") if answer is not None else None
-                sleep(self._patience.pause(attempt, asked))
+                self._patience.wait(attempt, asked)
         where = f"{request.method} {_address(request.url)}"
         raise CrantError(
-            f"{where}: {trouble}, {self._patience.retries + 1} times; try again later, with more --retries or a longer "
+            f"{where}: {trouble}, {self._patience.attempts} times; try again later, with more --retries or a longer "
             "--timeout"
         )
 

@@ -1,0 +1,71 @@
+"""How long to bear with a server. Light: everything imports it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+#: Longest pause between two attempts, in seconds.
+_LONGEST_PAUSE = 30.0
+
+#: Longest pause, in seconds, that a server may ask for.
+_LONGEST_ASKED = 120.0
+
+#: Seconds for a connection, at most.
+_CONNECT = 15.0
+
+
+def sleep(seconds: float) -> None:
+    """Wait between two attempts; a function of its own so that tests need not wait."""
+    time.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to bear with a server.
+
+    Attributes
+    ----------
+    retries : int
+        Attempts after the first. The pauses between them are 0.5, 1, 2, ... up to 30 seconds: 8 of them take a minute
+        and a half, which outlasts the restart of a server.
+    timeout : float
+        Seconds without a byte from the server after which an attempt has failed.
+    """
+
+    retries: int = 8
+    timeout: float = 300.0
+
+    @property
+    def attempts(self) -> int:
+        """How often a request is made, at most."""
+        return self.retries + 1
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Seconds for a connection, and between two pieces of an answer: what `requests` calls a timeout."""
+        return min(self.timeout, _CONNECT), self.timeout
+
+    def pause(self, attempt: int, asked: str | None = None) -> float:
+        """Seconds to wait after an attempt (from 0); `asked` is what the server asks for in Retry-After."""
+        own: float = min(0.5 * 2.0**attempt, _LONGEST_PAUSE)
+        return max(own, min(_seconds(asked), _LONGEST_ASKED))
+
+    def wait(self, attempt: int, asked: str | None = None) -> None:
+        """Wait for so long."""
+        sleep(self.pause(attempt, asked))
+
+
+def _seconds(asked: str | None) -> float:
+    """What a Retry-After header asks for, a number or a date; 0 where it is neither."""
+    if not asked:
+        return 0.0
+    try:
+        return float(asked)
+    except ValueError:
+        pass
+    try:
+        return parsedate_to_datetime(asked).timestamp() - time.time()
+    except ValueError:
+        return 0.0
