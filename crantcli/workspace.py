@@ -164,8 +164,8 @@ class Workspace:
         path = self.brain.snapshot(self.engine, query)
         reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"))
         record = self.brain.record()
-        found = [Source(path, "parquet", record["name"])]
-        table = replace(open_table(self.engine, parts(self.engine, found), found, reading), inputs=(record,))
+        found = [Source(path, "parquet", record["name"], record)]
+        table = open_table(self.engine, parts(self.engine, found), found, reading)
         self.told = [f"{record['name']}: {self.brain.moment}"]
         self.inputs += table.inputs
         self.notes += table.notes
@@ -308,8 +308,7 @@ class Workspace:
         fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.live_options, self.lock)
         self.notes += fetched.notes
         self.origin = fetched.origin
-        part = parts(self.engine, [Source(fetched.path, "parquet", str(fetched.record["name"]))])[0]
-        return replace(part, records=[fetched.record])
+        return parts(self.engine, [Source(fetched.path, "parquet", str(fetched.record["name"]), fetched.record)])[0]
 
     def select(self, selectors: Sequence[Selector], table: Table) -> Selection | None:
         """Find the neurons that were named; None where none were."""

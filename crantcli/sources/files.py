@@ -54,14 +54,19 @@ class Source:
     format : {"parquet", "arrow", "csv", "npz"}
     name : str
         What to call it in messages and in the provenance: its base name, or "stdin".
+    origin : dict, optional
+        For the provenance, where the file itself is only a copy of what the user named.
     """
 
     path: Path
     format: Format
     name: str
+    origin: dict[str, Any] | None = None
 
     def record(self) -> dict[str, Any]:
-        """Base name, size and fingerprint, for the provenance."""
+        """For the provenance: base name, size and fingerprint, or the origin."""
+        if self.origin is not None:
+            return self.origin
         size = self.path.stat().st_size
         return {"name": self.name, "bytes": size, "sha256": fingerprint(self.path, size)}
 

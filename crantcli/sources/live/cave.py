@@ -11,18 +11,15 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
+from crantcli.sources.live.answers import Rows, cut_at, read
 from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.live.moment import Version
 from crantcli.sources.live.patience import Patience
 from crantcli.sources.live.wire import TooLargeError, Wire
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 #: Environment variable with a token, before those that lie where caveclient looks for them.
 TOKEN_VARIABLE = "CRANTCLI_CAVE_TOKEN"
@@ -35,21 +32,6 @@ _OLDEST_ENGINE = (5, 13)
 
 #: IDs in one question to the chunkedgraph.
 _IDS_AT_ONCE = 5000
-
-
-@dataclass(frozen=True)
-class Rows:
-    """One answer to a query.
-
-    Attributes
-    ----------
-    table : pyarrow.Table
-    cut : int or None
-        The limit that the server says it has cut the answer at; 0 where it does not say which; None for a whole one.
-    """
-
-    table: pa.Table
-    cut: int | None
 
 
 class Cave:
@@ -233,7 +215,6 @@ class Cave:
 
     def _ask(self, place: str, body: dict[str, Any], **parameters: str) -> Rows:
         import pyarrow as pa
-        import pyarrow.ipc
 
         client = self._materialize
         url = f"{client.server_address}/materialize/api/v3/datastack/{self.facts.datastack}{place}"
@@ -246,11 +227,10 @@ class Cave:
                 params={**common, "direct_sql_pandas": "True", **parameters},
             )
         try:
-            with pa.ipc.open_stream(answer.content) as reader:
-                table = reader.read_all()
+            table = read(answer.content)
         except pa.ArrowException as error:
             raise CrantError(f"{url}: the answer is no Arrow table ({str(error).splitlines()[0][:200]})") from None
-        return Rows(table.replace_schema_metadata(None), _cut(self._wires["materialize"].notice))
+        return Rows(table, answer.content, cut_at(self._wires["materialize"].notice))
 
     # Neurons over time
 
@@ -325,16 +305,6 @@ def _utc(text: str) -> datetime:
 
 def _sendable(token: Any) -> bool:
     return isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token
-
-
-def _cut(notice: str) -> int | None:
-    """The row limit that a notice tells of. Other notices, such as a table owner's, are not about it."""
-    import re
-
-    limited = re.search(r"Limited query to (\d+) rows", notice)
-    if limited:
-        return int(limited[1])
-    return 0 if "Limited query" in notice or "may be more results" in notice else None
 
 
 @contextmanager

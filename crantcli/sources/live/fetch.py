@@ -16,18 +16,14 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from crantcli.errors import DataError, IncompleteError
-from crantcli.schema import is_id_column
+from crantcli.errors import IncompleteError
+from crantcli.sources.live.answers import Kept, Rows, checked, middle
 from crantcli.sources.live.cache import Store, key_of
-from crantcli.sources.live.cave import THREADS, Cave, Rows
+from crantcli.sources.live.cave import THREADS, Cave
 from crantcli.sources.live.moment import Moment
 from crantcli.sources.live.wire import TooLargeError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 #: IDs in one query: they are pasted into SQL as a list.
 IDS_AT_ONCE = 1000
@@ -65,14 +61,6 @@ class Piece:
     high: int | None = None
     expected: int | None = None
     guess: int = 0
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A whole answer, in a file."""
-
-    path: Path
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -267,10 +255,9 @@ class Fetch:
     def _ask(self, piece: Piece) -> Kept | Cut:
         """The rows of a piece, from the store if they are there."""
         key = self._key(piece)
-        path = self._store.path(f"{key}.parquet")
-        rows = _rows_in(path)
-        if rows is not None and piece.expected in (None, rows):
-            return Kept(path, rows)
+        kept = Kept.known(self._store.path(f"{key}.arrows"), self._columns)
+        if kept is not None and piece.expected in (None, kept.rows):
+            return kept
         before = self._store.read_json(f"{key}.cut.json")
         if isinstance(before, list):
             return Cut(int(before[0]), before[1])
@@ -289,7 +276,7 @@ class Fetch:
 
         Most questions are small, and would else take twice as long. Of a large one, that answer is lost.
         """
-        known = (f"{self._key(groups[0])}{suffix}" for suffix in (".parquet", ".cut.json", ".count.json"))
+        known = (f"{self._key(groups[0])}{suffix}" for suffix in (".arrows", ".cut.json", ".count.json"))
         return len(groups) == 1 and not any(self._store.path(name).exists() for name in known)
 
     def _send_early(self, piece: Piece) -> Rows | None:
@@ -300,19 +287,15 @@ class Fetch:
 
     def _judged(self, piece: Piece, answer: Rows) -> Kept | Cut:
         """Keep an answer if it is whole, or that it was not."""
-        key = self._key(piece)
-        path = self._store.path(f"{key}.parquet")
+        key, table = self._key(piece), checked(answer.table, self._columns)
         if self._is_cut(piece, answer):
-            cut = Cut(answer.cut or answer.table.num_rows, _middle(answer.table))
+            cut = Cut(answer.cut or table.num_rows, middle(table))
             self._store.write_json(f"{key}.cut.json", [cut.limit, cut.middle])
             return cut
-        table = _checked_types(answer.table, self._columns)
+        path = self._store.path(f"{key}.arrows")
         with self._store.writing(path.name) as temporary:
-            import pyarrow.parquet as pq
-
-            # For as long as a fetch takes: quickly written is better than small.
-            pq.write_table(table, temporary, use_dictionary=False, write_statistics=False)
-        return Kept(path, table.num_rows)
+            temporary.write_bytes(answer.content)
+        return Kept(path, self._columns, table.num_rows, table.schema)
 
     def _send(self, piece: Piece) -> Rows:
         if self._moment.version is not None:
@@ -339,49 +322,3 @@ class Fetch:
                 )
             return bool(rows < piece.expected)
         return answer.cut is not None or rows >= OWN_LIMIT
-
-
-def _rows_in(path: Path) -> int | None:
-    """Rows of a Parquet file; None where it is not there or damaged."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return int(pq.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowException):
-        return None
-
-
-def _middle(table: pa.Table) -> int | None:
-    """The median of the synapse IDs; None where there are fewer than two."""
-    import numpy as np
-
-    if "id" not in table.column_names or table.num_rows < 2:
-        return None
-    ids = np.sort(table.column("id").to_numpy())
-    return int(ids[len(ids) // 2])
-
-
-def _checked_types(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
-    """The columns that were asked for, IDs as int64.
-
-    Raises
-    ------
-    DataError
-        Where an ID has gone through a float, or a column is not there.
-    """
-    import pyarrow as pa
-
-    if columns is not None:
-        wanted = {part for name in columns for part in (name, *(f"{name}_{axis}" for axis in "xyz"))}
-        table = table.select([name for name in table.column_names if name in wanted])
-    for name in ("id", "pre_pt_root_id", "post_pt_root_id"):
-        if name not in table.column_names:
-            raise DataError(f"the synapse table has no column {name}; is it a synapse table?")
-    for place, name in enumerate(table.column_names):
-        kind = table.schema.field(name).type
-        if is_id_column(name) and not pa.types.is_null(kind):
-            if not pa.types.is_integer(kind):
-                raise DataError(f"column {name}: the server sends IDs as {kind}, which may have lost digits")
-            table = table.set_column(place, name, table.column(name).cast(pa.int64()))
-    return table

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from crantcli.core.table import Coverage
 from crantcli.errors import UsageError
 from crantcli.sources.live.moment import parse_materialization
 from crantcli.sources.live.patience import Patience
 
-#: Neurons on the other side that are sent along as a filter; with more, it is the engine that selects them.
+#: Neurons on the other side that are sent along as a filter; with more, rows are selected when they have come.
 _MOST_ALONG = 500
 
 #: Columns that tell who is connected to whom.
@@ -28,6 +29,36 @@ def needed(names: Sequence[str] = (), size: bool = False) -> tuple[str, ...]:
 
 
 Side = tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a query that are asked for together: those of some neurons on one side.
+
+    Attributes
+    ----------
+    side : {"pre", "post"}
+        Whose neurons are cut into pieces.
+    ids : tuple of int
+    along : tuple of int or None
+        Neurons on the other side that the server is to select by, too.
+    partners : tuple of int or None
+        Neurons on the other side that are looked for in the rows that have come.
+    take : {"all", "these", "others"}
+        Which of the rows that have come: all, those with the partners, or those without.
+    """
+
+    side: Literal["pre", "post"]
+    ids: tuple[int, ...]
+    along: Side = None
+    partners: Side = None
+    take: Literal["all", "these", "others"] = "all"
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """Columns of its neurons, and of those on the other side."""
+        own, other = PAIR[1:] if self.side == "pre" else PAIR[:0:-1]
+        return own, other
 
 
 @dataclass(frozen=True)
@@ -54,27 +85,31 @@ class Query:
     columns: tuple[str, ...] | None = PAIR
 
     @property
-    def parts(self) -> list[tuple[str, tuple[int, ...], dict[str, list[int]]]]:
-        """What is asked for: the side that is cut into pieces, its neurons, further filters."""
+    def parts(self) -> list[Part]:
+        """What is asked for."""
         if self.either is not None:
-            sides = [side for side, wanted in (("pre", self.downstream), ("post", self.upstream)) if wanted]
-            return [(side, self.either, {}) for side in sides]
+            if self.upstream and self.downstream:
+                # Synapses among the neurons come twice, as outputs and as inputs.
+                outputs = Part("pre", self.either, partners=self.either)
+                return [outputs, Part("post", self.either, partners=self.either, take="others")]
+            return [Part("post" if self.upstream else "pre", self.either)]
         if self.pre is not None and self.post is not None:
-            side, ids, other = ("pre", self.pre, self.post)
-            if len(self.post) < len(self.pre):
-                side, ids, other = ("post", self.post, self.pre)
-            name = "post_pt_root_id" if side == "pre" else "pre_pt_root_id"
-            return [(side, ids, {name: list(other)} if len(other) <= _MOST_ALONG else {})]
+            fewer = len(self.post) < len(self.pre)
+            part = Part("post", self.post) if fewer else Part("pre", self.pre)
+            others = self.pre if fewer else self.post
+            along = len(others) <= _MOST_ALONG
+            return [replace(part, along=others) if along else replace(part, partners=others, take="these")]
         if self.pre is not None:
-            return [("pre", self.pre, {})]
+            return [Part("pre", self.pre)]
         assert self.post is not None
-        return [("post", self.post, {})]
+        return [Part("post", self.post)]
 
     @property
     def coverage(self) -> Coverage:
         """For which neurons the rows are all inputs, and all outputs."""
         nobody = frozenset[str]()
-        whole = {side: frozenset(map(str, ids)) for side, ids, more in self.parts if not more}
+        both = self.pre is not None and self.post is not None
+        whole = {} if both else {part.side: frozenset(map(str, part.ids)) for part in self.parts}
         return Coverage(whole.get("post", nobody), whole.get("pre", nobody), known=True)
 
 

@@ -9,20 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import IncompleteError
+from crantcli.errors import CrantError, IncompleteError
 from crantcli.schema import KEY
 from crantcli.sources.files import literal_path
+from crantcli.sources.live.answers import Kept, Tally, taken
 from crantcli.sources.live.cache import Store, key_of
 from crantcli.sources.live.cave import Cave
-from crantcli.sources.live.fetch import Fetch, Kept
+from crantcli.sources.live.fetch import Fetch
 from crantcli.sources.live.moment import Moment
-from crantcli.sources.live.query import Query
+from crantcli.sources.live.query import Part, Query
+from crantcli.sources.recorded import provenance
 from crantcli.version import __version__
 
 #: Raised when what is in a snapshot changes, so that older ones are fetched anew.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
     Returns
     -------
     Path
-        A Parquet file sorted by pre, post, id, which stays as long as the engine.
+        A Parquet file, its rows in no order, which stays as long as the engine.
 
     Raises
     ------
@@ -59,74 +60,74 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
         Where it cannot be shown that nothing is missing.
     """
     facts = place.cave.facts
-    key = key_of(
-        _FORMAT, facts.server, facts.datastack, table, moment.record(), query.parts, sorted(query.columns or ("*",))
-    )
+    asked = [*map(vars, query.parts), sorted(query.columns or ("*",))]
+    key = key_of(_FORMAT, facts.server, facts.datastack, table, moment.record(), asked)
     store = Store(place.engine.scratch / "live") if moment.passing else place.store
     name = f"snapshots/{key}.parquet"
     with store.locked(name):
-        if place.refresh or not _is_whole(store.path(name)):
+        if place.refresh or not _is_whole(place.engine, store.path(name)):
             pieces = Store(store.path(f"chunks/{key}"))
             if place.refresh:
                 shutil.rmtree(pieces.folder, ignore_errors=True)
             found = _fetch(place, moment, query, pieces)
             with store.writing(name) as path:
-                _assemble(place.engine, found, query, _record(moment, place, table, resolution(), query), path)
+                _assemble(found, _record(moment, place, table, resolution(), query), path)
+                _check(place.engine, path)
             shutil.rmtree(pieces.folder, ignore_errors=True)
         return _pinned(place.engine, store.path(name))
 
 
-def _fetch(place: Place, moment: Moment, query: Query, store: Store) -> list[tuple[str, tuple[int, ...], list[Kept]]]:
+def _fetch(place: Place, moment: Moment, query: Query, store: Store) -> list[tuple[Part, list[Kept]]]:
     found = []
-    for side, ids, more in query.parts:
-        columns = query.columns
-        fetched = Fetch(place.cave, moment, side, more, columns, store).run(sorted(set(ids)))
-        found.append((side, ids, fetched))
+    for part in query.parts:
+        more = {} if part.along is None else {part.columns[1]: list(part.along)}
+        fetched = Fetch(place.cave, moment, part.side, more, query.columns, store).run(sorted(set(part.ids)))
+        found.append((part, fetched))
     return found
 
 
-def _assemble(
-    engine: Engine,
-    found: list[tuple[str, tuple[int, ...], list[Kept]]],
-    query: Query,
-    record: dict[str, Any],
-    path: Path,
-) -> None:
-    """Join the answers, each synapse once, and check them for the last time."""
-    relations = [
-        "read_parquet([" + ", ".join(literal_path(kept.path) for kept in fetched) + "], union_by_name = true)"
-        for _, _, fetched in found
-    ]
-    chosen = [f"SELECT * FROM {relation}" for relation in relations]
-    expected = sum(kept.rows for _, _, fetched in found for kept in fetched)
-    with engine.forgotten():
-        if len(found) == 2:
-            asked = engine.id_table("asked", found[0][1], "BIGINT")
-            within = f"IN (SELECT id FROM {asked})"
-            # Synapses among the neurons come twice, as inputs and as outputs: a check for nothing.
-            outputs, inputs = (
-                engine.execute(f"SELECT count(*), bit_xor(id) FROM {relation} WHERE {column} {within}")[0]
-                for relation, column in zip(relations, ("post_pt_root_id", "pre_pt_root_id"), strict=True)
-            )
-            if outputs != inputs:
-                raise IncompleteError(
-                    "synapses among the neurons differ between their inputs and their outputs: the server is changing, "
-                    "or gives rows at random; nothing is written"
-                )
-            chosen[1] += f" WHERE coalesce(pre_pt_root_id NOT {within}, true)"
-            expected -= outputs[0]
-        rows = engine.view("fetched", " UNION ALL BY NAME ".join(chosen))
-        number, different = engine.execute(f"SELECT count(*), count(DISTINCT id) FROM {rows}")[0]
-        if (number, different) != (expected, expected):
-            raise IncompleteError(
-                f"{expected:,} synapses were fetched, and {different:,} of their IDs differ; an ID stands for one "
-                "synapse, so nothing is written"
-            )
-        told = json.dumps({**record, "rows": number}, sort_keys=True)
-        engine.copy(
-            f"SELECT * FROM {rows} ORDER BY {', '.join(map(quote, ('pre_pt_root_id', 'post_pt_root_id', 'id')))}",
-            str(path),
-            {"FORMAT": "parquet", "KV_METADATA": f"{{{KEY}: {text(told)}}}"},
+def _assemble(found: list[tuple[Part, list[Kept]]], record: dict[str, Any], path: Path) -> None:
+    """Join the answers, of which one at a time is in memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Types may differ: a column that has no values in one answer has no type there.
+    schemas = [kept.schema for _, fetched in found for kept in fetched]
+    schema = pa.unify_schemas(schemas, promote_options="permissive")
+    tallies, rows = [], 0
+    # It will be read a few times: quickly written is better than small, and every command sorts for itself.
+    with pq.ParquetWriter(path, schema, use_dictionary=False) as writer:
+        for part, fetched in found:
+            tally = Tally()
+            for kept in fetched:
+                table = taken(kept.table(), part, tally)
+                rows += table.num_rows
+                if table.schema != schema:
+                    table = pa.concat_tables([schema.empty_table(), table], promote_options="permissive")
+                writer.write_table(table)
+            tallies.append(tally)
+        writer.add_key_value_metadata({KEY: json.dumps({**record, "rows": rows}, sort_keys=True)})
+    # Synapses among the neurons come twice: a check for nothing.
+    if len(tallies) == 2 and tallies[0] != tallies[1]:
+        raise IncompleteError(
+            "synapses among the neurons differ between their inputs and their outputs: the server is changing, or "
+            "gives rows at random; nothing is written"
+        )
+
+
+def _check(engine: Engine, path: Path) -> None:
+    """See that each synapse stands in the file once.
+
+    Raises
+    ------
+    IncompleteError
+    """
+    query = f"SELECT count(*), count(DISTINCT id) FROM read_parquet({literal_path(path)})"
+    number, different = engine.execute(query)[0]
+    if number != different:
+        raise IncompleteError(
+            f"{number:,} synapses were fetched, and {different:,} of their IDs differ; an ID stands for one synapse, "
+            "so nothing is written"
         )
 
 
@@ -148,17 +149,17 @@ def _record(moment: Moment, place: Place, table: str, resolution: Any, query: Qu
     }
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(engine: Engine, path: Path) -> bool:
     """Whether a snapshot is there, and its end too."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        metadata = pq.read_metadata(path)
-        record = json.loads((metadata.metadata or {})[KEY.encode()])
-    except (OSError, KeyError, ValueError, pa.ArrowException):
+    if not path.is_file():
         return False
-    return bool(record.get("rows") == metadata.num_rows)
+    file = literal_path(path)
+    try:
+        rows = engine.execute(f"SELECT num_rows FROM parquet_file_metadata({file})")[0][0]
+        told = engine.execute(f"SELECT decode(key), decode(value) FROM parquet_kv_metadata({file})")
+    except CrantError:
+        return False
+    return provenance(dict(told), rows) is not None
 
 
 def _pinned(engine: Engine, path: Path) -> Path:
