@@ -248,6 +248,27 @@ def test_sample_data_holds_what_its_readme_says(crant: Crant) -> None:
     assert (again["read"], again["kept"]) == (38_765, 38_765)
 
 
+@pytest.mark.parametrize("side", ["pre", "post"])
+def test_a_file_made_for_these_neurons_is_selected_from_all_the_same(crant: Crant, tmp_path: Path, side: str) -> None:
+    """Rows that all have the neurons are not looked for twice; that a file is complete for them is not enough."""
+    pd.DataFrame(
+        [(1, 1, 5), (2, 1, 6), (3, 2, 5), (4, 2, 6)],
+        columns=["id", f"{side}_pt_root_id", f"{'post' if side == 'pre' else 'pre'}_pt_root_id"],
+    ).to_parquet(tmp_path / "raw.parquet")
+    assert crant("synapses", "raw.parquet", f"--{side}", 1, "-o", "made.parquet").code == 0
+    made = crant("synapses", "raw.parquet", f"--{side}", 1).out
+    assert made.count(b"\n") == 3
+    for asked in ("1", "1,2"):
+        assert crant("synapses", "made.parquet", f"--{side}", asked).out == made
+    other = "post" if side == "pre" else "pre"
+    assert crant("synapses", "made.parquet", f"--{side}", 1, f"--{other}", 5).out.count(b"\n") == 2
+    # The whole table, which says of itself what is true: nothing is missing for neuron 1.
+    told = record(tmp_path / "made.parquet") | {"rows": 4}
+    whole = pq.read_table(tmp_path / "raw.parquet").replace_schema_metadata({"crantcli": json.dumps(told)})
+    pq.write_table(whole, tmp_path / "whole.parquet")
+    assert crant("synapses", "whole.parquet", f"--{side}", 1).out == made
+
+
 # ------------------------------------------------------------------------------------------ traps
 
 

@@ -200,8 +200,7 @@ def synapse_rows(
     """
     rows.check(table)
     extra = (*(["size"] if table.has_size else []), *(["neuropil"] if table.has_neuropil else []), *table.carried)
-    condition = None if wanted.everything else wanted.condition(engine, table.id_type)
-    prepared = prepare(engine, table, condition, extra)
+    prepared = prepare(engine, table, _selecting(engine, table, wanted), extra)
     kept = kept_condition(engine, prepared, rows)
     ledger = prepared.ledger
     names = output_columns(table)
@@ -218,6 +217,22 @@ def synapse_rows(
     thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
     coverage = pair_coverage(table, wanted, thinned)
     return Result(query, tuple(shown.values()), ledger.kept, ledger, coverage, {"unique_ids": unique})
+
+
+def _selecting(engine: SqlEngine, table: Table, wanted: Wanted) -> str | None:
+    """The selection as a condition; None where it holds for all rows, as in a file that was made for these neurons.
+
+    To copy such rows would take as long as to read them, and as much memory as they take. Only where the file says that
+    it may be so is it worth a look at all IDs.
+    """
+    if wanted.everything:
+        return None
+    condition = wanted.condition(engine, table.id_type)
+    covered = (table.coverage.outputs, table.coverage.inputs)
+    asked = wanted.either or wanted.pre or wanted.post
+    if asked is not None and any(covered) and all(side is not None and side <= asked.texts for side in covered):
+        return None if _count(engine, f"{table.relation} WHERE {condition}") == table.rows else condition
+    return condition
 
 
 def kept_condition(engine: SqlEngine, prepared: Prepared, rows: RowFilter) -> str:
