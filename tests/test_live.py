@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cave_brain
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from cave_brain import DAY, FIRST_SUPERVOXEL, START, make_brain
 from cave_server import CaveServer, serving
@@ -96,6 +97,28 @@ def test_criteria_find_their_neurons_in_the_annotations(crant: Crant, server: Ca
     assert rows(crant("synapses", "-d", live, "--pre", "cell_type=ER2", "-a", "a.csv", "-q")) == rows(
         crant("synapses", "-d", live, "--pre", second, "-q")
     )
+
+
+@pytest.mark.parametrize("numbers", [(600, 550), (550, 600), (300, 20)], ids=["pre", "post", "sent along"])
+def test_a_snapshot_holds_what_was_asked_for_and_no_more(crant: Crant, numbers: tuple[int, int]) -> None:
+    """With neurons on both sides, of which the longer list may be too long to be sent along."""
+    with serving(make_brain(1200, 6000)) as server:
+        neurons = server.brain.neurons
+        sides = {"pre": neurons[: numbers[0]], "post": neurons[-numbers[1] :]}
+        for side, some in sides.items():
+            Path(f"{side}.txt").write_text("\n".join(map(str, some)))
+        question = ("synapses", "--pre", "@pre.txt", "--post", "@post.txt", "--no-clean", "-q")
+        found = rows(crant(*question, "-d", described(server), "--cache-dir", "kept"))
+        assert found == rows(crant(*question, saved(server)))
+        sent = [set(query.body["filter_in_dict"]["synapses_v2"]) for query in server.data_queries()]
+        assert len(sent[0]) == (2 if max(numbers) == 300 else 1)
+    (snapshot,) = Path("kept").rglob("snapshots/*.parquet")
+    held = pq.read_table(snapshot)
+    assert held.num_rows == found.count(b"\n") - 1 > 0
+    for side, some in sides.items():
+        assert set(held.column(f"{side}_pt_root_id").to_pylist()) <= set(some)
+    told = record(snapshot)["complete_for"]
+    assert (told["inputs_of"], told["outputs_of"]) == ([], [])
 
 
 def test_only_the_columns_that_are_needed_are_fetched(crant: Crant, server: CaveServer) -> None:
@@ -317,6 +340,11 @@ def test_a_second_run_at_a_fixed_version_asks_nothing(crant: Crant, server: Cave
     assert rows(crant("connectivity", "-d", live, "-n", neurons, "-q", "--refresh")) == first
     assert len(server.data_queries()) == 2
     assert rows(crant("connectivity", "-d", live, "-n", ids(server, 0), "--materialization", 2, "-q")) != first
+    other = ("connectivity", "-d", live, "-n", ids(server, 4), "--materialization", 3, "-q")
+    first = rows(crant(*other, "--refresh"))
+    server.forget()
+    assert rows(crant(*other)) == first
+    assert server.asked == []
 
 
 def test_what_is_in_the_cache_needs_neither_server_nor_client(crant: Crant, server: CaveServer) -> None:

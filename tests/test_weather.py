@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from cave_brain import make_brain
 from cave_server import Action, Asked, CaveServer, serving
@@ -106,20 +108,71 @@ def test_a_limit_that_leaves_nothing_to_split_is_an_incomplete_answer(crant: Cra
     assert not Path("out.csv").exists()
 
 
+def altered(server: CaveServer, change: Callable[[pa.Table, dict[str, object]], pa.Table]) -> None:
+    """From now on the rows of answers are changed, with a look at what was asked for; numbers of rows are not."""
+    query = CaveServer.query
+
+    def answer(self: CaveServer, match: object, parameters: dict[str, str], body: dict[str, object]) -> object:
+        table, notices = query(self, match, parameters, body)  # type: ignore[arg-type]
+        return change(table, body) if "id" in table.column_names else table, notices
+
+    server.routes["query"] = answer
+
+
 def test_a_server_that_counts_more_than_it_gives_is_not_believed(crant: Crant, server: CaveServer) -> None:
     """Some rows never come, however they are asked for."""
     lost = server.brain.rows["id"][:20]
-    query = CaveServer.query
-
-    def forgetful(self: CaveServer, match: object, parameters: dict[str, str], body: dict[str, object]) -> object:
-        table, notices = query(self, match, parameters, body)  # type: ignore[arg-type]
-        if "id" in table.column_names:
-            table = table.filter(~np.isin(table.column("id").to_numpy(), lost))
-        return table, notices
-
-    server.routes["query"] = forgetful
+    altered(server, lambda table, _: table.filter(~np.isin(table.column("id").to_numpy(), lost)))
     complaint(crant(*question(server, *range(12)), "-o", "out.csv"), 6, "synapses", "no file is written")
     assert not Path("out.csv").exists()
+
+
+def test_a_synapse_that_is_another_among_inputs_is_not_believed(crant: Crant, server: CaveServer) -> None:
+    def other(table: pa.Table, body: dict[str, object]) -> pa.Table:
+        ids = table.column("id").to_numpy() + 10**12 * ("post_pt_root_id" in str(body["filter_in_dict"]))
+        return table.set_column(table.column_names.index("id"), "id", pa.array(ids))
+
+    altered(server, other)
+    complaint(crant(*question(server, *range(12)), "-o", "out.csv"), 6, "differ between their inputs and their outputs")
+    assert not Path("out.csv").exists()
+
+
+def test_an_id_that_comes_twice_is_not_believed(crant: Crant, server: CaveServer) -> None:
+    def repeated(table: pa.Table, _: object) -> pa.Table:
+        ids = table.column("id").to_numpy().copy()
+        ids[0] = ids[1]
+        return table.set_column(table.column_names.index("id"), "id", pa.array(ids))
+
+    altered(server, repeated)
+    live = ("synapses", "-d", described(server), "-o", "out.csv", "--pre")
+    complaint(crant(*live, ids(server, 0)), 6, "IDs differ", "nothing is written")
+    missing = pa.array([None], pa.int64())
+    altered(server, lambda table, _: table.slice(0, 1).set_column(table.column_names.index("id"), "id", missing))
+    complaint(crant(*live, ids(server, 1)), 3, "column id", "without an ID")
+    assert not Path("out.csv").exists()
+
+
+def test_types_may_differ_from_one_answer_to_the_next(crant: Crant, server: CaveServer) -> None:
+    """A column without a value in an answer has no type there."""
+    whole = rows(crant("synapses", saved(server), "--pre", ids(server, *range(6)), "-q")).decode().splitlines()
+    assert whole[0].split(",")[3] == "size"
+    bare = [",".join([*cells[:3], "", *cells[4:]]) for cells in (line.split(",") for line in whole)]
+    server.weather.limit = 60
+    number = itertools.count()
+
+    def untyped(table: pa.Table, _: object) -> pa.Table:
+        if next(number) % 2:
+            return table
+        size, pre = table.column_names.index("size"), table.column_names.index("pre_pt_root_id")
+        table = table.set_column(pre, "pre_pt_root_id", table.column("pre_pt_root_id").cast(pa.uint64()))
+        return table.set_column(size, "size", pa.nulls(table.num_rows))
+
+    altered(server, untyped)
+    done = rows(crant("synapses", "-d", described(server), "--pre", ids(server, *range(6)), "-q"))
+    found = done.decode().splitlines()
+    assert len(found) == len(whole)
+    assert all(line in (one, other) for line, one, other in zip(found, whole, bare, strict=True))
+    assert 0 < sum(line == other for line, other in zip(found, bare, strict=True)) < len(found) - 1
 
 
 def test_between_versions_a_silent_cut_cannot_be_ruled_out(crant: Crant, server: CaveServer) -> None:

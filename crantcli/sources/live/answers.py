@@ -116,10 +116,11 @@ def checked(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
 
 @dataclass
 class Tally:
-    """Number of synapses, and the XOR of their IDs: what tells whether two sets of them are the same."""
+    """Number of synapses, sum and XOR of their IDs: what tells whether two sets of them are the same."""
 
     number: int = 0
-    ids: int = 0
+    sum: int = 0
+    xor: int = 0
 
 
 def taken(table: pa.Table, part: Part, tally: Tally) -> pa.Table:
@@ -134,7 +135,9 @@ def taken(table: pa.Table, part: Part, tally: Tally) -> pa.Table:
     found = table.filter(theirs)
     tally.number += found.num_rows
     for chunk in found.column("id").chunks:
-        tally.ids ^= int(np.bitwise_xor.reduce(numbers(chunk)))
+        ids = numbers(chunk)
+        tally.sum += int(ids.sum())
+        tally.xor ^= int(np.bitwise_xor.reduce(ids))
     if part.take == "all":
         return table
     return found if part.take == "these" else table.filter(pc.invert(theirs))

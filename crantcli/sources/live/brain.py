@@ -119,10 +119,7 @@ class Brain:
 
     def update(self, ids: Sequence[int], supervoxels: Supervoxels) -> list[Update]:
         """Find the IDs of neurons at the moment."""
-        store = self.store
-        if self.options.refresh:
-            return update_ids(self.cave, self.moment, ids, supervoxels, None)
-        return update_ids(self.cave, self.moment, ids, supervoxels, store)
+        return update_ids(self.cave, self.moment, ids, supervoxels, self.store, self.options.refresh)
 
     def record(self) -> dict[str, Any]:
         """For the provenance: where the rows come from."""

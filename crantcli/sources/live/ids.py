@@ -62,7 +62,8 @@ def update_ids(
     moment: Moment,
     ids: Iterable[int],
     supervoxels: Supervoxels,
-    store: Store | None = None,
+    store: Store,
+    refresh: bool = False,
 ) -> list[Update]:
     """Find the IDs of neurons at a moment.
 
@@ -73,8 +74,10 @@ def update_ids(
     ids : iterable of int
     supervoxels : callable
         ID -> supervoxels that the annotations have for it.
-    store : Store, optional
+    store : Store
         Keeps what was found, by moment, ID and supervoxels: with other annotations, another neuron may be found.
+    refresh : bool
+        Take nothing from there.
 
     Returns
     -------
@@ -83,8 +86,8 @@ def update_ids(
     """
     asked = distinct(ids)
     name = f"ids/{moment.name}-{_FORMAT}.json"
-    kept = not moment.passing and store is not None
-    known: dict[str, list[Any]] = (store.read_json(name) if kept and store else None) or {}
+    kept = not moment.passing
+    known: dict[str, list[Any]] = (store.read_json(name) if kept and not refresh else None) or {}
     have = _Voxels(supervoxels)
     have.look_up([neuron for neuron in asked if known.get(str(neuron), [0, 0, "current"])[2] != "current"])
     found = {
@@ -96,7 +99,7 @@ def update_ids(
     if missing:
         fresh = _look_up(cave, moment.time, missing, have)
         found |= fresh
-        if kept and store is not None:
+        if kept:
             # Read again: another run may have added to it. What cannot be found may be there tomorrow.
             latest = store.read_json(name) or {}
             latest |= {

@@ -96,7 +96,7 @@ def _assemble(found: list[tuple[Part, list[Kept]]], record: dict[str, Any], path
     schema = pa.unify_schemas(schemas, promote_options="permissive")
     tallies, rows = [], 0
     # It will be read a few times: quickly written is better than small, and every command sorts for itself.
-    with pq.ParquetWriter(path, schema, use_dictionary=False) as writer:
+    with pq.ParquetWriter(path, schema, use_dictionary=False, store_schema=False) as writer:
         for part, fetched in found:
             tally = Tally()
             for kept in fetched:
