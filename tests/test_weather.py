@@ -137,6 +137,13 @@ def test_a_synapse_that_is_another_among_inputs_is_not_believed(crant: Crant, se
     assert not Path("out.csv").exists()
 
 
+def test_ids_may_be_large(crant: Crant, server: CaveServer) -> None:
+    """So large that a sum of a few is none that 64 bits hold."""
+    server.brain.rows["id"] += 2**61
+    server.weather.limit = 60
+    assert rows(crant(*question(server, *range(5)))) == expected(crant, server, *range(5))
+
+
 def test_an_id_that_comes_twice_is_not_believed(crant: Crant, server: CaveServer) -> None:
     def repeated(table: pa.Table, _: object) -> pa.Table:
         ids = table.column("id").to_numpy().copy()

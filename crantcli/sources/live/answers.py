@@ -116,7 +116,7 @@ def checked(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
 
 @dataclass
 class Tally:
-    """Number of synapses, sum and XOR of their IDs: what tells whether two sets of them are the same."""
+    """Number of synapses, sum (modulo 2^64) and XOR of their IDs: what tells whether two sets of them are the same."""
 
     number: int = 0
     sum: int = 0
@@ -136,7 +136,7 @@ def taken(table: pa.Table, part: Part, tally: Tally) -> pa.Table:
     tally.number += found.num_rows
     for chunk in found.column("id").chunks:
         ids = numbers(chunk)
-        tally.sum += int(ids.sum())
+        tally.sum = (tally.sum + int(ids.sum())) % 2**64
         tally.xor ^= int(np.bitwise_xor.reduce(ids))
     if part.take == "all":
         return table
