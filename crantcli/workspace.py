@@ -127,7 +127,8 @@ class Workspace:
                 f"data set {self.dataset.name} is on a server, and is not fetched as a whole; name neurons with "
                 f"{option}, or give a file"
             )
-        return Query(**sides, upstream=upstream, downstream=downstream, columns=columns)
+        pre, post, either = (sides.get(side) for side in ("pre", "post", "either"))
+        return Query(pre, post, either, upstream, downstream, columns)
 
     def table(self, source: Sequence[str] | pd.DataFrame | None, reading: Reading, query: Query | None = None) -> Table:
         """Open the table; None means the data set's own. `query` is what to fetch of it, if it is on a server.

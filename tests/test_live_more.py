@@ -170,6 +170,7 @@ def test_neuropils_of_a_server_are_those_of_the_same_rows(crant: Crant, resoluti
         fetch = ("synapses", "-d", live, "--pre", named, "--post", named, "--no-clean", "-o", "same.parquet")
         rows(crant(*fetch))
         tables = {}
+        server.weather.shuffle = True
         for name, source in (("file", ("same.parquet",)), ("server", ("-d", live))):
             options = ("-o", name, "--no-plot", "--relative-types", "-t", 2, "--weight-mode", "count")
             rows(crant("neuropil", *source, *labels, *meshes, *options))

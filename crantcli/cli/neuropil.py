@@ -55,6 +55,8 @@ def neuropil(
     ] = False,
 ) -> None:
     """The neuropils of each synapse, from meshes, and a nested matrix for each neuropil, into a folder."""
+    from dataclasses import replace
+
     from crantcli.cli.job import Job
     from crantcli.cli.nested import label_files, options_of, query_of, question_of, style_of, with_neurons
     from crantcli.core.neuropil import OTHER, POSITION, assign
@@ -90,7 +92,7 @@ def neuropil(
             value=nest.weight_column,
             coordinates=place.coordinates,
             voxel_size=voxel,
-            query=query,
+            query=query and replace(query, ordered=True),  # the assignments come in the order of the synapses
         )
         table.require_synapses("neuropil")
         kept = work.row_filter(rows, table)

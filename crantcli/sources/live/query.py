@@ -75,6 +75,8 @@ class Query:
         With `either`: their inputs, their outputs.
     columns : tuple of str, optional
         None means all.
+    ordered : bool
+        By pre, post and id: for those who pass rows on in the order in which they come.
     """
 
     pre: Side = None
@@ -83,6 +85,7 @@ class Query:
     upstream: bool = True
     downstream: bool = True
     columns: tuple[str, ...] | None = PAIR
+    ordered: bool = False
 
     @property
     def parts(self) -> list[Part]:

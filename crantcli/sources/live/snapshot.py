@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, IncompleteError
 from crantcli.schema import KEY
@@ -18,8 +20,9 @@ from crantcli.sources.live.cache import Store, key_of
 from crantcli.sources.live.cave import Cave
 from crantcli.sources.live.fetch import Fetch
 from crantcli.sources.live.moment import Moment
-from crantcli.sources.live.query import Part, Query
+from crantcli.sources.live.query import PAIR, Part, Query
 from crantcli.sources.recorded import provenance
+from crantcli.temporary import remove
 from crantcli.version import __version__
 
 #: Raised when what is in a snapshot changes, so that older ones are fetched anew.
@@ -52,7 +55,7 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
     Returns
     -------
     Path
-        A Parquet file, its rows in no order, which stays as long as the engine.
+        A Parquet file, its rows in no order unless the query says so, which stays as long as the engine.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
         Where it cannot be shown that nothing is missing.
     """
     facts = place.cave.facts
-    asked = [*map(vars, query.parts), sorted(query.columns or ("*",))]
+    asked = [*map(vars, query.parts), sorted(query.columns or ("*",)), query.ordered]
     key = key_of(_FORMAT, facts.server, facts.datastack, table, moment.record(), asked)
     store = Store(place.engine.scratch / "live") if moment.passing else place.store
     name = f"snapshots/{key}.parquet"
@@ -73,6 +76,8 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
             with store.writing(name) as path:
                 _assemble(found, _record(moment, place, table, resolution(), query), path)
                 _check(place.engine, path)
+                if query.ordered:
+                    _sort(place.engine, path)
             shutil.rmtree(pieces.folder, ignore_errors=True)
         return _pinned(place.engine, store.path(name))
 
@@ -95,7 +100,7 @@ def _assemble(found: list[tuple[Part, list[Kept]]], record: dict[str, Any], path
     schemas = [kept.schema for _, fetched in found for kept in fetched]
     schema = pa.unify_schemas(schemas, promote_options="permissive")
     tallies, rows = [], 0
-    # It will be read a few times: quickly written is better than small, and every command sorts for itself.
+    # It will be read a few times: quickly written is better than small, and most commands sort for themselves.
     with pq.ParquetWriter(path, schema, use_dictionary=False, store_schema=False) as writer:
         for part, fetched in found:
             tally = Tally()
@@ -129,6 +134,23 @@ def _check(engine: Engine, path: Path) -> None:
             f"{number:,} synapses were fetched, and {different:,} of their IDs differ; an ID stands for one synapse, "
             "so nothing is written"
         )
+
+
+def _sort(engine: Engine, path: Path) -> None:
+    """Bring the rows of the file into an order."""
+    file, made = literal_path(path), path.with_name(f"{path.name}.sorted")
+    ((told,),) = engine.execute(
+        f"SELECT decode(value) FROM parquet_kv_metadata({file}) WHERE decode(key) = {text(KEY)}"
+    )
+    try:
+        engine.copy(
+            f"SELECT * FROM read_parquet({file}) ORDER BY {', '.join(map(quote, (*PAIR[1:], PAIR[0])))}",
+            str(made),
+            {"FORMAT": "parquet", "KV_METADATA": f"{{{KEY}: {text(told)}}}"},
+        )
+        os.replace(made, path)
+    finally:
+        remove(made)
 
 
 def _record(moment: Moment, place: Place, table: str, resolution: Any, query: Query) -> dict[str, Any]:
