@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import doctest
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -134,6 +132,23 @@ def test_the_data_set_shown_is_one(tmp_path: Path) -> None:
     assert found.annotations == str(file.parent / "annotations.csv")
 
 
+def test_data_sets_on_servers_are_as_told(tmp_path: Path) -> None:
+    _, microns, elsewhere = readme.fences("toml", TEXT)
+    (tmp_path / "microns.toml").write_text(microns)
+    found = find_dataset(str(tmp_path / "microns.toml"))
+    assert found is not None
+    assert found.live is not None
+    assert (found.live.server, found.live.datastack) == ("https://global.daf-apis.com", "minnie65_public")
+    assert found.annotations == str(tmp_path / "aibs_metamodel_celltypes_v661.csv")
+    (tmp_path / "elsewhere.toml").write_text(elsewhere)
+    found, crantb = find_dataset(str(tmp_path / "elsewhere.toml")), find_dataset("crantb")
+    assert found is not None
+    assert crantb is not None
+    assert found.annotation_table == crantb.annotation_table
+    assert found.mesh_source is not None
+    assert found.mesh_source.labels == ((1, "fan_shaped_body"),)
+
+
 def test_a_named_data_set_as_told(tmp_path: Path, crant: Crant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "crantcli").mkdir()
@@ -174,53 +189,6 @@ def test_the_makefile_makes_all_once(tmp_path: Path) -> None:
     planned = run(["make", "-n"], tmp_path).stdout
     assert "types.csv" in planned
     assert "-o edges.parquet" not in planned
-
-
-def test_the_snakefile_makes_all_once(tmp_path: Path) -> None:
-    pytest.importorskip("snakemake", reason="snakemake is a development dependency and not installed")
-    readme.clone(tmp_path)
-    (tmp_path / "Snakefile").write_text(example("python"))
-    snakemake = [sys.executable, "-m", "snakemake", "--cores", "1"]
-    run(snakemake, tmp_path)
-    for name in ("ER2.png", "PEN.npz", "PEN.png", "types.csv"):
-        assert (tmp_path / name).stat().st_size
-    assert "Nothing to be done" in run(snakemake, tmp_path).stderr
-
-
-def test_the_cron_job_is_quiet_and_keeps_the_old_results(tmp_path: Path) -> None:
-    brain = tmp_path / "brain"
-    shutil.copytree(SAMPLE, brain)
-    (brain / ".venv").mkdir()
-    (brain / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
-    script = brain / "nightly.sh"
-    script.write_text(next(block for block in readme.fences("sh", TEXT) if block.startswith("#!")))
-    script.chmod(0o755)
-    *when, command = example("crontab").split(maxsplit=5)
-    assert len(when) == 5
-    bare = ["env", "-i", f"HOME={tmp_path}", "PATH=/usr/bin:/bin", "/bin/sh", "-c", command]
-
-    def job() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(bare, cwd="/", capture_output=True, encoding="utf-8", check=False, timeout=120)
-
-    def contents() -> dict[str, bytes]:
-        return {file.name: file.read_bytes() for file in brain.iterdir() if file.is_file()}
-
-    first = job()
-    assert (first.returncode, first.stdout, first.stderr) == (0, "", "")
-    before, edges = contents(), brain / "edges.parquet"
-    with edges.open("rb") as reader:  # someone still reads last night's file
-        assert job().returncode == 0
-        assert reader.read() == before["edges.parquet"]
-        assert edges.stat().st_ino != os.fstat(reader.fileno()).st_ino
-    assert contents() == before
-
-    table = brain / "synapses.parquet"
-    table.write_bytes(before["synapses.parquet"][:-1000])
-    broken = job()
-    assert broken.returncode != 0
-    assert broken.stdout == ""
-    assert len(broken.stderr.splitlines()) == 1
-    assert contents() == {**before, "synapses.parquet": table.read_bytes()}
 
 
 # The house
