@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
-import re
 import resource
-import select
 import signal
 import subprocess
 import sys
@@ -21,6 +19,7 @@ import duckdb
 import pytest
 from conftest import SAMPLE, Crant
 from tables import text_file, weights
+from terminal import on_screen, read_terminal
 
 from crantcli.engine.duckdb import Engine
 from crantcli.version import __version__
@@ -451,21 +450,6 @@ def test_a_full_stdout_is_an_error() -> None:
 # Terminals.
 
 
-def read_terminal(descriptor: int, process: subprocess.Popen[bytes], until: bytes | None = None) -> bytes:
-    """What a process writes to a terminal, to its end or until something has come."""
-    found, end = b"", time.monotonic() + 60
-    while time.monotonic() < end and (until is None or until not in found):
-        ready = select.select([descriptor], [], [], 0.05)[0]
-        if ready:
-            try:
-                found += os.read(descriptor, 1 << 16)
-            except OSError:  # the other end is closed
-                break
-        elif process.poll() is not None:
-            break
-    return found
-
-
 def test_a_terminal_shows_a_short_table() -> None:
     outer, inner = pty.openpty()
     process = start("counts", SAMPLE / "synapses.parquet", stdout=inner, env={**os.environ, "COLUMNS": "100"})
@@ -490,25 +474,6 @@ def test_a_file_or_csv_asked_for_shows_no_table_on_a_terminal() -> None:
         os.close(outer)
         process.communicate(timeout=60)
         assert process.returncode == 0
-
-
-def on_screen(written: bytes) -> list[str]:
-    """The lines that a terminal shows in the end, empty ones left out."""
-    lines, row, column = [""], 0, 0
-    for mark in re.finditer(r"\x1b\[\??(\d*)[\d;]*([A-Za-z])|\r|\n|.", written.decode()):
-        if mark[0] == "\r":
-            column = 0
-        elif mark[0] == "\n":
-            row += 1
-            lines += [""] * (row + 1 - len(lines))
-        elif mark[2] == "A":  # cursor up
-            row -= int(mark[1] or 1)
-        elif mark[2] == "K":  # erase the line
-            lines[row] = ""
-        elif not mark[2]:
-            lines[row] = lines[row].ljust(column)[:column] + mark[0] + lines[row][column + 1 :]
-            column += 1
-    return [line for line in lines if line]
 
 
 @pytest.mark.parametrize("quiet", [False, True])

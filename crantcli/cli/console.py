@@ -21,6 +21,14 @@ class Busy(Protocol):
         ...
 
 
+class Talkative(Busy, Protocol):
+    """Something that can tell what it does, too."""
+
+    def told(self) -> str:
+        """In words; "" for nothing."""
+        ...
+
+
 class Console:
     """Says things: data and JSON on stdout, everything else on stderr.
 
@@ -63,13 +71,13 @@ class Console:
             terminal.print(f"... {' and '.join(left_out)} in all; write them with -o FILE")
 
     @contextlib.contextmanager
-    def busy(self, engine: Busy, label: str) -> Iterator[None]:
-        """Show how far the engine is, on a terminal, for work that takes longer than a second."""
+    def busy(self, label: str, status: Talkative, engine: Busy) -> Iterator[None]:
+        """Show what goes on, else how far the engine is, on a terminal, for work that takes longer than a second."""
         if self._quiet or not sys.stderr.isatty():
             yield
             return
         done = threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(engine, label, done), daemon=True)
+        watcher = threading.Thread(target=self._watch, args=(label, status, engine, done), daemon=True)
         watcher.start()
         try:
             yield
@@ -78,19 +86,23 @@ class Console:
             watcher.join(timeout=2)
 
     @staticmethod
-    def _watch(engine: Busy, label: str, done: threading.Event) -> None:
+    def _watch(label: str, status: Talkative, engine: Busy, done: threading.Event) -> None:
         if done.wait(1.0):
             return
         from rich.console import Console as Terminal
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        words = TextColumn("{task.description}", markup=False)
+        columns = (SpinnerColumn(), words, BarColumn(), TimeElapsedColumn())
         with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-            task = bar.add_task(label, total=None)
+            bar.add_task(label, total=None)
+            task = bar.tasks[0]
             while not done.wait(0.2):
-                percent = engine.progress()
-                if 0 <= percent <= 100:
-                    bar.update(task, total=100, completed=percent)
+                told = status.told()
+                percent = (status if told else engine).progress()
+                known = 0 <= percent <= 100
+                task.description = printable(told) or label
+                task.total, task.completed = (100, percent) if known else (None, 0)
 
 
 def _cell(value: Any) -> str:
@@ -100,6 +112,10 @@ def _cell(value: Any) -> str:
 
 
 def error_line(command: str, message: str) -> None:
-    """Say what went wrong, as one line on stderr. What stands in a damaged file must not steer the terminal."""
-    line = " ".join(message.split())
-    print(f"{command}: {''.join(mark if mark.isprintable() else '?' for mark in line)}", file=sys.stderr)
+    """Say what went wrong, as one line on stderr."""
+    print(f"{command}: {printable(message)}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """A text as one line. What stands in a damaged file, or what a server says, must not steer the terminal."""
+    return "".join(mark if mark.isprintable() else "?" for mark in " ".join(text.split()))

@@ -127,9 +127,10 @@ class Job:
             # Outermost, since what is being written can be removed only when the engine has stopped writing it.
             outputs() as pending,
             Engine(self.run.max_memory, self.run.threads, self.run.tmp_dir) as engine,
-            self.console.busy(engine, self.command),
         ):
-            yield Work(self, Workspace(engine, dataset, self.live), engine, pending)
+            space = Workspace(engine, dataset, self.live)
+            with self.console.busy(self.command, space.live_options.patience.status, engine):
+                yield Work(self, space, engine, pending)
 
     @property
     def destinations(self) -> list[str]:

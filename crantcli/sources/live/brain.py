@@ -35,7 +35,7 @@ class Brain:
         Says which moment it is, and of which table.
     """
 
-    def __init__(self, name: str, facts: CaveFacts, options: LiveOptions, lock: Lock | None = None) -> None:
+    def __init__(self, name: str, facts: CaveFacts, options: LiveOptions, lock: Lock | None) -> None:
         options.check()
         self._locked = None if lock is None else lock.cave(facts, name)
         self.name, self.options = name, options
@@ -107,7 +107,8 @@ class Brain:
         """A Parquet file with the rows of a query."""
         place = Place(self.cave, engine, self.store, self.options.refresh)
         try:
-            return snapshot(place, self.moment, self.table, lambda: self.resolution, query)
+            with self.cave.status.during("fetching synapses"):
+                return snapshot(place, self.moment, self.table, lambda: self.resolution, query)
         except NotFoundError as error:
             # Versions that were asked for before, or are locked, are not looked for among those that there are.
             if "410" not in str(error) and "not available" not in str(error):
@@ -119,7 +120,8 @@ class Brain:
 
     def update(self, ids: Sequence[int], supervoxels: Supervoxels) -> list[Update]:
         """Find the IDs of neurons at the moment."""
-        return update_ids(self.cave, self.moment, ids, supervoxels, self.store, self.options.refresh)
+        with self.cave.status.during("looking up the neurons' IDs"):
+            return update_ids(self.cave, self.moment, ids, supervoxels, self.store, self.options.refresh)
 
     def record(self) -> dict[str, Any]:
         """For the provenance: where the rows come from."""

@@ -44,7 +44,7 @@ class Cave:
     """
 
     def __init__(self, facts: CaveFacts, patience: Patience) -> None:
-        self.facts, self._patience = facts, patience
+        self.facts, self._patience, self.status = facts, patience, patience.status
         server = facts.server.rstrip("/")
         self._server = server
         host = server.partition("//")[2]

@@ -127,6 +127,7 @@ class Fetch:
     ) -> None:
         self._cave, self._moment, self._store = cave, moment, store
         self._column, self._more, self._columns = f"{side}_pt_root_id", more, columns
+        self._what = "fetching outgoing synapses" if side == "pre" else "fetching incoming synapses"
         self._limit = USUAL_LIMIT
         self._notices_arrive = False
 
@@ -138,6 +139,7 @@ class Fetch:
         IncompleteError
             Where it cannot be shown that nothing is missing.
         """
+        self._cave.status.say(self._what)
         size = IDS_AT_ONCE if self._moment.version is not None else IDS_AT_ONCE_LIVE
         groups = [Piece(tuple(ids[start : start + size])) for start in range(0, len(ids), size)] or [Piece(())]
         crew = Crew(THREADS)
@@ -184,6 +186,7 @@ class Fetch:
                     waiting += reversed(self._halves(piece, Cut(0, None)))
                     continue
                 running[crew.submit(ask, piece)] = piece
+            self._tell(found, len(found) + len(running) + len(waiting))
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 piece, result = running.pop(future), future.result()
@@ -193,6 +196,11 @@ class Fetch:
                     self._limit = min(self._limit, result.limit or self._limit)
                     waiting += reversed(self._halves(piece, result))
         return found
+
+    def _tell(self, found: dict[Piece, Kept], pieces: int) -> None:
+        rows = sum(kept.rows for kept in found.values())
+        told = f"{self._what}: {len(found):,} of {pieces:,} pieces, {rows:,} rows"
+        self._cave.status.say(told, len(found) / pieces)
 
     def _checked(self, crew: Crew, whole: Piece, found: dict[Piece, Kept]) -> list[Kept]:
         """The answers that make up a piece that was counted. Where rows are missing, each is counted on its own."""

@@ -139,7 +139,7 @@ class Server:
                     return answer
                 said = "gave an answer that is cut or damaged"
             if attempt + 1 < attempts:
-                self._patience.wait(attempt, asked)
+                self._patience.wait(attempt, asked, f"the server {self.clean(said)}")
         where = urlsplit(url)
         raise IncompleteError(
             f"{where.scheme}://{where.netloc}{where.path}: the server {self.clean(said)}, "

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+
+from crantcli.sources.live.status import Status
 
 #: Longest pause between two attempts, in seconds.
 _LONGEST_PAUSE = 30.0
@@ -32,10 +34,13 @@ class Patience:
         and a half, which outlasts the restart of a server.
     timeout : float
         Seconds without a byte from the server after which an attempt has failed.
+    status : Status
+        Is told of pauses, and of what goes on.
     """
 
     retries: int = 8
     timeout: float = 300.0
+    status: Status = field(default_factory=Status, compare=False, repr=False)
 
     @property
     def attempts(self) -> int:
@@ -52,9 +57,11 @@ class Patience:
         own: float = min(0.5 * 2.0**attempt, _LONGEST_PAUSE)
         return max(own, min(_seconds(asked), _LONGEST_ASKED))
 
-    def wait(self, attempt: int, asked: str | None = None) -> None:
-        """Wait for so long."""
-        sleep(self.pause(attempt, asked))
+    def wait(self, attempt: int, asked: str | None, why: str) -> None:
+        """Wait for so long, and tell that and why."""
+        pause = self.pause(attempt, asked)
+        with self.status.pausing(why, pause, f"attempt {attempt + 2} of {self.attempts}"):
+            sleep(pause)
 
 
 def _seconds(asked: str | None) -> float:

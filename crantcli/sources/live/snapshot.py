@@ -73,6 +73,7 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
             if place.refresh:
                 shutil.rmtree(pieces.folder, ignore_errors=True)
             found = _fetch(place, moment, query, pieces)
+            place.cave.status.say("putting the answers together")
             with store.writing(name) as path:
                 _assemble(found, _record(moment, place, table, resolution(), query), path)
                 _check(place.engine, path)

@@ -100,7 +100,8 @@ class Wire:
                 break
             if attempt < self._patience.retries:
                 asked = answer.headers.get("Retry-After") if answer is not None else None
-                self._patience.wait(attempt, asked)
+                # Without what the server says of itself.
+                self._patience.wait(attempt, asked, trouble.partition(" (")[0])
         where = f"{request.method} {_address(request.url)}"
         raise CrantError(
             f"{where}: {trouble}, {self._patience.attempts} times; try again later, with more --retries or a longer "
