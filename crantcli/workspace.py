@@ -306,7 +306,8 @@ class Workspace:
             return None
         from crantcli.sources.live.annotations import annotation_file
 
-        fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.live_options, self.lock)
+        with self.live_options.patience.status.during("fetching the annotations"):
+            fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.live_options, self.lock)
         self.notes += fetched.notes
         self.origin = fetched.origin
         return parts(self.engine, [Source(fetched.path, "parquet", str(fetched.record["name"]), fetched.record)])[0]
@@ -359,7 +360,8 @@ class Workspace:
                 "no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ... or [neuropils]"
             )
         lock = None if place else self.lock
-        found = read_neuropils(source, names, exclude, apart=apart, live=self.live_options, lock=lock)
+        with self.live_options.patience.status.during("reading the meshes"):
+            found = read_neuropils(source, names, exclude, apart=apart, live=self.live_options, lock=lock)
         self.inputs += [mesh.record for mesh in found]
         return found
 

@@ -78,7 +78,7 @@ def _ids_are_unique(engine: SqlEngine, relation: str) -> bool:
         return _fills_bitmap(engine, relation, low, high, count)
     if count <= _FEW:
         return False
-    return _differs_sorted(engine, relation, count)
+    return ids_differ(engine, relation, count)
 
 
 def _fills_bitmap(engine: SqlEngine, relation: str, low: int, high: int, count: int) -> bool:
@@ -96,10 +96,11 @@ def _fills_bitmap(engine: SqlEngine, relation: str, low: int, high: int, count: 
     return bool(engine.execute(f"SELECT {bits} FROM {relation}")[0][0] == count)
 
 
-def _differs_sorted(engine: SqlEngine, relation: str, count: int) -> bool:
-    """Sort the ids as plain integers, in as many parts as half the memory limit asks for. For ids far apart.
+def ids_differ(engine: SqlEngine, relation: str, count: int) -> bool:
+    """Whether no synapse id comes twice, wherever they lie.
 
-    Grouping them in the engine takes three times as long for 100 million.
+    They are sorted as plain integers, in as many parts as half the memory limit asks for. Grouping them in the engine
+    takes three times as long for 100 million.
     """
     parts = -(-count * 8 // (engine.memory // 2))
     for part in range(parts):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crantcli.core.repeats import ids_differ
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, IncompleteError
@@ -128,9 +129,10 @@ def _check(engine: Engine, path: Path) -> None:
     ------
     IncompleteError
     """
-    query = f"SELECT count(*), count(DISTINCT id) FROM read_parquet({literal_path(path)})"
-    number, different = engine.execute(query)[0]
-    if number != different:
+    rows = f"read_parquet({literal_path(path)})"
+    number = engine.execute(f"SELECT count(*) FROM {rows}")[0][0]
+    if not ids_differ(engine, rows, number):
+        different = engine.execute(f"SELECT count(DISTINCT id) FROM {rows}")[0][0]
         raise IncompleteError(
             f"{number:,} synapses were fetched, and {different:,} of their IDs differ; an ID stands for one synapse, "
             "so nothing is written"
