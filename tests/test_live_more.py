@@ -214,6 +214,20 @@ def test_connectors_of_a_server_are_those_of_a_file(crant: Crant, server: CaveSe
     )
 
 
+def test_connectors_and_neuropils_are_the_same_whatever_unit_positions_are_stored_in(crant: Crant) -> None:
+    found = []
+    for resolution in ((1.0, 1.0, 1.0), (8.0, 8.0, 42.0)):
+        with serving(make_brain(resolution=resolution)) as server:
+            live = described(server, name=f"{resolution[0]:g}.toml")
+            sites = rows(crant("attach", "-d", live, "--skeletons", swc(server, 0, 5), "--no-clean", "-q"))
+            question = ("neuropil", "-d", live, "-a", annotated(server), "--meshes", regions(), "--no-plot")
+            rows(crant(*question, "-o", f"{resolution[0]:g}"))
+            tables = [path.read_bytes() for path in sorted(Path(f"{resolution[0]:g}").glob("*.csv"))]
+            found.append((sites, tables, pq.read_table(f"{resolution[0]:g}/assignments.parquet").to_pylist()))
+    assert found[0] == found[1]
+    assert len(found[0][2]) > 100
+
+
 def test_connectors_go_to_the_skeleton_that_was_asked_for(crant: Crant, edited: CaveServer) -> None:
     """Skeletons are named by IDs of day 0; the table of day 3 knows two of the three under one other ID."""
     old, file = edited.brain.neurons, saved(edited)
