@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.neuropil import Members
-from crantcli.core.sql import text
 from crantcli.core.table import Annotations, Table, Totals, merge_filters
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import ArgumentTypeError, DataError, UsageError
+from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
-from crantcli.schema import IdType, NeuronId, near
-from crantcli.sources.annotations import id_expression, open_annotations, renamed, renamed_part
+from crantcli.schema import IdType, NeuronId
+from crantcli.sources.annotations import open_annotations, renamed, renamed_part
+from crantcli.sources.companions import open_members, open_totals
 from crantcli.sources.datasets import Dataset
 from crantcli.sources.files import Source, expand
 from crantcli.sources.live.lock import read_lock
@@ -376,33 +376,8 @@ class Workspace:
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError("--assignments is one table that neuropil made")
-        part = found[0]
-        missing = {"id", "neuropil"} - set(part.columns)
-        if missing:
-            why = (
-                "it was made from a table without synapse ids, and tells rows by their number"
-                if "row" in part.columns
-                else "--assignments is the assignments.parquet that crantcli neuropil makes"
-            )
-            raise DataError(f"{part.name}: no column {', '.join(sorted(missing))}; {why}")
-        self.inputs += part.records
-        if not table.has_id:
-            raise DataError(f"{part.name} tells synapses by their id, and the table has no column id")
-        found_in = self.engine.execute(f"SELECT DISTINCT neuropil FROM {part.relation} WHERE neuropil IS NOT NULL")
-        # One that was looked into may well be empty.
-        known = {*(str(row[0]) for row in found_in), *part.recorded[0].neuropils}
-        for name in names:
-            if name not in known:
-                raise DataError(f"--neuropil {name}: no synapse lies in it ({near(name, sorted(known), 'neuropils')})")
-        listed = ", ".join(map(text, names))
-        # In another table the same ids may be text, because of one that is no number.
-        kind = dict(self.engine.columns(f"SELECT id FROM {table.relation}"))["id"]
-        relation = self.engine.table(
-            "members",
-            f"SELECT DISTINCT TRY_CAST({id_expression(self.engine, part, 'id')} AS {kind}) AS id "
-            f"FROM {part.relation} WHERE neuropil IN ({listed})",
-        )
-        return Members(relation, tuple(names))
+        self.inputs += found[0].records
+        return open_members(self.engine, found[0], names, table)
 
     def totals(self, source: str | pd.DataFrame, filters: dict[str, Any], table: Table) -> Totals:
         """Open a table of totals that `counts` made.
@@ -417,25 +392,6 @@ class Workspace:
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError("--totals is one table that counts made")
-        part = found[0]
-        missing = {"neuron_id", "pre_synapses", "post_synapses"} - set(part.columns)
-        if missing:
-            raise DataError(
-                f"{part.name}: no column {', '.join(sorted(missing))}; --totals is a table that counts made"
-            )
-        # Of IDs that were brought to another time, edges have the new ones.
-        opened = open_annotations(self.engine, found, "current_id" if "current_id" in part.columns else "neuron_id")
-        recorded, passed = part.recorded[0], merge_filters(table.filters, filters)
-        for name in ("clean", "min_size"):
-            if recorded.command and recorded.filters.get(name) != passed[name]:
-                raise DataError(
-                    f"{part.name}: made with {name} = {recorded.filters.get(name)}, and the edges with {passed[name]}; "
-                    "make it again with the same"
-                )
-        relation = self.engine.view(
-            "totals",
-            'SELECT id, TRY_CAST("c:post_synapses" AS DOUBLE) AS input, TRY_CAST("c:pre_synapses" AS DOUBLE) AS output '
-            f"FROM {opened.relation}",
-        )
+        opened = open_totals(self.engine, found[0], merge_filters(table.filters, filters))
         self.inputs += opened.inputs
-        return Totals(relation, recorded.coverage, recorded.filters, opened.inputs)
+        return opened
