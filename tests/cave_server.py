@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pyarrow as pa
+import tokens
 from cave_brain import ORDER, Brain, arrow, make_brain
 
 #: What can be done instead of answering: a status; "drop" the connection before the answer; "cut" it in the middle of
@@ -452,9 +453,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _unauthorised(self) -> tuple[int, list[tuple[str, str]], bytes] | None:
         server, weather = self.server_of, self.server_of.weather
+        given = (self.headers.get("Authorization") or "").removeprefix("Bearer ").strip()
+        tokens.arrived |= {given} - {""}
         if weather.token is None:
             return None
-        given = (self.headers.get("Authorization") or "").removeprefix("Bearer ").strip()
         if not given:
             return 302, [("Location", f"{server.url}/auth/authorize?redirect={server.url}{self.path}")], b""
         if given != weather.token:

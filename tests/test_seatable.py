@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 import seatable_server
 from conftest import Crant, Outcome
-from seatable_server import ACCOUNT_TOKEN, BASE_TOKEN, TOKENS, SeaTable, serve
+from seatable_server import SeaTable, serve
 from tables import parquet_file, record
+from tokens import ACCOUNT_TOKEN, BASE_TOKEN, UNSENDABLE_TOKENS, WRONG_TOKEN
 
 import crantcli as cc
 from crantcli import crantb
@@ -24,7 +25,7 @@ from crantcli.sources.datasets import Dataset, TableAddress, find_dataset
 from crantcli.sources.live import annotations as cache
 from crantcli.sources.live import http, seatable
 
-pytestmark = pytest.mark.usefixtures("one_database")
+pytestmark = pytest.mark.usefixtures("one_database", "own_home")
 
 FIRST = 576460752641833774
 
@@ -33,7 +34,6 @@ FIRST = 576460752641833774
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses to speak of."""
     monkeypatch.setattr(http, "PATIENCE", http.Patience(attempts=4, first_pause=0.001, longest_pause=0.001, stall=10))
-    monkeypatch.setenv("CRANTTABLE_TOKEN", ACCOUNT_TOKEN)
 
 
 @pytest.fixture
@@ -75,7 +75,6 @@ def failed(crant: Crant, table: SeaTable, folder: Path, code: int, **options: An
     assert done.err.count("\n") == 1
     assert not (folder / "a.parquet").exists()
     assert not list((folder / "cache").rglob("*"))
-    assert not any(token in done.err for token in TOKENS), "a token is in the message"
     return done
 
 
@@ -122,7 +121,7 @@ def test_lists_survive_as_labels_in_every_format(crant: Crant, table: SeaTable, 
     assert answers[:3] == answers[3:6] == answers[6:]
 
 
-def test_provenance_tells_of_the_table_and_not_of_the_token(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
+def test_provenance_tells_of_the_table(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
     found = fetched(crant, table, tmp_path, "--proofread-only")
     assert found.num_rows == 9
     assert found["proofread"].to_pylist() == [True] * 9
@@ -134,8 +133,6 @@ def test_provenance_tells_of_the_table_and_not_of_the_token(crant: Crant, table:
     shown = crant("info", "a.parquet")
     assert shown.code == 0
     assert "CRANTb_meta" in shown.text
-    for path in tmp_path.rglob("*"):
-        assert not path.is_file() or not any(token.encode() in path.read_bytes() for token in TOKENS)
 
 
 ODD = {
@@ -370,7 +367,7 @@ def test_pauses_grow_and_outlast_a_restart() -> None:
 # Tokens
 
 
-@pytest.mark.parametrize("token", [ACCOUNT_TOKEN, BASE_TOKEN])
+@pytest.mark.parametrize("token", [ACCOUNT_TOKEN, BASE_TOKEN], ids=["account", "base"])
 @pytest.mark.parametrize("workspace", [True, False])
 def test_tokens_of_accounts_and_of_bases(
     crant: Crant, table: SeaTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str, workspace: bool
@@ -382,14 +379,15 @@ def test_tokens_of_accounts_and_of_bases(
     assert crant("annotations", "-d", brain(table, tmp_path, workspace), "-o", "a.parquet").code == 0
 
 
-@pytest.mark.parametrize("token", ["", "wrong-0815", "two words", "dönerteller"])
+@pytest.mark.parametrize(
+    "token", ["", WRONG_TOKEN, *UNSENDABLE_TOKENS], ids=["none", "wrong", "two words", "other letters"]
+)
 def test_no_token_and_wrong_ones(
     crant: Crant, table: SeaTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
     monkeypatch.setenv("CRANTTABLE_TOKEN", token)
     done = failed(crant, table, tmp_path, 5)
     assert "CRANTTABLE_TOKEN" in done.err
-    assert not token or token not in done.err
     assert len(table.requests) <= 2, "a refusal is asked for again"
 
 
@@ -449,7 +447,6 @@ def test_no_token_in_a_traceback(crant: Crant, table: SeaTable, tmp_path: Path) 
     table.before = lambda *_: (403, {})
     done = crant("annotations", "-d", brain(table, tmp_path), "-o", "a.parquet", "--debug", "--refresh")
     assert "Traceback" in done.err
-    assert not any(token in done.err for token in TOKENS)
 
 
 # The cache
@@ -517,11 +514,11 @@ def test_two_runs_at_once(table: SeaTable, tmp_path: Path) -> None:
 def test_the_installed_command_in_a_process_of_its_own(crant_process: Crant, table: SeaTable, tmp_path: Path) -> None:
     """No prompt, nothing on stdout but data."""
     toml = brain(table, tmp_path)
-    env = {"CRANTTABLE_TOKEN": ACCOUNT_TOKEN, "XDG_CACHE_HOME": str(tmp_path / "home")}
+    env = {"XDG_CACHE_HOME": str(tmp_path / "home")}
     done = crant_process("annotations", "-d", toml, env=env)
     assert (done.code, len(done.rows())) == (0, 26), done.err
     assert list((tmp_path / "home").rglob("*.parquet")) or os.name != "posix"
-    refused = crant_process("annotations", "-d", toml, "--refresh", env={**env, "CRANTTABLE_TOKEN": "no"})
+    refused = crant_process("annotations", "-d", toml, "--refresh", env={**env, "CRANTTABLE_TOKEN": WRONG_TOKEN})
     assert (refused.code, refused.out) == (5, b"")
 
 
