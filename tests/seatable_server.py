@@ -210,10 +210,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serve(table: SeaTable) -> Iterator[SeaTable]:
-    """Run the server on a free port of 127.0.0.1."""
+def serve(table: SeaTable, port: int = 0) -> Iterator[SeaTable]:
+    """Run the server on a port of 127.0.0.1, a free one unless given."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"table": table}))
+    server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (Handler,), {"table": table}))
     server.daemon_threads = True
     table.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -355,13 +356,60 @@ def test_a_server_that_is_away(crant: Crant, table: SeaTable, tmp_path: Path) ->
     assert "could not be reached" in failed(crant, table, tmp_path, 6).err
 
 
-def test_pauses_grow_and_outlast_a_restart() -> None:
-    patience = http.Patience()
-    pauses = [patience.pause(failures, None) for failures in range(1, patience.attempts)]
-    assert pauses[:4] == [0.5, 1, 2, 4]
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that users have, taken down and not taken."""
+    taken: list[float] = []
+    monkeypatch.setattr(http, "PATIENCE", http.Patience())
+    monkeypatch.setattr(http.time, "sleep", taken.append)
+    return taken
+
+
+def test_a_server_may_be_gone_for_twenty_seconds(
+    crant: Crant, table: SeaTable, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens; then somebody does again."""
+    with contextlib.ExitStack() as later:
+        with serve(SeaTable([])) as gone:
+            port = int(gone.address.rpartition(":")[2])
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if sum(pauses) > 20 and not table.requests:
+                later.enter_context(serve(table, port))
+
+        monkeypatch.setattr(http.time, "sleep", pause)
+        table.address = gone.address
+        assert fetched(crant, table, tmp_path).num_rows == 25
+    assert pauses == [0.5, 1, 2, 4, 8, 16]
+
+
+@pytest.mark.parametrize(
+    ("said", "pause"),
+    [
+        (None, 0.5),
+        ("45", 45),
+        ("1e9", 120),
+        ("soon", 0.5),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.5),
+        ("Wed, 21 Oct 2065 07:28:00 GMT", 120),
+    ],
+)
+def test_a_server_that_is_asked_too_often_may_say_when_to_come_back(
+    crant: Crant, table: SeaTable, tmp_path: Path, pauses: list[float], said: str | None, pause: float
+) -> None:
+    headers = {"Retry-After": said} if said else {}
+    table.before = lambda number, _: (429, headers) if number == 1 else None
+    assert fetched(crant, table, tmp_path).num_rows == 25
+    assert pauses == [pause]
+
+
+def test_a_server_that_stays_away_is_waited_for_a_minute(
+    crant: Crant, table: SeaTable, tmp_path: Path, pauses: list[float]
+) -> None:
+    table.before = lambda *_: (503, {})
+    assert "answered 503, 8 times" in failed(crant, table, tmp_path, 6).err
     assert 60 <= sum(pauses) <= 120
-    assert patience.pause(1, 45.0) == 45
-    assert patience.pause(1, 1e9) == 120
 
 
 # Tokens
