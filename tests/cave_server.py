@@ -21,10 +21,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pyarrow as pa
+import tokens
 from cave_brain import ORDER, Brain, arrow, make_brain
 
 #: What can be done instead of answering: a status; "drop" the connection before the answer; "cut" it in the middle of
-#: the answer; "stall" until the test is over; "says": fail with what `Weather.says`.
+#: the answer; "stall" before the answer or "hang" in the middle of it until the test is over; "says": fail with what
+#: `Weather.says`.
 Action = int | str | None
 
 
@@ -106,7 +108,7 @@ def iso(time: float) -> str:
 class CaveServer:
     """The server: answers for one brain, and keeps what it was asked."""
 
-    def __init__(self, brain: Brain) -> None:
+    def __init__(self, brain: Brain, port: int = 0) -> None:
         self.brain, self.weather = brain, Weather()
         self.asked: list[Asked] = []
         #: Functions that answer instead of those of this class, by their names.
@@ -119,15 +121,20 @@ class CaveServer:
         class Handler(_Handler):
             server_of = outer
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._http.server_address[1])
+
+    @property
     def url(self) -> str:
         """Where it is."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     def close(self) -> None:
         """Stop, and let go of what is stalled."""
@@ -414,19 +421,21 @@ class _Handler(BaseHTTPRequestHandler):
             if error.status == 429 and weather.retry_after is not None:
                 headers.append(("Retry-After", weather.retry_after))
         asked.answered = len(content)
-        self._send(status, headers, content, cut=action == "cut")
+        self._send(status, headers, content, action)
 
-    def _send(self, status: int, headers: list[tuple[str, str]], content: bytes, cut: bool) -> None:
+    def _send(self, status: int, headers: list[tuple[str, str]], content: bytes, action: Action) -> None:
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if cut:
+        if action in ("cut", "hang"):
             content, self.close_connection = content[: len(content) // 2], True
         try:
             self.wfile.write(content)
             self.wfile.flush()
+            if action == "hang":
+                self.server_of.released.wait(30)
         except OSError:
             self.close_connection = True
 
@@ -452,9 +461,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _unauthorised(self) -> tuple[int, list[tuple[str, str]], bytes] | None:
         server, weather = self.server_of, self.server_of.weather
+        given = (self.headers.get("Authorization") or "").removeprefix("Bearer ").strip()
+        tokens.arrived |= {given} - {""}
         if weather.token is None:
             return None
-        given = (self.headers.get("Authorization") or "").removeprefix("Bearer ").strip()
         if not given:
             return 302, [("Location", f"{server.url}/auth/authorize?redirect={server.url}{self.path}")], b""
         if given != weather.token:
@@ -469,22 +479,22 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _encoded(self, found: Any, parameters: dict[str, str]) -> tuple[list[tuple[str, str]], bytes]:
+        brain = self.server_of.brain
+        notices = [("Warning", f"Table Owner Notice on {brain.table}: {brain.notice}")] if brain.notice else []
         if isinstance(found, bytes):
             return [("Content-Type", "application/octet-stream")], found
         if not isinstance(found, tuple):
-            return [("Content-Type", "application/json")], json.dumps(found).encode()
+            return [("Content-Type", "application/json"), *notices], json.dumps(found).encode()
         table, warnings = found
         zstd = "zstd" in (self.headers.get("Accept-Encoding") or "")
         sink = pa.BufferOutputStream()
         options = pa.ipc.IpcWriteOptions(compression="zstd" if zstd else None)
         with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
             writer.write_table(table)
-        resolution = ", ".join(map(str, self.server_of.brain.resolution))
+        resolution = ", ".join(map(str, brain.resolution))
         headers = [("Content-Type", "data.arrow"), ("dataframe_resolution", resolution), ("column_names", "{}")]
-        if self.server_of.brain.notice:
-            warnings = [*warnings, f"Table Owner Notice on {self.server_of.brain.table}: {self.server_of.brain.notice}"]
         headers += [("Warning", warning) for warning in warnings]
-        return headers, sink.getvalue().to_pybytes()
+        return [*headers, *notices], sink.getvalue().to_pybytes()
 
 
 @contextmanager

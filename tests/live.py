@@ -11,9 +11,6 @@ from cave_brain import ORDER, arrow
 from cave_server import CaveServer
 from conftest import Outcome
 
-#: What no output, log or error may ever hold.
-TOKEN = "0123sekret0123sekret0123sekret01"
-
 
 def described(server: CaveServer, more: str = "", name: str = "live.toml") -> str:
     """A description of the server's data set; its path."""

@@ -17,11 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
-ACCOUNT_TOKEN = "account-5f1d2c"
-BASE_TOKEN = "base-77ab01"
-PASSING_TOKEN = "passing-c0ffee"
-ACCESS_TOKEN = "access.eyJ0eXAi.90ab"
-TOKENS = (ACCOUNT_TOKEN, BASE_TOKEN, PASSING_TOKEN, ACCESS_TOKEN)
+import tokens
+from tokens import ACCESS_TOKEN, ACCOUNT_TOKEN, BASE_TOKEN, PASSING_TOKEN
+
 UUID = "650d8a0d-7e27-46a8-8b18-6cc6f384aa11"
 
 #: Type and, for select columns, options of each column.
@@ -159,6 +157,7 @@ class Handler(BaseHTTPRequestHandler):
         table = self.table
         table.requests.append(f"GET {self.path}")
         token = self.headers.get("Authorization", "").removeprefix("Token ")
+        tokens.arrived |= {token} - {""}
         if table.refuses:
             return self.say(403, {"error_msg": f"Permission denied for {token}."})
         where = re.fullmatch(r"/api/v2.1/workspace/(\d+)/dtable/([^/]+)/temp-api-token/", self.path)
@@ -211,10 +210,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serve(table: SeaTable) -> Iterator[SeaTable]:
-    """Run the server on a free port of 127.0.0.1."""
+def serve(table: SeaTable, port: int = 0) -> Iterator[SeaTable]:
+    """Run the server on a port of 127.0.0.1, a free one unless given."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"table": table}))
+    server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (Handler,), {"table": table}))
     server.daemon_threads = True
     table.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

@@ -19,8 +19,9 @@ from cave_server import CaveServer, serving
 from closed import box
 from conftest import Crant
 from live import described, ids, rows, saved
-from seatable_server import ACCOUNT_TOKEN, SeaTable, serve
+from seatable_server import SeaTable, serve
 from tables import answer, complaint, record
+from tokens import ACCOUNT_TOKEN
 
 import crantcli as cc
 
@@ -317,6 +318,7 @@ def test_a_supervoxel_of_annotations_on_a_server_finds_a_neuron(
     by_history = rows(crant("connectivity", file, "-n", old[0] + 1, "-q"))
     by_supervoxel = rows(crant("connectivity", file, "-n", old[1] + 1, "-q"))
     assert by_history != by_supervoxel
+    monkeypatch.delenv("CRANTTABLE_TOKEN")
     without = crant("connectivity", "-d", live, "-n", old[0], "--cache-dir", "no-token")
     assert rows(without) == by_history
     assert "there is no token in CRANTTABLE_TOKEN, so supervoxels are not known" in without.err

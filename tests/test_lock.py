@@ -21,8 +21,9 @@ from cave_server import CaveServer
 from conftest import Crant
 from live import described, ids, rows
 from mesh_sources import TRANSFORM, Site, grid_box, legacy
-from seatable_server import ACCOUNT_TOKEN, SeaTable
+from seatable_server import SeaTable
 from tables import complaint, parquet_file, record
+from tokens import ACCOUNT_TOKEN
 
 import crantcli as cc
 from crantcli.sources.live import annotations as cache

@@ -18,8 +18,9 @@ import readme
 import seatable_server
 from cave_brain import DAY, FIRST_SUPERVOXEL, START, Version
 from cave_server import CaveServer
-from live import TOKEN, described
-from seatable_server import ACCOUNT_TOKEN, SeaTable
+from live import described
+from seatable_server import SeaTable
+from tokens import ACCOUNT_TOKEN, CAVE_TOKEN
 
 TYPES = ("ER1", "ER2", "EPG", "PFN", "EPG", "ER1")
 
@@ -67,8 +68,7 @@ class Night:
 
 
 @pytest.fixture
-def night(server: CaveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
-    server.weather.token = TOKEN
+def night(server: CaveServer, own_home: Path, tmp_path: Path) -> Iterator[Night]:
     neurons = server.brain.neurons
     annotated = seatable_server.rows(
         len(TYPES),
@@ -79,7 +79,7 @@ def night(server: CaveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     boxes = {1: mesh_sources.grid_box((0, 0, 0), (2, 4, 17)), 2: mesh_sources.grid_box((2, 0, 0), (4, 4, 17))}
     mesh_sources.legacy(tmp_path / "site", boxes)
     with seatable_server.serve(SeaTable(annotated)) as table, mesh_sources.serve(tmp_path / "site") as site:
-        made = Night(tmp_path, server, table)
+        made = Night(own_home, server, table)
         made.folder.mkdir()
         place = f'seatable_server = "{table.address}"\nworkspace = {table.workspace}\nbase = "CRANTb"\n'
         described(
@@ -88,11 +88,13 @@ def night(server: CaveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             'transform = [1e5, 0, 0, 0, 0, 1e5, 0, 0, 0, 0, 1e5, 0]\nlabels = { 1 = "left", 2 = "right" }\n',
             str(made.folder / "brain.toml"),
         )
-        secrets = tmp_path / ".cloudvolume" / "secrets"
+        secrets = own_home / ".cloudvolume" / "secrets"
         secrets.mkdir(parents=True)
-        (secrets / f"{server.url.partition('//')[2]}-cave-secret.json").write_text(json.dumps({"token": TOKEN}))
-        (tmp_path / ".seatable-token").write_text(ACCOUNT_TOKEN + "\n")
+        (secrets / f"{server.url.partition('//')[2]}-cave-secret.json").write_text(json.dumps({"token": CAVE_TOKEN}))
+        token = own_home / ".seatable-token"
+        token.write_text(ACCOUNT_TOKEN + "\n")
         yield made
+        token.unlink()
 
 
 def test_cron_and_make_follow_the_brain_from_night_to_night(night: Night) -> None:

@@ -146,7 +146,7 @@ class Wire:
     def _said(self, answer: Any) -> str:
         """What the server says is wrong, in a few words, without secrets."""
         said = _json(answer).get("message") or re.sub(r"<[^>]*>", " ", answer.text)
-        return self.clean(" ".join(str(said).split())[:300]) or str(answer.reason)
+        return self.clean(" ".join(str(said).split()))[:300] or str(answer.reason)
 
     def clean(self, text: str) -> str:
         """Text of others without our secrets."""
