@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mesh_sources
 import pandas as pd
@@ -21,6 +22,8 @@ from cave_server import CaveServer
 from live import described
 from seatable_server import SeaTable
 from tokens import ACCOUNT_TOKEN, CAVE_TOKEN
+
+import crantcli as cc
 
 TYPES = ("ER1", "ER2", "EPG", "PFN", "EPG", "ER1")
 
@@ -160,6 +163,16 @@ def test_snakemake_follows_the_brain(night: Night) -> None:
     night.edit()
     planned = night.run(*snakemake, "--dry-run")
     assert {"annotations", "synapses", "types", "nested"} <= set(planned.stdout.split())
+
+
+def test_python_is_told_which_state_it_is(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(night.folder)
+    assert night.run("crantcli", "lock", "-d", "brain.toml", "-o", "crant.lock").returncode == 0
+    (block,) = readme.fences("py")
+    found: dict[str, Any] = {"cc": cc}
+    exec(block.replace("crantb", "brain.toml"), found)
+    assert len(found["edges"]) > 5
+    assert found["edges"].attrs["crantcli"]["source"]["materialization"] == 3
 
 
 def test_commands_told_of_are_spelled_as_they_are() -> None:
