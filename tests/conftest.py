@@ -7,8 +7,10 @@ it leaves in files. Tests that have tokens or servers use `own_home`, or a fixtu
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,7 @@ from cave_brain import make_brain
 from cave_server import CaveServer, serving
 
 from crantcli import errors
+from crantcli.engine.duckdb import DEFAULT_MEMORY, parse_memory
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "sample_data"
@@ -75,15 +78,36 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     return report
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _fonts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One list of fonts for the processes of all users: matplotlib takes a second to make one."""
+    import matplotlib
+
+    folder = tmp_path_factory.mktemp("matplotlib")
+    for file in Path(matplotlib.get_cachedir()).glob("fontlist-*.json"):
+        shutil.copy(file, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLCONFIGDIR", str(folder))
+        yield
+
+
+@pytest.fixture(scope="session")
+def _users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A place for each test's user. The factory itself looks through all it has made before it makes another."""
+    folder = tmp_path_factory.mktemp("users")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
 def _no_user_configuration(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    monkeypatch: pytest.MonkeyPatch, _users: Iterator[Path], request: pytest.FixtureRequest
 ) -> Iterator[None]:
     """Keep the tests apart from the data sets, caches and tokens of whoever runs them."""
     for name in ("CRANT_DEFAULT_DATASET", "CRANTTABLE_TOKEN", "CRANTCLI_CAVE_TOKEN", "CRANTCLI_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    user = next(_users)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(user / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(user / "cache"))
     yield
     if "own_home" not in request.fixturenames:
         assert not tokens.arrived, "a server was asked, and nobody looks for its token"
@@ -144,31 +168,41 @@ def meshes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _database() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(config={"threads": 2, "memory_limit": "2GB"}) as connection:
-        yield connection
+def _connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., duckdb.DuckDBPyConnection]]:
+    """What opens a database, or joins the one that engines with the usual limits share."""
+    connect, shared = duckdb.connect, list[duckdb.DuckDBPyConnection]()
+    spill = str(tmp_path_factory.mktemp("spill"))
+    usual = {"threads": os.cpu_count() or 1, "memory_limit": f"{parse_memory(DEFAULT_MEMORY)}B"}
+
+    def join(*arguments: Any, config: dict[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
+        if arguments or config is None or any(config[name] != value for name, value in usual.items()):
+            return connect(*arguments, config=config or {})
+        if not shared:
+            shared.append(connect(config={**config, "temp_directory": spill}))
+        return shared[0].cursor()
+
+    yield join
+    for database in shared:
+        database.close()
 
 
-@pytest.fixture
-def one_database(_database: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all engines of a test share a database, each with temporary tables of its own; for the many small questions
-    of a property test, which take less time than to open a database.
+@pytest.fixture(autouse=True)
+def _one_database(_connect: Callable[..., duckdb.DuckDBPyConnection], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engines of all tests share a database, each with temporary tables of its own; it takes longer to open one
+    than to ask the many small questions of a test.
     """
-    monkeypatch.setattr("duckdb.connect", lambda **_: _database.cursor())
+    monkeypatch.setattr(duckdb, "connect", _connect)
 
 
 @pytest.fixture
 def own_home(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _users: Iterator[Path], caplog: pytest.LogCaptureFixture
 ) -> Iterator[Path]:
     """A home with a cache and tokens of its own, and no browser. What is left there in the end is searched for tokens,
     and all loggers say everything, so that what they say is searched too.
     """
-    home = tmp_path_factory.mktemp("home")
-    (home / "tmp").mkdir()
+    home = next(_users)
+    (home / "tmp").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("TMPDIR", str(home / "tmp"))
     monkeypatch.setattr(tempfile, "tempdir", None)

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def clone(folder: Path) -> Path:
 
 def environment(home: Path) -> dict[str, str]:
     """Of someone who has just installed crantcli, with a home of their own."""
-    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TMPDIR", "MPLCONFIGDIR") if name in os.environ}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     homes = {name: f"{home}/.{name.lower()}" for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
     # Unbuffered, so that stdout and stderr come in the order in which a terminal shows them.
@@ -85,10 +85,10 @@ def outputs(commands: Sequence[str], folder: Path) -> list[str]:
     return done.stdout.split(MARK)[: len(commands)]
 
 
-def refreshed(text: str, folder: Path) -> str:
-    """README.md with the output that its commands have today."""
+def refreshed(text: str, run: Callable[[list[str]], list[str]]) -> str:
+    """README.md with what its commands print when they are run today."""
     blocks = [steps(block) for block in CONSOLE.findall(text)]
-    printed = iter(outputs([command for block in blocks for command, _ in block], folder))
+    printed = iter(run([command for block in blocks for command, _ in block]))
     renewed = iter(["".join(f"{command}{next(printed)}" for command, _ in block) for block in blocks])
     return CONSOLE.sub(lambda _: next(renewed), text)
 
@@ -143,7 +143,8 @@ def main() -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        text = refreshed(README.read_text(encoding="utf-8"), clone(Path(folder)))
+        place = clone(Path(folder))
+        text = refreshed(README.read_text(encoding="utf-8"), lambda commands: outputs(commands, place))
     README.write_text(with_reference(text), encoding="utf-8")
 
 

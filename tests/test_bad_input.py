@@ -10,8 +10,6 @@ import pytest
 from conftest import Crant, Outcome
 from tables import ONE, answer, complaint, feather_file, parquet_file, text_file, weights
 
-pytestmark = pytest.mark.usefixtures("one_database")
-
 Clean = Callable[..., Outcome]
 
 

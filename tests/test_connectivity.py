@@ -45,7 +45,6 @@ from crantcli.ids import Selection
 from crantcli.sources.tables import Reading
 from crantcli.workspace import Workspace
 
-pytestmark = pytest.mark.usefixtures("one_database")
 NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
 SIDES = st.sampled_from([(True, True), (True, False), (False, True)])
 

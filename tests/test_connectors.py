@@ -1,4 +1,4 @@
-"""`attach_synapses` on navis neurons. navis takes seconds to import: all that need it is here."""
+"""`attach_synapses` on navis neurons. navis takes seconds to import: all that need it is here, and it comes late."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from tables import ONE, TWO
 
 import crantcli as cc
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    navis = pytest.importorskip("navis", reason="navis is not installed: pip install 'crantcli[navis]'")
-
-pytestmark = pytest.mark.usefixtures("one_database")
-
 COLUMNS = ["connector_id", "x", "y", "z", "type", "partner_id", "node_id", "synapse_id", "distance"]
+
+navis: Any = None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _navis() -> None:
+    global navis
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        navis = pytest.importorskip("navis", reason="navis is not installed: pip install 'crantcli[navis]'")
 
 
 @pytest.fixture(autouse=True)

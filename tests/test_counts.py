@@ -34,7 +34,6 @@ from strategies import (
 import crantcli as cc
 
 pytestmark = [
-    pytest.mark.usefixtures("one_database"),
     pytest.mark.filterwarnings("ignore::crantcli.CrantWarning"),
 ]
 

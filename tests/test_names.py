@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import SETTINGS
 
 from crantcli.output.names import safe_file_names
 
@@ -57,6 +58,7 @@ def test_names_that_are_taken() -> None:
     assert found["x"] == "x"
 
 
+@settings(SETTINGS, max_examples=4 * SETTINGS.max_examples)
 @given(st.lists(st.text() | st.text("aAbB./-_ \\", max_size=4), max_size=12))
 def test_any_names(names: list[str]) -> None:
     found = safe_file_names(names, taken=["manifest"])

@@ -15,8 +15,6 @@ from conftest import Crant
 from nested_cases import npz
 from tables import complaint, ledger, parquet_file, record, text_file
 
-pytestmark = pytest.mark.usefixtures("one_database")
-
 SYNAPSES = "pre,post,size,area\n1,2,5,0.5\n1,2,1,1\n1,3,5,2\n2,3,5,\n3,1,5,4\n2,9,5,8\n0,1,5,1\n2,2,5,1\n"
 EDGES = "pre,post,weight\n1,2,2\n1,3,1\n2,3,1\n3,1,1\n2,9,1\n0,1,1\n2,2,1\n"
 CELLS = "root_id,cell_type\n3,FB\n1,ER2\n2,ER10\n4,ER10\n5,\n"

@@ -20,8 +20,6 @@ from crantcli.core.blocks import Blocks
 from crantcli.errors import ArgumentTypeError
 from crantcli.output.nested import quantity
 
-pytestmark = pytest.mark.usefixtures("one_database")
-
 FIRST = 576460752641833773
 EDGES = pd.DataFrame({"pre": [1, 1, 2, 3], "post": [2, 3, 3, 1], "weight": [4, 2, 5, 1]})
 CELLS = pd.DataFrame({"root_id": [1, 2, 3], "cell_type": ["ER2", "ER10", "ER2"]})

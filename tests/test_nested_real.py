@@ -10,15 +10,12 @@ from typing import Any
 import numpy as np
 import oracle
 import pandas as pd
-import pytest
 import scipy.sparse as sp
 from conftest import SAMPLE, Crant
 from nested_cases import npz
 from oracle import Rules
 
 import crantcli as cc
-
-pytestmark = pytest.mark.usefixtures("one_database")
 
 
 def summed(pairs: Counter[tuple[Any, Any]], labels: dict[Any, str]) -> dict[tuple[str, str], int]:

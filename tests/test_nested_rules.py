@@ -22,7 +22,6 @@ from tables import record
 import crantcli as cc
 
 pytestmark = [
-    pytest.mark.usefixtures("one_database"),
     pytest.mark.filterwarnings("ignore::crantcli.CrantWarning"),
 ]
 

@@ -135,7 +135,6 @@ def conflict(rows: Sequence[Row]) -> bool:
 # ------------------------------------------------------------------------------------------ rules against the oracle
 
 
-@pytest.mark.usefixtures("one_database")
 @NOTES_ARE_FINE
 @FEWER
 @given(
@@ -171,7 +170,6 @@ def test_square_matrices(
             assert (" in " + name in found[name].quantity) == mode.startswith("relative")
 
 
-@pytest.mark.usefixtures("one_database")
 @NOTES_ARE_FINE
 @FEWER
 @given(
@@ -206,7 +204,6 @@ def test_rectangular_matrices(
             assert entries(found[name]) == pytest.approx(as_text(weights), rel=1e-12)
 
 
-@pytest.mark.usefixtures("one_database")
 @settings(FEWER, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=st.data(), table=placed(), other=st.booleans(), split=st.booleans())
 def test_the_command(

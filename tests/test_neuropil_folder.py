@@ -131,7 +131,7 @@ def test_a_run_that_is_stopped_leaves_the_old_folder(crant: Crant, number: signa
     before = content()
     Path("spill").mkdir()
     words = [word for word in USUAL if word not in ("--assignments-only", "--no-plot")]
-    process = start("neuropil", *words, "-a", "types.csv", "--tmp-dir", "spill", "--dpi", 1500, "--figsize", "6,6")
+    process = start("neuropil", *words, "-a", "types.csv", "--tmp-dir", "spill", "--dpi", 300, "--figsize", "6,6")
     try:
         assert wait_for(lambda: list(Path().glob(".out.crantcli-*/A.order.csv")), process), process.communicate()
         process.send_signal(number)
@@ -150,7 +150,8 @@ def test_a_run_that_is_stopped_leaves_the_old_folder(crant: Crant, number: signa
 def test_a_full_disk_leaves_the_old_folder(crant: Crant, tiny_disk: Path) -> None:
     assert crant("neuropil", *USUAL[:-1], tiny_disk / "out").code == 0
     before = content(str(tiny_disk / "out"))
-    words = ["-d", str(SAMPLE / "sample.toml"), "--no-plot", "-o", str(tiny_disk / "out")]
+    some = ["--neuropils", "ellipsoid_body,fan_shaped_body", "--no-plot"]
+    words = ["-d", str(SAMPLE / "sample.toml"), *some, "-o", str(tiny_disk / "out")]
     done = subprocess.run(
         [sys.executable, "-m", "crantcli", "neuropil", *words], capture_output=True, check=False, timeout=60
     )

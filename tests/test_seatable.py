@@ -29,7 +29,7 @@ from crantcli.sources.live import annotations as cache
 from crantcli.sources.live import patience, seatable
 from crantcli.sources.live.query import LiveOptions
 
-pytestmark = pytest.mark.usefixtures("one_database", "own_home")
+pytestmark = pytest.mark.usefixtures("own_home")
 
 FIRST = 576460752641833774
 

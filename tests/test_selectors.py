@@ -17,8 +17,6 @@ from tables import ONE, answer, complaint, feather_file, parquet_file, record, t
 import crantcli as cc
 from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, parse_selectors
 
-pytestmark = pytest.mark.usefixtures("one_database")
-
 A, B, C, D, E = range(ONE, ONE + 5)
 
 ANNOTATIONS = f"""root_id,cell_type,cell_class,side,status,proofread

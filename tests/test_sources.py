@@ -20,8 +20,6 @@ from tables import ONE, TWO, answer, complaint, feather_file, ledger, parquet_fi
 
 import crantcli as cc
 
-pytestmark = pytest.mark.usefixtures("one_database")
-
 # Every kind and spelling, as a table.
 
 SPELLINGS = {

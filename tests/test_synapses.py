@@ -40,7 +40,6 @@ from crantcli.ids import Selection
 from crantcli.sources.tables import Reading
 from crantcli.workspace import Workspace
 
-pytestmark = pytest.mark.usefixtures("one_database")
 POSITION = [f"ctr_pt_position_{axis}" for axis in "xyz"]
 FORMATS = ("parquet", "feather", "csv", "csv.gz", "tsv")
 

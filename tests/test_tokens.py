@@ -108,6 +108,7 @@ def test_cache(own_home):
     (Path(os.environ["CRANTCLI_CACHE_DIR"]) / "versions.json").write_text(TOKEN)
 
 def test_users_cache(own_home):
+    Path(os.environ["XDG_CACHE_HOME"]).mkdir(parents=True)
     (Path(os.environ["XDG_CACHE_HOME"]) / "annotations").write_text(TOKEN)
 
 def test_temporary_folder(own_home):
