@@ -192,6 +192,16 @@ def test_between_versions_a_silent_cut_cannot_be_ruled_out(crant: Crant, server:
     assert not Path("out.csv").exists()
 
 
+def test_notices_are_seen_whichever_thread_asks_first(crant: Crant) -> None:
+    """Between versions the first requests for rows are those of several threads at once."""
+    with serving(make_brain(neurons=220, synapses=1500)) as server:
+        server.weather.delay, server.weather.limit = 0.02, 300
+        neurons = ids(server, *range(220))
+        live = ("connectivity", "-d", described(server), "-n", neurons, "--materialization", "live", "-q")
+        assert rows(crant(*live)) == rows(crant("connectivity", saved(server), "-n", neurons, "-q"))
+        assert len([asked for asked in server.asked if asked.path == "/materialize/version"]) == 1
+
+
 # A server that fails
 
 
