@@ -10,12 +10,14 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from cave_brain import make_brain
+from cave_brain import DAY, START, make_brain
 from cave_server import Action, Asked, CaveServer, serving
 from conftest import Crant, Outcome
 from live import TOKEN, described, ids, rows, saved
@@ -189,6 +191,36 @@ def test_between_versions_a_silent_cut_cannot_be_ruled_out(crant: Crant, server:
     assert rows(crant(*between)) == rows(crant("synapses", saved(server), "--pre", ids(server, 0, 1), "-q"))
     server.weather.tell = False
     complaint(crant(*between, "-o", "out.csv"), 6, "without a notice", "--materialization latest")
+    assert not Path("out.csv").exists()
+
+
+def test_synapses_without_neurons_are_not_passed_over(crant: Crant) -> None:
+    """Between versions a server leaves them out, if it is asked to, whoever's they are."""
+    with serving(make_brain(late=100)) as server:
+        server.brain.versions.pop()
+        neurons = ids(server, *range(12))
+        live = ("synapses", "-d", described(server), "--pre", neurons, "--materialization", "live", "-o", "out.csv")
+        server.weather.not_looked_up = 3
+        complaint(crant(*live), 6, "3 annotations that need supervoxel lookups", "--materialization latest")
+        assert not Path("out.csv").exists()
+        server.weather.not_looked_up = 0
+        assert crant(*live).code == 0
+
+
+def test_a_time_before_all_versions_cannot_be_asked_for(crant: Crant, server: CaveServer) -> None:
+    """There a server leaves out the synapses of neurons that were edited until its first version."""
+    brain, neuron = server.brain, server.brain.neurons[0]
+    brain.graph.edit(START + 2 * DAY, [neuron], {neuron + 1: brain.graph.supervoxels(neuron)})
+    time = datetime.fromtimestamp(START + 1.5 * DAY, UTC).isoformat()
+    ask = ("counts", "-d", described(server), "-q", "-n")
+    before = rows(crant(*ask, neuron, "--materialization", time))
+    assert crant("lock", "-d", described(server), "--materialization", time, "-o", "crant.lock").code == 0
+    brain.versions[:2] = [replace(version, expired=True) for version in brain.versions[:2]]
+    assert rows(crant(*ask, neuron, "--materialization", time)) == before  # it is in the cache
+    for state in (("--materialization", time), ("--lock", "crant.lock")):
+        complaint(crant(*ask, brain.neurons[1], *state, "-o", "out.csv"), 6, "no version", "as old", "later time")
+    told = complaint(crant(*ask, neuron, "--materialization", 1), 2, "has expired")
+    assert "ask for its time" not in told
     assert not Path("out.csv").exists()
 
 

@@ -211,7 +211,8 @@ class Cave:
             body["select_columns"] = {self.synapse_table: list(columns)}
         if limit is not None:
             body["limit"] = limit
-        more = {"merge_reference": "False", "allow_missing_lookups": "True", "allow_invalid_root_ids": "False"}
+        # With missing look-ups allowed, synapses whose neurons are not known yet would be left out.
+        more = {"merge_reference": "False", "allow_missing_lookups": "False", "allow_invalid_root_ids": "False"}
         return self._ask("/query", body, **more)
 
     def _body(self, filters: dict[str, dict[str, Any]]) -> dict[str, Any]:
