@@ -73,13 +73,18 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
             pieces = Store(store.path(f"chunks/{key}"))
             if place.refresh:
                 shutil.rmtree(pieces.folder, ignore_errors=True)
-            found = _fetch(place, moment, query, pieces)
-            place.cave.status.say("putting the answers together")
-            with store.writing(name) as path:
-                _assemble(found, _record(moment, place, table, resolution(), query), path)
-                _check(place.engine, path)
-                if query.ordered:
-                    _sort(place.engine, path)
+            try:
+                found = _fetch(place, moment, query, pieces)
+                place.cave.status.say("putting the answers together")
+                with store.writing(name) as path:
+                    _assemble(found, _record(moment, place, table, resolution(), query), path)
+                    _check(place.engine, path)
+                    if query.ordered:
+                        _sort(place.engine, path)
+            except IncompleteError:
+                # Answers that do not add up would not do so in the next run either.
+                shutil.rmtree(pieces.folder, ignore_errors=True)
+                raise
             shutil.rmtree(pieces.folder, ignore_errors=True)
         return _pinned(place.engine, store.path(name))
 
