@@ -202,6 +202,34 @@ def test_types_may_differ_from_one_answer_to_the_next(crant: Crant, server: Cave
     assert 0 < sum(line == other for line, other in zip(found, bare, strict=True)) < len(found) - 1
 
 
+def test_answers_without_rows_may_have_any_types(crant: Crant, server: CaveServer) -> None:
+    """A server tells the types of columns by their values: without any it has none, or takes them for numbers."""
+    silent = "4242"
+    whole = saved(server)
+    for kind in (pa.null(), pa.float64()):
+        altered(server, lambda table, _, kind=kind: pa.table({n: pa.nulls(0, kind) for n in table.column_names}))  # type: ignore[misc]
+        for command, *more in (
+            ("synapses", "--pre"), ("synapses", "--units", "pixels", "--pre"), ("counts", "--min-size", "3", "-n"),
+            ("connectivity", "--min-size", "3", "-n"), ("adjacency", "--min-size", "3", "--keep-silent", "--pre"),
+        ):  # fmt: skip
+            words = (*more, silent, "--no-update-ids", "-q")
+            voxel = ("--voxel-size", "8,8,42") if "--units" in more else ()
+            live = rows(crant(command, "-d", described(server), *words, "--refresh"))
+            assert live == rows(crant(command, whole, *words, *voxel))
+
+
+def test_ids_that_are_none_of_ours_are_refused(crant: Crant, server: CaveServer) -> None:
+    for column in ("id", "post_pt_root_id"):
+
+        def large(table: pa.Table, _: object, column: str = column) -> pa.Table:
+            values = table.column(column).to_numpy().astype("u8").copy()
+            values[0] = 2**63
+            return table.set_column(table.column_names.index(column), column, pa.array(values))
+
+        altered(server, large)
+        complaint(crant(*question(server, 0), "--refresh"), 3, f"column {column}", "9223372036854775808")
+
+
 def test_between_versions_a_silent_cut_cannot_be_ruled_out(crant: Crant, server: CaveServer) -> None:
     """Rows cannot be counted there, so that a server must show that its notices arrive."""
     between = ("synapses", "-d", described(server), "--pre", ids(server, 0, 1), "--materialization", "live", "-q")
