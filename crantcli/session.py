@@ -78,7 +78,7 @@ class Session:
     def warn(self, notes: Sequence[str]) -> None:
         """Pass on what the command line would note."""
         for note in dict.fromkeys([*self.space.notes, *notes]):
-            warnings.warn(note, CrantWarning, stacklevel=4)
+            warnings.warn(note, CrantWarning, stacklevel=3)
 
 
 def named_neurons(neurons: Any) -> tuple[Selector, ...] | None:
@@ -89,7 +89,15 @@ def named_neurons(neurons: Any) -> tuple[Selector, ...] | None:
 def live_options(given: LiveOptions | None, materialization: Any, update_ids: bool) -> LiveOptions:
     """How a server is asked, checked before anything is loaded."""
     asked = materialization.isoformat() if hasattr(materialization, "isoformat") else str(materialization)
-    options = replace(given or LiveOptions(), materialization=asked)
+    options = given or LiveOptions()
+    if options.materialization != "latest":
+        if asked not in ("latest", options.materialization):
+            raise UsageError(
+                f"materialization={asked!r} and LiveOptions(materialization={options.materialization!r}) contradict "
+                "each other"
+            )
+        asked = options.materialization
+    options = replace(options, materialization=asked)
     options = replace(options, update_ids=update_ids and options.update_ids)
     options.check()
     return options
@@ -113,8 +121,9 @@ def opened(
     if source is None and found is not None and found.live is None:
         found.synapse_file()
     options = live_options(live, materialization, update_ids)
-    if (source is not None or (found and found.live is None)) and materialization not in ("latest", "live"):
-        raise UsageError(f"materialization={materialization!r}: 'latest' or 'live'; files have one version only")
+    asked = options.materialization
+    if (source is not None or (found and found.live is None)) and asked not in ("latest", "live"):
+        raise UsageError(f"materialization={asked!r}: 'latest' or 'live'; files have one version only")
     with Engine(max_memory) as engine:
         space = Workspace(engine, found, options)
         opened = space.annotations(annotations, needed=labelled)

@@ -70,6 +70,8 @@ class Weather:
         Seconds before each answer.
     largest : int
         Bytes of a request that is not too large.
+    not_looked_up : int
+        New synapses whose supervoxels are still to be found.
     """
 
     limit: int = 200_000
@@ -80,6 +82,7 @@ class Weather:
     action: Callable[[int, Asked], Action] = lambda number, asked: None
     delay: float = 0.0
     largest: int = 10_000_000
+    not_looked_up: int = 0
     retry_after: str | None = None
     api_versions: tuple[int, ...] = (2, 3)
     version: str = "5.26.4"
@@ -230,9 +233,10 @@ class CaveServer:
         usable = [version for version in self.brain.versions if not version.expired]
         past = [version.time for version in usable if version.time <= time]
         frozen = max(past) if past else min(version.time for version in usable)
+        # The real server follows neurons from a version to a later time, and not to an earlier one.
         before = {
             root: {graph.root(sv, frozen) for sv in graph.supervoxels(root) if graph.root(sv, time) == root}
-            for root in roots
+            for root in (roots if past else ())
         }
         now, then = self.brain.at(time), self.brain.at(frozen)
         old = np.flatnonzero(self._matching(then, body, before))
@@ -242,6 +246,12 @@ class CaveServer:
             warnings.append(f"Materialized query returned {limit} rows: there may be more results which are not shown")
         old_ids = then["id"][old]
         new = np.flatnonzero(self._matching(now, body, {}) & ~np.isin(now["id"], then["id"]))
+        if self.weather.not_looked_up:
+            said = f"There are {self.weather.not_looked_up} annotations that need supervoxel lookups, wait till ..."
+            if parameters.get("allow_missing_lookups") != "True":
+                raise RefusedError(406, {"message": said})
+            new = new[self.weather.not_looked_up :]
+            warnings.append(said)
         new, _ = self._limited(new, body)
         keep = np.concatenate([np.flatnonzero(np.isin(now["id"], old_ids) & self._matching(now, body, {})), new])
         names = body.get("select_columns", {}).get(self.brain.table)

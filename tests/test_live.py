@@ -81,6 +81,31 @@ def test_functions_give_what_the_commands_give(crant: Crant, server: CaveServer)
     assert frame.attrs["crantcli"]["source"]["materialization"] == 3
 
 
+def test_a_state_may_be_asked_for_among_the_options(edited: CaveServer, tmp_path: Path) -> None:
+    live, old = described(edited, name=str(tmp_path / "live.toml")), edited.brain.neurons[0]
+    first = cc.LiveOptions(materialization="1")
+    for found in (
+        cc.get_synapse_counts([old], dataset=live, live=first),
+        cc.get_connectivity([old], dataset=live, live=first, materialization=1),
+        cc.update_ids([old], dataset=live, live=first),
+    ):
+        assert found.attrs["crantcli"]["source"]["materialization"] == 1
+    with pytest.raises(cc.UsageError, match="contradict each other"):
+        cc.get_connectivity([old], dataset=live, live=first, materialization=2)
+    with pytest.raises(cc.UsageError, match="files have one version only"):
+        cc.get_connectivity([old], source=saved(edited, path=tmp_path), live=first)
+
+
+def test_a_warning_names_the_line_that_called(edited: CaveServer, tmp_path: Path) -> None:
+    """Python shows a warning once for each line, and a notebook for each cell."""
+    live, old = described(edited, name=str(tmp_path / "live.toml")), edited.brain.neurons[2]
+    for function in ("get_synapses", "get_connectivity", "get_synapse_counts", "get_adjacency", "update_ids"):
+        cell = compile(f"cc.{function}([{old}], dataset={live!r})", f"cell of {function}", "exec")
+        with pytest.warns(cc.CrantWarning, match="1 of 1 IDs were updated") as told:
+            exec(cell, {"cc": cc})
+        assert {warning.filename for warning in told} == {f"cell of {function}"}
+
+
 def test_neurons_must_be_named(crant: Crant, server: CaveServer) -> None:
     live = described(server)
     for command in ("synapses", "connectivity", "counts", "adjacency"):

@@ -159,40 +159,30 @@ def test_two_threads_share_the_cache(server: CaveServer) -> None:
 
 
 def test_a_killed_run_goes_on_where_it_was(crant: Crant, server: CaveServer) -> None:
+    """The next may even wait for it already: the lock of one that is killed holds nobody up."""
     server.weather.limit = 100
     reached = stalling(server, after=8)
+    whole = rows(crant("synapses", saved(server), "--pre", ids(server, *range(12)), "-q"))
+    before: list[Asked] = []
+
+    def kill() -> None:
+        before.extend(server.data_queries())
+        server.weather.action = lambda *_: None
+        process.kill()
+
     with running("out", *question(server)) as process:
         assert reached.wait(60)
-        process.kill()
+        threading.Timer(1, kill).start()
+        again = rows(crant(*question(server), "--cache-dir", CACHE, "-q"))
         assert process.wait() == -signal.SIGKILL
+    assert again == whole
     assert not Path("out.parquet").exists()
-    fetched = {str(asked.body) for asked in server.data_queries()[:8]}
-    server.weather.action = lambda *_: None
-    server.forget()
-    again = rows(crant(*question(server), "--cache-dir", CACHE, "-q"))
-    assert again == rows(crant("synapses", saved(server), "--pre", ids(server, *range(12)), "-q"))
-    asked = {str(query.body) for query in server.data_queries()}
+    fetched = {str(asked.body) for asked in before[:8]}
+    asked = {str(query.body) for query in server.data_queries()[len(before) :]}
     assert asked
     # Only what was under way when it was killed is asked for again: at most one request of each thread.
     assert len(asked & fetched) <= 4
     assert len(fetched) > 4
-
-
-@needs_proc
-def test_the_lock_of_a_killed_run_holds_nobody_up(crant: Crant, server: CaveServer) -> None:
-    server.weather.limit = 100
-    reached = stalling(server, after=8)
-    with running("killed", *question(server)) as killed:
-        assert reached.wait(60)
-        with running("next", *question(server)) as other:
-            wait_for(lambda: waits_for_lock(other))
-            server.weather.action = lambda *_: None  # for what is asked from now on; what was, is never answered
-            assert killed.poll() is None
-            killed.kill()
-            ended(other, "next")
-    assert not Path("killed.parquet").exists()
-    whole = rows(crant("synapses", saved(server), "--pre", ids(server, *range(12)), "-q"))
-    assert rows(crant("synapses", "next.parquet", "-q")) == whole
 
 
 def test_an_interrupted_run_does_not_wait_for_a_silent_server(server: CaveServer) -> None:

@@ -7,6 +7,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tokens
-from cave_server import Action, Asked, CaveServer
+from cave_brain import DAY, START, make_brain
+from cave_server import Action, Asked, CaveServer, serving
 from conftest import Crant
 from live import described, ids, rows, saved
 from tables import complaint
@@ -211,6 +214,24 @@ def test_an_id_that_comes_twice_is_not_believed(crant: Crant, server: CaveServer
     assert not Path("out.csv").exists()
 
 
+@pytest.mark.parametrize("wrong", ["ids", "counts"])
+def test_what_does_not_add_up_is_not_kept(crant: Crant, server: CaveServer, wrong: str) -> None:
+    """A server that was in trouble may be asked again; what it gave then is not taken for rows of a run that died."""
+    query = CaveServer.query
+
+    def answer(self: CaveServer, *asked: object) -> object:
+        table, notices = query(self, *asked)  # type: ignore[arg-type]
+        if "count" in table.column_names:
+            number = table.column("count")[0].as_py() - 3 * (wrong == "counts")
+            return pa.table({"count": [number]}), notices
+        return (pa.concat_tables([table.slice(1), table.slice(1, 1)]) if wrong == "ids" else table), notices
+
+    server.routes["query"] = answer
+    complaint(crant(*question(server, 0)), 6, "othing is written" if wrong == "counts" else "IDs differ")
+    server.routes.clear()
+    assert rows(crant(*question(server, 0))) == expected(crant, server, 0)
+
+
 def test_types_may_differ_from_one_answer_to_the_next(crant: Crant, server: CaveServer) -> None:
     """A column without a value in an answer has no type there."""
     whole = rows(crant("synapses", saved(server), "--pre", ids(server, *range(6)), "-q")).decode().splitlines()
@@ -234,6 +255,34 @@ def test_types_may_differ_from_one_answer_to_the_next(crant: Crant, server: Cave
     assert 0 < sum(line == other for line, other in zip(found, bare, strict=True)) < len(found) - 1
 
 
+def test_answers_without_rows_may_have_any_types(crant: Crant, server: CaveServer) -> None:
+    """A server tells the types of columns by their values: without any it has none, or takes them for numbers."""
+    silent = "4242"
+    whole = saved(server)
+    for kind in (pa.null(), pa.float64()):
+        altered(server, lambda table, _, kind=kind: pa.table({n: pa.nulls(0, kind) for n in table.column_names}))  # type: ignore[misc]
+        for command, *more in (
+            ("synapses", "--pre"), ("synapses", "--units", "pixels", "--pre"), ("counts", "--min-size", "3", "-n"),
+            ("connectivity", "--min-size", "3", "-n"), ("adjacency", "--min-size", "3", "--keep-silent", "--pre"),
+        ):  # fmt: skip
+            words = (*more, silent, "--no-update-ids", "-q")
+            voxel = ("--voxel-size", "8,8,42") if "--units" in more else ()
+            live = rows(crant(command, "-d", described(server), *words, "--refresh"))
+            assert live == rows(crant(command, whole, *words, *voxel))
+
+
+def test_ids_that_are_none_of_ours_are_refused(crant: Crant, server: CaveServer) -> None:
+    for column in ("id", "post_pt_root_id"):
+
+        def large(table: pa.Table, _: object, column: str = column) -> pa.Table:
+            values = table.column(column).to_numpy().astype("u8").copy()
+            values[0] = 2**63
+            return table.set_column(table.column_names.index(column), column, pa.array(values))
+
+        altered(server, large)
+        complaint(crant(*question(server, 0), "--refresh"), 3, f"column {column}", "9223372036854775808")
+
+
 def test_between_versions_a_silent_cut_cannot_be_ruled_out(crant: Crant, server: CaveServer) -> None:
     """Rows cannot be counted there, so that a server must show that its notices arrive."""
     between = ("synapses", "-d", described(server), "--pre", ids(server, 0, 1), "--materialization", "live", "-q")
@@ -241,6 +290,46 @@ def test_between_versions_a_silent_cut_cannot_be_ruled_out(crant: Crant, server:
     assert rows(crant(*between)) == rows(crant("synapses", saved(server), "--pre", ids(server, 0, 1), "-q"))
     server.weather.tell = False
     refused(crant, between, "without a notice", "--materialization latest")
+
+
+def test_synapses_without_neurons_are_not_passed_over(crant: Crant) -> None:
+    """Between versions a server leaves them out, if it is asked to, whoever's they are."""
+    with serving(make_brain(late=100)) as server:
+        server.brain.versions.pop()
+        neurons = ids(server, *range(12))
+        live = ("synapses", "-d", described(server), "--pre", neurons, "--materialization", "live", "-o", "out.csv")
+        server.weather.not_looked_up = 3
+        complaint(crant(*live), 6, "3 annotations that need supervoxel lookups", "--materialization latest")
+        assert not Path("out.csv").exists()
+        server.weather.not_looked_up = 0
+        assert crant(*live).code == 0
+
+
+def test_a_time_before_all_versions_cannot_be_asked_for(crant: Crant, server: CaveServer) -> None:
+    """There a server leaves out the synapses of neurons that were edited until its first version."""
+    brain, neuron = server.brain, server.brain.neurons[0]
+    brain.graph.edit(START + 2 * DAY, [neuron], {neuron + 1: brain.graph.supervoxels(neuron)})
+    time = datetime.fromtimestamp(START + 1.5 * DAY, UTC).isoformat()
+    ask = ("counts", "-d", described(server), "-q", "-n")
+    before = rows(crant(*ask, neuron, "--materialization", time))
+    assert crant("lock", "-d", described(server), "--materialization", time, "-o", "crant.lock").code == 0
+    brain.versions[:2] = [replace(version, expired=True) for version in brain.versions[:2]]
+    assert rows(crant(*ask, neuron, "--materialization", time)) == before  # it is in the cache
+    for state in (("--materialization", time), ("--lock", "crant.lock")):
+        complaint(crant(*ask, brain.neurons[1], *state, "-o", "out.csv"), 6, "no version", "as old", "later time")
+    told = complaint(crant(*ask, neuron, "--materialization", 1), 2, "has expired")
+    assert "ask for its time" not in told
+    assert not Path("out.csv").exists()
+
+
+def test_notices_are_seen_whichever_thread_asks_first(crant: Crant) -> None:
+    """Between versions the first requests for rows are those of several threads at once."""
+    with serving(make_brain(neurons=220, synapses=1500)) as server:
+        server.weather.delay, server.weather.limit = 0.02, 300
+        neurons = ids(server, *range(220))
+        live = ("connectivity", "-d", described(server), "-n", neurons, "--materialization", "live", "-q")
+        assert rows(crant(*live)) == rows(crant("connectivity", saved(server), "-n", neurons, "-q"))
+        assert len([asked for asked in server.asked if asked.path == "/materialize/version"]) == 1
 
 
 # A server that fails

@@ -183,7 +183,7 @@ class Reader:
                 kind = "DOUBLE"
         elif kind in _INTEGERS or kind == "BOOLEAN":
             kind = "BIGINT"
-        elif kind not in ("FLOAT", "DOUBLE") and not kind.startswith("DECIMAL"):
+        elif kind not in ("FLOAT", "DOUBLE", '"NULL"') and not kind.startswith("DECIMAL"):
             raise DataError(f"{self._part.name}, column {column}: a {role} is a number, not {kind}")
         else:
             kind = "DOUBLE"

@@ -104,11 +104,17 @@ def checked(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
         if name not in table.column_names:
             raise DataError(f"the synapse table has no column {name}; is it a synapse table?")
     for place, name in enumerate(table.column_names):
-        kind = table.schema.field(name).type
+        kind, values = table.schema.field(name).type, table.column(name)
         if is_id_column(name) and kind != pa.int64():
-            if not (pa.types.is_integer(kind) or pa.types.is_null(kind)):
+            # A column without any value may have whatever type.
+            if not pa.types.is_integer(kind) and values.null_count < table.num_rows:
                 raise DataError(f"column {name}: the server sends IDs as {kind}, which may have lost digits")
-            table = table.set_column(place, name, table.column(name).cast(pa.int64()))
+            if values.null_count == table.num_rows:
+                values = pa.nulls(table.num_rows, pa.int64())
+            try:
+                table = table.set_column(place, name, values.cast(pa.int64()))
+            except pa.ArrowInvalid as error:
+                raise DataError(f"column {name}: the server sends an ID that is none of 63 bits ({error})") from None
     if table.column("id").null_count:
         raise DataError("column id: the server sends synapses without an ID")
     return table

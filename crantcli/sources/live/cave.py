@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ class Cave:
         )
         self._clients: dict[str, Any] = {}
         self._wires: dict[str, Wire] = {}
+        self._making = threading.Lock()
         self._secrets: list[str] = []
         self._at_once = _IDS_AT_ONCE
 
@@ -77,23 +79,25 @@ class Cave:
 
     def _client(self, name: str, module: str, kind: str, *arguments: Any, **options: Any) -> Any:
         """A client whose sessions send through a `Wire` from the first request on."""
-        if name not in self._clients:
-            auth = self._auth()
-            wire = self._wires[name] = Wire(self._patience, self._help, self._secrets, connections=2 * THREADS)
-            base: Any = getattr(_caveclient(module), kind)
+        # Of two threads that come at once, one makes it: a notice is looked for on the wire that it came by.
+        with self._making:
+            if name not in self._clients:
+                auth = self._auth()
+                wire = self._wires[name] = Wire(self._patience, self._help, self._secrets, connections=2 * THREADS)
+                base: Any = getattr(_caveclient(module), kind)
 
-            def get_version(client: Any) -> Any:
-                # The first request of all; sessions have no time limits before, and none can be given to them.
-                client.session.mount("http://", wire)
-                client.session.mount("https://", wire)
-                # Else a line for the server in ~/.netrc would take the place of the token.
-                client.session.auth = lambda request: request
-                return base._get_version(client)
+                def get_version(client: Any) -> Any:
+                    # The first request of all; sessions have no time limits before, and none can be given to them.
+                    client.session.mount("http://", wire)
+                    client.session.mount("https://", wire)
+                    # Else a line for the server in ~/.netrc would take the place of the token.
+                    client.session.auth = lambda request: request
+                    return base._get_version(client)
 
-            patient = type(kind, (base,), {"_get_version": get_version})
-            with _explained():
-                self._clients[name] = patient(*arguments, auth_client=auth, **options)
-        return self._clients[name]
+                patient = type(kind, (base,), {"_get_version": get_version})
+                with _explained():
+                    self._clients[name] = patient(*arguments, auth_client=auth, **options)
+            return self._clients[name]
 
     @property
     def _info(self) -> dict[str, Any]:
@@ -207,7 +211,8 @@ class Cave:
             body["select_columns"] = {self.synapse_table: list(columns)}
         if limit is not None:
             body["limit"] = limit
-        more = {"merge_reference": "False", "allow_missing_lookups": "True", "allow_invalid_root_ids": "False"}
+        # With missing look-ups allowed, synapses whose neurons are not known yet would be left out.
+        more = {"merge_reference": "False", "allow_missing_lookups": "False", "allow_invalid_root_ids": "False"}
         return self._ask("/query", body, **more)
 
     def _body(self, filters: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -99,12 +99,14 @@ def resolve_moment(asked: str | int | datetime, versions: Sequence[Version], dat
         latest = max(usable, key=lambda version: version.number)
         return Moment(latest.number, latest.time)
     listed = ", ".join(str(version.number) for version in usable[-_LISTED:]) or "none"
-    advice = f"there are {listed}; or ask for its time" if usable else "use live"
+    advice = f"there are {listed}" if usable else "use live"
     for version in versions:
         if version.number == asked:
             if not version.available:
+                older = any(other.time < version.time for other in usable)
                 raise UsageError(
                     f"--materialization {asked}: this version of {version.time.isoformat()} has expired; {advice}"
+                    + ("; or ask for its time" if older else "")
                 )
             return Moment(version.number, version.time)
     raise UsageError(f"--materialization {asked}: data stack {datastack} has no such version; {advice}")

@@ -73,24 +73,46 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
             pieces = Store(store.path(f"chunks/{key}"))
             if place.refresh:
                 shutil.rmtree(pieces.folder, ignore_errors=True)
-            found = _fetch(place, moment, query, pieces)
-            place.cave.status.say("putting the answers together")
-            with store.writing(name) as path:
-                _assemble(found, _record(moment, place, table, resolution(), query), path)
-                _check(place.engine, path)
-                if query.ordered:
-                    _sort(place.engine, path)
+            try:
+                found = _fetch(place, moment, query, pieces)
+                place.cave.status.say("putting the answers together")
+                with store.writing(name) as path:
+                    _assemble(found, _record(moment, place, table, resolution(), query), path)
+                    _check(place.engine, path)
+                    if query.ordered:
+                        _sort(place.engine, path)
+            except IncompleteError:
+                # Answers that do not add up would not do so in the next run either.
+                shutil.rmtree(pieces.folder, ignore_errors=True)
+                raise
             shutil.rmtree(pieces.folder, ignore_errors=True)
         return _pinned(place.engine, store.path(name))
 
 
 def _fetch(place: Place, moment: Moment, query: Query, store: Store) -> list[tuple[Part, list[Kept]]]:
+    _check_base(place.cave, moment)
     found = []
     for part in query.parts:
         more = {} if part.along is None else {part.columns[1]: list(part.along)}
         fetched = Fetch(place.cave, moment, part.side, more, query.columns, store).run(sorted(set(part.ids)))
         found.append((part, fetched))
     return found
+
+
+def _check_base(cave: Cave, moment: Moment) -> None:
+    """See that a server can go from a version to a time between versions.
+
+    It goes back from a later version, too, but without the synapses of neurons that were edited on the way.
+
+    Raises
+    ------
+    IncompleteError
+    """
+    if moment.version is None and not any(v.available and v.time <= moment.time for v in cave.versions()):
+        raise IncompleteError(
+            f"{moment}: there is no version that is as old, without which the server leaves out synapses of neurons "
+            "that were edited since; ask for a version or a later time; nothing is written"
+        )
 
 
 def _assemble(found: list[tuple[Part, list[Kept]]], record: dict[str, Any], path: Path) -> None:

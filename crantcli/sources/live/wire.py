@@ -9,7 +9,7 @@ import re
 import threading
 from typing import Any
 
-from crantcli.errors import AuthorisationError, CrantError, DataError
+from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError
 from crantcli.sources.live.patience import Patience
 
 #: Answers that mean that the server, or what stands before it, cannot answer just now.
@@ -76,6 +76,8 @@ class Wire:
             Where the server wants a token, or does not accept it, without a second attempt.
         NotFoundError, TooLargeError
             Where the request is at fault.
+        IncompleteError
+            Where the server does not have everything yet.
         CrantError
             Where the server fails for too long.
         """
@@ -116,6 +118,10 @@ class Wire:
             raise AuthorisationError(self._refusal(answer, where))
         if status == 413:
             raise TooLargeError(f"{where}: the request is too large for the server")
+        if status == 406:
+            raise IncompleteError(
+                f"{where}: {said}; ask for a version (--materialization latest) or an earlier time; nothing is written"
+            )
         if status in _PASSING:
             return f"the server answers {status}"
         if status == 404:
