@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import mesh_sources
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -21,6 +23,7 @@ from cave_brain import DAY, START, make_brain
 from cave_server import Action, Asked, CaveServer, serving
 from conftest import Crant, Outcome
 from live import TOKEN, described, ids, rows, saved
+from mesh_sources import grid_box, legacy
 from tables import complaint
 
 from crantcli.sources.live import patience
@@ -257,13 +260,13 @@ def test_a_time_before_all_versions_cannot_be_asked_for(crant: Crant, server: Ca
     """There a server leaves out the synapses of neurons that were edited until its first version."""
     brain, neuron = server.brain, server.brain.neurons[0]
     brain.graph.edit(START + 2 * DAY, [neuron], {neuron + 1: brain.graph.supervoxels(neuron)})
-    time = datetime.fromtimestamp(START + 1.5 * DAY, UTC).isoformat()
+    moment = datetime.fromtimestamp(START + 1.5 * DAY, UTC).isoformat()
     ask = ("counts", "-d", described(server), "-q", "-n")
-    before = rows(crant(*ask, neuron, "--materialization", time))
-    assert crant("lock", "-d", described(server), "--materialization", time, "-o", "crant.lock").code == 0
+    before = rows(crant(*ask, neuron, "--materialization", moment))
+    assert crant("lock", "-d", described(server), "--materialization", moment, "-o", "crant.lock").code == 0
     brain.versions[:2] = [replace(version, expired=True) for version in brain.versions[:2]]
-    assert rows(crant(*ask, neuron, "--materialization", time)) == before  # it is in the cache
-    for state in (("--materialization", time), ("--lock", "crant.lock")):
+    assert rows(crant(*ask, neuron, "--materialization", moment)) == before  # it is in the cache
+    for state in (("--materialization", moment), ("--lock", "crant.lock")):
         complaint(crant(*ask, brain.neurons[1], *state, "-o", "out.csv"), 6, "no version", "as old", "later time")
     told = complaint(crant(*ask, neuron, "--materialization", 1), 2, "has expired")
     assert "ask for its time" not in told
@@ -406,6 +409,25 @@ def test_an_interrupted_run_does_not_wait_for_a_silent_server(crant: Crant, serv
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=10) == 130
     assert not Path("out.csv").exists()
+
+
+def test_meshes_that_do_not_come_are_not_waited_for(crant: Crant, tmp_path: Path) -> None:
+    """Neither by a run that is interrupted, nor by one that has failed already."""
+    legacy(tmp_path / "site", {1: grid_box((0, 0, 0), (3, 2, 2)), 2: grid_box((5, 0, 0), (7, 2, 2))})
+    with mesh_sources.serve(tmp_path / "site") as site:
+        labels = 'labels = { 1 = "left", 2 = "right" }'
+        Path("m.toml").write_text(f'[neuropils]\nsource = "{site.address}"\n{labels}\n')
+        words = [sys.executable, "-m", "crantcli", "meshes", "-d", "m.toml", "-o", "out"]
+        site.broken["1:0:0"] = "stall"
+        process = subprocess.Popen(words)
+        while "1:0:0" not in site.requests:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+        site.broken |= {"1:0:0": 503, "2:0:0": 404}
+        assert subprocess.run(words, check=False, capture_output=True, timeout=30).returncode == 6
+    assert not Path("out").exists()
 
 
 def test_two_runs_at_once_share_the_cache(crant: Crant, server: CaveServer) -> None:
