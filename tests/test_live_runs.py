@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import mesh_sources
 import pyarrow.parquet as pq
 import pytest
 import seatable_server
@@ -192,3 +193,25 @@ def test_an_interrupted_run_does_not_wait_for_a_silent_server(server: CaveServer
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 130
     assert not Path("out.parquet").exists()
+
+
+def test_meshes_that_do_not_come_are_not_waited_for(own_home: Path, tmp_path: Path) -> None:
+    """Neither by a run that is interrupted, nor by one that has failed already."""
+    mesh_sources.legacy(
+        tmp_path / "site",
+        {1: mesh_sources.grid_box((0, 0, 0), (3, 2, 2)), 2: mesh_sources.grid_box((5, 0, 0), (7, 2, 2))},
+    )
+    with mesh_sources.serve(tmp_path / "site") as site:
+        labels = 'labels = { 1 = "left", 2 = "right" }'
+        Path("m.toml").write_text(f'[neuropils]\nsource = "{site.address}"\n{labels}\n')
+        words = [sys.executable, "-m", "crantcli", "meshes", "-d", "m.toml", "-o", "out"]
+        site.broken["1:0:0"] = "stall"
+        process = subprocess.Popen(words)
+        while "1:0:0" not in site.requests:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+        site.broken |= {"1:0:0": 503, "2:0:0": 404}
+        assert subprocess.run(words, check=False, capture_output=True, timeout=30).returncode == 6
+    assert not Path("out").exists()

@@ -309,13 +309,13 @@ def test_a_time_before_all_versions_cannot_be_asked_for(crant: Crant, server: Ca
     """There a server leaves out the synapses of neurons that were edited until its first version."""
     brain, neuron = server.brain, server.brain.neurons[0]
     brain.graph.edit(START + 2 * DAY, [neuron], {neuron + 1: brain.graph.supervoxels(neuron)})
-    time = datetime.fromtimestamp(START + 1.5 * DAY, UTC).isoformat()
+    moment = datetime.fromtimestamp(START + 1.5 * DAY, UTC).isoformat()
     ask = ("counts", "-d", described(server), "-q", "-n")
-    before = rows(crant(*ask, neuron, "--materialization", time))
-    assert crant("lock", "-d", described(server), "--materialization", time, "-o", "crant.lock").code == 0
+    before = rows(crant(*ask, neuron, "--materialization", moment))
+    assert crant("lock", "-d", described(server), "--materialization", moment, "-o", "crant.lock").code == 0
     brain.versions[:2] = [replace(version, expired=True) for version in brain.versions[:2]]
-    assert rows(crant(*ask, neuron, "--materialization", time)) == before  # it is in the cache
-    for state in (("--materialization", time), ("--lock", "crant.lock")):
+    assert rows(crant(*ask, neuron, "--materialization", moment)) == before  # it is in the cache
+    for state in (("--materialization", moment), ("--lock", "crant.lock")):
         complaint(crant(*ask, brain.neurons[1], *state, "-o", "out.csv"), 6, "no version", "as old", "later time")
     told = complaint(crant(*ask, neuron, "--materialization", 1), 2, "has expired")
     assert "ask for its time" not in told

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import queue
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
@@ -22,6 +20,7 @@ from crantcli.errors import IncompleteError
 from crantcli.sources.live.answers import Kept, Rows, checked, middle
 from crantcli.sources.live.cache import Store, key_of
 from crantcli.sources.live.cave import THREADS, Cave
+from crantcli.sources.live.crew import Crew
 from crantcli.sources.live.moment import Moment
 from crantcli.sources.live.wire import TooLargeError
 
@@ -69,35 +68,6 @@ class Cut:
 
     limit: int
     middle: int | None
-
-
-class Crew:
-    """Threads that work off what is put to them. An interrupted run does not wait for what they are waiting for."""
-
-    def __init__(self, number: int) -> None:
-        self._waiting: queue.SimpleQueue[tuple[Future[Any], Callable[[Any], Any], Any] | None] = queue.SimpleQueue()
-        self._number = number
-        for _ in range(number):
-            threading.Thread(target=self._work, daemon=True).start()
-
-    def submit(self, function: Callable[[Any], Any], argument: Any) -> Future[Any]:
-        """Put a call to the threads."""
-        future: Future[Any] = Future()
-        self._waiting.put((future, function, argument))
-        return future
-
-    def close(self) -> None:
-        """Let the threads end when they are done."""
-        for _ in range(self._number):
-            self._waiting.put(None)
-
-    def _work(self) -> None:
-        while (item := self._waiting.get()) is not None:
-            future, function, argument = item
-            try:
-                future.set_result(function(argument))
-            except BaseException as error:
-                future.set_exception(error)
 
 
 class Fetch:

@@ -6,7 +6,6 @@ grow old: an address that names a version never means another mesh, and for othe
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import hashlib
 import json
@@ -18,6 +17,7 @@ from crantcli.core.bodies import Surface
 from crantcli.errors import DataError
 from crantcli.sources.datasets import MeshSource
 from crantcli.sources.live.cache import CacheError, cache_store
+from crantcli.sources.live.crew import Crew
 from crantcli.sources.live.http import Server
 from crantcli.sources.live.patience import Patience
 from crantcli.sources.live.query import LiveOptions
@@ -97,11 +97,9 @@ def _read(store: Store, catalogue: Catalogue, keys: Collection[int]) -> dict[int
     read = reader(store.child(catalogue.path), catalogue)
     if not store.remote:
         return {key: read(key) for key in keys}
-    pool = concurrent.futures.ThreadPoolExecutor(_AT_ONCE)
-    try:
-        return dict(zip(keys, pool.map(read, keys), strict=True))
-    finally:  # after an error nobody waits for the rest
-        pool.shutdown(cancel_futures=True)
+    # Those of a pool would be waited for, however long a server is silent.
+    with contextlib.closing(Crew(_AT_ONCE)) as crew:
+        return dict(zip(keys, crew.each(read, keys), strict=True))
 
 
 def _surface(raw: RawMesh, transform: Sequence[float], name: str) -> Surface:
