@@ -105,7 +105,7 @@ def get_synapses(
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
     with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
-        query = session.query(source, "pre_ids or post_ids", None, pre=pre, post=post)
+        query = session.query(source, "pre_ids or post_ids", None, clean, pre=pre, post=post)
         table = session.table(source, query, coordinates=coordinates, voxel_size=voxel, carry=True)
         if table.kind is not Kind.SYNAPSES:
             raise DataError(f"source is an {table.kind} table; get_synapses needs one row per synapse")
@@ -217,7 +217,7 @@ def get_connectivity(
     labelled = bool(annotate) or by == "type"
     with opened(source, dataset, materialization, update_ids, live, annotations, max_memory, labelled) as session:
         query = session.query(
-            source, "neuron_ids", needed(size=min_size is not None), upstream, downstream, either=named
+            source, "neuron_ids", needed(size=min_size is not None), clean, upstream, downstream, either=named
         )
         table = session.within(session.table(source, query), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
@@ -273,7 +273,7 @@ def get_synapse_counts(
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
     with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
-        query = session.query(source, "neuron_ids", needed(size=min_size is not None), either=named)
+        query = session.query(source, "neuron_ids", needed(size=min_size is not None), clean, either=named)
         table = session.within(session.table(source, query), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
         result = counts(session.engine, table, session.select(named, table), rows, sum_duplicates)
@@ -329,7 +329,9 @@ def get_adjacency(
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
     with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
-        query = session.query(source, "pre_ids or post_ids", needed(size=min_size is not None), pre=pre, post=post)
+        query = session.query(
+            source, "pre_ids or post_ids", needed(size=min_size is not None), clean, pre=pre, post=post
+        )
         table = session.table(source, query)
         rows = session.rows(table, clean, min_size, threshold)
         wanted = Wanted(session.select(pre, table), session.select(post, table))

@@ -120,7 +120,7 @@ def attach_synapses(
         if session.space.asks_server(source):
             asked = session.space.current(Selection(tuple(dict.fromkeys(_neuron_id(n, "BIGINT") for n in listed))))
             columns = needed([f"{side}_pt_position" for side in question.sides], min_size is not None)
-            query = session.space.query("neurons", columns, {"either": asked}, upstream=post, downstream=pre)
+            query = session.space.query("neurons", columns, clean, {"either": asked}, upstream=post, downstream=pre)
         table = session.table(source, query, coordinates=coordinates, voxel_size=voxel, carry="positions")
         table.require_synapses("attach_synapses")
         rows = session.rows(table, clean, min_size, threshold)

@@ -38,6 +38,7 @@ class Session:
         source: Any,
         option: str,
         columns: tuple[str, ...] | None,
+        clean: bool,
         upstream: bool = True,
         downstream: bool = True,
         **selectors: tuple[Selector, ...] | None,
@@ -46,7 +47,7 @@ class Session:
         if not self.space.asks_server(source):
             return None
         named = {side: self.space.select_current(chosen) for side, chosen in selectors.items() if chosen is not None}
-        return self.space.query(option, columns, named, upstream, downstream)
+        return self.space.query(option, columns, clean, named, upstream, downstream)
 
     def attributes(self, more: dict[str, Any] | None = None) -> dict[str, Any]:
         """`DataFrame.attrs` of a result: units, and what a live data set resolved to."""

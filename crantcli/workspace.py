@@ -94,6 +94,7 @@ class Workspace:
         self,
         option: str,
         columns: tuple[str, ...] | None,
+        clean: bool,
         neurons: Mapping[str, Selection | None],
         upstream: bool = True,
         downstream: bool = True,
@@ -106,6 +107,8 @@ class Workspace:
             How neurons are named, for the message where none are.
         columns : tuple of str or None
             None means all.
+        clean : bool
+            Synapses of the background are not needed, even where it is named, as by a row of the annotations.
         neurons : mapping of str to Selection or None
             For "pre", "post" or "either", with the IDs of that moment; None for any.
         upstream, downstream : bool
@@ -119,8 +122,11 @@ class Workspace:
         from crantcli.sources.live.neurons import ids_to_fetch
 
         assert self.dataset is not None
+        unneeded = frozenset[NeuronId](self.background if clean else ())
         sides = {
-            side: ids_to_fetch(self.brain, selection) for side, selection in neurons.items() if selection is not None
+            side: tuple(neuron for neuron in ids_to_fetch(self.brain, selection) if neuron not in unneeded)
+            for side, selection in neurons.items()
+            if selection is not None
         }
         if not sides:
             raise UsageError(

@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import cave_brain
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from cave_brain import DAY, FIRST_SUPERVOXEL, START, make_brain
-from cave_server import CaveServer, serving
+from cave_server import Asked, CaveServer, serving
 from conftest import Crant
 from live import described, ids, rows, saved
 from tables import answer, complaint, left_by_the_dead, record
@@ -287,6 +288,23 @@ def test_ids_are_brought_to_the_time_that_is_queried(crant: Crant, edited: CaveS
         frame = cc.update_ids([old[2], old[1]], dataset=described(edited), materialization=3)
     assert frame["new_id"].tolist() == [old[2] + 1, old[1]]
     assert frame.dtypes["old_id"] == np.int64
+
+
+def test_split_neurons_are_looked_up_together(crant: Crant, server: CaveServer) -> None:
+    """Each takes two requests, and there may be thousands."""
+    graph, old = server.brain.graph, server.brain.neurons
+    for number in (0, 1):
+        first, second = graph.supervoxels(old[number])
+        graph.edit(START + 2 * DAY, [old[number]], {old[number] + 1: [first], 9_000 + number: [second]})
+    both = threading.Barrier(2, timeout=10)
+
+    def act(_: int, asked: Asked) -> None:
+        if "/leaves" in asked.path:
+            both.wait()
+
+    server.weather.action = act
+    done = crant("ids", *old[:2], "-d", described(server), "--retries", 0, "-q")
+    assert [row[1:] for row in answer(done)] == [(f"{9_000 + n}", "true", "0.5", "chunkedgraph") for n in (0, 1)]
 
 
 def test_a_supervoxel_of_the_annotations_comes_first(crant: Crant, edited: CaveServer) -> None:

@@ -93,6 +93,31 @@ def test_a_nested_matrix_has_the_bytes_that_a_file_gives(crant: Crant, server: C
     assert found["file"][0].count(b"\n") > 2
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "nested --weight-mode=count",
+        "nested --normalization-scope=all",
+        "connectivity -n side=left",
+        "counts -n 0,NEURON",
+    ],
+)
+def test_the_background_is_not_fetched_to_be_dropped(crant: Crant, server: CaveServer, question: str) -> None:
+    """Of a whole brain that would take hours; a row of the annotations without a neuron is enough to name it."""
+    neurons = server.brain.neurons
+    annotated = "".join(f"{neuron},T{neuron % 3},left\n" for neuron in (0, *neurons[:6]))
+    Path("ann.csv").write_text(f"root_id,cell_type,side\n{annotated}")
+    command, *words = question.replace("NEURON", str(neurons[0])).split()
+    labels = () if command == "counts" else ("-a", "ann.csv")
+    live, file = ("-d", described(server)), saved(server)
+    assert rows(crant(command, *words, *labels, *live, "-q")) == rows(crant(command, file, *words, *labels, "-q"))
+    asked = [ids for query in server.data_queries() for ids in query.body["filter_in_dict"]["synapses_v2"].values()]
+    assert asked
+    assert not any(0 in ids for ids in asked)
+    whole = (*words, *labels, "--no-clean", "-q")
+    assert rows(crant(command, *whole, *live)) == rows(crant(command, file, *whole))
+
+
 def test_only_synapses_of_the_annotated_neurons_are_fetched(crant: Crant, server: CaveServer) -> None:
     live, neurons = described(server), server.brain.neurons
     rows(crant("nested", "-d", live, "-a", annotated(server), "--weight-mode", "count"))

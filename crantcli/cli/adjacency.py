@@ -64,7 +64,7 @@ def adjacency(
     with job.opened() as work:
         work.annotations()
         columns = needed(size=rows.min_size is not None)
-        table = work.table(query=work.query("--pre or --post", columns, pre="pre", post="post"))
+        table = work.table(query=work.query("--pre or --post", columns, rows.clean, pre="pre", post="post"))
         kept = work.row_filter(rows, table)
         wanted = Wanted(work.select("pre", table), work.select("post", table))
         result = answer(

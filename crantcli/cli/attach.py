@@ -114,7 +114,7 @@ def attach(
             known = _skeletons(work, collections, id_map, "BIGINT")
             found, asked = _current(work, known)
             columns = needed([f"{side}_pt_position" for side in question.sides], rows.min_size is not None)
-            table = read(query=work.space.query("--skeletons", columns, {"either": asked}, post, pre))
+            table = read(query=work.space.query("--skeletons", columns, rows.clean, {"either": asked}, post, pre))
             work.select("neurons", table)
             current = [new for _, new in asked.requested] or None
         else:

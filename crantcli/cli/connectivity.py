@@ -72,7 +72,7 @@ def connectivity(
     with job.opened() as work:
         annotations = work.annotations(needed=bool(annotate) or by == "type")
         columns = needed(size=rows.min_size is not None)
-        table = work.table(query=work.query("--neurons", columns, upstream, downstream, either="neurons"))
+        table = work.table(query=work.query("--neurons", columns, rows.clean, upstream, downstream, either="neurons"))
         kept = work.row_filter(rows, table)
         question = question.about(work.select("neurons", table))
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}

@@ -44,7 +44,9 @@ def counts(
     job = Job("counts", source, run, {"neurons": neurons}, members=members, fetch=fetch)
     with job.opened() as work:
         work.annotations()
-        table = work.table(query=work.query("--neurons", needed(size=rows.min_size is not None), either="neurons"))
+        table = work.table(
+            query=work.query("--neurons", needed(size=rows.min_size is not None), rows.clean, either="neurons")
+        )
         kept = work.row_filter(rows, table)
         result = answer(work.engine, table, work.select("neurons", table), kept, rows.sum_duplicates)
         options = {"sum_duplicates": rows.sum_duplicates or None}

@@ -211,6 +211,7 @@ class Work:
         self,
         option: str,
         columns: tuple[str, ...] | None,
+        clean: bool,
         upstream: bool = True,
         downstream: bool = True,
         **selections: str,
@@ -220,7 +221,7 @@ class Work:
             return None
         self.check_destinations()  # before anything is fetched
         named = {side: self.select_current(name) for side, name in selections.items()}
-        return self.space.query(option, columns, named, upstream, downstream)
+        return self.space.query(option, columns, clean, named, upstream, downstream)
 
     def check_destinations(self) -> None:
         """Refuse destinations that cannot be written, or that are inputs."""

@@ -95,7 +95,8 @@ def nested(
         typed(annotations, "a nested matrix")  # before anything is fetched
         columns = needed([nest.weight_column] if nest.weight_column else [], rows.min_size is not None)
         table = work.table(
-            value=nest.weight_column, query=query_of(work, question, annotations, columns, bool(nest.totals))
+            value=nest.weight_column,
+            query=query_of(work, question, annotations, columns, rows.clean, bool(nest.totals)),
         )
         kept = work.row_filter(rows, table)
         question = with_neurons(question, lambda name: work.select(name, table))
@@ -226,6 +227,7 @@ def query_of(
     question: NestedQuestion,
     annotations: Annotations | None,
     columns: tuple[str, ...],
+    clean: bool,
     totals: bool,
 ) -> Query | None:
     """What to fetch of a live table for nested matrices, None for a file; `totals` are given, or not."""
@@ -237,7 +239,7 @@ def query_of(
     asked = with_neurons(question, work.select_current)
     option = "--source-types, --source-neurons, --target-types or --target-neurons"
     neurons = needed_neurons(work.engine, "BIGINT", annotations, asked, whole_table=totals)
-    return work.space.query(option, columns, neurons)
+    return work.space.query(option, columns, clean, neurons)
 
 
 def options_of(question: NestedQuestion, table: Table, nest: NestedOptions) -> dict[str, Any]:

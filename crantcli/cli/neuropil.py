@@ -85,7 +85,8 @@ def neuropil(
                 "--assignments-only does without"
             )
         columns = [place.position_column or POSITION, *([nest.weight_column] if nest.weight_column else [])]
-        query = query_of(work, question, annotations, needed(columns, rows.min_size is not None), bool(nest.totals))
+        asked = needed(columns, rows.min_size is not None)
+        query = query_of(work, question, annotations, asked, rows.clean, bool(nest.totals))
         table = work.table(
             carry="positions",
             position=place.position_column,

@@ -61,7 +61,7 @@ def synapses(
         work.annotations()
         chosen = _names(columns)
         asked = needed(chosen, rows.min_size is not None) if chosen else None
-        query = work.query("--pre or --post", asked, pre="pre", post="post")
+        query = work.query("--pre or --post", asked, rows.clean, pre="pre", post="post")
         table = work.table(carry=True, coordinates=coordinates, voxel_size=voxel, query=query)
         table.require_synapses("synapses")
         kept = work.row_filter(rows, table)

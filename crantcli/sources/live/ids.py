@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from crantcli.sources.live.cache import Store
-from crantcli.sources.live.cave import Cave, distinct
+from crantcli.sources.live.cave import THREADS, Cave, distinct
+from crantcli.sources.live.crew import Crew
 from crantcli.sources.live.moment import Moment
 
 Method = Literal["current", "supervoxel", "chunkedgraph", "unresolved"]
@@ -25,7 +27,7 @@ Supervoxels = Callable[[Sequence[int]], Mapping[int, Sequence[int]]]
 #: Raised when what is kept of an ID changes.
 _FORMAT = 2
 
-#: Neurons whose history is asked for at once.
+#: Neurons whose history is asked for in one request.
 _HISTORIES = 200
 
 
@@ -145,15 +147,15 @@ def _look_up(cave: Cave, time: datetime, ids: Sequence[int], supervoxels: _Voxel
     made = dict(zip(known, cave.made(known), strict=True))
     older = [neuron for neuron in known if made[neuron] <= time]
     newer = [neuron for neuron in known if made[neuron] > time]
+    candidates: dict[int, tuple[list[int], str]] = {}
     for start in range(0, len(older), _HISTORIES):
         some = older[start : start + _HISTORIES]
         graph = cave.lineage(some, min(made[neuron] for neuron in some), time)
-        for neuron, heirs in _heirs(graph, some, time).items():
-            found[neuron] = _chosen(cave, time, neuron, heirs, "split")
+        candidates |= {neuron: (heirs, "split") for neuron, heirs in _heirs(graph, some, time).items()}
     for start in range(0, len(newer), _HISTORIES):
-        some = newer[start : start + _HISTORIES]
-        for neuron, before in cave.past(some, time).items():
-            found[neuron] = _chosen(cave, time, neuron, sorted(set(before)), "made later, of")
+        past = cave.past(newer[start : start + _HISTORIES], time)
+        candidates |= {neuron: (sorted(set(before)), "made later, of") for neuron, before in past.items()}
+    found |= _choices(cave, time, candidates)
     return _confirmed(cave, time, found)
 
 
@@ -198,6 +200,20 @@ def _seconds(stated: Any) -> float:
         time = datetime.fromisoformat(stated)
         return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()
     return float(stated or 0.0)
+
+
+def _choices(cave: Cave, time: datetime, candidates: Mapping[int, tuple[Sequence[int], str]]) -> dict[int, Update]:
+    """What is chosen of each neuron's candidates. Where there are several, the server is asked, about a few at once."""
+
+    def choose(neuron: int) -> Update:
+        return _chosen(cave, time, neuron, *candidates[neuron])
+
+    try:
+        with closing(Crew(THREADS)) as crew:
+            return dict(zip(candidates, crew.each(choose, candidates), strict=True))
+    except BaseException:
+        cave.stop()
+        raise
 
 
 def _chosen(cave: Cave, time: datetime, neuron: int, candidates: Sequence[int], what: str) -> Update:
