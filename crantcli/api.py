@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from crantcli.core.adjacency import adjacency
 from crantcli.core.connectivity import Question, connectivity
@@ -20,6 +20,7 @@ from crantcli.schema import AXES, KEY, Kind
 from crantcli.session import frame_of, live_options, named_neurons, opened
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.live.query import LiveOptions, needed
+from crantcli.sources.read_options import ReadKeywords, read_options
 from crantcli.sources.recorded import parse_voxel_size
 from crantcli.workspace import Workspace
 
@@ -46,6 +47,7 @@ def get_synapses(
     neuropil: str | Sequence[str] | None = None,
     live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
+    **reading: Unpack[ReadKeywords],
 ) -> pd.DataFrame:
     """Synapses of chosen pre- and postsynaptic neurons.
 
@@ -84,6 +86,9 @@ def get_synapses(
         How a live data set is asked: `LiveOptions(lock=..., strict_ids=..., cache_dir=..., refresh=...)`.
     max_memory : str, default "2GB"
         What the engine may hold in memory.
+    **reading
+        How the source is to be read, where its columns do not tell: `pre_col`, `post_col`, `weight_col`, `where` and
+        others, see `ReadKeywords`.
 
     Returns
     -------
@@ -106,7 +111,8 @@ def get_synapses(
     with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
         query = session.query(source, "pre_ids or post_ids", None, clean, pre=pre, post=post)
-        table = session.table(source, query, coordinates=coordinates, voxel_size=voxel, carry=True)
+        options = read_options(reading, coordinates=coordinates, voxel_size=voxel, carry=True)
+        table = session.table(source, query, options)
         if table.kind is not Kind.SYNAPSES:
             raise DataError(f"source is an {table.kind} table; get_synapses needs one row per synapse")
         table = session.within(table, assignments, neuropil)
@@ -162,6 +168,7 @@ def get_connectivity(
     neuropil: str | Sequence[str] | None = None,
     live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
+    **reading: Unpack[ReadKeywords],
 ) -> pd.DataFrame:
     """Edges of chosen neurons: who talks to whom, and how strongly.
 
@@ -189,7 +196,7 @@ def get_connectivity(
         Totals for `normalize`: `get_synapse_counts` of the whole table with `neuron_id` as a column.
     sum_duplicates : bool, default False
         Add up edge rows that repeat a pair.
-    assignments, neuropil, live, max_memory
+    assignments, neuropil, live, max_memory, **reading
         As for `get_synapses`.
 
     Returns
@@ -219,7 +226,7 @@ def get_connectivity(
         query = session.query(
             source, "neuron_ids", needed(size=min_size is not None), clean, upstream, downstream, either=named
         )
-        table = session.within(session.table(source, query), assignments, neuropil)
+        table = session.within(session.table(source, query, read_options(reading)), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
         filters = {"clean": clean, "min_size": min_size, "threshold": 1}
         whole = None if totals is None else session.space.totals(totals, filters, table)
@@ -247,6 +254,7 @@ def get_synapse_counts(
     neuropil: str | Sequence[str] | None = None,
     live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
+    **reading: Unpack[ReadKeywords],
 ) -> pd.DataFrame:
     """Partners and synapses per neuron.
 
@@ -255,7 +263,7 @@ def get_synapse_counts(
     neuron_ids : int, str, list of them, or NeuronCriteria, optional
         None means all neurons, from a file only.
     threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates
-    assignments, neuropil, live, max_memory
+    assignments, neuropil, live, max_memory, **reading
         As for `get_connectivity`.
 
     Returns
@@ -274,7 +282,7 @@ def get_synapse_counts(
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
     with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
         query = session.query(source, "neuron_ids", needed(size=min_size is not None), clean, either=named)
-        table = session.within(session.table(source, query), assignments, neuropil)
+        table = session.within(session.table(source, query, read_options(reading)), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
         result = counts(session.engine, table, session.select(named, table), rows, sum_duplicates)
         session.warn(result.notes)
@@ -300,6 +308,7 @@ def get_adjacency(
     sum_duplicates: bool = False,
     live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
+    **reading: Unpack[ReadKeywords],
 ) -> pd.DataFrame:
     """A matrix of synapse counts.
 
@@ -312,7 +321,7 @@ def get_adjacency(
     keep_silent : bool, default False
         Keep requested neurons without synapses.
     threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates
-    live, max_memory
+    live, max_memory, **reading
         As for `get_connectivity`.
 
     Returns
@@ -332,7 +341,7 @@ def get_adjacency(
         query = session.query(
             source, "pre_ids or post_ids", needed(size=min_size is not None), clean, pre=pre, post=post
         )
-        table = session.table(source, query)
+        table = session.table(source, query, read_options(reading))
         rows = session.rows(table, clean, min_size, threshold)
         wanted = Wanted(session.select(pre, table), session.select(post, table))
         options = {"symmetric": symmetric, "sum_duplicates": sum_duplicates}

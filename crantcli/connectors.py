@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from crantcli.core.attach import CURRENT, MAX_DISTANCE, Attached, Question, attach
 from crantcli.core.skeleton import Skeleton
@@ -19,6 +19,7 @@ from crantcli.ids import Selection, parse_id
 from crantcli.schema import IdType, NeuronId
 from crantcli.session import frame_of, opened
 from crantcli.sources.live.query import LiveOptions, needed
+from crantcli.sources.read_options import ReadKeywords, read_options
 from crantcli.sources.recorded import parse_voxel_size
 from crantcli.sources.skeletons import skeleton_scale
 
@@ -48,6 +49,7 @@ def attach_synapses(
     annotations: Any = None,
     live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
+    **reading: Unpack[ReadKeywords],
 ) -> Any:
     """Attach synapses to skeletons as connectors, each to its nearest node.
 
@@ -86,6 +88,8 @@ def attach_synapses(
     live : LiveOptions, optional
         How a live data set is asked: `LiveOptions(lock=..., strict_ids=..., cache_dir=..., refresh=...)`.
     max_memory : str, default "2GB"
+    **reading
+        How the source is to be read, where its columns do not tell; see `ReadKeywords`.
 
     Returns
     -------
@@ -121,7 +125,8 @@ def attach_synapses(
             asked = session.space.current(Selection(tuple(dict.fromkeys(_neuron_id(n, "BIGINT") for n in listed))))
             columns = needed([f"{side}_pt_position" for side in question.sides], min_size is not None)
             query = session.space.query("neurons", columns, clean, {"either": asked}, upstream=post, downstream=pre)
-        table = session.table(source, query, coordinates=coordinates, voxel_size=voxel, carry="positions")
+        options = read_options(reading, coordinates=coordinates, voxel_size=voxel, carry="positions")
+        table = session.table(source, query, options)
         table.require_synapses("attach_synapses")
         rows = session.rows(table, clean, min_size, threshold)
         scales = [_scale(neuron, skeleton_units, table) for neuron in listed]

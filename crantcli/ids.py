@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
-from crantcli.schema import IdType, NeuronId
+from crantcli.schema import BLANKS, IdType, NeuronId
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -43,7 +43,7 @@ def parse_id(value: str, id_type: IdType) -> NeuronId:
     DataError
         For text that went through a float, and for text that cannot be an ID of the table.
     """
-    stripped = value.strip()
+    stripped = value.strip(BLANKS)
     if _INTEGER.fullmatch(stripped):
         if id_type == "VARCHAR":
             return stripped
@@ -61,7 +61,7 @@ def parse_id(value: str, id_type: IdType) -> NeuronId:
         )
     if id_type == "BIGINT":
         raise DataError(f"{stripped!r} is not a neuron ID of this table, whose IDs are integers")
-    return value
+    return stripped
 
 
 @dataclass(frozen=True)
@@ -263,9 +263,9 @@ def _parse_selector(value: str, ignore_case: bool) -> Iterator[Selector]:
         yield Criteria(tuple(_parse_criterion(part, ignore_case) for part in _split(value, " and ")))
     else:
         for part in value.split(","):
-            if not part.strip():
+            if not part.strip(BLANKS):
                 raise UsageError(f"{value!r}: there is nothing between two commas")
-            yield LiteralId(part.strip().removeprefix("id:"))
+            yield LiteralId(part.strip(BLANKS).removeprefix("id:"))
 
 
 def _parse_file(value: str) -> IdFile:
@@ -333,9 +333,9 @@ def _split(value: str, separator: str) -> list[str]:
 
 
 def _unquoted(value: str) -> str:
-    stripped = value.strip()
+    stripped = value.strip(BLANKS)
     if len(stripped) >= 2 and stripped[0] == stripped[-1] == '"':
-        return stripped[1:-1]
+        return stripped[1:-1].strip(BLANKS)
     return stripped
 
 

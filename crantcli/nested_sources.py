@@ -18,8 +18,8 @@ from crantcli.ids import python_selectors
 from crantcli.schema import KEY, Kind
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.live.query import LiveOptions
+from crantcli.sources.read_options import ReadOptions
 from crantcli.sources.recorded import parse_voxel_size
-from crantcli.sources.tables import Reading
 from crantcli.version import __version__
 from crantcli.workspace import Workspace
 
@@ -118,7 +118,7 @@ def build(
         space = Workspace(engine)
         labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
         kind = Kind.SYNAPSES if synapses else None
-        opened = space.table(table, Reading(kind, pre_col, post_col, value=ask.weight_column))
+        opened = space.table(table, ReadOptions(kind, pre_col, post_col, value=ask.weight_column))
         if not synapses and opened.kind is Kind.SYNAPSES:
             raise DataError("connections_df has one row per synapse; use from_synapses, or give a weight column")
         if synapses and opened.kind is not Kind.SYNAPSES:
@@ -174,9 +174,9 @@ def build_by_neuropil(
     with Engine(max_memory) as engine:
         space = Workspace(engine, find_dataset(place.dataset), place.live)
         labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
-        reading = Reading(
-            Kind.SYNAPSES, pre_col, post_col, place.coordinates, voxel, carry="positions", value=ask.weight_column,
-            position=place.position_column,
+        reading = ReadOptions(
+            Kind.SYNAPSES, pre_col, post_col, coordinates=place.coordinates, voxel_size=voxel, carry="positions",
+            value=ask.weight_column, position=place.position_column,
         )  # fmt: skip
         opened = space.table(table, reading)
         question = ask.question(space, opened)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Literal
 
 from crantcli.errors import DataError
@@ -16,6 +17,12 @@ KEY = "crantcli"
 MANIFEST = "manifest.json"
 #: Key from which pandas restores `DataFrame.attrs`.
 PANDAS_KEY = "PANDAS_ATTRS"
+
+#: What counts for nothing at the ends of an ID or a label: Unicode's White_Space, and two marks of no width.
+BLANKS = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\u200b\ufeff"
+)
 
 #: How neuron IDs are held, as SQL names it.
 IdType = Literal["BIGINT", "VARCHAR"]
@@ -28,55 +35,179 @@ class Kind(StrEnum):
     SYNAPSES = "synapses"
     EDGES = "edges"
     ADJACENCY = "adjacency"
+    POINTS = "points"
 
 
-#: ID columns that mark a synapse table, one row per synapse.
-SYNAPSE_PAIRS = (("pre_pt_root_id", "post_pt_root_id"), ("pre", "post"))
+#: What a column is called, role by role: the one list of names of users' columns. Names are compared by `fold`.
+#: Pairs of neuron IDs; either name goes with its own partner only. The first is how CAVE spells it, and so do we.
+PAIRS = (
+    ("pre_pt_root_id", "post_pt_root_id"),
+    ("pre", "post"),
+    ("pre_root_id", "post_root_id"),
+    ("pre_id", "post_id"),
+    ("bodyId_pre", "bodyId_post"),
+    ("body_pre", "body_post"),
+    ("pre_bodyId", "post_bodyId"),
+    ("presynaptic_id", "postsynaptic_id"),
+    ("presynaptic", "postsynaptic"),
+    ("pre_neuron", "post_neuron"),
+    ("skeleton_id_pre", "skeleton_id_post"),
+    ("pre_skeleton_id", "post_skeleton_id"),
+    ("pre_cell_id", "post_cell_id"),
+    ("pre_root", "post_root"),
+    ("source", "target"),
+    ("source_id", "target_id"),
+    ("from", "to"),
+    ("from_id", "to_id"),
+    ("type.from", "type.to"),
+)
+#: A pair whose names carry the first digits of every ID, as Codex's compact tables have it; the rest is the value.
+PREFIXED_PAIR = ("pre_root_id_", "post_root_id_")
+#: Digits of such an ID as a whole.
+PREFIXED_DIGITS = 18
 
-#: ID columns of an edge table, one row per pair, and the weight columns that go with them.
-EDGE_PAIRS = {
-    ("pre", "post"): ("weight",),
-    ("source", "target"): ("weight", "n_syn"),
-    ("type.from", "type.to"): ("weight",),
-    ("pre_root_id", "post_root_id"): ("syn_count",),  # Codex
-    ("bodyId_pre", "bodyId_post"): ("weight",),  # neuPrint
-}
-ALL_PAIRS = tuple(dict.fromkeys((*SYNAPSE_PAIRS, *EDGE_PAIRS)))
-WEIGHTS = ("weight", "n_syn", "syn_count")
+#: Number of synapses of an edge.
+WEIGHTS = (
+    "weight", "weights", "syn_count", "synapse_count", "syn_counts", "n_syn", "nsyn", "num_syn", "n_synapses",
+    "num_synapses", "number_of_synapses", "synapses", "synapse_weight", "count", "counts", "n", "connectivity",
+    "n_connections", "strength",
+)  # fmt: skip
 
-#: Columns of a table of partner counts, whose `pre` and `post` are numbers of neurons and no IDs.
-COUNTS = ("neuron_id", "pre", "post")
+#: Brain region in which the synapses of an edge row lie.
+NEUROPILS = ("neuropil", "roi", "region", "brain_region")
 
-#: Columns that mark a table of synaptic sites on skeletons.
-CONNECTORS = ("neuron_id", "connector_id", "node_id", "partner_id")
+#: What tells one synapse from another: equal rows are one synapse. The first that stands.
+SYNAPSE_IDS = ("id", "synapse_id")
+#: Further columns that only a table of single synapses has.
+SIZES = ("size",)
+SYNAPSE_MARKS = ("connector_id", "cleft_score", "confidence", "confidence_pre", "confidence_post")
+SUPERVOXEL_PAIRS = (
+    ("pre_pt_supervoxel_id", "post_pt_supervoxel_id"),
+    ("pre_supervoxel_id", "post_supervoxel_id"),
+    ("pre_svid", "post_svid"),
+)
 
-#: Columns that say in which brain region the synapses of an edge row lie.
-NEUROPILS = ("neuropil", "roi")
-
-#: Synapse positions; each a list column, three columns `_x _y _z`, or text such as `[1, 2, 3]`.
-POSITIONS = ("ctr_pt_position", "pre_pt_position", "post_pt_position")
+#: Synapse positions, by the name that we give them; each spelling may be a list, a struct, text such as `[1, 2, 3]`, or
+#: three columns.
 AXES = ("x", "y", "z")
+POSITION_SPELLINGS = {
+    "ctr_pt_position": ("ctr_pt_position", "ctr_pos"),
+    "pre_pt_position": ("pre_pt_position", "pre_pos"),
+    "post_pt_position": ("post_pt_position", "post_pos"),
+}
+POSITIONS = tuple(POSITION_SPELLINGS)
+#: Positions that are spelled by their three columns alone.
+POSITION_COLUMNS = {
+    "ctr_pt_position": (("x", "y", "z"),),
+    "pre_pt_position": (("pre_x", "pre_y", "pre_z"), ("x_pre", "y_pre", "z_pre")),
+    "post_pt_position": (("post_x", "post_y", "post_z"), ("x_post", "y_post", "z_post")),
+}
 
 #: Where an annotation table keeps neuron IDs and cell types: the first that it has.
-ANNOTATION_IDS = ("root_id", "pt_root_id", "bodyId", "neuron_id", "id")
-ANNOTATION_TYPES = ("cell_type", "type", "primary_type", "celltype")
+ANNOTATION_IDS = (
+    "root_id", "pt_root_id", "bodyId", "body", "skeleton_id", "skid", "neuron_id", "node_id", "cell_id", "id"
+)  # fmt: skip
+ANNOTATION_TYPES = ("cell_type", "type", "primary_type", "celltype", "cell type")
 
-#: Names that pandas gives to an index when it writes one; not data of the table.
-INDEX_COLUMNS = ("", "Unnamed: 0", "Unnamed: 0.1", "index", "__index_level_0__")
+#: Names that pandas or R give to an index when they write one. The first ones never name anything else.
+INDEX_NAMES = ("", "Unnamed: 0", "Unnamed: 0.1", "__index_level_0__", "...1")
+POSSIBLE_INDEX_NAMES = ("X", "index", "level_0")
+
+#: A column that says how an edge is meant, and what it says of edges without a direction (Gephi).
+DIRECTEDNESS = ("type",)
+UNDIRECTED = "undirected"
+#: Columns that say which of two neurons is the presynaptic one, row by row.
+DIRECTIONS = ("prepost", "direction", "relation")
+
+#: Labels of a row or column of sums.
+TOTALS = ("total", "totals", "sum", "sums", "all", "grand total")
+
+#: First header cells of a matrix that name what the rows are, beside those of IDs.
+CORNERS = ("neuron", "neurons", "name", "cell", "label")
+#: Words in the names of measures, which no neuron is called.
+MEASURES = frozenset({"length", "volume", "area", "x", "y", "z", "nm", "um", "µm"})
+#: Further ones, where only the first header cell speaks for a matrix.
+LIKELY_MEASURES = frozenset(
+    {"n", "num", "number", "count", "counts", "size", "radius", "diameter", "depth", "width", "height", "distance",
+     "angle", "score", "fraction", "ratio", "mean", "std", "min", "max", "tips", "branches", "nodes", "cable",
+     "synapses", "pre", "post", "inputs", "outputs", "side", "soma"}
+)  # fmt: skip
+
+#: Columns of a table of partner counts, and of one of synaptic sites on skeletons, as we write them.
+COUNTS = ("neuron_id", "pre", "post")
+CONNECTORS = ("neuron_id", "connector_id", "node_id", "partner_id")
 
 #: Name of the first column of a wide adjacency that we write: it says what rows and columns are.
 CORNER = "pre/post"
 
 
-@dataclass(frozen=True)
-class Recognition:
-    """Which columns of a table play which part."""
+def fold(name: str) -> str:
+    """What is compared of a column's name: no case, no separators, no blanks at the ends."""
+    return re.sub(r"[_.\-\s]+", "", name).casefold()
 
-    kind: Kind
-    pre: str
-    post: str
-    weight: str | None = None
-    neuropil: str | None = None
+
+def is_index_name(name: str, possible: bool = False) -> bool:
+    """Whether pandas or R call an index so; `possible`: or may do. Compared to the letter but for case."""
+    known = (*INDEX_NAMES, *POSSIBLE_INDEX_NAMES) if possible else INDEX_NAMES
+    return name.strip().casefold() in {spelling.casefold() for spelling in known}
+
+
+class Names:
+    """The columns of a table, found by any way of spelling a name.
+
+    Parameters
+    ----------
+    columns : iterable of str
+    """
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self._folded: dict[str, list[str]] = {}
+        for column in columns:
+            self._folded.setdefault(fold(column), []).append(column)
+
+    def get(self, spelling: str) -> str | None:
+        """The column that is spelled so, in whatever case and with whatever separators.
+
+        Raises
+        ------
+        DataError
+            Where two columns are.
+        """
+        found = self._folded.get(fold(spelling), [])
+        if len(found) > 1 and spelling not in found:
+            raise DataError(f"columns {' and '.join(map(repr, found))} are called the same; rename or drop one")
+        return spelling if spelling in found else found[0] if found else None
+
+    def first(self, spellings: Iterable[str]) -> str | None:
+        """The column of the first spelling that stands."""
+        return next((column for spelling in spellings if (column := self.get(spelling)) is not None), None)
+
+    def all(self, spellings: Iterable[str]) -> list[str]:
+        """The columns of all spellings that stand, each once."""
+        found = (self.get(spelling) for spelling in spellings)
+        return list(dict.fromkeys(column for column in found if column is not None))
+
+
+def is_word(name: str) -> bool:
+    """Whether a name is one of the vocabulary: then a line that has it is a header."""
+    return (
+        fold(name) in _words()
+        or (name != "" and is_index_name(name))
+        or re.fullmatch(r"(pre|post)rootid[0-9]+", fold(name)) is not None
+    )
+
+
+@cache
+def _words() -> frozenset[str]:
+    pairs = [name for pair in (*PAIRS, *SUPERVOXEL_PAIRS) for name in pair]
+    positions = [spelling for spellings in POSITION_SPELLINGS.values() for spelling in spellings]
+    positions += [f"{spelling}_{axis}" for spelling in positions for axis in AXES]
+    positions += [column for triples in POSITION_COLUMNS.values() for triple in triples for column in triple]
+    listed = (
+        pairs, WEIGHTS, NEUROPILS, SYNAPSE_IDS, SIZES, SYNAPSE_MARKS, positions, ANNOTATION_IDS, ANNOTATION_TYPES,
+        DIRECTIONS, CORNERS, (CORNER,),
+    )  # fmt: skip
+    return frozenset(fold(name) for names in listed for name in names)
 
 
 def is_id_column(name: str) -> bool:
@@ -103,101 +234,3 @@ def number_of(number: int, thing: str, verb: str = "") -> str:
     if number != 1:
         return f"{number:,} {thing}s {verb}".rstrip()
     return f"1 {thing} {({'are': 'is', 'have': 'has'}.get(verb, verb + 's')) if verb else ''}".rstrip()
-
-
-def recognise(
-    columns: Sequence[str], kind: Kind | None = None, pre_col: str | None = None, post_col: str | None = None
-) -> Recognition | None:
-    """Tell the kind of a table from its column names.
-
-    Parameters
-    ----------
-    columns : sequence of str
-        The table's columns.
-    kind : Kind, optional
-        What the user says it is; overrides the guess.
-    pre_col, post_col : str, optional
-        What the user says the ID columns are.
-
-    Returns
-    -------
-    Recognition or None
-        None where nothing matches: it may be an adjacency.
-
-    Raises
-    ------
-    DataError
-        Where the columns match two kinds, or two spellings of one, or a named column is missing.
-    """
-    matches = _matches(columns, kind, pre_col, post_col)
-    if not matches:
-        return None
-    if len({(match.kind, match.pre, match.post) for match in matches}) < len(matches):
-        weights = " and ".join(str(match.weight) for match in matches)
-        raise DataError(f"columns {weights} could each be the weight; drop or rename all but one")
-    if len(matches) > 1:
-        found = "; ".join(_describe(match) for match in matches)
-        raise DataError(
-            f"the columns match {len(matches)} readings ({found}); say which with --kind, --pre-col and --post-col"
-        )
-    return matches[0]
-
-
-def _describe(match: Recognition) -> str:
-    names = [match.pre, match.post, *([match.weight] if match.weight else [])]
-    return f"{match.kind}: {', '.join(names)}"
-
-
-def _matches(columns: Sequence[str], kind: Kind | None, pre_col: str | None, post_col: str | None) -> list[Recognition]:
-    names = set(columns)
-    pairs = _id_pairs(columns, pre_col, post_col)
-    named = pre_col is not None or post_col is not None
-    found: list[Recognition] = []
-    for pre, post in pairs:
-        weights = [weight for weight in WEIGHTS if weight in names]
-        if not named and kind is not Kind.EDGES:
-            weights = [weight for weight in EDGE_PAIRS.get((pre, post), ()) if weight in names]
-        if kind is not Kind.SYNAPSES:
-            found += [Recognition(Kind.EDGES, pre, post, weight) for weight in weights]
-        one_row_one_synapse = (pre, post) in SYNAPSE_PAIRS or named or kind is Kind.SYNAPSES
-        if kind is not Kind.EDGES and one_row_one_synapse and (kind is Kind.SYNAPSES or not weights):
-            if kind is None and (pre, post) == ("pre", "post"):
-                _refuse_unspelled_weight(names)
-            found.append(Recognition(Kind.SYNAPSES, pre, post))
-    if not found and kind is Kind.EDGES:
-        raise DataError(
-            f"not an edge table: it needs two ID columns and a weight ({', '.join(WEIGHTS)}); "
-            f"its columns are {listed(columns)}"
-        )
-    return [_with_neuropil(match, names) for match in found]
-
-
-def _id_pairs(columns: Sequence[str], pre_col: str | None, post_col: str | None) -> list[tuple[str, str]]:
-    names = set(columns)
-    for option, column in (("--pre-col", pre_col), ("--post-col", post_col)):
-        if column is not None and column not in names:
-            raise DataError(f"{option} {column}: there is no such column ({near(column, columns)})")
-    if pre_col is not None and post_col is not None:
-        return [(pre_col, post_col)]
-    if pre_col is not None:
-        return [(pre_col, post) for _, post in ALL_PAIRS if post in names and post != pre_col]
-    if post_col is not None:
-        return [(pre, post_col) for pre, _ in ALL_PAIRS if pre in names and pre != post_col]
-    return [(pre, post) for pre, post in ALL_PAIRS if pre in names and post in names]
-
-
-def _refuse_unspelled_weight(names: set[str]) -> None:
-    weight = next((name for name in WEIGHTS if name in names), None)
-    if weight is not None:
-        raise DataError(
-            f"columns pre, post and {weight}: one row per synapse, or per pair with a weight? "
-            "Say --kind synapses or --kind edges"
-        )
-
-
-def _with_neuropil(match: Recognition, names: set[str]) -> Recognition:
-    present = [name for name in NEUROPILS if name in names]
-    if match.kind is Kind.EDGES and len(present) > 1:
-        raise DataError(f"columns {' and '.join(present)} both name the neuropil of an edge; keep one of them")
-    neuropil = present[0] if present else None
-    return Recognition(match.kind, match.pre, match.post, match.weight, neuropil)

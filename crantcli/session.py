@@ -16,7 +16,7 @@ from crantcli.ids import Selection, Selector, python_selectors
 from crantcli.schema import KEY
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.live.query import LiveOptions, Query
-from crantcli.sources.tables import Reading
+from crantcli.sources.read_options import ReadOptions
 from crantcli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ class Session:
     def __init__(self, space: Workspace, engine: Engine, annotations: Annotations | None) -> None:
         self.space, self.engine, self.annotations = space, engine, annotations
 
-    def table(self, source: Any, query: Query | None, **reading: Any) -> Table:
+    def table(self, source: Any, query: Query | None, reading: ReadOptions) -> Table:
         """Open the source; `query` is what to fetch of it, if it is on a server."""
-        return self.space.table(source, Reading(**reading), query)
+        return self.space.table(source, reading, query)
 
     def query(
         self,
@@ -53,6 +53,8 @@ class Session:
         """`DataFrame.attrs` of a result: units, and what a live data set resolved to."""
         source = self.space.brain.record() if self.space.told else None
         found = {**(more or {}), **({"source": source} if source else {})}
+        if self.space.read_as:
+            found["read_as"] = self.space.read_as[0]
         return {KEY: found} if found else {}
 
     def select(self, selectors: tuple[Selector, ...] | None, table: Table) -> Selection | None:
@@ -72,7 +74,7 @@ class Session:
 
     def rows(self, table: Table, clean: bool, min_size: int | None, threshold: int) -> RowFilter:
         """The filter, checked against the table."""
-        made = RowFilter(clean, self.space.background, min_size, threshold)
+        made = RowFilter(clean, self.space.background, min_size, None if threshold == 1 else threshold)
         made.check(table)
         return made
 

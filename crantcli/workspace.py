@@ -21,9 +21,10 @@ from crantcli.sources.datasets import Dataset
 from crantcli.sources.files import Source, expand
 from crantcli.sources.live.lock import read_lock
 from crantcli.sources.live.query import LiveOptions, Query
+from crantcli.sources.read_options import ReadOptions
 from crantcli.sources.reader import Part
 from crantcli.sources.selection import id_file, resolve
-from crantcli.sources.tables import Reading, frame_part, open_table, parts
+from crantcli.sources.tables import frame_part, open_table, parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,8 @@ class Workspace:
         self.notes: list[str] = []
         #: What a live data set resolved to, for people.
         self.told: list[str] = []
+        #: What the table was taken for.
+        self.read_as: list[str] = []
         self.paths: list[Path] = []
         self._annotations: Annotations | None = None
         self._annotation_columns: tuple[str | None, str | None] = (None, None)
@@ -136,7 +139,9 @@ class Workspace:
         pre, post, either = (sides.get(side) for side in ("pre", "post", "either"))
         return Query(pre, post, either, upstream, downstream, columns)
 
-    def table(self, source: Sequence[str] | pd.DataFrame | None, reading: Reading, query: Query | None = None) -> Table:
+    def table(
+        self, source: Sequence[str] | pd.DataFrame | None, reading: ReadOptions, query: Query | None = None
+    ) -> Table:
         """Open the table; None means the data set's own. `query` is what to fetch of it, if it is on a server.
 
         Raises
@@ -157,19 +162,32 @@ class Workspace:
             reading = replace(reading, dataset=self.dataset.recorded)
         elif self.dataset is not None:
             reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"))
-        found, files = self._parts(source)
+        reading = replace(reading, annotated=self._annotated)
+        found, files = self._parts(source, reading)
         table = open_table(self.engine, found, files, reading)
         if own and self.lock is not None:
             self.lock.check_files("synapses", table.inputs)
         self.inputs += table.inputs
         self.notes += table.notes
+        self.read_as = [f"{' and '.join(dict.fromkeys(record['name'] for record in table.inputs))}: {table.read_as}"]
         return table
 
-    def _live_table(self, query: Query, reading: Reading) -> Table:
+    def _annotated(self, names: Sequence[str]) -> bool:
+        """Whether all names are neurons of the annotations, if any are open."""
+        if self._annotations is None:
+            return False
+        listed = self.engine.id_table("names", names, "VARCHAR")
+        found = self.engine.execute(
+            f"SELECT count(*) FROM {listed} WHERE id NOT IN "
+            f"(SELECT CAST(id AS VARCHAR) FROM {self._annotations.relation})"
+        )
+        return bool(names) and found[0][0] == 0
+
+    def _live_table(self, query: Query, reading: ReadOptions) -> Table:
         """Fetch what a question needs, and open it like any file."""
         assert self.dataset is not None
         path = self.brain.snapshot(self.engine, query)
-        reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"))
+        reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"), allow_null=True)
         record = self.brain.record()
         found = [Source(path, "parquet", record["name"], record)]
         table = open_table(self.engine, parts(self.engine, found), found, reading)
@@ -256,9 +274,11 @@ class Workspace:
                 self.annotations(None, *self._annotation_columns)
         return supervoxels_of(self.engine, self._annotations, ids)
 
-    def _parts(self, source: Any) -> tuple[list[Part], list[Any]]:
+    def _parts(
+        self, source: Any, given: ReadOptions | None = None, named: Sequence[str | None] = ()
+    ) -> tuple[list[Part], list[Any]]:
         if hasattr(source, "iloc"):
-            return [frame_part(self.engine, source)], []
+            return [frame_part(self.engine, source, given)], []
         try:
             names = [os.fspath(path) for path in ([source] if isinstance(source, str | os.PathLike) else source)]
         except TypeError:
@@ -267,7 +287,7 @@ class Workspace:
             ) from None
         files = expand(names, self.engine)
         self.paths += [file.path for file in files]
-        return parts(self.engine, [file for file in files if file.format != "npz"]), files
+        return parts(self.engine, [file for file in files if file.format != "npz"], given, named), files
 
     def annotations(
         self,
@@ -291,7 +311,7 @@ class Workspace:
                 return None
             found = [own]
         else:
-            found, _ = self._parts(source)
+            found, _ = self._parts(source, named=(id_column, type_column))
         opened = open_annotations(self.engine, found, id_column, type_column)
         self.inputs += opened.inputs
         self.notes += opened.notes

@@ -42,7 +42,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 CASES: list[tuple[int, str, list[str]]] = [
     # columns
     (3, "connectivity other.csv -o out.csv", ["other.csv", "a, b, c", "--pre-col"]),
-    (3, "connectivity unclear.csv -o out.csv", ["unclear.csv", "pre, post, weight", "source, target, weight"]),
+    (3, "connectivity unclear.csv -o out.csv", ["unclear.csv", "pre, post", "source, target"]),
     (3, "connectivity good.csv --pre-col prre -o out.csv", ["--pre-col prre", "near names: pre"]),
     (3, "connectivity good.csv --kind edges -o out.csv", ["good.csv", "weight", "id, pre, post"]),
     (3, "synapses edges.csv -o out.csv", ["edges", "one row per synapse"]),

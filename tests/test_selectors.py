@@ -212,7 +212,7 @@ def test_a_colon_may_be_part_of_a_file_name(brain: Crant) -> None:
         ("f.txt", "# nothing\n\n", "@f.txt", ["f.txt", "no neuron ID"]),
         ("f.txt", f"{A}\nx\n", "@f.txt", ["f.txt, line 2", "'x'"]),
         ("f.txt", "5.76460752641834E+17\n", "@f.txt", ["f.txt, line 1", "5.76460752641834E+17", "floating-point"]),
-        ("f.txt", f"{A}, {B}\n", "@f.txt", ["f.txt", "@f.txt:COLUMN", "one ID a line"]),
+        ("f.txt", "AVA, AVB\nAVC, AVD\n", "@f.txt", ["f.txt", "@f.txt:COLUMN", "one ID a line"]),
         ("f.csv", "a,b\n1,2\n", "@f.csv", ["f.csv", "root_id", "@f.csv:COLUMN"]),
         ("f.csv", "root,b\n1,2\n", "@f.csv:rot", ["@f.csv:rot", "near names: root"]),
         ("f.csv", "root_id,b\n5.7E17,2\n", "@f.csv", ["f.csv, column root_id, row 1", "5.7E17"]),

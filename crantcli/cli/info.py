@@ -47,6 +47,10 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"{'files':12}{len(found['files']):,}")
     if found["kind"] == "synapses" or found["units"] != "unknown":
         lines.append(f"{'units':12}{found['units']}")
+    lines += [f"{'column':12}{role} = {column}" for role, column in found.get("roles", {}).items()]
+    lines += [f"{'because':12}{reason}" for reason in found.get("reasons", [])]
+    lines += [f"{'note':12}{note}" for note in [*found.get("notes", []), *found.get("decision_notes", [])]]
+    lines += [f"{'refused':12}{found['refused']}"] if "refused" in found else []
     record = found["provenance"]
     if record is None:
         return lines

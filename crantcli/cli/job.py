@@ -26,9 +26,8 @@ from crantcli.schema import CORNER, Kind
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.live.patience import Patience
 from crantcli.sources.live.query import LiveOptions, Query
-from crantcli.sources.reader import Carry
+from crantcli.sources.read_options import Carry
 from crantcli.sources.selection import check_files, read_labels
-from crantcli.sources.tables import Reading
 from crantcli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -82,6 +81,7 @@ class Job:
     ) -> None:
         self.reads_synapses = reads_synapses
         self.command, self.source, self.run = command, source, run
+        source.reading  # noqa: B018 - what is wrong with the options is said before anything is opened
         self.live = live_options(fetch) if fetch else None
         self.console = Console(f"crantcli {command}", run.quiet)
         self._selectors: dict[str, tuple[Selector, ...]] = {
@@ -193,8 +193,9 @@ class Work:
         `query` is what to fetch of it where it is on a server, and None where it is a file.
         """
         source = self.job.source
-        reading = Reading(source.kind, source.pre_col, source.post_col, coordinates, voxel_size, carry=carry)
-        reading = replace(reading, value=value, position=position)
+        reading = replace(
+            source.reading, coordinates=coordinates, voxel_size=voxel_size, carry=carry, value=value, position=position
+        )
         table = self.space.table(source.sources, reading, query)
         self.counts_synapses = table.kind is not Kind.EDGES
         if self.job.members is not None:
@@ -286,11 +287,9 @@ class Work:
         common = {
             "clean": rows.clean,
             "min_size": rows.min_size,
-            "threshold": rows.threshold,
+            "threshold": rows.threshold or 1,
             "background_ids": [str(neuron) for neuron in rows.background],
-            "kind": source.kind.value if source.kind else None,
-            "pre_col": source.pre_col,
-            "post_col": source.post_col,
+            **source.reading.record(),
             "neuron_id_column": source.neuron_id_column,
             "cell_type_column": source.cell_type_column,
             "ignore_case": source.ignore_case or None,
@@ -306,7 +305,7 @@ class Work:
             ledger=result.ledger,
             coverage=result.coverage,
             rows=number,
-            filters={"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold},
+            filters={"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold or 1},
             units=units,
             facts={**result.facts, **({"selection": selection} if selection else {})},
         )
@@ -382,7 +381,7 @@ class Work:
         """Rename the outputs into place and say what happened."""
         job = self.job
         self.pending.commit()
-        for note in dict.fromkeys([*self.space.told, *self.space.notes, *notes]):
+        for note in dict.fromkeys([*self.space.told, *self.space.read_as, *self.space.notes, *notes]):
             job.console.note(note)
         where = f" -> {', '.join(job.destinations)}" if job.destinations else ""
         job.console.note(f"{ledger.sentence()}; {number:,} {what}{where}")
@@ -393,6 +392,7 @@ class Work:
                     "outputs": job.destinations,
                     "rows": number,
                     "ledger": ledger.as_dict(),
+                    "read_as": self.space.read_as,
                     "notes": list(dict.fromkeys([*self.space.notes, *notes])),
                     **(extra or {}),
                 }

@@ -10,11 +10,15 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from typing import Annotated, Any, Literal, get_type_hints
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
 from crantcli.schema import Kind
+
+if TYPE_CHECKING:
+    from crantcli.sources.read_options import ReadOptions
 
 Selectors = list[str] | None
 
@@ -65,7 +69,7 @@ class SourceOptions:
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",
-            help="Files, folders or globs: .parquet, .feather, .csv, .tsv (also .gz), or - for CSV on stdin.",
+            help="Files, folders or globs: .parquet, .feather, .csv, .tsv, .txt (also .gz), .xlsx, or - for stdin.",
             show_default=False,
         ),
     ] = None
@@ -75,6 +79,45 @@ class SourceOptions:
     )
     post_col: Annotated[
         str | None, typer.Option("--post-col", metavar="COLUMN", help="Column of postsynaptic IDs.")
+    ] = None
+    weight_col: Annotated[
+        str | None,
+        typer.Option("--weight-col", metavar="COLUMN", help="Column of weights: one row is a pair of neurons."),
+    ] = None
+    header: Annotated[
+        str | None,
+        typer.Option(
+            "--header", metavar="NAME,...", help="Columns of a text file without a header line, or @FILE with them."
+        ),
+    ] = None
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", metavar="MARK", help="Of a text file: , ; | tab or space.")
+    ] = None
+    null_text: Annotated[
+        str | None,
+        typer.Option(
+            "--null-text",
+            metavar="WORD,...",
+            help="Words for a missing ID. Default: NA, nan, None, NULL, in columns of numbers; '' for none.",
+            show_default=False,
+        ),
+    ] = None
+    fill_down: Annotated[bool, typer.Option("--fill-down", help="An empty ID is that of the row above.")] = False
+    allow_null: Annotated[
+        bool, typer.Option("--allow-null", help="Leave out rows without an ID, even if they are more than a tenth.")
+    ] = False
+    undirected: Annotated[bool, typer.Option("--undirected", help="An edge counts in both directions.")] = False
+    signed: Annotated[bool, typer.Option("--signed", help="Weights may be negative.")] = False
+    drop_totals: Annotated[
+        bool, typer.Option("--drop-totals", help="Leave out a row and a column of sums of an adjacency.")
+    ] = False
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="CONDITION",
+            help='Rows that count: "size >= 20", "nt_type=gaba", "roi in EB,PB", "side is null"; repeat to add one.',
+        ),
     ] = None
     dataset: DatasetName = None
     annotations: Annotated[
@@ -88,17 +131,35 @@ class SourceOptions:
     ] = None
     ignore_case: IgnoreCase = False
 
+    @cached_property
+    def reading(self) -> ReadOptions:
+        """How the table is to be read, as far as the user says it."""
+        from crantcli.core.where import parse_condition
+        from crantcli.sources.delimited import parse_delimiter, parse_header
+        from crantcli.sources.read_options import SAID, ReadOptions
+
+        said = {name: getattr(self, name) for name in SAID}
+        said["header"] = parse_header(self.header) if self.header is not None else ()
+        said["delimiter"] = None if self.delimiter is None else parse_delimiter(self.delimiter)
+        said["where"] = tuple(parse_condition(condition) for condition in self.where or ())
+        return ReadOptions(**said)
+
 
 @dataclass(frozen=True)
 class RowOptions:
     """Which synapses count."""
 
     threshold: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--threshold", "-t", metavar="N", min=1, help="Keep pairs of neurons with at least this many synapses."
+            "--threshold",
+            "-t",
+            metavar="N",
+            min=1,
+            help="Keep pairs of neurons with at least this many synapses.",
+            show_default=False,
         ),
-    ] = 1
+    ] = None
     min_size: Annotated[
         int | None,
         typer.Option("--min-size", metavar="N", min=0, help="Keep synapses of at least this size.", show_default=False),

@@ -129,7 +129,7 @@ def adjacency(
     if table.whole_weights:
         weights = weights.astype(np.int64)
     matrix = LabelledMatrix(pre, post, indptr, indices, weights)
-    thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
+    thinned = rows.thinned_by(table)
     facts, notes = _unasked(wanted, symmetric)
     return MatrixResult(matrix, found.ledger, pair_coverage(table, wanted, thinned), facts, [*found.notes, *notes])
 

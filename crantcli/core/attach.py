@@ -170,7 +170,7 @@ def attach(
     shown = ", ".join(f"CASE side WHEN 0 THEN 'pre' ELSE 'post' END AS {c}" if c == "type" else c for c in columns)
     query = f"SELECT {shown} FROM {relation} ORDER BY place, connector_id"
     texts = frozenset(map(str, known))
-    thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
+    thinned = rows.thinned_by(table)
     if not thinned and tally.attached.sum() < tally.found.sum():
         thinned = "sites that could not be attached"
     coverage = table.coverage.narrowed(

@@ -128,16 +128,14 @@ def connectivity(
         tuple(columns),
         int(number),
         found.ledger,
-        question.coverage(table, _thinned(question, rows)),
+        question.coverage(table, _thinned(question, table, rows)),
         {"labels": "types" if question.by == "type" else "neurons"},
         notes,
     )
 
 
-def _thinned(question: Question, rows: RowFilter) -> str:
-    reasons = []
-    if rows.threshold > 1:
-        reasons.append(f"a threshold of {rows.threshold}")
+def _thinned(question: Question, table: Table, rows: RowFilter) -> str:
+    reasons = [thinned] if (thinned := rows.thinned_by(table)) else []
     if question.top is not None:
         reasons.append(f"--top {question.top}")
     if question.by == "type":

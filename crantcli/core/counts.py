@@ -9,6 +9,7 @@ from crantcli.core.edges import edges
 from crantcli.core.sql import SqlEngine
 from crantcli.core.synapses import RowFilter, Wanted
 from crantcli.core.table import Result, Table
+from crantcli.errors import DataError
 from crantcli.ids import Selection
 
 
@@ -25,6 +26,8 @@ def counts(
         in that order, with zeros where they are silent; without a selection all neurons, sorted. Where IDs were brought
         to another time, `neuron_id` is the one that was asked for, and `current_id` the one that was counted.
     """
+    if not table.whole_weights:
+        raise DataError("weights of this table are fractions, and counts counts synapses; use connectivity")
     wanted = Wanted(either=neurons)
     condition = None if wanted.everything else wanted.condition(engine, table.id_type)
     found = edges(engine, table, condition, rows, sum_duplicates=sum_duplicates)
@@ -61,7 +64,7 @@ def counts(
     tallied = ("pre", "post", "pre_synapses", "post_synapses")
     columns = ("neuron_id", *(("current_id",) if updated else ()), *tallied)
     asked = None if neurons is None else neurons.texts
-    thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
+    thinned = rows.thinned_by(table)
     facts: dict[str, Any] = {"labels": "neurons", "silent": int(silent)}
     if silent:
         facts["first_silent"] = str(first)

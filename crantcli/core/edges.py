@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crantcli.core.ledger import Ledger
-from crantcli.core.sql import SqlEngine
+from crantcli.core.sql import SqlEngine, id_literal, quote
 from crantcli.core.synapses import Prepared, RowFilter, pair_strength, prepare, synapse_pairs, value_sum
 from crantcli.core.table import Table
 from crantcli.errors import DataError
-from crantcli.schema import Kind
+from crantcli.schema import Kind, NeuronId, listed, number_of
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,14 @@ def _edge_pairs(
     pairs = engine.table("pairs", f"SELECT *, {dropped} AS dropped FROM {grouped}")
     _count_edge_rows(engine, prepared, rows, pairs, by_neuropil, outside)
     if prepared.ledger.merged:
-        reason = "rows of one pair in several neuropils" if table.has_neuropil else "repeated rows of one pair"
-        notes.append(f"{prepared.ledger.merged:,} edge rows were added to another ({reason})")
+        reason = "repeated rows of one pair"
+        if table.has_neuropil:
+            found = engine.execute(
+                f"SELECT DISTINCT neuropil FROM {rows_per_key} WHERE neuropil IS NOT NULL ORDER BY neuropil"
+            )
+            places = listed([str(row[0]) for row in found])
+            reason = f"rows of one pair in several neuropils, of which none may contain another: {places}"
+        notes.append(f"{number_of(prepared.ledger.merged, 'edge row', 'are')} added to another ({reason})")
     return pairs
 
 
@@ -142,9 +148,27 @@ def _refuse_repeats(engine: SqlEngine, rows_per_key: str, table: Table) -> None:
         pre, post, times = repeat[0]
         place = " in one neuropil" if table.has_neuropil else ""
         raise DataError(
-            f"the pair {table.pre_name} {pre}, {table.post_name} {post} stands in {times} rows{place}; an edge table "
-            "has one row per pair. Use --sum-duplicates to add them up, or --kind synapses if each row is one synapse"
+            f"the pair {table.pre_name} {pre}, {table.post_name} {post} stands in {times} rows{place}"
+            f"{_difference(engine, table, pre, post)}; an edge table has one row per pair. Use --sum-duplicates to add "
+            "them up, or --kind synapses if each row is one synapse"
         )
+
+
+def _difference(engine: SqlEngine, table: Table, pre: NeuronId, post: NeuronId) -> str:
+    """What the rows of one pair differ in beside their weight, for a message, and how to take one kind of them."""
+    if table.whole_rows is None:
+        return ""
+    columns = [name for name, _ in engine.columns(f"SELECT * FROM {table.whole_rows}") if name not in ("pre", "post")]
+    where = f"pre = {id_literal(pre, table.id_type)} AND post = {id_literal(post, table.id_type)}"
+    for column in columns:
+        found = engine.execute(
+            f"SELECT DISTINCT {quote(column)} FROM {table.whole_rows} WHERE {where} AND {quote(column)} IS NOT NULL "
+            "ORDER BY 1 LIMIT 3"
+        )
+        if len(found) > 1:
+            values = [str(row[0]) for row in found]
+            return f", which differ in {column} ({', '.join(values)}; --where '{column} = {values[0]}' takes one kind)"
+    return ""
 
 
 def _count_edge_rows(

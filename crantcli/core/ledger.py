@@ -7,6 +7,7 @@ from typing import Any
 
 #: The steps in which rows can be removed, in the order in which they are taken and told.
 STEPS = (
+    "where",
     "null",
     "duplicate",
     "unselected",

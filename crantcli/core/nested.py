@@ -355,7 +355,7 @@ def unmatched_order(question: NestedQuestion, types: dict[str, Sequence[str]]) -
 
 def coverage_reasons(question: NestedQuestion, table: Table, rows: RowFilter, ledger: Ledger) -> list[str]:
     """Why the matrix, read as a table of edges, does not hold all synapses."""
-    reasons = [f"a threshold of {rows.threshold}"] if rows.threshold > 1 else []
+    reasons = [thinned] if (thinned := rows.thinned_by(table)) else []
     reasons += [f"the neuropil {question.within}"] if question.within else []
     if question.mode(table) in FRACTIONS or question.mode(table) == "column":
         reasons.append(f"the weight mode {question.mode(table)}")

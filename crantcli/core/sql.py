@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from crantcli.schema import IdType, NeuronId
+from crantcli.schema import BLANKS, IdType, NeuronId
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +42,10 @@ class SqlEngine(Protocol):
         """Name a query without running it."""
         ...
 
+    def columns(self, query: str) -> list[tuple[str, str]]:
+        """Names and types of a query's columns."""
+        ...
+
     def integers(self, query: str) -> np.ndarray[Any, Any]:
         """A query's only column, int64 without nulls, as an array."""
         ...
@@ -59,6 +63,11 @@ def quote(name: str) -> str:
 def text(value: str) -> str:
     """A text literal in single quotes."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def trimmed(column: str) -> str:
+    """Text without blanks at its ends, as query text."""
+    return f"trim({column}, {text(BLANKS)})"
 
 
 def columns(names: Iterable[str]) -> str:

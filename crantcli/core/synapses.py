@@ -15,7 +15,7 @@ from crantcli.core.sql import SqlEngine, quote
 from crantcli.core.table import Coverage, Result, Table
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
-from crantcli.schema import AXES, IdType, Kind, NeuronId, near
+from crantcli.schema import AXES, IdType, NeuronId, near
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,18 @@ class RowFilter:
         IDs that stand for no neuron.
     min_size : int or None
         Keep synapses of at least this size.
-    threshold : int
-        Keep pairs of neurons with at least this many synapses, counted after cleaning and `min_size`.
-        1 keeps every pair that has a weight.
+    threshold : int or None
+        Keep pairs of neurons with at least this many synapses, or this weight, counted after cleaning and `min_size`.
+        None keeps every pair that has a weight.
     """
 
     clean: bool = True
     background: tuple[int, ...] = (0,)
     min_size: int | None = None
-    threshold: int = 1
+    threshold: int | None = None
 
     def __post_init__(self) -> None:
-        if self.threshold < 1:
+        if self.threshold is not None and self.threshold < 1:
             raise UsageError(f"threshold {self.threshold}: a pair needs at least 1 synapse to be kept")
         if self.min_size is not None and self.min_size < 0:
             raise UsageError(f"min-size {self.min_size}: a size is not negative")
@@ -61,7 +61,12 @@ class RowFilter:
 
     def strong_sql(self, weight: str) -> str:
         """A condition that holds for the weight of a pair that is kept."""
-        return f"({weight} <> 0)" if self.threshold == 1 else f"({weight} >= {self.threshold})"
+        return f"({weight} <> 0)" if self.threshold is None else f"({weight} >= {self.threshold})"
+
+    def thinned_by(self, table: Table) -> str:
+        """Why totals are short after this filter, or "": 1 thins out nothing but fractions and negative weights."""
+        limit = self.threshold or 0
+        return f"a threshold of {limit}" if limit > (1 if table.whole_weights and not table.signed else 0) else ""
 
     @property
     def autapse_sql(self) -> str:
@@ -145,7 +150,7 @@ def prepare(engine: SqlEngine, table: Table, condition: str | None, columns: tup
     all selected or all not, so the result is the same, and a sorted file need not be read as a whole. Repeated rows
     of other neurons are counted as unselected.
     """
-    ledger = Ledger(unit=table.kind.value if table.kind is Kind.SYNAPSES else "edges", read=table.rows)
+    ledger = table.ledger()
     needed = tuple(dict.fromkeys(("pre", "post", *(["id"] if table.has_id else []), *columns)))
     relation = table.relation
     if table.within is not None:
@@ -214,7 +219,7 @@ def synapse_rows(
         f"SELECT {', '.join(chosen)} FROM {prepared.relation} AS r WHERE {kept} "
         f"ORDER BY {', '.join('r.' + quote(name) for name in order)}"
     )
-    thinned = f"a threshold of {rows.threshold}" if rows.threshold > 1 else ""
+    thinned = rows.thinned_by(table)
     coverage = pair_coverage(table, wanted, thinned)
     return Result(query, tuple(shown.values()), ledger.kept, ledger, coverage, {"unique_ids": unique})
 
@@ -238,7 +243,7 @@ def _selecting(engine: SqlEngine, table: Table, wanted: Wanted) -> str | None:
 def kept_condition(engine: SqlEngine, prepared: Prepared, rows: RowFilter) -> str:
     """Count the steps up to the threshold, and return the condition on `prepared.relation AS r` for rows that pass."""
     table, kept_where = prepared.table, "TRUE"
-    if rows.threshold > 1:
+    if rows.threshold is not None and rows.threshold > 1:
         pairs = synapse_pairs(engine, prepared, rows)
         strong = engine.table("strong", f"SELECT pre, post FROM {pairs} WHERE {rows.strong_sql('n')} AND NOT dropped")
         kept_where = f"EXISTS (SELECT 1 FROM {strong} AS s WHERE s.pre = r.pre AND s.post = r.post)"
@@ -258,7 +263,7 @@ def no_null_ids(engine: SqlEngine, relation: str) -> bool:
 def output_columns(table: Table) -> dict[str, str]:
     """Canonical column -> its name on the way out, in the order of a synapse table."""
     head = {"id": "id"} if table.has_id else {}
-    head |= {"pre": table.pre_name, "post": table.post_name}
+    head |= dict(zip(("pre", "post"), table.written_names, strict=True))
     head |= {"size": "size"} if table.has_size else {}
     head |= {"neuropil": "neuropil"} if table.has_neuropil else {}
     return head | {name: name for name in table.carried}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from crantcli.core import sql
 from crantcli.core.ledger import Ledger
 from crantcli.errors import DataError
-from crantcli.schema import IdType, Kind
+from crantcli.schema import PAIRS, IdType, Kind
 
 Unit = Literal["nm", "pixels", "unknown"]
 VoxelSize = tuple[float, float, float]
@@ -68,6 +68,7 @@ def merge_filters(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
         "clean": bool(one.get("clean")) or bool(other.get("clean")),
         "min_size": max(sizes) if sizes else None,
         "threshold": max(one.get("threshold", 1), other.get("threshold", 1)),
+        **({"where": where} if (where := [*one.get("where", ()), *other.get("where", ())]) else {}),
     }
 
 
@@ -82,11 +83,13 @@ class Table:
     Attributes
     ----------
     rows : int
-        Rows of the whole table.
+        Rows of the whole table, without those that `--where` left out.
+    filtered : int
+        Rows that it left out.
     null_rows : int or None
         Rows with a null neuron ID, where the file's footer tells; else None.
     pre_name, post_name : str
-        What the ID columns are called in the source and in what is passed on.
+        What the ID columns are called in the source.
     carried : tuple of str
         Further columns, in the source's order, positions taken apart into `_x _y _z`.
     positions : tuple of str
@@ -101,6 +104,13 @@ class Table:
         What the file was filtered by when it was made: clean, min_size, threshold.
     within : str or None
         A condition on the rows that belong to the table, as query text; the others count as unselected.
+    signed : bool
+        Weights may be negative.
+    read_as : str
+        What the table was taken for, for people and for the provenance.
+    whole_rows : str or None
+        A view of the rows with all their columns, under the names that they have in the source, beside `pre` and
+        `post`: to tell what rows of one pair differ in.
     """
 
     kind: Kind
@@ -127,6 +137,23 @@ class Table:
     filters: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     within: str | None = None
+    filtered: int = 0
+    signed: bool = False
+    read_as: str = ""
+    whole_rows: str | None = None
+
+    @property
+    def written_names(self) -> tuple[str, str]:
+        """What the ID columns are called in what is passed on: as in the source, where we write such names."""
+        spelled = (self.pre_name, self.post_name)
+        return spelled if spelled in PAIRS[:2] else PAIRS[0]
+
+    def ledger(self) -> Ledger:
+        """The ledger of the table's rows, from which `--where` has taken some."""
+        unit = self.kind.value if self.kind is Kind.SYNAPSES else "edges"
+        ledger = Ledger(unit, self.rows + self.filtered)
+        ledger.remove("where", self.filtered)
+        return ledger
 
     def require_synapses(self, command: str) -> None:
         """Refuse a table that has not one row per synapse.

@@ -51,7 +51,7 @@ def one_pass(question: NestedQuestion, table: Table, rows: RowFilter) -> bool:
     mode = question.mode(table)
     return (
         table.kind is Kind.SYNAPSES
-        and rows.threshold == 1
+        and not rows.thinned_by(table)
         and (mode == "count" or (mode == "column" and table.whole_values))
         and not any(choice.order.by_size or choice.neurons is not None for choice in question.axes.values())
         and not question.keep_silent

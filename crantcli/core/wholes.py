@@ -6,7 +6,7 @@ from typing import Literal
 
 from crantcli.core.sql import SqlEngine
 from crantcli.core.table import Coverage, Table, Totals
-from crantcli.errors import DataError
+from crantcli.errors import DataError, UsageError
 
 Side = Literal["input", "output"]
 
@@ -49,6 +49,10 @@ def wholes(
     DataError
         Where the whole is known to be incomplete, or the file does not belong to the table.
     """
+    if table.signed:
+        notes.append("fractions of signed weights are of the total of absolute weights")
+        if totals is not None:
+            raise UsageError("--totals holds sums, and fractions of signed weights are of absolute ones; leave it out")
     if totals is None:
         _check_coverage(engine, ids, table.coverage, side, "the input", notes)
         return _from_pairs(engine, table, ids, pairs, ENDS[side])
@@ -75,7 +79,8 @@ def _check_coverage(engine: SqlEngine, ids: str, coverage: Coverage, side: Side,
 
 
 def _from_pairs(engine: SqlEngine, table: Table, ids: str, pairs: str, end: str) -> str:
-    total = "sum(n)" if table.whole_weights else "sum(n ORDER BY pre, post)"
+    weight = "abs(n)" if table.signed else "n"
+    total = f"sum({weight})" if table.whole_weights else f"sum({weight} ORDER BY pre, post)"
     return engine.table(
         "wholes",
         f"SELECT {end} AS id, {total} AS whole FROM {pairs} WHERE NOT dropped AND {end} IN (SELECT id FROM {ids}) "

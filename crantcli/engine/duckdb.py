@@ -301,6 +301,8 @@ def _explain(error: Exception, reading: Sequence[str]) -> CrantError:
         named = [name for name in reading if name in line] or list(reading)
         where = " or ".join(named) if 0 < len(named) <= 3 else "a file"
         return DataError(f"{where} is truncated or damaged: {line}; make it or fetch it again")
+    if re.search("INT128|HUGEINT|Overflow in sum|out of range for the destination type INT64", message):
+        return DataError("a sum goes beyond 2^63 - 1, the largest number that is added up exactly; mend the weights")
     if "Could not convert" in message or "Conversion Error" in message:
         return DataError(line)
     return CrantError(line)

@@ -57,6 +57,7 @@ def build(
         "complete_for": coverage.as_dict(),
         "filters": merge_filters(table.filters, filters),
         "rows": rows,
+        **({"read_as": table.read_as} if table.read_as else {}),
         **(units or {}),
         **(facts or {}),
     }

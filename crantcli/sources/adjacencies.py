@@ -2,58 +2,125 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.sql import quote
+from crantcli.core.sql import quote, text
 from crantcli.core.table import Table
+from crantcli.core.where import condition_sql
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
-from crantcli.schema import CORNER, INDEX_COLUMNS, KEY, IdType, Kind, listed
+from crantcli.schema import KEY, TOTALS, IdType, Kind, fold, listed, near
 from crantcli.sources.files import DAMAGED_NPZ, Source
 from crantcli.sources.inference import as_number, inspect_ids, not_number
-from crantcli.sources.reader import Part, float_message
+from crantcli.sources.kinds import Decision
+from crantcli.sources.read_options import ReadOptions
+from crantcli.sources.reader import Part, check_id_type
 from crantcli.sources.recorded import Recorded, read_recorded
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-def open_wide(engine: Engine, part: Part, asked_for: bool) -> Table:
+def open_wide(engine: Engine, part: Part, decision: Decision, given: ReadOptions) -> Table:
     """Open a wide table: one column of presynaptic IDs, then one column per postsynaptic neuron.
 
     Raises
     ------
     DataError
-        Where the table does not look like one, unless the user says that it is.
+        Where a label stands twice, a cell is no number, or a row and a column hold sums of the others.
     """
-    names = list(part.columns)
-    # Written by pandas, the index comes last.
-    index = part.index or next((name for name in names if name in (*INDEX_COLUMNS, CORNER, "pre")), names[0])
-    targets = [name for name in names if name != index]
-    if not asked_for:
-        _check_looks(engine, part, index, targets)
+    index = decision.roles["index"]
+    targets = [name for name in part.columns if name != index and name not in decision.dropped]
     kind = part.columns[index]
-    if kind in ("FLOAT", "DOUBLE"):
-        raise DataError(float_message(index, part.name))
+    check_id_type(part, index)
     labels = engine.table("labels", f"SELECT unnest(CAST({_list(targets)} AS VARCHAR[])) AS label")
-    in_text = inspect_ids(engine, part, [index]) if kind.startswith("VARCHAR") else {}
-    of_columns = inspect_ids(engine, Part(labels, {"label": "VARCHAR"}, f"{part.name}, header"), ["label"])["label"]
+    cells = engine.view("cells", _cells(engine, part, index, targets))
+    totals = _totals(engine, part, index, targets, cells, given)
+    label_rows = f"(SELECT * FROM {labels} WHERE {_not_among('label', totals)})"
+    rows = Part(
+        f"(SELECT {quote(index)} FROM {part.relation} WHERE {_not_among(f'CAST({quote(index)} AS VARCHAR)', totals)})",
+        {index: kind}, part.name,
+    )  # fmt: skip
+    in_text = inspect_ids(engine, rows, [index], given.null_text) if kind.startswith("VARCHAR") else {}
+    header = Part(label_rows, {"label": "VARCHAR"}, f"{part.name}, header")
+    of_columns = inspect_ids(engine, header, ["label"], given.null_text)["label"]
     integer = of_columns.integer and (index not in in_text or in_text[index].integer)
     id_type: IdType = "BIGINT" if integer else "VARCHAR"
     pre = in_text[index].expression("source", id_type) if index in in_text else f"CAST(source AS {id_type})"
-    cells = engine.view(
-        "weights",
-        f"SELECT {pre} AS pre, {of_columns.expression('label', id_type)} AS post, cell AS weight "
-        f"FROM {_cells(engine, part, index, targets)}",
+    post = of_columns.expression("label", id_type)
+    counted = f"{_not_among('CAST(source AS VARCHAR)', totals)} AND {_not_among('label', totals)}"
+    entries = engine.view(
+        "weights", f"SELECT {pre} AS pre, {post} AS post, cell AS weight FROM {cells} WHERE {counted}"
     )
-    whole = engine.execute(f"SELECT coalesce(bool_and(weight = trunc(weight)), true) FROM {cells}")[0][0]
-    kept = f"SELECT pre, post, CAST(weight AS {'BIGINT' if whole else 'DOUBLE'}) AS weight FROM {cells}"
     axes = engine.view(
         "axes",
-        f"SELECT 'pre' AS side, {pre} AS id FROM (SELECT {quote(index)} AS source FROM {part.relation}) "
-        f"UNION ALL SELECT 'post', {of_columns.expression('label', id_type)} FROM {labels}",
+        f"SELECT 'pre' AS side, {pre} AS id FROM (SELECT {quote(index)} AS source FROM {rows.relation}) "
+        f"UNION ALL SELECT 'post', {post} FROM {label_rows}",
     )
-    return _table(engine, engine.view("source", kept), id_type, bool(whole), axes, part.recorded[0], part.records)
+    _refuse_repeats(engine, part, axes)
+    whole = engine.execute(f"SELECT coalesce(bool_and(weight = trunc(weight)), true) FROM {entries}")[0][0]
+    kept = f"SELECT pre, post, CAST(weight AS {'BIGINT' if whole else 'DOUBLE'}) AS weight FROM {entries}"
+    notes = [*part.notes, *decision.notes, *of_columns.notes]
+    notes += [note for ids in in_text.values() for note in ids.notes]
+    if totals:
+        notes.append(f"{part.name}: {listed(totals)} {'holds' if len(totals) == 1 else 'hold'} sums, and is left out")
+    view = engine.view("source", kept)
+    table = _table(engine, view, id_type, bool(whole), axes, part.recorded[0], part.records, part.name, given)
+    return replace(table, notes=(*notes, *table.notes), read_as=decision.sentence())
+
+
+def _not_among(label: str, totals: list[str]) -> str:
+    return f"coalesce({label} NOT IN {_texts(totals)}, true)" if totals else "true"
+
+
+def _texts(values: list[str]) -> str:
+    return "(" + ", ".join(map(text, values)) + ")"
+
+
+def _refuse_repeats(engine: Engine, part: Part, axes: str) -> None:
+    repeat = engine.execute(
+        f"SELECT side, id FROM {axes} WHERE id IS NOT NULL GROUP BY side, id HAVING count(*) > 1 ORDER BY 1, 2 LIMIT 1"
+    )
+    if repeat:
+        side, name = repeat[0]
+        place = "rows" if side == "pre" else "columns"
+        raise DataError(f"{part.name}: two {place} are called {name}; an adjacency has one of each neuron")
+
+
+def _totals(engine: Engine, part: Part, index: str, targets: list[str], cells: str, given: ReadOptions) -> list[str]:
+    """Labels of a row and a column whose cells are the sums of the others; refused unless they are to be left out."""
+    candidates = {name for name in targets if fold(name) in map(fold, TOTALS)}
+    listed_totals = _texts(
+        [*dict.fromkeys((*TOTALS, *(name.title() for name in TOTALS), *(n.upper() for n in TOTALS)))]
+    )
+    rows = engine.execute(
+        f"SELECT DISTINCT CAST({quote(index)} AS VARCHAR) FROM {part.relation} "
+        f"WHERE trim(CAST({quote(index)} AS VARCHAR)) IN {listed_totals}"
+    )
+    candidates |= {str(row[0]) for row in rows}
+    found = [name for name in sorted(candidates) if _holds_sums(engine, cells, name, sorted(candidates))]
+    if found and not given.drop_totals:
+        raise DataError(
+            f"{part.name}: {listed(found)} {'is' if len(found) == 1 else 'are'} no neuron: its cells are the sums of "
+            "the others, and everything would count twice; leave them out with --drop-totals"
+        )
+    return found
+
+
+def _holds_sums(engine: Engine, cells: str, name: str, candidates: list[str]) -> bool:
+    """Whether the cells in the row, or the column, of a label are the sums of the others."""
+    for own, other in (("source", "label"), ("label", "source")):
+        own_text, others = f"CAST({own} AS VARCHAR)", _texts(candidates)
+        differing, there = engine.execute(
+            f"SELECT count(*) FILTER (abs(coalesce(mine, 0) - coalesce(sums, 0)) > 1e-6 * greatest(1, abs(mine))), "
+            f"count(mine) FROM (SELECT {other}, sum(cell) FILTER ({own_text} = {text(name)}) AS mine, "
+            f"sum(cell) FILTER ({own_text} NOT IN {others}) AS sums FROM {cells} "
+            f"WHERE CAST({other} AS VARCHAR) NOT IN {others} GROUP BY {other})"
+        )[0]
+        if there and not differing:
+            return True
+    return False
 
 
 def _cells(engine: Engine, part: Part, index: str, targets: list[str]) -> str:
@@ -64,7 +131,7 @@ def _cells(engine: Engine, part: Part, index: str, targets: list[str]) -> str:
     """
     kinds = {part.columns[name] for name in targets}
     in_text = any(kind.startswith("VARCHAR") for kind in kinds)
-    common = "VARCHAR" if in_text else "DOUBLE"
+    common = "VARCHAR" if in_text else "BIGINT" if kinds <= {"TINYINT", "SMALLINT", "INTEGER", "BIGINT"} else "DOUBLE"
     picked = ", ".join(
         quote(name) if len(kinds) == 1 else f"CAST({quote(name)} AS {common}) AS {quote(name)}" for name in targets
     )
@@ -86,31 +153,26 @@ def _cells(engine: Engine, part: Part, index: str, targets: list[str]) -> str:
                 f"{part.name}, column {label}, row of {source}: {value!r} is not a number, "
                 "and an adjacency holds numbers"
             )
-    number = as_number("cell", "DOUBLE") if in_text else "CAST(cell AS DOUBLE)"
+    number = as_number("cell", "DOUBLE") if in_text else f"CAST(cell AS {common})"
     return (
-        f"(SELECT * FROM (SELECT source, label, {number} AS cell FROM {found}) "
-        "WHERE cell IS NOT NULL AND cell <> 0 AND NOT isnan(cell))"
+        f"SELECT * FROM (SELECT source, label, {number} AS cell FROM {found}) "
+        "WHERE cell IS NOT NULL AND cell <> 0 AND NOT isnan(cell)"
     )
+
+
+def numbered_note(engine: Engine, ids: str) -> list[str]:
+    """What to say where neurons are numbered from 0, since 0 is background to the commands that clean."""
+    least, most, number = engine.execute(f"SELECT min(id), max(id), count(DISTINCT id) FROM ({ids})")[0]
+    if least != 0 or number < 2 or most != number - 1:
+        return []
+    return [
+        f"neurons are numbered from 0 to {most:,} without a gap; 0 counts as background and is left out, unless "
+        "--no-clean keeps it"
+    ]
 
 
 def _list(values: list[str]) -> str:
     return "[" + ", ".join("'" + value.replace("'", "''") + "'" for value in values) + "]"
-
-
-def _check_looks(engine: Engine, part: Part, index: str, targets: list[str]) -> None:
-    """Whether the columns after the first can be neurons: numbers, or names that stand in the first column too."""
-    ours = index == CORNER or part.recorded[0].command == "adjacency"
-    if ours or (targets and index in (*INDEX_COLUMNS, part.index)):
-        return
-    numbered = targets and all(name.lstrip("-").isdigit() for name in targets)
-    if targets and not numbered:
-        first = engine.execute(f"SELECT DISTINCT CAST({quote(index)} AS VARCHAR) FROM {part.relation} LIMIT 100000")
-        numbered = set(targets) <= {str(row[0]) for row in first}
-    if not numbered:
-        raise DataError(
-            f"{part.name}: no kind of table has the columns {listed(list(part.columns))}; name the ID columns with "
-            "--pre-col and --post-col, or say --kind adjacency"
-        )
 
 
 def _table(
@@ -121,22 +183,61 @@ def _table(
     axes: str,
     recorded: Recorded,
     records: list[dict[str, Any]],
+    name: str,
+    given: ReadOptions,
 ) -> Table:
+    infinite, negative = engine.execute(
+        f"SELECT count(*) FILTER (NOT isfinite(CAST(weight AS DOUBLE))), count(*) FILTER (weight < 0) FROM {relation}"
+    )[0]
+    if infinite:
+        raise DataError(f"{name}: a cell holds no finite number, and weights are added up; mend the matrix")
+    if negative and not given.signed:
+        raise DataError(
+            f"{name}: {negative:,} weights are negative, which changes sums and orders; say --signed if that is meant"
+        )
+    notes = [] if whole else [f"{name}: weights are fractions, and no numbers of synapses"]
+    if id_type == "BIGINT" and recorded.command is None:
+        notes += numbered_note(engine, f"SELECT id FROM {axes}")
+    everything = relation
+    rows = int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
+    filters, filtered = dict(recorded.filters), 0
+    if given.where:
+        relation = engine.view(
+            "source", f"SELECT * FROM {everything} WHERE {_condition(engine, everything, name, given)}"
+        )
+        kept = int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
+        filtered, rows = rows - kept, kept
+        filters["where"] = [*filters.get("where", ()), *map(str, given.where)]
     return Table(
         kind=Kind.ADJACENCY,
         relation=relation,
         id_type=id_type,
-        rows=int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0]),
+        rows=rows,
         null_rows=None,
         whole_weights=whole,
         coverage=recorded.coverage,
-        filters=recorded.filters,
+        filters=filters,
         inputs=tuple(records),
         silent=axes,
+        notes=tuple(notes),
+        filtered=filtered,
+        signed=given.signed,
     )
 
 
-def open_npz(engine: Engine, source: Source) -> Table:
+def _condition(engine: Engine, relation: str, name: str, given: ReadOptions) -> str:
+    """The conditions on the cells of a matrix, whose columns are pre, post and weight."""
+    types = dict(engine.columns(f"SELECT pre, post, weight FROM {relation}"))
+    made = []
+    for condition in given.where:
+        if condition.column not in types:
+            raise DataError(f"--where {condition}: there is no such column ({near(condition.column, types)})")
+        kind = types[condition.column]
+        made.append(condition_sql(condition, condition.column, kind, False, f"{name}, column {condition.column}"))
+    return " AND ".join(made)
+
+
+def open_npz(engine: Engine, source: Source, given: ReadOptions) -> Table:
     """Open an adjacency in the form that `output.matrices` writes.
 
     Raises
@@ -174,7 +275,9 @@ def open_npz(engine: Engine, source: Source) -> Table:
     )
     silent = engine.view("axes", f"SELECT 'pre' AS side, id FROM {axes[0]} UNION ALL SELECT 'post', id FROM {axes[1]}")
     metadata = {KEY: str(arrays[KEY].item())} if KEY in arrays else {}
-    return _table(engine, relation, id_type, whole, silent, read_recorded(metadata), [source.record()])
+    recorded, records = read_recorded(metadata), [source.record()]
+    table = _table(engine, relation, id_type, whole, silent, recorded, records, source.name, given)
+    return replace(table, read_as="read as adjacency: rows and columns named in the file")
 
 
 def _load(engine: Engine, arrays: dict[str, np.ndarray[Any, Any]]) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from crantcli.core.labels import key, words
-from crantcli.core.sql import quote
+from crantcli.core.sql import quote, trimmed
 from crantcli.core.table import Annotations, annotation_column
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, Criterion
-from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, listed, near, number_of
+from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, Names, listed, near, number_of
 from crantcli.sources.inference import inspect_ids
 from crantcli.sources.reader import Part, check_id_type, fits_int64
 
@@ -54,9 +54,10 @@ def open_annotations(
     expression = id_expression(engine, part, ids)
     lists = {name for name in names if part.columns[name].endswith("]")}
     in_text = _lists_in_text(engine, part, [name for name in names if name not in lists]) if part.text else set()
+    blanks, pointed = _looked_over(engine, part, [name for name in names if name not in lists | in_text])
     contents = {name: _elements(name) if name in in_text else quote(name) for name in names}
-    if label and part.columns[label] in ("FLOAT", "DOUBLE"):
-        contents[label] = _numbered(label)
+    contents |= {name: _numbered(name) for name in names if part.columns[name] in ("FLOAT", "DOUBLE")}
+    contents |= {name: _label_text(name, name in blanks, name in pointed) for name in {*blanks, *pointed}}
     chosen = ", ".join(f"{content} AS {annotation_column(name)}" for name, content in contents.items())
     loaded = engine.table(
         "annotation_rows",
@@ -64,7 +65,10 @@ def open_annotations(
     )
     opened = Annotations("", "", ids, tuple(names), label, frozenset(lists | in_text), tuple(part.records))
     nulls = engine.execute(f"SELECT count(*) FROM {loaded} WHERE id IS NULL")[0][0]
-    told = (f"left out: {number_of(nulls, 'annotation row')} without a neuron ID",) if nulls else ()
+    told: tuple[str, ...] = (f"left out: {number_of(nulls, 'annotation row')} without a neuron ID",) if nulls else ()
+    if blanks:
+        number = sum(blanks.values())
+        told += (f"blanks at the ends of {number_of(number, 'value')} of the annotations are left out",)
     return _with_rows(engine, opened, loaded, told)
 
 
@@ -145,8 +149,11 @@ def _new_names(engine: Engine, ids: Sequence[tuple[int, int]]) -> str:
 
 def _column(names: list[str], chosen: str | None, known: tuple[str, ...], option: str) -> str | None:
     if chosen is None:
-        return next((name for name in known if name in names), None)
+        return Names(names).first(known)
     if chosen not in names:
+        spelled = Names(names).get(chosen)
+        if spelled is not None:
+            return spelled
         raise DataError(f"{option} {chosen}: the annotations have no such column ({near(chosen, names)})")
     return chosen
 
@@ -172,6 +179,30 @@ def _lists_in_text(engine: Engine, part: Part, names: list[str]) -> set[str]:
     )
     found = engine.execute(f"SELECT {tests} FROM {part.relation}")[0]
     return {name for name, is_list in zip(names, found, strict=True) if is_list}
+
+
+def _looked_over(engine: Engine, part: Part, names: list[str]) -> tuple[dict[str, int], set[str]]:
+    """Columns of text with blanks at the ends of values, with their number; and those in which each is like `10.0`."""
+    texts = [name for name in names if part.columns[name].startswith("VARCHAR")]
+    if not texts:
+        return {}, set()
+    tests = []
+    for name in texts:
+        column = quote(name)
+        tests.append(f"count(*) FILTER ({trimmed(column)} <> {column})")
+        tests.append(
+            f"coalesce(bool_and(regexp_full_match({trimmed(column)}, '-?[0-9]+\\.0')) "
+            f"FILTER ({trimmed(column)} <> ''), false)"
+        )
+    found = engine.execute(f"SELECT {', '.join(tests)} FROM {part.relation}")[0]
+    blanks = {name: int(number) for name, number in zip(texts, found[::2], strict=True) if number}
+    return blanks, {name for name, pointed in zip(texts, found[1::2], strict=True) if pointed}
+
+
+def _label_text(name: str, blanks: bool, pointed: bool) -> str:
+    """Labels without blanks at their ends, and 10 for 10.0 where all are written like that; nothing is null."""
+    value = f"nullif({trimmed(quote(name))}, '')" if blanks else quote(name)
+    return f"regexp_replace({value}, '\\.0$', '')" if pointed else value
 
 
 def _numbered(name: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import glob
-import gzip
 import hashlib
 import os
 import re
@@ -13,15 +11,15 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from crantcli.core.sql import quote, text
+from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
 
-Format = Literal["parquet", "arrow", "csv", "npz"]
+Format = Literal["parquet", "arrow", "csv", "npz", "xlsx", "delta"]
 
 _SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet",
@@ -34,6 +32,31 @@ _SUFFIXES: dict[str, Format] = {
     ".csv.gz": "csv",
     ".tsv.gz": "csv",
     ".npz": "npz",
+    ".txt": "csv",
+    ".txt.gz": "csv",
+    ".edges": "csv",
+    ".edgelist": "csv",
+    ".xlsx": "xlsx",
+}
+#: What makes a folder a Delta Lake table.
+_DELTA_LOG = "_delta_log"
+
+#: Files of these endings are no tables of a folder unless they are named: notes lie beside tables, too.
+_ONLY_NAMED = (".txt", ".txt.gz", ".edges", ".edgelist", ".xlsx")
+
+#: First bytes -> what the file is: a format that is read whatever the name says, or words to refuse it with.
+_MAGIC: dict[bytes, Format] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\x1f\x8b": "csv"}
+_STRANGE = {
+    b"version https://git-lfs": "is a Git LFS pointer and not the table; fetch it with: git lfs pull",
+    b"\xd0\xcf\x11\xe0": "is an old Excel file (.xls); save it as .xlsx or CSV",
+    b"FEA1": "is a Feather file of version 1; write it again as version 2",
+    b"%PDF": "is a PDF and no table",
+    b"\x89PNG": "is a picture and no table",
+    b"\x89HDF": "is an HDF5 file; export the table from it as Parquet or CSV",
+    b"SQLite format 3": "is an SQLite data base; export the table from it as Parquet or CSV",
+    b"BZh": "is packed with bzip2; unpack it",
+    b"\xfd7zXZ": "is packed with xz; unpack it",
+    b"\x28\xb5\x2f\xfd": "is packed with zstd; unpack it",
 }
 
 #: What NumPy raises for a damaged .npz file.
@@ -51,17 +74,26 @@ class Source:
     Attributes
     ----------
     path : Path
-    format : {"parquet", "arrow", "csv", "npz"}
+    format : {"parquet", "arrow", "csv", "npz", "xlsx", "delta"}
     name : str
         What to call it in messages and in the provenance: its base name, or "stdin".
     origin : dict, optional
         For the provenance, where the file itself is only a copy of what the user named.
+    sheet : str, optional
+        Of an Excel file; the first if none is named.
+    note : str
+        What the user should be told of it.
+    together : str
+        The folder or pattern that named it: its files are one table.
     """
 
     path: Path
     format: Format
     name: str
     origin: dict[str, Any] | None = None
+    sheet: str | None = None
+    note: str = ""
+    together: str = ""
 
     def record(self) -> dict[str, Any]:
         """For the provenance: base name, size and fingerprint, or the origin."""
@@ -115,104 +147,156 @@ def expand(names: Iterable[str], engine: Engine) -> list[Source]:
     for name in names:
         if name == "-":
             found.append(_from_stdin(engine))
+        elif not name.strip():
+            raise UsageError("SOURCE is empty (an unset variable of a shell?); name a file, a folder or a glob")
         else:
-            found += [_source(path) for path in _paths(name)]
+            found += _named(name)
     unique = {os.path.realpath(source.path): source for source in found}
     return list(unique.values())
 
 
-def _paths(name: str) -> list[Path]:
+def _named(name: str) -> list[Source]:
+    """The files that one name stands for."""
     path = Path(name)
     if path.is_dir():
-        inside = sorted(p for p in path.rglob("*") if p.is_file() and file_format(p.name) and p.name[0] not in "._")
-        if not inside:
-            raise UsageError(f"{name}: no table in this folder ({', '.join(_SUFFIXES)})")
-        return inside
+        return _folder(name, path)
     if path.exists():
-        return [path]
-    matched = sorted(Path(match) for match in glob.glob(name, recursive=True)) if glob.has_magic(name) else []
-    files = [match for match in matched if match.is_file()]
-    if not files:
-        what = "no file matches" if glob.has_magic(name) else "there is no such file or folder"
-        raise UsageError(f"{name}: {what}")
-    return files
+        return [_source(path)]
+    if glob.has_magic(name):
+        files = sorted(Path(match) for match in glob.glob(name, recursive=True))
+        files = [match for match in files if match.is_file()]
+        if not files:
+            raise UsageError(f"{name}: no file matches")
+        _refuse_lakes(name, files)
+        return [replace(_source(file), together=name) for file in files]
+    book, _, sheet = name.rpartition(":")
+    if sheet and book.lower().endswith(".xlsx") and Path(book).is_file():
+        return [replace(_source(Path(book)), sheet=sheet)]
+    raise UsageError(f"{name}: there is no such file or folder")
+
+
+def _folder(name: str, path: Path) -> list[Source]:
+    """A folder is one table: all its files, or what the log of a Delta Lake table says."""
+    if (path / _DELTA_LOG).is_dir():
+        return [Source(path, "delta", path.resolve().name)]
+    inside = _tables_in(path)
+    _refuse_lakes(name, [path / "any", *inside])
+    if not inside:
+        raise UsageError(f"{name}: no table in this folder ({', '.join(_SUFFIXES)})")
+    return [replace(_source(file), together=name) for file in inside]
+
+
+def _tables_in(path: Path) -> list[Path]:
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file()
+        and file_format(file.name)
+        and not file.name.lower().endswith(_ONLY_NAMED)
+        and file.name[0] not in "._"
+    )
+
+
+def holds_tables(path: Path) -> bool:
+    """Whether a folder is a table: of Delta Lake, or of files."""
+    return (path / _DELTA_LOG).is_dir() or bool(_tables_in(path))
+
+
+def _refuse_lakes(name: str, files: Sequence[Path]) -> None:
+    """Refuse files of tables whose log says which of them are alive."""
+    for folder in dict.fromkeys(parent for file in files for parent in list(file.parents)[:4]):
+        if (folder / _DELTA_LOG).is_dir():
+            raise DataError(
+                f"{name}: {folder} is a Delta Lake table, whose log says which files are alive; give that folder, and "
+                "it is read by its log (crantcli[delta])"
+            )
+        if any(folder.glob("metadata/*.metadata.json")):
+            raise DataError(
+                f"{name}: {folder} is an Iceberg table, whose metadata say which files are alive; export it as plain "
+                "Parquet files"
+            )
 
 
 def _source(path: Path) -> Source:
-    kind = file_format(path.name)
-    if kind is None:
-        raise UsageError(f"{path}: unknown kind of file; tables end in {', '.join(_SUFFIXES)}")
     if not os.access(path, os.R_OK):
         raise UsageError(f"{path}: no permission to read this file")
-    return Source(path, kind, path.name)
+    named = file_format(path.name)
+    found = content_format(path)
+    if named is None and (found is None or path.suffix.lower() == ".gz"):
+        raise UsageError(f"{path}: unknown kind of file; tables end in {', '.join(_SUFFIXES)}")
+    note = ""
+    packed = path.suffix.lower() == ".gz"
+    with path.open("rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"
+    if found is not None and found != named:
+        note = f"{path.name}: read as {_WORDS[found]}, as its first bytes say"
+    elif named == "csv" and gzipped != packed and path.stat().st_size:
+        what = "packed with gzip" if gzipped else "text that is not packed"
+        note = f"{path.name}: read as {what}, as its first bytes say"
+    return Source(path, found or named or "csv", path.name, note=note)
+
+
+_WORDS: dict[Format, str] = {"parquet": "Parquet", "arrow": "Arrow", "csv": "text", "npz": ".npz", "xlsx": "Excel"}
+
+
+def content_format(path: Path) -> Format | None:
+    """The format that a file's first bytes tell; None where they tell nothing (text).
+
+    Raises
+    ------
+    DataError
+        Where they tell that it is no table.
+    """
+    with path.open("rb") as file:
+        start = file.read(512)
+    for magic, what in _STRANGE.items():
+        if start.startswith(magic):
+            raise DataError(f"{path.name}: {what}")
+    if start.startswith(b"PK\x03\x04"):
+        return _zip_format(path)
+    found = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+    if found is not None:
+        return found
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
+        raise DataError(
+            f"{path.name}: is an HTML page and no table (of a login or an error, perhaps); download it again"
+        )
+    if text.startswith(b"<?xml"):
+        raise DataError(f"{path.name}: is XML and no table; export it as CSV or Parquet")
+    if re.match(rb'\{\s*["}]|\[\s*[\[{"]', text):
+        raise DataError(f"{path.name}: is JSON and no table; convert it to CSV or Parquet")
+    return None
+
+
+def _zip_format(path: Path) -> Format:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        if file_format(path.name) == "npz":
+            return "npz"
+        raise DataError(f"{path.name}: is a damaged zip archive ({error}); fetch it again") from None
+    if "xl/workbook.xml" in names:
+        return "xlsx"
+    if any(name.endswith(".npy") for name in names) or file_format(path.name) == "npz":
+        return "npz"
+    raise DataError(f"{path.name}: is a zip archive and no table; unpack it")
 
 
 def _from_stdin(engine: Engine) -> Source:
     """Keep standard input in a file, since a table is looked at more than once."""
     path = engine.scratch / "stdin.csv"
-    if path.exists() or path.with_suffix(".csv.gz").exists():
+    if path.exists():
         raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
-    with path.open("rb") as file:
-        start = file.read(6)
-    if start[:2] == b"\x1f\x8b":
-        path = path.rename(path.with_suffix(".csv.gz"))
-    formats: dict[bytes, Format] = {b"PAR1": "parquet", b"ARRO": "arrow"}
-    return Source(path, formats.get(start[:4], "csv"), "stdin")
+    return Source(path, content_format(path) or "csv", "stdin")
 
 
 def literal_path(path: Path) -> str:
     """A path as query text, for the engine to read this file, and not those that it would match as a pattern."""
     return text(glob.escape(str(path)))
-
-
-@dataclass(frozen=True)
-class CsvHeader:
-    """The first line of a CSV file."""
-
-    columns: tuple[str, ...]
-    delimiter: str
-
-
-def read_header(source: Source) -> CsvHeader:
-    """Read column names and find the delimiter: a comma, unless only tabs or semicolons are there."""
-    opener = gzip.open if source.path.name.endswith(".gz") else open
-    try:
-        with opener(source.path, "rt", encoding="utf-8-sig", newline="") as file:
-            line = file.readline()
-            while line.count('"') % 2 and (more := file.readline()):
-                line += more
-    except (OSError, EOFError) as error:
-        raise DataError(f"{source.name}: cannot be read ({error}); is it damaged?") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{source.name}: is not UTF-8 text; save it as CSV in UTF-8") from None
-    if not line.strip():
-        raise DataError(f"{source.name}: is empty; a table needs a header line")
-    candidates = "\t,;" if ".tsv" in source.path.name.lower() else ",\t;"
-    delimiter = next((mark for mark in candidates if mark in line), candidates[0])
-    names = tuple(name.strip() for name in next(csv.reader([line], delimiter=delimiter)))
-    if "" in names:  # pandas calls an index that it reads back so, and one more the second time
-        unnamed = "Unnamed: 0" if "Unnamed: 0" not in names else "Unnamed: 0.1"
-        names = tuple(name or unnamed for name in names)
-    seen: dict[str, str] = {}
-    for name in names:
-        if name.lower() in seen:
-            raise DataError(
-                f"{source.name}: columns {seen[name.lower()]!r} and {name!r} are called the same; rename one"
-            )
-        seen[name.lower()] = name
-    return CsvHeader(names, delimiter)
-
-
-def csv_relation(sources: Sequence[Source], header: CsvHeader) -> str:
-    """A FROM expression that reads CSV files as text, refusing rows that do not fit the header."""
-    listed = ", ".join(literal_path(source.path) for source in sources)
-    names = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in header.columns)
-    return (
-        f"read_csv([{listed}], auto_detect = false, header = true, delim = {text(header.delimiter)}, quote = '\"', "
-        f"escape = '\"', columns = {{{names}}}, null_padding = false, nullstr = '', max_line_size = 33554432)"
-    )
 
 
 def stage_arrow(engine: Engine, source: Source) -> Path:

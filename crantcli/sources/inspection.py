@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import DataError, UsageError
-from crantcli.schema import ANNOTATION_IDS, CONNECTORS, COUNTS, INDEX_COLUMNS, KEY, MANIFEST, recognise
-from crantcli.sources.files import DAMAGED_NPZ, Source, file_format
+from crantcli.errors import CrantError, DataError, UsageError
+from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, CONNECTORS, COUNTS, KEY, MANIFEST, Names
+from crantcli.sources.files import DAMAGED_NPZ, Source, expand, holds_tables
+from crantcli.sources.reader import Part
 from crantcli.sources.recorded import provenance, read_recorded
 
 
@@ -19,8 +20,9 @@ def describe(name: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        `file, kind, rows, columns, units, voxel_size_nm, provenance`; None for what is not known. Of a folder also
-        `files`.
+        `file, kind, rows, columns, units, voxel_size_nm, provenance`; None for what is not known. Of a folder of ours
+        also `files`; of a table `roles` (which column plays which part), `reasons`, `notes`, and `refused`, why
+        commands would not read it.
 
     Raises
     ------
@@ -30,25 +32,22 @@ def describe(name: str) -> dict[str, Any]:
         Where it is damaged.
     """
     path = Path(name)
-    if path.is_dir():
+    if path.is_dir() and ((path / MANIFEST).is_file() or not holds_tables(path)):
         return _folder(name, path)
-    if not path.is_file():
-        raise UsageError(f"{name}: there is no such file")
     suffix = path.suffix.lower()
     found: dict[str, Any]
     if suffix in (".png", ".svg", ".pdf"):
         found = {"kind": "picture", "rows": None, "columns": None, "metadata": _picture(path, suffix)}
-    elif suffix == ".npz":
-        found = _npz(path)
     else:
-        found = _table(path)
+        found = _table(name)
     metadata = found.pop("metadata")
     recorded = read_recorded(metadata, found["rows"])
     record = provenance(metadata, found["rows"])
     if record is not None and found["kind"] != "picture":
         found["kind"] = record.get("kind", found["kind"])
+        found.pop("refused", None)
     voxel = list(recorded.voxel_size) if recorded.voxel_size else None
-    return {"file": path.name, **found, "units": recorded.unit, "voxel_size_nm": voxel, "provenance": record}
+    return {"file": path.resolve().name, **found, "units": recorded.unit, "voxel_size_nm": voxel, "provenance": record}
 
 
 def _folder(name: str, path: Path) -> dict[str, Any]:
@@ -62,45 +61,65 @@ def _folder(name: str, path: Path) -> dict[str, Any]:
     return {"file": path.resolve().name, **known, "units": "unknown", "voxel_size_nm": None, "provenance": manifest}
 
 
-def _table(path: Path) -> dict[str, Any]:
+def _table(name: str) -> dict[str, Any]:
     from crantcli.sources.tables import parts
 
-    kind = file_format(path.name)
-    if kind is None:
-        raise UsageError(f"{path}: unknown kind of file")
     with Engine() as engine:
-        part = parts(engine, [Source(path, kind, path.name)])[0]
+        source = expand([name], engine)[0]
+        if source.format == "npz":
+            return _npz(source.path)
+        part = parts(engine, [source])[0]
         rows = part.rows
         if rows is None:
             rows = int(engine.execute(f"SELECT count(*) FROM {part.relation}")[0][0])
-        metadata = _metadata(engine, path, kind)
-    names = list(part.columns)
-    return {"kind": _guess(names), "rows": rows, "columns": names, "metadata": metadata}
+        metadata = _metadata(engine, source)
+        found = {"rows": rows, "columns": list(part.columns), "metadata": metadata}
+        return {**_taken_for(engine, part), **found, "notes": part.notes}
 
 
-def _metadata(engine: Engine, path: Path, kind: str) -> dict[str, str]:
+def _metadata(engine: Engine, source: Source) -> dict[str, str]:
     from crantcli.sources.files import arrow_metadata, literal_path
 
-    if kind == "arrow":
-        return arrow_metadata(Source(path, "arrow", path.name))
-    if kind != "parquet":
+    if source.format == "arrow":
+        return arrow_metadata(source)
+    if source.format != "parquet":
         return {}
-    pairs = engine.execute(f"SELECT key, value FROM parquet_kv_metadata({literal_path(path)})")
+    pairs = engine.execute(f"SELECT key, value FROM parquet_kv_metadata({literal_path(source.path)})")
     return {bytes(key).decode("utf-8", "replace"): bytes(value).decode("utf-8", "replace") for key, value in pairs}
 
 
-def _guess(names: list[str]) -> str:
-    if set(COUNTS) <= set(names):
-        return "counts"
-    if set(CONNECTORS) <= set(names):
-        return "connectors"
+def _taken_for(engine: Engine, part: Part) -> dict[str, Any]:
+    """What commands take the table for: its kind, the column for each role, why; or why they refuse it."""
+    from crantcli.sources.read_options import ReadOptions
+    from crantcli.sources.tables import decide_part, open_table
+
+    names = Names(part.columns)
+    given = ReadOptions(carry=True, points=True)
+    for kind, columns in (("counts", COUNTS), ("connectors", CONNECTORS)):
+        if all(names.get(column) is not None for column in columns):
+            return {"kind": kind}
+    identity = names.first(ANNOTATION_IDS)
+    label = names.first(ANNOTATION_TYPES)
     try:
-        match = recognise([name for name in names if name not in INDEX_COLUMNS])
+        decision = decide_part(engine, part, given)
     except DataError as error:
-        return f"unclear: {error}"
-    if match is not None:
-        return match.kind.value
-    return "annotations" if any(name in names for name in ANNOTATION_IDS) else "adjacency or unknown"
+        if identity is None:
+            return {"kind": "unclear", "refused": str(error)}
+        roles = {"neuron ID": identity, **({"cell type": label} if label else {})}
+        return {"kind": "annotations", "roles": roles, "reasons": [f"a column of neuron IDs ({identity})"]}
+    places = {name: ", ".join(columns) for name, columns in decision.positions.items()}
+    found: dict[str, Any] = {
+        "kind": decision.kind.value,
+        "roles": {**decision.roles, **places},
+        "reasons": list(decision.reasons),
+        "decision_notes": list(decision.notes),
+    }
+    try:
+        opened = open_table(engine, [part], [], given)
+        found["decision_notes"] = [note for note in opened.notes if note not in part.notes]
+    except CrantError as error:
+        found["refused"] = str(error)
+    return found
 
 
 def _npz(path: Path) -> dict[str, Any]:

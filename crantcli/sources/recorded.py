@@ -23,6 +23,8 @@ class Recorded:
         Nanometres per voxel.
     neuropils : tuple of str
         Where synapses were looked for, of a file of assignments.
+    kind : str or None
+        What one row stands for, of a file that we made.
     """
 
     unit: Unit = "unknown"
@@ -32,6 +34,7 @@ class Recorded:
     filters: dict[str, Any] = field(default_factory=dict)
     command: str | None = None
     neuropils: tuple[str, ...] = ()
+    kind: str | None = None
 
 
 def provenance(metadata: dict[str, str], rows: int | None = None) -> dict[str, Any] | None:
@@ -65,6 +68,7 @@ def read_recorded(metadata: dict[str, str], rows: int | None = None) -> Recorded
         unique_ids=bool(record.get("unique_ids")),
         filters=dict(record.get("filters", {})),
         command=record.get("command"),
+        kind=record.get("kind"),
         neuropils=tuple(record.get("options", {}).get("neuropils", ())),
     )
 

@@ -12,9 +12,9 @@ from crantcli.core.table import Annotations
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, Selection, Selector, parse_id, parse_labels
-from crantcli.schema import ANNOTATION_IDS, IdType, NeuronId, listed, near
+from crantcli.schema import ANNOTATION_IDS, BLANKS, IdType, Names, NeuronId, fold, is_word, listed, near
 from crantcli.sources.annotations import matching, open_annotations
-from crantcli.sources.files import Source, file_format, read_header
+from crantcli.sources.files import Source, content_format, file_format
 from crantcli.sources.tables import parts
 
 
@@ -127,15 +127,36 @@ def _typed(ids: Iterable[NeuronId], id_type: IdType, what: str) -> list[NeuronId
 def _from_file(engine: Engine, selector: IdFile, id_type: IdType) -> list[NeuronId]:
     path = id_file(selector)
     column = selector.column if path == Path(selector.path) else None
-    kind = file_format(path.name)
+    kind = content_format(path) or file_format(path.name)
     source = Source(path, kind or "csv", path.name)
-    if kind in ("parquet", "arrow"):
+    if kind in ("parquet", "arrow", "xlsx"):
         return _from_table(engine, source, column, id_type)
     lines = _lines(source)
-    first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
-    if column is not None or (first and first == lines[0] and len(read_header(source).columns) > 1):
+    if column is not None or _is_table(path.name, [line for line in lines if line.strip() and line[0] != "#"]):
         return _from_table(engine, source, column, id_type)
     return _from_lines(lines, path.name, id_type)
+
+
+def _is_table(name: str, lines: Sequence[str]) -> bool:
+    """Whether a file of IDs is a table: its first line has several fields, and one of them is a known name.
+
+    Raises
+    ------
+    DataError
+        Where it may be a table as well as lists of names.
+    """
+    fields = [part.strip(BLANKS + '"') for part in re.split(r"[,;\t|]", lines[0])] if lines else []
+    if len(fields) < 2:
+        return False
+    if any(map(is_word, fields)):
+        return True
+    words = not any(re.fullmatch(r"[\[({'\"\s]*-?[0-9]+.*", field) for field in fields)
+    if words and len(lines) > 1 and not lines[0].lstrip().startswith(("[", "(", "{")):
+        raise DataError(
+            f"{name}: has several names in a line, and none is known as that of a column of IDs (root_id, ...); name "
+            f"the column with @{name}:COLUMN, or write one ID a line"
+        )
+    return False
 
 
 def _lines(source: Source) -> list[str]:
@@ -157,23 +178,32 @@ def _decoded(content: bytes, name: str) -> list[str]:
 def _from_lines(lines: Iterable[str], name: str, id_type: IdType) -> list[NeuronId]:
     """IDs one a line; empty lines, comments and a header among them count for nothing."""
     found: list[NeuronId] = []
+    ids = {fold(known) for known in ANNOTATION_IDS}
     for number, line in enumerate(lines, 1):
-        value = line.strip()
-        if not value or value.startswith("#") or (not found and value.strip('"') in ANNOTATION_IDS):
+        value = line.strip(BLANKS)
+        if not value or value.startswith("#") or (not found and fold(value.strip('"')) in ids):
             continue
         try:
-            found.append(parse_id(value.strip('"'), id_type))
+            found += [parse_id(one, id_type) for one in _several(value)]
         except DataError as error:
-            raise DataError(f"{name}, line {number}: {error}") from None
+            raise DataError(f"{name}, line {number}: {error}; write one ID a line") from None
     return found
 
 
+def _several(line: str) -> list[str]:
+    """The IDs on a line: one, or several as programs write lists, with commas, brackets and quotes."""
+    inner = re.sub(r"^[\[({]\s*|\s*[\])}],?$", "", line)
+    parts = [part.strip(BLANKS + "'\"") for part in re.split(r"[,;]", inner)]
+    return [part for part in parts if part] if len(parts) > 1 or inner != line else [line.strip("'\"" + BLANKS)]
+
+
 def _from_table(engine: Engine, source: Source, column: str | None, id_type: IdType) -> list[NeuronId]:
-    found = parts(engine, [source])
+    found = parts(engine, [source], named=(column,))
     names = list(found[0].columns)
+    column = Names(names).get(column) or column if column is not None else None
     if column is not None and column not in names:
         raise DataError(f"@{source.name}:{column}: there is no such column ({near(column, names)})")
-    if column is None and not set(names) & set(ANNOTATION_IDS):
+    if column is None and Names(names).first(ANNOTATION_IDS) is None:
         raise DataError(
             f"{source.name}: no column for neuron IDs ({', '.join(ANNOTATION_IDS)}) among {listed(names)}; "
             f"name it with @{source.name}:COLUMN, or write one ID a line"
