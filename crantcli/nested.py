@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from crantcli.errors import DataError, UsageError
 from crantcli.nested_sources import Ask, Axes, Place, build, build_by_neuropil
 from crantcli.neuropil import NeuropilCollection
+from crantcli.session import unconnected_kept
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -327,6 +328,8 @@ class NestedMatrix(_Nested):
         type_order: Any = None,
         annotation_scope: AnnotationScope = "annotated_only",
         *,
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         sum_duplicates: bool = False,
         max_memory: str = "2GB",
@@ -345,6 +348,10 @@ class NestedMatrix(_Nested):
             letters and number.
         annotation_scope : {"annotated_only", "all"}
             Neurons that are annotated, or all, the others last.
+        keep_unconnected : bool, default False
+            All annotated neurons are on the axes, also those without connections.
+        keep_silent : bool, optional
+            Older name of `keep_unconnected`.
         neuron_order : {"annotation", "id", "weight"}
             Order within a type.
         sum_duplicates : bool
@@ -357,7 +364,8 @@ class NestedMatrix(_Nested):
         """
         ask = Ask(
             cell_type_column, neuron_id_column, type_order, annotation_scope=annotation_scope,
-            neuron_order=neuron_order, sum_duplicates=sum_duplicates,
+            keep_silent=unconnected_kept(keep_unconnected, keep_silent), neuron_order=neuron_order,
+            sum_duplicates=sum_duplicates,
         )  # fmt: skip
         return cls._of(build(connections_df, neuron_annotations, ask, synapses=False, max_memory=max_memory))
 
@@ -376,6 +384,8 @@ class NestedMatrix(_Nested):
         annotation_scope: AnnotationScope = "annotated_only",
         *,
         normalization_scope: Scope = "selected",
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
     ) -> Self:
@@ -391,7 +401,8 @@ class NestedMatrix(_Nested):
             or sums of `weight_column`.
         weight_column : str, optional
             With the mode "column", and only then.
-        cell_type_column, neuron_id_column, type_order, annotation_scope, neuron_order, max_memory
+        cell_type_column, neuron_id_column, type_order, annotation_scope, keep_unconnected, keep_silent
+        neuron_order, max_memory
             As for `from_connectivity`.
         normalization_scope : {"selected", "all"}
             Fractions of what is shown, or of all partners in the table.
@@ -402,7 +413,8 @@ class NestedMatrix(_Nested):
         """
         ask = Ask(
             cell_type_column, neuron_id_column, type_order, weight_mode=weight_mode, weight_column=weight_column,
-            normalization_scope=normalization_scope, annotation_scope=annotation_scope, neuron_order=neuron_order,
+            normalization_scope=normalization_scope, annotation_scope=annotation_scope,
+            keep_silent=unconnected_kept(keep_unconnected, keep_silent), neuron_order=neuron_order,
         )  # fmt: skip
         return cls._of(
             build(
@@ -435,6 +447,8 @@ class NestedMatrix(_Nested):
         voxel_size: Any = None,
         live: LiveOptions | None = None,
         normalization_scope: Scope = "selected",
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
     ) -> NeuropilCollection:
@@ -476,7 +490,8 @@ class NestedMatrix(_Nested):
         """
         ask = Ask(
             cell_type_column, neuron_id_column, type_order, weight_mode=weight_mode, weight_column=weight_column,
-            normalization_scope=normalization_scope, annotation_scope=annotation_scope, neuron_order=neuron_order,
+            normalization_scope=normalization_scope, annotation_scope=annotation_scope,
+            keep_silent=unconnected_kept(keep_unconnected, keep_silent), neuron_order=neuron_order,
         )  # fmt: skip
         place = Place(
             neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset, live
@@ -571,7 +586,8 @@ class DirectedNestedMatrix(_Nested):
         target_type_order: Any = None,
         annotation_scope: AnnotationScope = "annotated_only",
         *,
-        keep_silent: bool = False,
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         sum_duplicates: bool = False,
         max_memory: str = "2GB",
@@ -588,8 +604,10 @@ class DirectedNestedMatrix(_Nested):
             Neurons beside those of the types. An axis with neither has all neurons that are there.
         type_order, source_type_order, target_type_order : sequence of labels, "size", or None
             The latter two are for one axis and go before the first.
-        keep_silent : bool, default False
+        keep_unconnected : bool, default False
             Chosen neurons without connections are on the axis.
+        keep_silent : bool, optional
+            Older name of `keep_unconnected`.
         cell_type_column, neuron_id_column, annotation_scope, neuron_order, sum_duplicates, max_memory
             As for `NestedMatrix.from_connectivity`.
 
@@ -600,8 +618,8 @@ class DirectedNestedMatrix(_Nested):
         ask = Ask(
             cell_type_column, neuron_id_column, type_order,
             (source_types, source_neurons, source_type_order), (target_types, target_neurons, target_type_order),
-            annotation_scope=annotation_scope, keep_silent=keep_silent, neuron_order=neuron_order,
-            sum_duplicates=sum_duplicates,
+            annotation_scope=annotation_scope, keep_silent=unconnected_kept(keep_unconnected, keep_silent),
+            neuron_order=neuron_order, sum_duplicates=sum_duplicates,
         )  # fmt: skip
         return cls._of(build(connections_df, neuron_annotations, ask, synapses=False, max_memory=max_memory))
 
@@ -626,7 +644,8 @@ class DirectedNestedMatrix(_Nested):
         target_type_order: Any = None,
         annotation_scope: AnnotationScope = "annotated_only",
         *,
-        keep_silent: bool = False,
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
     ) -> Self:
@@ -636,7 +655,8 @@ class DirectedNestedMatrix(_Nested):
         ----------
         synapses_df, neuron_annotations, pre_col, post_col, weight_mode, weight_column
             As for `NestedMatrix.from_synapses`.
-        source_types, target_types, source_neurons, target_neurons, source_type_order, target_type_order, keep_silent
+        source_types, target_types, source_neurons, target_neurons, source_type_order, target_type_order
+        keep_unconnected, keep_silent
             As for `from_connectivity`.
         normalization_scope : {"selected", "all"}
             Fractions of what is shown, or of all partners in the table of the chosen neurons.
@@ -650,7 +670,8 @@ class DirectedNestedMatrix(_Nested):
         ask = Ask(
             cell_type_column, neuron_id_column, type_order,
             (source_types, source_neurons, source_type_order), (target_types, target_neurons, target_type_order),
-            weight_mode, weight_column, normalization_scope, annotation_scope, keep_silent, neuron_order,
+            weight_mode, weight_column, normalization_scope, annotation_scope,
+            unconnected_kept(keep_unconnected, keep_silent), neuron_order,
         )  # fmt: skip
         return cls._of(
             build(
@@ -689,7 +710,8 @@ class DirectedNestedMatrix(_Nested):
         dataset: str | None = None,
         voxel_size: Any = None,
         live: LiveOptions | None = None,
-        keep_silent: bool = False,
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
     ) -> NeuropilCollection:
@@ -710,7 +732,8 @@ class DirectedNestedMatrix(_Nested):
         ask = Ask(
             cell_type_column, neuron_id_column, type_order,
             (source_types, source_neurons, source_type_order), (target_types, target_neurons, target_type_order),
-            weight_mode, weight_column, normalization_scope, annotation_scope, keep_silent, neuron_order,
+            weight_mode, weight_column, normalization_scope, annotation_scope,
+            unconnected_kept(keep_unconnected, keep_silent), neuron_order,
         )  # fmt: skip
         place = Place(
             neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset, live

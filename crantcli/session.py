@@ -87,6 +87,22 @@ def named_neurons(neurons: Any) -> tuple[Selector, ...] | None:
     return None if neurons is None else python_selectors(neurons)
 
 
+def unconnected_kept(keep_unconnected: bool | None, keep_silent: bool | None) -> bool:
+    """What the two names of one parameter say; the second is the older one.
+
+    Raises
+    ------
+    UsageError
+        Where they contradict each other.
+    """
+    given = {bool(value) for value in (keep_unconnected, keep_silent) if value is not None}
+    if len(given) > 1:
+        raise UsageError(
+            f"keep_unconnected={keep_unconnected} and keep_silent={keep_silent}: two names of one parameter; give one"
+        )
+    return True in given
+
+
 def live_options(given: LiveOptions | None, materialization: Any, update_ids: bool) -> LiveOptions:
     """How a server is asked, checked before anything is loaded."""
     asked = materialization.isoformat() if hasattr(materialization, "isoformat") else str(materialization)
@@ -114,6 +130,8 @@ def opened(
     annotations: Any,
     max_memory: str,
     labelled: bool = False,
+    *,
+    clean: bool,
 ) -> Iterator[Session]:
     """Open what a function works on: its parameters of these names; `labelled` where it needs annotations as labels."""
     found = find_dataset(dataset)
@@ -127,6 +145,7 @@ def opened(
         raise UsageError(f"materialization={asked!r}: 'latest' or 'live'; files have one version only")
     with Engine(max_memory) as engine:
         space = Workspace(engine, found, options)
+        space.clean = clean
         opened = space.annotations(annotations, needed=labelled)
         if labelled and space.asks_server(source):
             opened = space.current_annotations(opened)

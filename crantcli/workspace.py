@@ -63,6 +63,8 @@ class Workspace:
         self.paths: list[Path] = []
         self._annotations: Annotations | None = None
         self._annotation_columns: tuple[str | None, str | None] = (None, None)
+        #: Whether rows with a background ID are dropped, those of the annotations too.
+        self.clean = True
         #: Where the annotations came from, for those who ask for nothing else.
         self.origin = ""
 
@@ -231,7 +233,7 @@ class Workspace:
         """An annotation table as it stands there, under the IDs that the neurons have at that moment."""
         from crantcli.sources.live.neurons import annotated_changes
 
-        self._annotations = open_annotations(self.engine, [part])
+        self._annotations = open_annotations(self.engine, [part], background=self.background)
         changed, notes = annotated_changes(self.engine, self.brain, self._annotations, self._supervoxels)
         self.notes += notes
         record = self.brain.record()
@@ -292,7 +294,7 @@ class Workspace:
             found = [own]
         else:
             found, _ = self._parts(source)
-        opened = open_annotations(self.engine, found, id_column, type_column)
+        opened = open_annotations(self.engine, found, id_column, type_column, self.background, clean=self.clean)
         self.inputs += opened.inputs
         self.notes += opened.notes
         self._annotations = opened

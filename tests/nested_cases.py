@@ -129,7 +129,7 @@ def case(chance: random.Random, kind: str = "any", clean: bool = True) -> Case:
     if clean:
         min_size = chance.choice([None, 0, 2]) if kind == "synapses" else None
         rules = Rules(chance.random() < 0.7, min_size, chance.choice([1, 1, 2, 3]))
-    query = question(chance, neurons, people, kind)
+    query = question(chance, neurons, [row for row in people if not nested_oracle.is_background(row["root_id"])], kind)
     if kind == "adjacency":
         return adjacency(chance, Case(kind, [], neurons, people, query, rules))
     make = synapses if kind == "synapses" else edges
@@ -199,9 +199,11 @@ def annotations(chance: random.Random, neurons: tuple[Neuron, ...]) -> list[Row]
     """Neurons annotated not at all, once or more often, with and without a type."""
     absent = ABSENT[type(neurons[0])]
     labels: Sequence[Any] = chance.choice([LABELS, chance.sample(LABELS, 3), ("EPG/PEG",), (1, 2, 10, None)])
+    known = chance.choice([neurons[1:], neurons[1:], neurons[2:4]])
     rows = [
         {
-            "root_id": chance.choice([*neurons[1:], *neurons[1:], *neurons[1:], absent, None]),
+            # Most know most neurons; where they know few, partners of these are not annotated.
+            "root_id": chance.choice([*known, *known, *known, absent, neurons[0], None]),
             "cell_type": chance.choice(labels),
             "cell_instance": chance.choice(INSTANCES),
             "cell_subtype": chance.choice(INSTANCES),

@@ -372,6 +372,40 @@ def test_selectors_are_scalars_or_iterables() -> None:
     assert build(EDGES, CELLS, source_types=[], source_neurons=[3]).source_neurons == ("3",)
 
 
+@pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+def test_a_neuron_counts_whatever_its_partners_are() -> None:
+    edges = pd.DataFrame({"pre": [1, 2, 3], "post": [3, 9, 9], "weight": [8, 5, 0]})
+    people = cells({1: "A", 2: "A", 3: "B", 4: "A"})
+    made = cc.NestedMatrix.from_connectivity(edges, people)
+    assert made.mean_type_matrix.to_numpy().tolist() == [[0, 4], [0, 0]]
+    chosen = cc.DirectedNestedMatrix.from_connectivity(edges, people, source_types="A", target_types="B")
+    assert chosen.mean_type_matrix.to_numpy().tolist() == [[4]]
+    synapses = edges.loc[edges.index.repeat(edges["weight"]), ["pre", "post"]]
+    counted = cc.NestedMatrix.from_synapses(synapses, people, "pre", "post", "count")
+    assert counted.mean_type_matrix.to_numpy().tolist() == [[0, 4], [0, 0]]
+
+
+@pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+def test_unconnected_neurons_are_kept_by_either_name() -> None:
+    people, background = cells({1: "A", 2: "A", 3: "B", 4: "A"}), cells({0: "A", 1: "A"})
+    square_, directed_ = cc.NestedMatrix.from_connectivity, cc.DirectedNestedMatrix.from_connectivity
+    for kept in ({"keep_unconnected": True}, {"keep_silent": True}, {"keep_unconnected": True, "keep_silent": True}):
+        assert square_(EDGES, people, **kept).ordered_neurons == ("1", "2", "4", "3")
+        assert directed_(EDGES, people, source_types="A", **kept).source_neurons == ("1", "2", "4")
+        synapses = cc.NestedMatrix.from_synapses(EDGES[["pre", "post"]], people, "pre", "post", **kept)
+        assert synapses.ordered_neurons == ("1", "2", "4", "3")
+        assert square_(EDGES, background, **kept).ordered_neurons == ("1",)
+    for other in ({}, {"keep_silent": False}, {"keep_unconnected": False, "keep_silent": None}):
+        assert square_(EDGES, people, **other).ordered_neurons == ("1", "2", "3")
+        assert directed_(EDGES, people, source_types="A", **other).source_neurons == ("1", "2")
+    for build in (square_, directed_):
+        with pytest.raises(cc.UsageError, match="keep_unconnected=True and keep_silent=False: two names of one"):
+            build(EDGES, people, keep_unconnected=True, keep_silent=False)
+    assert cc.get_adjacency([7], [8], source=EDGES, keep_unconnected=True).shape == (1, 1)
+    with pytest.raises(cc.UsageError, match="two names of one"):
+        cc.get_adjacency([7], [8], source=EDGES, keep_unconnected=False, keep_silent=True)
+
+
 def test_orders_per_axis() -> None:
     build = cc.DirectedNestedMatrix.from_connectivity
     made = build(EDGES, CELLS, type_order="size", source_type_order=["ER10"])

@@ -91,7 +91,7 @@ def nested(
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, rows.sum_duplicates)
         work.space.paths += label_files(nest)
-        annotations = work.annotations(needed=True)
+        annotations = work.annotations(needed=True, clean=rows.clean)
         typed(annotations, "a nested matrix")  # before anything is fetched
         columns = needed([nest.weight_column] if nest.weight_column else [], rows.min_size is not None)
         table = work.table(
@@ -196,7 +196,7 @@ def question_of(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) ->
         scope=nest.normalization_scope,
         annotation_scope=nest.annotation_scope,
         neuron_order=nest.neuron_order,
-        keep_silent=nest.keep_silent,
+        keep_silent=nest.keep_unconnected or nest.keep_silent,
         sum_duplicates=sum_duplicates,
         ignore_case=ignore_case,
     )

@@ -78,7 +78,7 @@ def neuropil(
         question = question_of(nest, source.ignore_case, False)
         work.space.paths += label_files(nest)
         # Of a live table, neurons that are not named are those that are annotated.
-        annotations = work.annotations(needed=work.live or not assignments_only)
+        annotations = work.annotations(needed=work.live or not assignments_only, clean=rows.clean)
         if annotations is None and not assignments_only:
             raise UsageError(
                 "a nested matrix needs the neurons' types: --annotations FILE, or a data set that has annotations; "

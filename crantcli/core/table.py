@@ -164,7 +164,9 @@ class Annotations:
     list_columns : frozenset of str
         Columns that hold lists of labels.
     every_row : str
-        A table with all rows, for criteria; `row` instead of `place`.
+        All rows of neurons; `row` instead of `place`.
+    background : tuple of str
+        IDs that stand for no neuron.
     """
 
     relation: str
@@ -175,6 +177,7 @@ class Annotations:
     list_columns: frozenset[str] = frozenset()
     inputs: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    background: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -81,11 +81,15 @@ def type_sums(
     found = _counted(engine, prepared.relation, labels, types, table, question, rows)
     inside = found["step"] != _STEPS.index("null")
     shown: dict[str, list[str]] = {}
+    untyped = set[int]()
+    # A type is on the axis if one of its neurons is there, whatever the partners are.
+    there = np.isin(found["step"], [_STEPS.index("kept"), _STEPS.index("unannotated")])
     for end, choice in question.axes.items():
         on_axis = _on_axis(found, end, types, choice, question)
         inside &= on_axis[found[end]]
-        present = np.unique(np.concatenate([found[side][found["step"] == 0] for side in _sides(end, question)]))
+        present = np.unique(np.concatenate([found[side][there] for side in _sides(end, question)]))
         shown[end] = [types[code] for code in present[present >= 0].tolist() if on_axis[code]]
+        untyped.update(code for code in present[present < _UNANNOTATED].tolist() if on_axis[code])
     ledger, numbers = prepared.ledger, found["n"]
     for number, step in enumerate(_STEPS):
         of_step = found["step"] == number
@@ -109,7 +113,7 @@ def type_sums(
         {"weights": question.quantity(table), "labels": "types"},
         [
             *missing_values(engine, table, values),
-            *_notes(ledger, found, kept),
+            *_notes(ledger, len(untyped)),
             *unmatched_order(question, {"pre": shown["pre"], "post": shown["post"]}),
         ],
     )
@@ -191,15 +195,13 @@ def _matrix(
     return labelled(axes["pre"], axes["post"], places["pre"], places["post"], weights.astype(np.int64))
 
 
-def _notes(ledger: Ledger, found: dict[str, NDArray[Any]], kept: NDArray[np.bool_]) -> list[str]:
+def _notes(ledger: Ledger, untyped: int) -> list[str]:
     notes = []
     left_out = ledger.removed.get("unannotated", 0)
     if left_out:
         notes.append(
             f"{left_out:,} synapses of neurons without annotation are left out (annotation scope annotated_only)"
         )
-    codes = np.concatenate([found["pre"][kept], found["post"][kept]])
-    untyped = len(np.unique(codes[codes < _UNANNOTATED]))
     if untyped:
         notes.append(f"{untyped:,} annotated neurons without a type take no part in sums per type")
     return notes

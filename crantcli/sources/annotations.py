@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from crantcli.core.labels import key, words
-from crantcli.core.sql import quote
+from crantcli.core.sql import quote, text
 from crantcli.core.table import Annotations, annotation_column
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
@@ -18,7 +18,13 @@ from crantcli.sources.reader import Part, check_id_type, fits_int64
 
 
 def open_annotations(
-    engine: Engine, found: Sequence[Part], id_column: str | None = None, type_column: str | None = None
+    engine: Engine,
+    found: Sequence[Part],
+    id_column: str | None = None,
+    type_column: str | None = None,
+    background: Sequence[int] = (),
+    *,
+    clean: bool = True,
 ) -> Annotations:
     """Open an annotation table.
 
@@ -29,6 +35,10 @@ def open_annotations(
         One part.
     id_column, type_column : str, optional
         Override the columns for neuron IDs and cell types; they must exist.
+    background : sequence of int
+        IDs that stand for no neuron: those of cells whose segment is missing.
+    clean : bool
+        Leave out rows with such an ID, as synapses are. Otherwise it may be a neuron's, where the table has it.
 
     Returns
     -------
@@ -63,9 +73,23 @@ def open_annotations(
         f"SELECT {expression} AS id, row_number() OVER () AS row, {chosen} FROM {part.relation}",
     )
     opened = Annotations("", "", ids, tuple(names), label, frozenset(lists | in_text), tuple(part.records))
-    nulls = engine.execute(f"SELECT count(*) FROM {loaded} WHERE id IS NULL")[0][0]
+    opened = replace(opened, background=tuple(map(str, background)))
+    is_background = _background(opened)
+    nulls, unknown = engine.execute(
+        f"SELECT count(*) FILTER (id IS NULL), count(*) FILTER ({is_background}) FROM {loaded}"
+    )[0]
     told = (f"left out: {number_of(nulls, 'annotation row')} without a neuron ID",) if nulls else ()
+    if clean and unknown:
+        loaded = engine.view("neuron_rows", f"SELECT * FROM {loaded} WHERE NOT coalesce({is_background}, false)")
+        what = f"the background (ID {' or '.join(opened.background)}), which is no neuron"
+        told = (*told, f"left out: {number_of(unknown, 'annotation row')} of {what}")
     return _with_rows(engine, opened, loaded, told)
+
+
+def _background(annotations: Annotations) -> str:
+    """A condition that holds for rows with an ID that stands for no neuron."""
+    listed = ", ".join(map(text, annotations.background))
+    return f"CAST(id AS VARCHAR) IN ({listed})" if listed else "FALSE"
 
 
 def _with_rows(engine: Engine, annotations: Annotations, loaded: str, notes: tuple[str, ...]) -> Annotations:
@@ -73,7 +97,8 @@ def _with_rows(engine: Engine, annotations: Annotations, loaded: str, notes: tup
     label = annotations.type_column
     typeless = f"({words(label, label in annotations.list_columns)} IS NULL)" if label else "false"
     repeated = engine.execute(
-        f"SELECT count(*) FROM (SELECT id FROM {loaded} WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1)"
+        f"SELECT count(*) FROM (SELECT id FROM {loaded} WHERE id IS NOT NULL AND NOT {_background(annotations)} "
+        "GROUP BY id HAVING count(*) > 1)"
     )[0][0]
     relation = engine.view(
         "annotations",
