@@ -167,6 +167,18 @@ class Workspace:
         self.notes += table.notes
         return table
 
+    def further_query(self, query: Query, neurons: Mapping[str, Selection]) -> Query | None:
+        """What to fetch beside a query for the neurons on both sides: synapses of some of them with others.
+
+        None where that is nothing.
+        """
+        from crantcli.sources.live.neurons import ids_to_fetch
+
+        pre, post = (ids_to_fetch(self.brain, neurons[end]) if neurons[end].ids else () for end in ("pre", "post"))
+        if not pre and not post:
+            return None
+        return replace(query, pre=pre, post=post, apart=(query.pre or (), query.post or ()))
+
     def _live_table(self, query: Query, reading: Reading) -> Table:
         """Fetch what a question needs, and open it like any file."""
         assert self.dataset is not None
@@ -176,7 +188,7 @@ class Workspace:
         found = [Source(path, "parquet", record["name"], record)]
         table = open_table(self.engine, parts(self.engine, found), found, reading)
         self.told = [f"{record['name']}: {self.brain.moment}"]
-        self.inputs += table.inputs
+        self.inputs += [item for item in table.inputs if item not in self.inputs]
         self.notes += table.notes
         return table
 

@@ -142,6 +142,7 @@ def nested(
     question: NestedQuestion,
     rows: RowFilter,
     totals: Totals | None = None,
+    further: Table | None = None,
 ) -> NestedResult:
     """Build a nested matrix.
 
@@ -156,6 +157,9 @@ def nested(
     rows : RowFilter
     totals : Totals, optional
         What fractions of scope `all` are of, instead of the totals of the table.
+    further : Table, optional
+        More synapses of neurons of the axes, with neurons that the table was not made for. They say who is there, and
+        count for nothing else.
 
     Raises
     ------
@@ -180,6 +184,9 @@ def nested(
     if question.annotation_scope == "annotated_only":
         notes += _leave_out(engine, found, labels, outside, "n" if values else "weight")
     present = present_pairs(engine, table, found, rows)
+    if further is not None:
+        more = present_pairs(engine, further, edges(engine, further, None, rows), rows)
+        present = engine.view("present", f"SELECT pre, post FROM {present} UNION ALL SELECT pre, post FROM {more}")
     neurons = roster(engine, table, labels, present, asked, question.annotation_scope == "all")
     entries = engine.arrays(
         "SELECT CAST(a.code AS INTEGER) AS i, CAST(b.code AS INTEGER) AS j, e.weight AS weight "
@@ -262,8 +269,7 @@ def _on_axes(
 
     A mean is over all neurons of a type. One that talks to nobody who is shown counts in it, too.
     """
-    literals = ", ".join(sql.id_literal(neuron, table.id_type) for neuron in rows.background)
-    background = f"id IN ({literals})" if literals else "FALSE"
+    background = rows.is_background("id", table.id_type)
     cleaned = f" AND NOT {background}" if rows.clean else ""
 
     def among(query: str) -> NDArray[np.bool_]:
