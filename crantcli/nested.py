@@ -344,8 +344,8 @@ class NestedMatrix(_Nested):
         neuron_annotations : DataFrame or path
         cell_type_column, neuron_id_column : str
         type_order : sequence of labels, "size", or None
-            Types that come first: labels, or the letters before a label's first digit for all such. The rest follow by
-            letters and number.
+            Types that come first: labels, or the letters before a label's first digit or underscore for all such. The
+            rest follow by letters and number.
         annotation_scope : {"annotated_only", "all"}
             Neurons that are annotated, or all, the others last.
         keep_unconnected : bool, default False

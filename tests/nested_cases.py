@@ -20,11 +20,11 @@ from strategies import ABSENT, NEAR, NEUROPILS, SMALL, TEXT, frame
 import crantcli as cc
 
 LABELS = (
-    "ER", "ER1", "ER2", "er2", "ER10", "ERx", "ERx1", "EPG/PEG", "EPG", "NA", "nan", "../x", "5HT", "12", "ER2_b", " ",
-    None,
+    "ER", "ER1", "ER2", "er2", "ER10", "ERx", "ERx1", "EPG/PEG", "EPG", "NA", "nan", "../x", "5HT", "12", "ER2_b",
+    "PEN_a", "PEN_b", " ", None,
 )  # fmt: skip
 INSTANCES = ("EPG_R1", "PEG_L8", "EPG_L1 ", "EPG_L5", "R7", "EPG_L10", "EPG_R9", "x", None)
-ORDERS = ("ER", "er", "ER10", "eR2", "EPG", "epg/peg", "NA", "nothing", "12", "5ht", "ERX", "1")
+ORDERS = ("ER", "er", "ER10", "eR2", "EPG", "epg/peg", "NA", "nothing", "12", "5ht", "ERX", "1", "pen", "PEN_b")
 MODES = (None, "count", "relative_outgoing", "relative_incoming", "column")
 ANNOTATED = ("root_id", "cell_type", "cell_instance", "cell_subtype")
 

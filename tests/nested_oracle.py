@@ -181,8 +181,9 @@ def folds(entry: str, label: str) -> bool:
 
 
 def stands_for(entry: str, label: str) -> bool:
-    """Whether an entry of the order is a label, or the letters before its digits."""
-    return folds(entry, label) or (letters(label) != label and folds(entry, letters(label)))
+    """Whether an entry of the order is a label, or what stands before its first digit or underscore."""
+    stem = letters(label).split("_")[0]
+    return folds(entry, label) or (stem != label and folds(entry, stem))
 
 
 def type_order(sizes: Mapping[str, int], order: Sequence[str] | str) -> list[str]:

@@ -189,7 +189,8 @@ class NestedOptions:
         typer.Option(
             "--type-order",
             metavar="TYPES",
-            help=f"Types that come first: {TYPE_LIST}; ER stands for ER1, ER2, ... too. Or size: the largest first.",
+            help=f"Types that come first: {TYPE_LIST}; ER stands for ER1, ER2, ..., PEN for PEN_a, ... Or size: the "
+            "largest first.",
         ),
     ] = None
     source_type_order: Annotated[
