@@ -228,12 +228,11 @@ def question(chance: random.Random, neurons: tuple[Neuron, ...], people: list[Ro
     modes = [mode for mode in MODES if mode != "column" or kind != "adjacency"]
     square = chance.random() < 0.4
     mode = chance.choice(modes)
-    fraction = mode in nested_oracle.SIDES or (mode is None and kind == "synapses")
     return Query(
         choice(not square),
         None if square else choice(True),
         mode,
-        chance.choice(["selected", "all"]) if fraction else "selected",
+        chance.choice(["selected", "all"]),
         chance.choice(["annotated_only", "all"]),
         chance.choice(["annotation", "annotation", "id", "weight"]),
         chance.random() < 0.3,

@@ -127,6 +127,16 @@ def test_selected_and_all_differ_by_what_is_not_shown(crant: Crant) -> None:
 
 
 @pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("source", [EDGE, (*SYNAPSE, "--weight-mode", "count")])
+def test_a_scope_of_fractions_does_not_change_counts(crant: Crant, source: tuple[str, ...]) -> None:
+    ran = crant(*source, "--normalization-scope", "all")
+    assert ran.code == 0, ran.err
+    assert ran.out == crant(*source).out
+    assert crant(*source, "--normalization-scope", "all", "-o", "m.npz").code == 0
+    assert "normalization_scope" not in record("m.npz")["options"]
+
+
+@pytest.mark.usefixtures("files")
 def test_fractions_of_an_incomplete_whole_are_refused(crant: Crant) -> None:
     """Trap 9: a table of the outputs of 1 does not hold the inputs of its partners; --totals has them."""
     assert crant("synapses", "synapses.csv", "--pre", "1", "-o", "of1.parquet").code == 0
@@ -409,8 +419,7 @@ def test_the_axes_of_an_adjacency_stay(crant: Crant) -> None:
         ("nested synapses.csv -a text.csv --weight-mode column --weight-column what", 3, "no column what"),
         ("nested words.csv -a cells.csv --weight-mode column --weight-column what", 3, "words.csv|what|row 2|'x'"),
         ("@ --weight-mode sum", 2, "--weight-mode|count"),
-        ("@ --normalization-scope all", 2, "fractions"),
-        ("nested synapses.csv -a cells.csv --weight-mode count --normalization-scope all", 2, "fractions"),
+        ("@ --normalization-scope all --totals counts.csv", 2, "totals are for fractions"),
         ("@ --normalization-scope some", 2, "--normalization-scope"),
         ("@ --annotation-scope some", 2, "--annotation-scope"),
         ("@ --neuron-order place", 2, "--neuron-order"),
@@ -454,6 +463,7 @@ def test_complaints_are_one_line_with_their_code(crant: Crant, words: str, code:
     text_file("types.csv", "FB\n")
     text_file("ids.csv", "1\n")
     text_file("doubled.csv", "pre,post,weight\n1,2,1\n1,2,3\n")
+    assert crant("counts", "edges.csv", "-o", "counts.csv").code == 0
     before = sorted(Path().iterdir())
     complaint(crant(*words.replace("@ ", " ".join(EDGE) + " ", 1).split()), code, *said.split("|"))
     assert sorted(Path().iterdir()) == before

@@ -372,6 +372,16 @@ def test_selectors_are_scalars_or_iterables() -> None:
     assert build(EDGES, CELLS, source_types=[], source_neurons=[3]).source_neurons == ("3",)
 
 
+def test_a_scope_of_fractions_does_not_change_counts() -> None:
+    for cls in (cc.NestedMatrix, cc.DirectedNestedMatrix):
+        counted = cls.from_synapses(EDGES, CELLS, pre_col="pre", post_col="post", weight_mode="count")
+        scoped = cls.from_synapses(
+            EDGES, CELLS, pre_col="pre", post_col="post", weight_mode="count", normalization_scope="all"
+        )
+        assert scoped.matrix.equals(counted.matrix)
+        assert scoped.quantity == counted.quantity == "synapses"
+
+
 @pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
 def test_a_neuron_counts_whatever_its_partners_are() -> None:
     edges = pd.DataFrame({"pre": [1, 2, 3], "post": [3, 9, 9], "weight": [8, 5, 0]})
@@ -438,12 +448,6 @@ def test_nothing_is_cleaned() -> None:
         (lambda: cc.NestedMatrix.from_synapses(EDGES, CELLS, "pre", "post", "column"), "weight column"),
         (lambda: cc.NestedMatrix.from_synapses(EDGES, CELLS, "pre", "post", "count", "weight"), "weight column"),
         (lambda: cc.NestedMatrix.from_synapses(EDGES, CELLS, "pre", "post", "column", "wait"), "wait"),
-        (
-            lambda: cc.NestedMatrix.from_synapses(
-                EDGES, CELLS, "pre", "post", "count", normalization_scope="all"
-            ),
-            "about fractions",
-        ),
         (
             lambda: cc.NestedMatrix.from_synapses(EDGES, CELLS, "pre", "post", normalization_scope="some"),
             "normalization_scope='some'",

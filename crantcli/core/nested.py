@@ -51,7 +51,7 @@ class NestedQuestion:
     weight_column : str
         Name of the column that the mode `column` adds up; the table has it as `value`.
     scope : {"selected", "all"}
-        Fractions of what is shown, or of all partners.
+        Fractions of what is shown, or of all partners; of no bearing on other weights.
     annotation_scope : {"annotated_only", "all"}
     neuron_order : {"annotation", "id", "weight"}
     keep_silent : bool
@@ -84,20 +84,8 @@ class NestedQuestion:
         return {"pre": self.source, "post": self.target or self.source}
 
     def mode(self, table: Table) -> WeightMode:
-        """How the weights of this table are made.
-
-        Raises
-        ------
-        UsageError
-            Where a scope was chosen, and the weights are no fractions.
-        """
-        found = self.weight_mode or ("relative_outgoing" if table.kind is Kind.SYNAPSES else "count")
-        if self.scope == "all" and found not in FRACTIONS:
-            raise UsageError(
-                "the normalization scope 'all' is about fractions; use it with the weight mode relative_outgoing or "
-                "relative_incoming"
-            )
-        return found
+        """How the weights of this table are made."""
+        return self.weight_mode or ("relative_outgoing" if table.kind is Kind.SYNAPSES else "count")
 
     def quantity(self, table: Table) -> str:
         """What an entry of the matrix is."""
@@ -166,9 +154,11 @@ def nested(
     UsageError, DataError
         Where options contradict each other, a chosen type is not there, or a fraction's whole is incomplete.
     """
-    question.mode(table)
-    if totals is not None and question.scope != "all":
-        raise UsageError("totals are for fractions of the normalization scope 'all'; the others are of what is shown")
+    if totals is not None and (question.scope != "all" or question.mode(table) not in FRACTIONS):
+        raise UsageError(
+            "totals are for fractions of the normalization scope 'all' (weight mode relative_outgoing or "
+            "relative_incoming); other weights are of what is shown"
+        )
     labels = label_table(engine, table.id_type, *typed(annotations, "a nested matrix"))
     asked = {
         end: asked_table(engine, table.id_type, labels, choice, question.ignore_case)
