@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.adjacency import adjacency
+from crantcli.core.adjacency import adjacency, unconnected_kept
 from crantcli.core.connectivity import Question, connectivity
 from crantcli.core.counts import counts
 from crantcli.core.synapses import Wanted, synapse_rows
@@ -17,7 +17,7 @@ from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
 from crantcli.ids import python_selectors
 from crantcli.schema import AXES, KEY, Kind
-from crantcli.session import frame_of, live_options, named_neurons, opened, unconnected_kept
+from crantcli.session import frame_of, live_options, named_neurons, opened
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.live.query import LiveOptions, needed
 from crantcli.sources.recorded import parse_voxel_size
@@ -309,7 +309,7 @@ def get_adjacency(
     Parameters
     ----------
     pre_ids, post_ids : int, str, list of them, or NeuronCriteria, optional
-        Rows and columns; None means all.
+        Rows and columns; None means all. A data set on a server is not fetched as a whole: there one must be given.
     symmetric : bool, default False
         All neurons of the kept synapses on both axes.
     keep_unconnected : bool, default False

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from crantcli.core.adjacency import unconnected_kept
 from crantcli.errors import DataError, UsageError
 from crantcli.nested_sources import Ask, Axes, Place, build, build_by_neuropil
 from crantcli.neuropil import NeuropilCollection
-from crantcli.session import unconnected_kept
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +33,7 @@ Level = Literal["neuron", "type_mean", "type_sum"]
 class _Nested:
     """What square and rectangular matrices have in common.
 
-    Attributes are read-only, and nothing can be assigned. Frames are views of arrays that cannot be written to; copy
-    them to edit them.
+    Attributes are read-only, and nothing can be assigned. Frames refuse edits of any kind; copy them to edit them.
     """
 
     __slots__ = ("_blocks", "_frames")
@@ -75,16 +74,10 @@ class _Nested:
     @property
     def sparse(self) -> csr_array:
         """The matrix without its zeros, shape (rows, columns); its arrays cannot be written to."""
-        from scipy.sparse import csr_array
+        from crantcli.core.readonly import read_only_sparse
 
         matrix = self._blocks.matrix
-        found = csr_array((matrix.weights, matrix.indices, matrix.indptr), shape=matrix.shape)
-        # After scipy has made one integer type of both kinds of indices, for which it copies one of them.
-        for name in ("data", "indices", "indptr"):
-            array = getattr(found, name).view()
-            array.flags.writeable = False
-            setattr(found, name, array)
-        return found
+        return read_only_sparse(matrix.weights, matrix.indices, matrix.indptr, matrix.shape)
 
     def dense(self, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
         """The matrix with its zeros.
@@ -148,14 +141,13 @@ class _Nested:
         return _dense(fractions(matrix, "output"), max_bytes).copy()
 
     def _frame(self, name: str, matrix: Any, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
-        import pandas as pd
+        from crantcli.core.readonly import read_only_frame
 
         if name not in self._frames:
             frame = _dense(matrix(), max_bytes)
             self._frames[name] = (frame.to_numpy(), frame.index, frame.columns)
-        # A new object each time, so that added columns stay with the caller; of a copy, pandas would let cells be set.
-        values, index, columns = self._frames[name]
-        return pd.DataFrame(values, index=index.view(), columns=columns.view(), copy=False)
+        # A new object each time, so that names of its index stay with the caller.
+        return read_only_frame(*self._frames[name])
 
     def plot(
         self,
@@ -224,8 +216,10 @@ def _restored(cls: type[_Nested], blocks: Blocks) -> _Nested:
 
 
 def _dense(matrix: LabelledMatrix, max_bytes: int) -> pd.DataFrame:
-    """A frame that cannot be written to."""
+    """A frame whose cells cannot be written to."""
     import pandas as pd
+
+    from crantcli.core.readonly import locked
 
     rows, columns = matrix.shape
     size = rows * columns * matrix.weights.dtype.itemsize
@@ -237,7 +231,7 @@ def _dense(matrix: LabelledMatrix, max_bytes: int) -> pd.DataFrame:
         )
     values = matrix.dense_rows(0, rows)
     values.flags.writeable = False
-    return pd.DataFrame(values, index=_texts(matrix.pre), columns=_texts(matrix.post), copy=False)
+    return pd.DataFrame(values, index=locked(_texts(matrix.pre)), columns=locked(_texts(matrix.post)), copy=False)
 
 
 def _texts(ids: Any) -> list[str]:

@@ -87,22 +87,6 @@ def named_neurons(neurons: Any) -> tuple[Selector, ...] | None:
     return None if neurons is None else python_selectors(neurons)
 
 
-def unconnected_kept(keep_unconnected: bool | None, keep_silent: bool | None) -> bool:
-    """What the two names of one parameter say; the second is the older one.
-
-    Raises
-    ------
-    UsageError
-        Where they contradict each other.
-    """
-    given = {bool(value) for value in (keep_unconnected, keep_silent) if value is not None}
-    if len(given) > 1:
-        raise UsageError(
-            f"keep_unconnected={keep_unconnected} and keep_silent={keep_silent}: two names of one parameter; give one"
-        )
-    return True in given
-
-
 def live_options(given: LiveOptions | None, materialization: Any, update_ids: bool) -> LiveOptions:
     """How a server is asked, checked before anything is loaded."""
     asked = materialization.isoformat() if hasattr(materialization, "isoformat") else str(materialization)
