@@ -33,7 +33,7 @@ def open_wide(engine: Engine, part: Part, asked_for: bool) -> Table:
     if not asked_for:
         _check_looks(engine, part, index, targets)
     kind = part.columns[index]
-    if kind in ("FLOAT", "DOUBLE"):
+    if kind in ("FLOAT", "DOUBLE") and part.rows != 0:
         raise DataError(float_message(index, part.name))
     labels = engine.table("labels", f"SELECT unnest(CAST({_list(targets)} AS VARCHAR[])) AS label")
     in_text = inspect_ids(engine, part, [index]) if kind.startswith("VARCHAR") else {}
@@ -100,7 +100,7 @@ def _list(values: list[str]) -> str:
 def _check_looks(engine: Engine, part: Part, index: str, targets: list[str]) -> None:
     """Whether the columns after the first can be neurons: numbers, or names that stand in the first column too."""
     ours = index == CORNER or part.recorded[0].command == "adjacency"
-    if ours or (targets and index in (*INDEX_COLUMNS, part.index)):
+    if ours or index == part.index or (targets and index in INDEX_COLUMNS):
         return
     numbered = targets and all(name.lstrip("-").isdigit() for name in targets)
     if targets and not numbered:

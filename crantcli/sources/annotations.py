@@ -179,6 +179,8 @@ def _column(names: list[str], chosen: str | None, known: tuple[str, ...], option
 def id_expression(engine: Engine, part: Part, column: str) -> str:
     """A column of IDs as int64 where all of them are, else as text."""
     check_id_type(part, column)
+    if part.rows == 0:
+        return "CAST(NULL AS BIGINT)"
     if not part.columns[column].startswith(("VARCHAR", "ENUM")):
         return f"CAST({quote(column)} AS {'BIGINT' if fits_int64(engine, part, column) else 'VARCHAR'})"
     found = inspect_ids(engine, part, [column])[column]

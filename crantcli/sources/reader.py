@@ -68,6 +68,8 @@ def float_message(column: str, file: str) -> str:
 def check_id_type(part: Part, column: str) -> None:
     """Refuse a column whose type cannot hold IDs."""
     kind = part.columns[column]
+    if part.rows == 0:  # there is no ID that could have lost digits
+        return
     if kind in ("FLOAT", "DOUBLE") or column in part.floats:
         raise DataError(float_message(column, part.floats.get(column, part.name)))
     if kind not in _INTEGERS and kind != '"NULL"' and not kind.startswith(("VARCHAR", "ENUM")):
@@ -166,6 +168,8 @@ class Reader:
         return [*self._roles, *self._others, *coordinates]
 
     def _id_expression(self, column: str, id_type: IdType) -> str:
+        if self._part.rows == 0:
+            return f"CAST(NULL AS {id_type})"
         if column in self._ids:
             return self._ids[column].expression(quote(column), id_type)
         return quote(column) if self._part.columns[column] == id_type else f"CAST({quote(column)} AS {id_type})"
@@ -254,6 +258,8 @@ class Reader:
         types = numeric_types(self._engine, self._part.relation, in_text)
         for name in [*plain, *self._split.values()]:
             kind = types.get(name, "VARCHAR")
+            if name in in_text and name not in plain and kind == "VARCHAR" and not self._has_values(name):
+                kind = "DOUBLE"  # a coordinate, of no synapse
             chosen[name] = quote(name) if kind == "VARCHAR" else as_number(quote(name), kind)
         listed = [f"{chosen[name]} AS {quote(name)}" for name in self._others]
         for name in self.positions:
@@ -265,9 +271,15 @@ class Reader:
                 listed.append(f"{expression} AS {quote(column)}")
         return listed
 
+    def _has_values(self, name: str) -> bool:
+        """Whether a column of text holds anything but words for a missing value."""
+        return bool(first_not_numeric(self._engine, self._part, name)[0])
+
     def _element(self, name: str, number: int) -> str:
         """One coordinate of a position that is a list, a struct or text."""
         kind, column = self._part.columns[name], quote(name)
+        if kind == '"NULL"' or self._part.rows == 0:  # of no synapse at all
+            return "CAST(NULL AS DOUBLE)"
         if kind.startswith("STRUCT"):
             return f"{column}.{AXES[number]}"
         if kind.endswith("]"):

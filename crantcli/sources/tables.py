@@ -155,7 +155,7 @@ def frame_part(engine: Engine, frame: pd.DataFrame) -> Part:
     for number, (name, level) in enumerate(named.items()):
         plain.insert(number, name, frame.index.get_level_values(level))
     index = next(iter(named)) if len(named) == 1 else None
-    if not named and labels and frame.index.nlevels == 1 and recognise(labels) is None:
+    if not named and frame.index.nlevels == 1 and recognise(labels) is None:
         index = next(name for name in ("index", "__index_level_0__") if name not in labels)
         plain.insert(0, index, frame.index)
     try:
