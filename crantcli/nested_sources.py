@@ -120,6 +120,8 @@ def build(
     with Engine(max_memory) as engine:
         space, everything = _uncleaned(Workspace(engine))
         labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
+        if not synapses and getattr(table, "shape", None) == (0, 0):  # an adjacency of nobody, whatever made it
+            table = table.set_axis(table.index.astype(object))
         kind = Kind.SYNAPSES if synapses else None
         opened = space.table(table, Reading(kind, pre_col, post_col, value=ask.weight_column))
         if not synapses and opened.kind is Kind.SYNAPSES:

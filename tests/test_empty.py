@@ -148,7 +148,8 @@ def test_functions_take_frames_without_rows() -> None:
 @pytest.mark.parametrize(
     ("make", "shape"),
     [
-        (lambda: pd.DataFrame(), (0, 0)),
+        (lambda: pd.DataFrame(index=[], columns=[]), (0, 0)),
+        (lambda: cc.get_adjacency(source=pd.DataFrame({"pre": [1], "post": [2]}), threshold=9), (0, 0)),
         (lambda: pd.DataFrame(index=pd.Index([], dtype="int64"), columns=pd.Index([], dtype="int64")), (0, 0)),
         (lambda: pd.DataFrame(index=[1, 2]), (2, 0)),
         (lambda: pd.DataFrame(columns=[1, 2]), (0, 2)),
@@ -165,3 +166,14 @@ def test_functions_take_matrices_without_neurons(make: Callable[[], pd.DataFrame
     assert made.matrix.shape == made.sum_type_matrix.shape == shape
     assert cc.NestedMatrix.from_connectivity(source, people).matrix.shape == (sum(shape),) * 2
     assert cc.NestedMatrix.from_connectivity(source, pd.DataFrame(columns=list(CELLS))).matrix.shape == (0, 0)
+
+
+def test_a_frame_of_nothing_is_an_adjacency_where_one_is_asked_for() -> None:
+    people = pd.DataFrame({"root_id": [1], "cell_type": ["A"]})
+    for cls in (cc.NestedMatrix, cc.DirectedNestedMatrix):
+        assert cls.from_connectivity(pd.DataFrame(), people).matrix.shape == (0, 0)
+        assert cls.from_connectivity(pd.DataFrame([]), people).sum_type_matrix.shape == (0, 0)
+        with pytest.raises(cc.DataError, match="no columns"):
+            cls.from_synapses(pd.DataFrame(), people)
+    with pytest.raises(cc.DataError, match="no columns"):
+        cc.get_connectivity(source=pd.DataFrame())

@@ -149,6 +149,8 @@ def frame_part(engine: Engine, frame: pd.DataFrame) -> Part:
     if len(set(labels)) != len(labels):
         raise DataError("the DataFrame has two columns of the same name")
     _refuse_same_but_for_case(labels)
+    if not labels and type(frame.index).__name__ == "RangeIndex":
+        raise DataError("the DataFrame has no columns, and its rows have no names")
     plain = frame.set_axis(labels, axis="columns")
     levels = enumerate(frame.index.names)
     named = {str(name): level for level, name in levels if name is not None and str(name) not in labels}
