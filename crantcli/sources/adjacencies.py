@@ -11,7 +11,7 @@ from crantcli.errors import DataError
 from crantcli.schema import CORNER, INDEX_COLUMNS, KEY, IdType, Kind, listed
 from crantcli.sources.files import DAMAGED_NPZ, Source
 from crantcli.sources.inference import as_number, inspect_ids, not_number
-from crantcli.sources.reader import Part, float_message
+from crantcli.sources.reader import Part, check_id_type, float_message
 from crantcli.sources.recorded import Recorded, read_recorded
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def open_wide(engine: Engine, part: Part, asked_for: bool) -> Table:
     targets = [name for name in names if name != index]
     if not asked_for:
         _check_looks(engine, part, index, targets)
+    if index in part.mixed:
+        check_id_type(part, index)
     kind = part.columns[index]
     if kind in ("FLOAT", "DOUBLE") and part.rows != 0:
         raise DataError(float_message(index, part.name))

@@ -42,6 +42,8 @@ class Part:
         Columns that hold floats in one of the files -> that file. Beside integers they would become floats.
     index : str or None
         The column that was the index of a DataFrame.
+    mixed : dict of str to str
+        Columns of a DataFrame that are text for want of a type, and why: they hold no IDs.
     """
 
     relation: str
@@ -55,6 +57,7 @@ class Part:
     files: dict[str, str] = field(default_factory=dict)
     floats: dict[str, str] = field(default_factory=dict)
     index: str | None = None
+    mixed: dict[str, str] = field(default_factory=dict)
 
 
 def float_message(column: str, file: str) -> str:
@@ -70,6 +73,11 @@ def check_id_type(part: Part, column: str) -> None:
     kind = part.columns[column]
     if part.rows == 0:  # there is no ID that could have lost digits
         return
+    if column in part.mixed:
+        raise DataError(
+            f"the {part.name} has a column of mixed or unknown types: {column} ({part.mixed[column]}); "
+            "IDs are integers or text"
+        )
     if kind in ("FLOAT", "DOUBLE") or column in part.floats:
         raise DataError(float_message(column, part.floats.get(column, part.name)))
     if kind not in _INTEGERS and kind != '"NULL"' and not kind.startswith(("VARCHAR", "ENUM")):

@@ -25,6 +25,7 @@ from crantcli.schema import (
 )
 from crantcli.sources import adjacencies
 from crantcli.sources.files import Source, arrow_metadata, csv_relation, literal_path, read_header, stage_arrow
+from crantcli.sources.frames import arrow_table
 from crantcli.sources.reader import Carry, Part, Reader
 from crantcli.sources.recorded import Recorded, combine, read_recorded, resolve_units
 
@@ -143,8 +144,6 @@ def frame_part(engine: Engine, frame: pd.DataFrame) -> Part:
     """A pandas DataFrame as a part. Its index is data where it has a name, and in an adjacency."""
     import json
 
-    import pyarrow as pa
-
     labels = [str(label) for label in frame.columns]
     if len(set(labels)) != len(labels):
         raise DataError("the DataFrame has two columns of the same name")
@@ -160,11 +159,7 @@ def frame_part(engine: Engine, frame: pd.DataFrame) -> Part:
     if not named and frame.index.nlevels == 1 and recognise(labels) is None:
         index = next(name for name in ("index", "__index_level_0__") if name not in labels)
         plain.insert(0, index, frame.index)
-    try:
-        data = pa.Table.from_pandas(plain, preserve_index=False)
-    except (pa.ArrowException, OverflowError) as error:
-        reason = "; ".join(map(str, error.args)).splitlines()[0]
-        raise DataError(f"the DataFrame has a column of mixed or unknown types: {reason}") from None
+    data, mixed = arrow_table(plain)
     relation = engine.register("frame", data)
     types = dict(engine.columns(f"SELECT * FROM {relation}"))
     recorded = read_recorded({"PANDAS_ATTRS": json.dumps(frame.attrs, default=str)})
@@ -176,6 +171,7 @@ def frame_part(engine: Engine, frame: pd.DataFrame) -> Part:
         recorded=[recorded],
         records=[{"name": "DataFrame", "rows": len(frame)}],
         index=index,
+        mixed=mixed,
     )
 
 
