@@ -164,7 +164,7 @@ class Annotations:
     list_columns : frozenset of str
         Columns that hold lists of labels.
     every_row : str
-        All rows of neurons; `row` instead of `place`.
+        A table of all rows of neurons; `row` instead of `place`.
     background : tuple of str
         IDs that stand for no neuron.
     """

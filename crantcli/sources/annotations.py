@@ -219,6 +219,8 @@ def _elements(name: str) -> str:
 def matching(engine: Engine, annotations: Annotations, criteria: Criteria) -> tuple[list[int | str], list[str]]:
     """Neurons that meet all criteria, in the order of the annotation table, and what to say about it.
 
+    Of a neuron that is annotated more than once, the row that counts decides: it has to say the same of its type.
+
     Raises
     ------
     DataError
@@ -231,10 +233,18 @@ def matching(engine: Engine, annotations: Annotations, criteria: Criteria) -> tu
         advice += near_labels
         if unmatched and len(criterion.values) > 1:
             notes.append(f"{criterion.column}: no neuron has {', '.join(unmatched)}")
-    rows = engine.execute(
-        f"SELECT id, min(row) AS place FROM {annotations.every_row} WHERE id IS NOT NULL AND "
-        f"{' AND '.join(conditions)} GROUP BY id ORDER BY place"
-    )
+    met = " AND ".join(conditions)
+    rows = engine.execute(f"SELECT id FROM {annotations.relation} WHERE {met} ORDER BY place")
+    apart = engine.execute(
+        f"SELECT count(DISTINCT id), min_by(id, row) FROM {annotations.every_row} WHERE id IS NOT NULL AND {met} "
+        f"AND id NOT IN (SELECT id FROM {annotations.relation} WHERE {met})"
+    )[0]
+    if apart[0]:
+        advice.append(
+            f"{number_of(apart[0], 'neuron', 'meet')} it by another of its rows, such as {apart[1]}, and the first row "
+            "with a type counts"
+        )
+        notes.append(f"{criteria}: {advice[-1]}; not selected")
     if not rows:
         told = "; ".join(advice) or "look at the values in the annotations"
         raise DataError(f"{criteria}: no neuron matches; {told} (comparison heeds case, patterns match from the start)")
