@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from crantcli.core.adjacency import adjacency
+from crantcli.core.adjacency import adjacency, unconnected_kept
 from crantcli.core.connectivity import Question, connectivity
 from crantcli.core.counts import counts
 from crantcli.core.synapses import Wanted, synapse_rows
@@ -108,7 +108,7 @@ def get_synapses(
     pre, post = named_neurons(pre_ids), named_neurons(post_ids)
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
-    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
+    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory, clean=clean) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
         query = session.query(source, "pre_ids or post_ids", None, clean, pre=pre, post=post)
         options = read_options(reading, coordinates=coordinates, voxel_size=voxel, carry=True)
@@ -222,7 +222,9 @@ def get_connectivity(
         annotate = (annotate,)
     question = Question(None, upstream, downstream, by, tuple(annotate), top, normalize, sum_duplicates)  # type: ignore[arg-type]
     labelled = bool(annotate) or by == "type"
-    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory, labelled) as session:
+    with opened(
+        source, dataset, materialization, update_ids, live, annotations, max_memory, labelled, clean=clean
+    ) as session:
         query = session.query(
             source, "neuron_ids", needed(size=min_size is not None), clean, upstream, downstream, either=named
         )
@@ -280,7 +282,7 @@ def get_synapse_counts(
     named = named_neurons(neuron_ids)
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
-    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
+    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory, clean=clean) as session:
         query = session.query(source, "neuron_ids", needed(size=min_size is not None), clean, either=named)
         table = session.within(session.table(source, query, read_options(reading)), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
@@ -304,7 +306,8 @@ def get_adjacency(
     *,
     source: Any = None,
     annotations: Any = None,
-    keep_silent: bool = False,
+    keep_unconnected: bool | None = None,
+    keep_silent: bool | None = None,
     sum_duplicates: bool = False,
     live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
@@ -315,11 +318,13 @@ def get_adjacency(
     Parameters
     ----------
     pre_ids, post_ids : int, str, list of them, or NeuronCriteria, optional
-        Rows and columns; None means all.
+        Rows and columns; None means all. A data set on a server is not fetched as a whole: there one must be given.
     symmetric : bool, default False
         All neurons of the kept synapses on both axes.
-    keep_silent : bool, default False
+    keep_unconnected : bool, default False
         Keep requested neurons without synapses.
+    keep_silent : bool, optional
+        Older name of `keep_unconnected`.
     threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates
     live, max_memory, **reading
         As for `get_connectivity`.
@@ -335,9 +340,8 @@ def get_adjacency(
     UsageError, DataError (ValueErrors)
     """
     pre, post = named_neurons(pre_ids), named_neurons(post_ids)
-    if pre_ids is None and post_ids is None and source is None:
-        raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
-    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory) as session:
+    keep = unconnected_kept(keep_unconnected, keep_silent)
+    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory, clean=clean) as session:
         query = session.query(
             source, "pre_ids or post_ids", needed(size=min_size is not None), clean, pre=pre, post=post
         )
@@ -345,7 +349,7 @@ def get_adjacency(
         rows = session.rows(table, clean, min_size, threshold)
         wanted = Wanted(session.select(pre, table), session.select(post, table))
         options = {"symmetric": symmetric, "sum_duplicates": sum_duplicates}
-        result = adjacency(session.engine, table, wanted, rows, keep_silent=keep_silent, **options)
+        result = adjacency(session.engine, table, wanted, rows, keep_silent=keep, **options)
         if not len(result.matrix.weights):
             result = adjacency(session.engine, table, wanted, rows, keep_silent=True, **options)
         session.warn(result.notes)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from crantcli.core.adjacency import unconnected_kept
 from crantcli.errors import DataError, UsageError
 from crantcli.nested_sources import Ask, Axes, Place, build, build_by_neuropil
 from crantcli.neuropil import NeuropilCollection
@@ -32,8 +33,7 @@ Level = Literal["neuron", "type_mean", "type_sum"]
 class _Nested:
     """What square and rectangular matrices have in common.
 
-    Attributes are read-only, and nothing can be assigned. Frames are views of arrays that cannot be written to; copy
-    them to edit them.
+    Attributes are read-only, and nothing can be assigned. Frames refuse edits of any kind; copy them to edit them.
     """
 
     __slots__ = ("_blocks", "_frames")
@@ -74,16 +74,10 @@ class _Nested:
     @property
     def sparse(self) -> csr_array:
         """The matrix without its zeros, shape (rows, columns); its arrays cannot be written to."""
-        from scipy.sparse import csr_array
+        from crantcli.core.readonly import read_only_sparse
 
         matrix = self._blocks.matrix
-        found = csr_array((matrix.weights, matrix.indices, matrix.indptr), shape=matrix.shape)
-        # After scipy has made one integer type of both kinds of indices, for which it copies one of them.
-        for name in ("data", "indices", "indptr"):
-            array = getattr(found, name).view()
-            array.flags.writeable = False
-            setattr(found, name, array)
-        return found
+        return read_only_sparse(matrix.weights, matrix.indices, matrix.indptr, matrix.shape)
 
     def dense(self, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
         """The matrix with its zeros.
@@ -147,14 +141,13 @@ class _Nested:
         return _dense(fractions(matrix, "output"), max_bytes).copy()
 
     def _frame(self, name: str, matrix: Any, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
-        import pandas as pd
+        from crantcli.core.readonly import read_only_frame
 
         if name not in self._frames:
             frame = _dense(matrix(), max_bytes)
             self._frames[name] = (frame.to_numpy(), frame.index, frame.columns)
-        # A new object each time, so that added columns stay with the caller; of a copy, pandas would let cells be set.
-        values, index, columns = self._frames[name]
-        return pd.DataFrame(values, index=index.view(), columns=columns.view(), copy=False)
+        # A new object each time, so that names of its index stay with the caller.
+        return read_only_frame(*self._frames[name])
 
     def plot(
         self,
@@ -223,8 +216,10 @@ def _restored(cls: type[_Nested], blocks: Blocks) -> _Nested:
 
 
 def _dense(matrix: LabelledMatrix, max_bytes: int) -> pd.DataFrame:
-    """A frame that cannot be written to."""
+    """A frame whose cells cannot be written to."""
     import pandas as pd
+
+    from crantcli.core.readonly import locked
 
     rows, columns = matrix.shape
     size = rows * columns * matrix.weights.dtype.itemsize
@@ -236,7 +231,7 @@ def _dense(matrix: LabelledMatrix, max_bytes: int) -> pd.DataFrame:
         )
     values = matrix.dense_rows(0, rows)
     values.flags.writeable = False
-    return pd.DataFrame(values, index=_texts(matrix.pre), columns=_texts(matrix.post), copy=False)
+    return pd.DataFrame(values, index=locked(_texts(matrix.pre)), columns=locked(_texts(matrix.post)), copy=False)
 
 
 def _texts(ids: Any) -> list[str]:
@@ -327,6 +322,8 @@ class NestedMatrix(_Nested):
         type_order: Any = None,
         annotation_scope: AnnotationScope = "annotated_only",
         *,
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         sum_duplicates: bool = False,
         max_memory: str = "2GB",
@@ -341,10 +338,14 @@ class NestedMatrix(_Nested):
         neuron_annotations : DataFrame or path
         cell_type_column, neuron_id_column : str
         type_order : sequence of labels, "size", or None
-            Types that come first: labels, or the letters before a label's first digit for all such. The rest follow by
-            letters and number.
+            Types that come first: labels, or the letters before a label's first digit or underscore for all such. The
+            rest follow by letters and number.
         annotation_scope : {"annotated_only", "all"}
             Neurons that are annotated, or all, the others last.
+        keep_unconnected : bool, default False
+            All annotated neurons are on the axes, also those without connections.
+        keep_silent : bool, optional
+            Older name of `keep_unconnected`.
         neuron_order : {"annotation", "id", "weight"}
             Order within a type.
         sum_duplicates : bool
@@ -357,7 +358,8 @@ class NestedMatrix(_Nested):
         """
         ask = Ask(
             cell_type_column, neuron_id_column, type_order, annotation_scope=annotation_scope,
-            neuron_order=neuron_order, sum_duplicates=sum_duplicates,
+            keep_silent=unconnected_kept(keep_unconnected, keep_silent), neuron_order=neuron_order,
+            sum_duplicates=sum_duplicates,
         )  # fmt: skip
         return cls._of(build(connections_df, neuron_annotations, ask, synapses=False, max_memory=max_memory))
 
@@ -376,6 +378,8 @@ class NestedMatrix(_Nested):
         annotation_scope: AnnotationScope = "annotated_only",
         *,
         normalization_scope: Scope = "selected",
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
     ) -> Self:
@@ -391,7 +395,8 @@ class NestedMatrix(_Nested):
             or sums of `weight_column`.
         weight_column : str, optional
             With the mode "column", and only then.
-        cell_type_column, neuron_id_column, type_order, annotation_scope, neuron_order, max_memory
+        cell_type_column, neuron_id_column, type_order, annotation_scope, keep_unconnected, keep_silent
+        neuron_order, max_memory
             As for `from_connectivity`.
         normalization_scope : {"selected", "all"}
             Fractions of what is shown, or of all partners in the table.
@@ -402,7 +407,8 @@ class NestedMatrix(_Nested):
         """
         ask = Ask(
             cell_type_column, neuron_id_column, type_order, weight_mode=weight_mode, weight_column=weight_column,
-            normalization_scope=normalization_scope, annotation_scope=annotation_scope, neuron_order=neuron_order,
+            normalization_scope=normalization_scope, annotation_scope=annotation_scope,
+            keep_silent=unconnected_kept(keep_unconnected, keep_silent), neuron_order=neuron_order,
         )  # fmt: skip
         return cls._of(
             build(
@@ -435,6 +441,8 @@ class NestedMatrix(_Nested):
         voxel_size: Any = None,
         live: LiveOptions | None = None,
         normalization_scope: Scope = "selected",
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
     ) -> NeuropilCollection:
@@ -476,7 +484,8 @@ class NestedMatrix(_Nested):
         """
         ask = Ask(
             cell_type_column, neuron_id_column, type_order, weight_mode=weight_mode, weight_column=weight_column,
-            normalization_scope=normalization_scope, annotation_scope=annotation_scope, neuron_order=neuron_order,
+            normalization_scope=normalization_scope, annotation_scope=annotation_scope,
+            keep_silent=unconnected_kept(keep_unconnected, keep_silent), neuron_order=neuron_order,
         )  # fmt: skip
         place = Place(
             neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset, live
@@ -571,7 +580,8 @@ class DirectedNestedMatrix(_Nested):
         target_type_order: Any = None,
         annotation_scope: AnnotationScope = "annotated_only",
         *,
-        keep_silent: bool = False,
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         sum_duplicates: bool = False,
         max_memory: str = "2GB",
@@ -588,8 +598,10 @@ class DirectedNestedMatrix(_Nested):
             Neurons beside those of the types. An axis with neither has all neurons that are there.
         type_order, source_type_order, target_type_order : sequence of labels, "size", or None
             The latter two are for one axis and go before the first.
-        keep_silent : bool, default False
+        keep_unconnected : bool, default False
             Chosen neurons without connections are on the axis.
+        keep_silent : bool, optional
+            Older name of `keep_unconnected`.
         cell_type_column, neuron_id_column, annotation_scope, neuron_order, sum_duplicates, max_memory
             As for `NestedMatrix.from_connectivity`.
 
@@ -600,8 +612,8 @@ class DirectedNestedMatrix(_Nested):
         ask = Ask(
             cell_type_column, neuron_id_column, type_order,
             (source_types, source_neurons, source_type_order), (target_types, target_neurons, target_type_order),
-            annotation_scope=annotation_scope, keep_silent=keep_silent, neuron_order=neuron_order,
-            sum_duplicates=sum_duplicates,
+            annotation_scope=annotation_scope, keep_silent=unconnected_kept(keep_unconnected, keep_silent),
+            neuron_order=neuron_order, sum_duplicates=sum_duplicates,
         )  # fmt: skip
         return cls._of(build(connections_df, neuron_annotations, ask, synapses=False, max_memory=max_memory))
 
@@ -626,7 +638,8 @@ class DirectedNestedMatrix(_Nested):
         target_type_order: Any = None,
         annotation_scope: AnnotationScope = "annotated_only",
         *,
-        keep_silent: bool = False,
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
     ) -> Self:
@@ -636,7 +649,8 @@ class DirectedNestedMatrix(_Nested):
         ----------
         synapses_df, neuron_annotations, pre_col, post_col, weight_mode, weight_column
             As for `NestedMatrix.from_synapses`.
-        source_types, target_types, source_neurons, target_neurons, source_type_order, target_type_order, keep_silent
+        source_types, target_types, source_neurons, target_neurons, source_type_order, target_type_order
+        keep_unconnected, keep_silent
             As for `from_connectivity`.
         normalization_scope : {"selected", "all"}
             Fractions of what is shown, or of all partners in the table of the chosen neurons.
@@ -650,7 +664,8 @@ class DirectedNestedMatrix(_Nested):
         ask = Ask(
             cell_type_column, neuron_id_column, type_order,
             (source_types, source_neurons, source_type_order), (target_types, target_neurons, target_type_order),
-            weight_mode, weight_column, normalization_scope, annotation_scope, keep_silent, neuron_order,
+            weight_mode, weight_column, normalization_scope, annotation_scope,
+            unconnected_kept(keep_unconnected, keep_silent), neuron_order,
         )  # fmt: skip
         return cls._of(
             build(
@@ -689,7 +704,8 @@ class DirectedNestedMatrix(_Nested):
         dataset: str | None = None,
         voxel_size: Any = None,
         live: LiveOptions | None = None,
-        keep_silent: bool = False,
+        keep_unconnected: bool | None = None,
+        keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
     ) -> NeuropilCollection:
@@ -710,7 +726,8 @@ class DirectedNestedMatrix(_Nested):
         ask = Ask(
             cell_type_column, neuron_id_column, type_order,
             (source_types, source_neurons, source_type_order), (target_types, target_neurons, target_type_order),
-            weight_mode, weight_column, normalization_scope, annotation_scope, keep_silent, neuron_order,
+            weight_mode, weight_column, normalization_scope, annotation_scope,
+            unconnected_kept(keep_unconnected, keep_silent), neuron_order,
         )  # fmt: skip
         place = Place(
             neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset, live

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from crantcli.core.roster import AxisChoice
     from crantcli.core.table import Table
 
-#: The classes clean nothing, as in the functions that they follow.
-_EVERYTHING = RowFilter(clean=False, background=())
-
 _CHOICES = {
     "weight_mode": (None, "relative_outgoing", "relative_incoming", "count", "column"),
     "normalization_scope": ("selected", "all"),
@@ -101,6 +98,12 @@ class Ask:
         return AxisChoice(None if types is None else _labels(types), chosen, ordered)
 
 
+def _uncleaned(space: Workspace) -> tuple[Workspace, RowFilter]:
+    """The classes clean nothing, as in the functions that they follow."""
+    space.clean = False
+    return space, RowFilter(clean=False, background=space.background)
+
+
 def build(
     table: Any,
     annotations: Any,
@@ -115,15 +118,17 @@ def build(
     from crantcli.core.nested import nested
 
     with Engine(max_memory) as engine:
-        space = Workspace(engine)
+        space, everything = _uncleaned(Workspace(engine))
         labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
+        if not synapses and getattr(table, "shape", None) == (0, 0):  # an adjacency of nobody, whatever made it
+            table = table.set_axis(table.index.astype(object))
         kind = Kind.SYNAPSES if synapses else None
         opened = space.table(table, ReadOptions(kind, pre_col, post_col, value=ask.weight_column))
         if not synapses and opened.kind is Kind.SYNAPSES:
             raise DataError("connections_df has one row per synapse; use from_synapses, or give a weight column")
         if synapses and opened.kind is not Kind.SYNAPSES:
             raise DataError("synapses_df is an adjacency, which has no rows per synapse; use from_connectivity")
-        result = nested(engine, opened, labels, ask.question(space, opened), _EVERYTHING)
+        result = nested(engine, opened, labels, ask.question(space, opened), everything)
     _warn([*space.notes, *result.notes])
     return result.blocks
 
@@ -172,7 +177,7 @@ def build_by_neuropil(
     if wanted == []:
         raise UsageError("neuropil_names is empty; None stands for all neuropils")
     with Engine(max_memory) as engine:
-        space = Workspace(engine, find_dataset(place.dataset), place.live)
+        space, everything = _uncleaned(Workspace(engine, find_dataset(place.dataset), place.live))
         labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
         reading = ReadOptions(
             Kind.SYNAPSES, pre_col, post_col, coordinates=place.coordinates, voxel_size=voxel, carry="positions",
@@ -182,11 +187,11 @@ def build_by_neuropil(
         question = ask.question(space, opened)
         names, index = space.neuropils(None if place.meshes is None else os.fspath(place.meshes), wanted)
         found = assign(
-            engine, opened, index, names, _EVERYTHING,
+            engine, opened, index, names, everything,
             position=place.position_column, offset=offset, include_other=place.include_other,
         )  # fmt: skip
         made, counts, remarks = {}, {}, Remarks(found, question, None)
-        for name, held, result in matrices(engine, found, labels, question, _EVERYTHING):
+        for name, held, result in matrices(engine, found, labels, question, everything):
             counts[name] = (held.synapses, held.pairs, held.neurons)
             if result is not None:
                 remarks.add(result)

@@ -116,6 +116,8 @@ def opened(
     annotations: Any,
     max_memory: str,
     labelled: bool = False,
+    *,
+    clean: bool,
 ) -> Iterator[Session]:
     """Open what a function works on: its parameters of these names; `labelled` where it needs annotations as labels."""
     found = find_dataset(dataset)
@@ -129,6 +131,7 @@ def opened(
         raise UsageError(f"materialization={asked!r}: 'latest' or 'live'; files have one version only")
     with Engine(max_memory) as engine:
         space = Workspace(engine, found, options)
+        space.clean = clean
         opened = space.annotations(annotations, needed=labelled)
         if labelled and space.asks_server(source):
             opened = space.current_annotations(opened)

@@ -66,6 +66,8 @@ class Workspace:
         self.paths: list[Path] = []
         self._annotations: Annotations | None = None
         self._annotation_columns: tuple[str | None, str | None] = (None, None)
+        #: Whether rows with a background ID are dropped, those of the annotations too.
+        self.clean = True
         #: Where the annotations came from, for those who ask for nothing else.
         self.origin = ""
 
@@ -183,6 +185,18 @@ class Workspace:
         )
         return bool(names) and found[0][0] == 0
 
+    def further_query(self, query: Query, neurons: Mapping[str, Selection]) -> Query | None:
+        """What to fetch beside a query for the neurons on both sides: synapses of some of them with others.
+
+        None where that is nothing.
+        """
+        from crantcli.sources.live.neurons import ids_to_fetch
+
+        pre, post = (ids_to_fetch(self.brain, neurons[end]) if neurons[end].ids else () for end in ("pre", "post"))
+        if not pre and not post:
+            return None
+        return replace(query, pre=pre, post=post, apart=(query.pre or (), query.post or ()))
+
     def _live_table(self, query: Query, reading: ReadOptions) -> Table:
         """Fetch what a question needs, and open it like any file."""
         assert self.dataset is not None
@@ -192,7 +206,7 @@ class Workspace:
         found = [Source(path, "parquet", record["name"], record)]
         table = open_table(self.engine, parts(self.engine, found), found, reading)
         self.told = [f"{record['name']}: {self.brain.moment}"]
-        self.inputs += table.inputs
+        self.inputs += [item for item in table.inputs if item not in self.inputs]
         self.notes += table.notes
         return table
 
@@ -249,7 +263,7 @@ class Workspace:
         """An annotation table as it stands there, under the IDs that the neurons have at that moment."""
         from crantcli.sources.live.neurons import annotated_changes
 
-        self._annotations = open_annotations(self.engine, [part])
+        self._annotations = open_annotations(self.engine, [part], background=self.background)
         changed, notes = annotated_changes(self.engine, self.brain, self._annotations, self._supervoxels)
         self.notes += notes
         record = self.brain.record()
@@ -312,7 +326,7 @@ class Workspace:
             found = [own]
         else:
             found, _ = self._parts(source, named=(id_column, type_column))
-        opened = open_annotations(self.engine, found, id_column, type_column)
+        opened = open_annotations(self.engine, found, id_column, type_column, self.background, clean=self.clean)
         self.inputs += opened.inputs
         self.notes += opened.notes
         self._annotations = opened

@@ -20,11 +20,11 @@ from strategies import ABSENT, NEAR, NEUROPILS, SMALL, TEXT, frame
 import crantcli as cc
 
 LABELS = (
-    "ER", "ER1", "ER2", "er2", "ER10", "ERx", "ERx1", "EPG/PEG", "EPG", "NA", "nan", "../x", "5HT", "12", "ER2_b", " ",
-    None,
+    "ER", "ER1", "ER2", "er2", "ER10", "ERx", "ERx1", "EPG/PEG", "EPG", "NA", "nan", "../x", "5HT", "12", "ER2_b",
+    "PEN_a", "PEN_b", " ", None,
 )  # fmt: skip
 INSTANCES = ("EPG_R1", "PEG_L8", "EPG_L1 ", "EPG_L5", "R7", "EPG_L10", "EPG_R9", "x", None)
-ORDERS = ("ER", "er", "ER10", "eR2", "EPG", "epg/peg", "NA", "nothing", "12", "5ht", "ERX", "1")
+ORDERS = ("ER", "er", "ER10", "eR2", "EPG", "epg/peg", "NA", "nothing", "12", "5ht", "ERX", "1", "pen", "PEN_b")
 MODES = (None, "count", "relative_outgoing", "relative_incoming", "column")
 ANNOTATED = ("root_id", "cell_type", "cell_instance", "cell_subtype")
 
@@ -129,7 +129,7 @@ def case(chance: random.Random, kind: str = "any", clean: bool = True) -> Case:
     if clean:
         min_size = chance.choice([None, 0, 2]) if kind == "synapses" else None
         rules = Rules(chance.random() < 0.7, min_size, chance.choice([1, 1, 2, 3]))
-    query = question(chance, neurons, people, kind)
+    query = question(chance, neurons, [row for row in people if not nested_oracle.is_background(row["root_id"])], kind)
     if kind == "adjacency":
         return adjacency(chance, Case(kind, [], neurons, people, query, rules))
     make = synapses if kind == "synapses" else edges
@@ -199,9 +199,11 @@ def annotations(chance: random.Random, neurons: tuple[Neuron, ...]) -> list[Row]
     """Neurons annotated not at all, once or more often, with and without a type."""
     absent = ABSENT[type(neurons[0])]
     labels: Sequence[Any] = chance.choice([LABELS, chance.sample(LABELS, 3), ("EPG/PEG",), (1, 2, 10, None)])
+    known = chance.choice([neurons[1:], neurons[1:], neurons[2:4]])
     rows = [
         {
-            "root_id": chance.choice([*neurons[1:], *neurons[1:], *neurons[1:], absent, None]),
+            # Most know most neurons; where they know few, partners of these are not annotated.
+            "root_id": chance.choice([*known, *known, *known, absent, neurons[0], None]),
             "cell_type": chance.choice(labels),
             "cell_instance": chance.choice(INSTANCES),
             "cell_subtype": chance.choice(INSTANCES),
@@ -226,12 +228,11 @@ def question(chance: random.Random, neurons: tuple[Neuron, ...], people: list[Ro
     modes = [mode for mode in MODES if mode != "column" or kind != "adjacency"]
     square = chance.random() < 0.4
     mode = chance.choice(modes)
-    fraction = mode in nested_oracle.SIDES or (mode is None and kind == "synapses")
     return Query(
         choice(not square),
         None if square else choice(True),
         mode,
-        chance.choice(["selected", "all"]) if fraction else "selected",
+        chance.choice(["selected", "all"]),
         chance.choice(["annotated_only", "all"]),
         chance.choice(["annotation", "annotation", "id", "weight"]),
         chance.random() < 0.3,

@@ -181,8 +181,9 @@ def folds(entry: str, label: str) -> bool:
 
 
 def stands_for(entry: str, label: str) -> bool:
-    """Whether an entry of the order is a label, or the letters before its digits."""
-    return folds(entry, label) or (letters(label) != label and folds(entry, letters(label)))
+    """Whether an entry of the order is a label, or what stands before its first digit or underscore."""
+    stem = letters(label).split("_")[0]
+    return folds(entry, label) or (stem != label and folds(entry, stem))
 
 
 def type_order(sizes: Mapping[str, int], order: Sequence[str] | str) -> list[str]:
@@ -326,7 +327,8 @@ def nested(
     ends: Ends | None = None,
 ) -> Nested:
     """A nested matrix of synapses, or of `edges`, or of an adjacency that has neurons at its `ends`."""
-    people = annotated(annotations)
+    # The background is no neuron where rows with it are dropped.
+    people = annotated(row for row in annotations if not (rules.clean and is_background(row["root_id"])))
     choices = [query.source, query.target or query.source]
     chosen = [choice.ids(people) for choice in choices]
     found, kept, ledger = pairs_of(rows, query, rules, chosen, edges)
@@ -337,21 +339,17 @@ def nested(
             ledger["unannotated"] += amount
             ledger["kept"] -= amount
     shown = {ends_: pair for ends_, pair in kept.items() if everybody or (ends_[0] in people and ends_[1] in people)}
-    there = [{ends_[side] for ends_ in shown} for side in (0, 1)]
-    if ends is not None:
-        for side in (0, 1):
-            if chosen[side] is None:
-                there[side] |= {
-                    neuron
-                    for neuron in ends[side]
-                    if (everybody or neuron in people) and not (rules.clean and str(neuron) == "0")
-                }
-    if query.target is None:
-        there = [there[0] | there[1]] * 2
+    there = []
     for side, wanted in enumerate(chosen):
-        if wanted is not None:
-            known = {neuron for neuron in wanted if everybody or neuron in people}
-            there[side] = known if query.keep_silent else known & there[side]
+        sides = (0, 1) if query.target is None else (side,)
+        # Whoever is in a row that is left, and at the ends of a matrix, whatever stands in the rest of the row.
+        seen = {ends_[end] for end in sides for ends_, pair in found.items() if left(pair, rules, edges)}
+        seen |= {n for end in sides for n in (ends or ((), ()))[end] if not (rules.clean and is_background(n))}
+        if query.keep_silent and wanted is not None:
+            seen |= {n for n in wanted if not is_background(n)}
+        elif query.keep_silent and query.target is None:
+            seen |= {n for n in people if not is_background(n)}
+        there.append({n for n in seen if on(n, wanted) and (everybody or n in people)})
     raw = {
         ends_: pair.value if query.mode == "column" else pair.count
         for ends_, pair in shown.items()
@@ -370,6 +368,19 @@ def nested(
         "unannotated": sum(n not in people for n in {*source, *target}),
     }
     return Nested(source, target, source_blocks, target_blocks, cells, ledger, people, notes)
+
+
+def left(pair: Pair, rules: Rules, edges: bool) -> bool:
+    """Whether a pair of neurons is left after cleaning, size and threshold; an edge may say that there is nothing."""
+    if pair.objection is not None:
+        return False
+    if rules.threshold > 1:
+        return bool(pair.count >= rules.threshold)
+    return edges or pair.count > 0
+
+
+def is_background(neuron: Neuron | None) -> bool:
+    return str(neuron) == "0"
 
 
 def strengths(raw: Mapping[Any, Any], square: bool) -> list[dict[Neuron, Any]]:

@@ -122,7 +122,8 @@ def reference() -> str:
 def _options(command: Any) -> dict[str, str]:
     """Names of each option, with what it takes -> what it means."""
     context = typer.Context(command)
-    records = [item.get_help_record(context) for item in command.params if item.name != "help"]
+    shown = [item for item in command.params if item.name != "help" and not getattr(item, "hidden", False)]
+    records = [item.get_help_record(context) for item in shown]
     return {names if names.startswith("-") else names.split()[0]: meaning for names, meaning in records}
 
 

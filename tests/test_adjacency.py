@@ -219,6 +219,16 @@ def test_nothing_found_has_the_shape_of_what_was_asked_for() -> None:
     assert cc.get_adjacency(source=table, threshold=9).shape == (0, 0)
 
 
+def test_a_data_set_of_files_may_be_taken_whole(tmp_path: Path) -> None:
+    table = frame([{"pre": 1, "post": 2}, {"pre": 3, "post": 2}], ("pre", "post"))
+    table.to_parquet(tmp_path / "s.parquet")
+    (tmp_path / "local.toml").write_text('[files]\nsynapses = "s.parquet"\n')
+    found = cc.get_adjacency(dataset=str(tmp_path / "local.toml"))
+    assert parts(found) == parts(cc.get_adjacency(source=table)) == ([1, 3], [2], [[1], [1]])
+    with pytest.raises(cc.UsageError, match="nothing to read"):
+        cc.get_adjacency()
+
+
 def test_trap_10_labels_beyond_a_float_stay_apart(crant: Crant, tmp_path: Path) -> None:
     """Trap 10: IDs that are one float, as rows and as columns, in every format and back."""
     first = 576460752641833773

@@ -113,6 +113,8 @@ def test_neurons_must_be_named(crant: Crant, server: CaveServer) -> None:
         complaint(crant(command, "-d", live), 2, "is on a server", "name neurons with --")
     with pytest.raises(ValueError, match="give pre_ids or post_ids"):
         cc.get_synapses(dataset=live)
+    with pytest.raises(ValueError, match="is not fetched as a whole; name neurons with pre_ids or post_ids"):
+        cc.get_adjacency(dataset=live)
     assert server.data_queries() == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import seatable_server
+import tokens
 import trimesh
 from boxes import read_npz
 from cave_brain import DAY, FIRST_SUPERVOXEL, START, make_brain
@@ -118,6 +120,86 @@ def test_the_background_is_not_fetched_to_be_dropped(crant: Crant, server: CaveS
     assert rows(crant(command, *whole, *live)) == rows(crant(command, file, *whole))
 
 
+@pytest.fixture
+def lonely(own_home: Path) -> Iterator[CaveServer]:
+    """A server whose neurons 0, 2 and 7 have synapses with 9, 10 and 11 only, which are not annotated; 4 with none."""
+    brain = make_brain()
+    pre, post = brain.rows["pre_pt_supervoxel_id"], brain.rows["post_pt_supervoxel_id"]
+    for number, partner in ((0, 9), (2, 10), (7, 11), (4, None)):
+        mine = [FIRST_SUPERVOXEL + 2 * number, FIRST_SUPERVOXEL + 2 * number + 1]
+        theirs = 0 if partner is None else FIRST_SUPERVOXEL + 2 * partner
+        for side, other in ((pre, post), (post, pre)):
+            other[np.isin(side, mine)] = theirs
+    # 2 receives nothing, and 7 sends nothing.
+    for side, number in ((post, 2), (pre, 7)):
+        side[np.isin(side, [FIRST_SUPERVOXEL + 2 * number, FIRST_SUPERVOXEL + 2 * number + 1])] = 0
+    with serving(brain) as running:
+        running.weather.token = tokens.CAVE_TOKEN
+        yield running
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "",
+        "-t 5",
+        "--directed --min-size 40",
+        "--source-types ER1,ER2,EPG/PEG",
+        "--source-types ER1,ER2 --target-types EPG/PEG,ER1,ER2",
+        "--source-neurons #0,2,4,9 --target-types ER2 -t 2",
+        "--target-neurons #0,2,7 --keep-unconnected",
+        "--keep-unconnected",
+        "--weight-mode relative_outgoing --normalization-scope all",
+        "--weight-mode relative_incoming --normalization-scope all --source-types ER1 --target-types ER1",
+        "--no-clean",
+    ],
+)
+def test_the_axes_have_the_neurons_that_a_file_gives(crant: Crant, lonely: CaveServer, question: str) -> None:
+    """Neurons are on them whoever their partners are, although synapses with others are not fetched for the cells."""
+    words = [ids(lonely, *map(int, w[1:].split(","))) if w[0] == "#" else w for w in question.split()]
+    words = words if "--weight-mode" in words else ["--weight-mode", "count", *words]
+    common = ("-a", annotated(lonely), *words, "-q")
+    outputs = ("--type-mean", "means.csv", "--order", "order.csv", "-o", "-")
+    found = {}
+    for name, source in (("file", (saved(lonely),)), ("server", ("-d", described(lonely)))):
+        matrix = rows(crant("nested", *source, *common, *outputs))
+        assert crant("nested", *source, *common, "--type-sum", "alone.csv").code == 0
+        found[name] = [matrix, *(Path(file).read_bytes() for file in ("means.csv", "order.csv", "alone.csv"))]
+    assert found["server"] == found["file"]
+    neurons = [row.split(",")[2] for row in found["file"][2].decode().split()[1:]]
+    assert set(neurons) & set(ids(lonely, 0, 2, 7).split(","))
+
+
+def test_synapses_with_others_are_fetched_for_those_who_have_no_others(crant: Crant, lonely: CaveServer) -> None:
+    live, (own, mine) = described(lonely), ("pre_pt_root_id", "post_pt_root_id")
+    done = crant("nested", "-d", live, "-a", annotated(lonely), "--weight-mode", "count", "--json")
+    assert "synapses with other neurons were fetched, too, to see where 4 neurons of the axes can be found" in done.err
+    asked = [query.body["filter_in_dict"]["synapses_v2"] for query in lonely.data_queries()]
+    absent = {lonely.brain.neurons[number] for number in (0, 2, 4, 7)}
+    assert {frozenset(item) for item in asked} == {frozenset((own, mine)), frozenset((own,)), frozenset((mine,))}
+    assert all(set(*item.values()) == absent for item in asked if len(item) == 1)
+    # They are no rows of the table: the ledger and what a file is complete for are as without them.
+    told = json.loads(done.out)["ledger"]
+    assert told["removed"]["unannotated"] == told["removed"]["unselected"] == 0
+    lonely.asked.clear()
+    again = crant("nested", "-d", live, "-a", "a.csv", "--weight-mode", "count", "--materialization", "3", "--json")
+    assert json.loads(again.out)["ledger"] == told
+    assert lonely.data_queries() == []
+
+
+def test_columns_without_annotation_are_those_that_are_reached(crant: Crant, lonely: CaveServer) -> None:
+    """A server is not asked for a whole brain; annotated neurons are there nevertheless, so that means are right."""
+    words = ("-a", annotated(lonely), "--weight-mode", "count", "--source-types", "ER1", "--annotation-scope", "all")
+    found = []
+    for source in (saved(lonely), "-d"):
+        source_words = (source,) if source != "-d" else ("-d", described(lonely))
+        done = crant("nested", *source_words, *words, "--type-mean", "means.csv", "-o", "m.npz")
+        assert done.code == 0, done.err
+        found.append((Path("means.csv").read_bytes(), read_npz(Path("m.npz"))))
+        assert ("of neurons without annotation, the target axis has those that" in done.err) == (source == "-d")
+    assert found[0] == found[1]
+
+
 def test_only_synapses_of_the_annotated_neurons_are_fetched(crant: Crant, server: CaveServer) -> None:
     live, neurons = described(server), server.brain.neurons
     rows(crant("nested", "-d", live, "-a", annotated(server), "--weight-mode", "count"))
@@ -220,6 +302,28 @@ def test_neuropils_of_a_server_are_those_of_the_same_rows(crant: Crant, resoluti
         assert 0 < synapses["low"] < synapses["high"]
         complaint(crant(*only[:3], *meshes, "--assignments-only", "-o", "none"), 2, "name neurons with --source-types")
         assert not Path("none").exists()
+
+
+@pytest.mark.parametrize("question", ["", "-t 2 --directed", "--source-types ER1,ER2 --target-types ER1,EPG/PEG"])
+def test_the_axes_of_neuropils_have_the_neurons_that_a_file_gives(
+    crant: Crant, lonely: CaveServer, question: str
+) -> None:
+    """In each neuropil those who are there, by whatever synapse; the assignments are of those that are shown."""
+    words = ("-a", annotated(lonely), "--meshes", regions(), "--no-plot", "--weight-mode", "count", *question.split())
+    tables = []
+    for name, source in (("file", (saved(lonely),)), ("server", ("-d", described(lonely)))):
+        rows(crant("neuropil", *source, *words, "-o", name))
+        kinds = ("type_mean", "type_sum", "order")
+        tables.append(
+            {(stem, kind): Path(name, f"{stem}.{kind}.csv").read_bytes() for stem in REGIONS for kind in kinds}
+        )
+        tables[-1] |= {(stem, "matrix"): read_npz(Path(name, f"{stem}.matrix.npz")) for stem in REGIONS}
+    assert tables[0] == tables[1]
+    alone = {neuron for number in (0, 2, 7) for neuron in [str(lonely.brain.neurons[number])]}
+    assert alone & set(tables[1]["high", "order"].decode().replace("\n", ",").split(","))
+    rows(crant("neuropil", "-d", "live.toml", *words, "--assignments-only", "-o", "only"))
+    same = [pq.read_table(f"{name}/assignments.parquet") for name in ("server", "only")]
+    assert same[0].equals(same[1])
 
 
 # Connectors

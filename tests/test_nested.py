@@ -127,6 +127,16 @@ def test_selected_and_all_differ_by_what_is_not_shown(crant: Crant) -> None:
 
 
 @pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("source", [EDGE, (*SYNAPSE, "--weight-mode", "count")])
+def test_a_scope_of_fractions_does_not_change_counts(crant: Crant, source: tuple[str, ...]) -> None:
+    ran = crant(*source, "--normalization-scope", "all")
+    assert ran.code == 0, ran.err
+    assert ran.out == crant(*source).out
+    assert crant(*source, "--normalization-scope", "all", "-o", "m.npz").code == 0
+    assert "normalization_scope" not in record("m.npz")["options"]
+
+
+@pytest.mark.usefixtures("files")
 def test_fractions_of_an_incomplete_whole_are_refused(crant: Crant) -> None:
     """Trap 9: a table of the outputs of 1 does not hold the inputs of its partners; --totals has them."""
     assert crant("synapses", "synapses.csv", "--pre", "1", "-o", "of1.parquet").code == 0
@@ -227,7 +237,7 @@ def test_what_is_not_there_is_said(crant: Crant) -> None:
     ran = crant(*EDGE, "--source-types", "ER10", "--source-neurons", "9,77", "--source-type-order", "X,ER,Y")
     assert "type order: no type on the source axis is X, Y" in ran.err
     assert "2 of 4 chosen source neurons are left out for want of an annotation" in ran.err
-    assert "1 of 4 chosen source neurons are left out for want of edges (--keep-silent keeps them)" in ran.err
+    assert "1 of 4 chosen source neurons are left out for want of edges (--keep-unconnected keeps them)" in ran.err
     assert "target" not in ran.err
     ran = crant(*EDGE, "--target-neurons", "2,9,77", "--annotation-scope", "all")
     assert "1 of 3 chosen target neurons are left out for want of edges" in ran.err
@@ -237,9 +247,131 @@ def test_what_is_not_there_is_said(crant: Crant) -> None:
     assert "chosen" not in crant(*EDGE, "--source-types", "ER2").err
 
 
+#: A1 talks to B1, A2 to nobody who is annotated, and C likewise; nobody talks to D but one who is not annotated.
+LONELY = {"A1": ["B1", 8], "A2": ["who", 5], "C": ["who", 1], "who": ["D", 2]}
+LONELY_CELLS = "root_id,cell_type\nA1,A\nA2,A\nB1,B\nC,C\nD,D\nE,E\n,A\n"
+
+
+def lonely(kind: str) -> str:
+    """The same network as a table of each kind."""
+    text_file("people.csv", LONELY_CELLS)
+    pairs = [(pre, post, weight) for pre, (post, weight) in LONELY.items()]
+    if kind == "synapses":
+        text_file("s.csv", "pre,post\n" + "".join(f"{a},{b}\n" * weight for a, b, weight in pairs))
+        return "s.csv"
+    if kind == "edges":
+        text_file("e.csv", "pre,post,weight\n" + "".join(f"{a},{b},{weight}\n" for a, b, weight in pairs))
+        return "e.csv"
+    names = ["A1", "A2", "B1", "C", "D", "who"]
+    weights = {(a, b): weight for a, b, weight in pairs}
+    cells = pd.DataFrame([[weights.get((a, b), 0) for b in names] for a in names], names, names)
+    cells.to_csv("w.csv", index_label="pre/post")
+    return "w.csv"
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("kind", ["synapses", "edges", "adjacency"])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", "pre/post A B C D|A 0 4 0 0|B 0 0 0 0|C 0 0 0 0|D 0 0 0 0"),
+        ("--source-types A,C", "pre/post B D|A 4 0|C 0 0"),
+        ("--source-types A,C --target-types B,D", "pre/post B D|A 4 0|C 0 0"),
+        ("--source-neurons A1,A2 --target-types D", "pre/post D|A 0"),
+        ("--target-types D,B --target-type-order D", "pre/post D B|A 0 4|C 0 0"),
+        ("-t 5 --source-types A,C --target-types B", "pre/post B|A 4"),
+        ("-t 6 --source-types A --target-types B", "pre/post B|A 8"),
+    ],
+)
+def test_a_neuron_counts_whatever_its_partners_are(crant: Crant, kind: str, words: str, expected: str) -> None:
+    """Means are over all neurons of a type that are in the table, also those whose partners are not shown."""
+    source = lonely(kind)
+    if kind == "adjacency":  # whoever is at its ends is there, whatever they talk to
+        if "-t" in words:
+            return
+        everyone = ("--source-types" not in words and "--source-neurons" not in words, "--target-types" not in words)
+        if any(everyone) and words:
+            expected = {
+                "--source-types A,C": "pre/post A B C D|A 0 4 0 0|C 0 0 0 0",
+                "--target-types D,B --target-type-order D": "pre/post D B|A 0 4|B 0 0|C 0 0|D 0 0",
+            }[words]
+    ran = crant(
+        "nested", source, "-a", "people.csv", "--weight-mode", "count", *words.split(),
+        "--type-mean", "mean.csv", "--type-sum", "sum.csv", "--order", "order.csv", "--json",
+    )  # fmt: skip
+    found = [[cell.removesuffix(".0") for cell in row.split(",")] for row in Path("mean.csv").read_text().split()]
+    assert found == grid(expected), ran.err
+    told = json.loads(ran.out)["ledger"]
+    assert told["read"] == told["kept"] + sum(told["removed"].values())
+    alone = crant("nested", source, "-a", "people.csv", "--weight-mode", "count", *words.split(), "--type-sum", "a.csv")
+    assert alone.code == 0
+    assert Path("a.csv").read_bytes() == Path("sum.csv").read_bytes()
+
+
+@pytest.mark.usefixtures("files")
+def test_a_row_of_weight_0_says_that_both_neurons_are_there(crant: Crant) -> None:
+    """Until a threshold is given, which it does not reach; so do rows that cancel each other."""
+    text_file("zero.csv", "pre,post,roi,weight\n1,3,EB,6\n2,3,EB,0\n4,9,EB,2\n4,9,FB,-2\n5,5,EB,0\n")
+    words = ("nested", "zero.csv", "-a", "cells.csv", "--directed")
+    assert crant(*words).rows() == grid("pre/post 3|1 6|2 0|4 0")
+    assert crant(*words, "--source-types", "ER10").rows() == grid("pre/post 3|2 0|4 0")
+    assert crant(*words, "--no-clean").rows() == grid("pre/post 3 5|1 6 0|2 0 0|4 0 0|5 0 0")
+    assert crant(*words, "-t", "2").rows() == grid("pre/post 3|1 6")
+    assert ledger(crant(*words, "--json")) == {
+        "read": 5, "kept": 1, "autapse": 1, "threshold": 3,
+    }  # fmt: skip
+    everyone = crant(*words, "--annotation-scope", "all").rows()
+    assert everyone == grid("pre/post 3 9|1 6 0|2 0 0|4 0 0")
+
+
+@pytest.mark.usefixtures("files")
+def test_fractions_are_of_the_same_with_neurons_whose_partners_are_not_shown(crant: Crant) -> None:
+    words = ("nested", lonely("synapses"), "-a", "people.csv", "--directed", "--weight-mode")
+    assert crant(*words, "relative_outgoing").rows() == grid("pre/post B1 D|A1 1.0 0.0|A2 0.0 0.0|C 0.0 0.0")
+    assert crant(*words, "relative_incoming").rows() == grid("pre/post B1 D|A1 1.0 0.0|A2 0.0 0.0|C 0.0 0.0")
+    whole = (*words, "relative_outgoing", "--normalization-scope", "all", "--annotation-scope", "all")
+    assert crant(*whole).rows()[1:3] == grid("A1 1.0 0.0 0.0|A2 0.0 0.0 1.0")
+
+
+@pytest.mark.usefixtures("files")
+def test_unconnected_neurons_are_kept_where_that_is_asked(crant: Crant) -> None:
+    """By either name. Those of a square matrix are all that are annotated, by the scope of annotations or not."""
+    kept = "pre/post 1 2 4 3 5|1 0 2 0 1 0|2 0 0 0 1 0|4 0 0 0 0 0|3 1 0 0 0 0|5 0 0 0 0 0"
+    for option in ("--keep-unconnected", "--keep-silent"):
+        assert crant(*EDGE, option).rows() == grid(kept)
+        assert crant(*EDGE, "--source-types", "ER10", option).rows() == grid("pre/post 1 2 3|2 0 0 1|4 0 0 0")
+        assert crant(*EDGE, option, "-o", "m.npz", "--type-mean", "mean.csv").code == 0
+        assert record("m.npz")["options"]["keep_silent"] is True
+        assert Path("mean.csv").read_text().split()[1] == "ER2,0.0,1.0,1.0"
+    everyone = crant(*EDGE, "--keep-unconnected", "--annotation-scope", "all").rows()
+    assert everyone[0] == ["pre/post", "1", "2", "4", "3", "5", "9"]
+    helped = crant("nested", "--help").text
+    assert "--keep-unconnected" in helped
+    assert "--keep-silent" not in helped
+
+
+@pytest.mark.usefixtures("files")
+def test_an_annotation_of_the_background_is_of_no_neuron(crant: Crant) -> None:
+    """Cells whose segment is missing have the ID 0; with --no-clean it may be a neuron's, where the table has it."""
+    text_file("cells.csv", "root_id,cell_type\n0,ER2\n1,ER2\n2,ER10\n0,FB\n3,FB\n")
+    for words in ((), ("--keep-unconnected",), ("--annotation-scope", "all", "--keep-unconnected")):
+        ran = crant(*EDGE, *words)
+        assert "0" not in ran.rows()[0] + [row[0] for row in ran.rows()]
+        assert "left out: 2 annotation rows of the background (ID 0), which is no neuron" in ran.err
+        assert "more than once" not in ran.err
+    chosen = crant(*EDGE, "--source-neurons", "0,1", "--annotation-scope", "all", "--keep-unconnected")
+    assert [row[0] for row in chosen.rows()] == ["pre/post", "1"]
+    uncleaned = crant(*EDGE, "--directed", "--no-clean")
+    assert [row[0] for row in uncleaned.rows()] == ["pre/post", "0", "1", "2", "3"]
+    text_file("clean.csv", "pre,post,weight\n1,2,2\n")
+    uncleaned = crant("nested", "clean.csv", "-a", "cells.csv", "--no-clean", "--keep-unconnected")
+    assert uncleaned.rows()[0] == ["pre/post", "1", "2", "3"]
+    assert "more than once" not in uncleaned.err
+
+
 @pytest.mark.usefixtures("files")
 def test_the_axes_of_an_adjacency_stay(crant: Crant) -> None:
-    """Neurons without connections too, unless they are chosen, or are the background that cleaning removes."""
+    """Neurons without connections too, chosen or not, unless they are the background that cleaning removes."""
     text_file("wide.csv", "pre/post,1,2,4\n1,0,3,0\n4,0,0,0\n0,1,0,0\n9,0,0,0\n")
     words = ("nested", "wide.csv", "-a", "cells.csv")
     assert crant(*words).rows() == grid("pre/post 1 2 4|1 0 3 0|2 0 0 0|4 0 0 0")
@@ -247,7 +379,8 @@ def test_the_axes_of_an_adjacency_stay(crant: Crant) -> None:
     assert crant(*words, "--directed", "--annotation-scope", "all").rows()[3:] == grid("9 0 0 0")
     cleaned = crant(*words, "--directed", "--annotation-scope", "all", "--no-clean").rows()
     assert cleaned[3:] == grid("0 1 0 0|9 0 0 0")
-    assert crant(*words, "--target-types", "ER10").rows() == grid("pre/post 2|1 3|4 0")
+    assert crant(*words, "--target-types", "ER10").rows() == grid("pre/post 2 4|1 3 0|4 0 0")
+    assert crant(*words, "--source-neurons", "1,9").rows() == grid("pre/post 1 2 4|1 0 3 0")
     complaint(crant(*words, "--weight-mode", "column", "--weight-column", "4"), 3, "no column 4 to add up")
 
 
@@ -286,8 +419,7 @@ def test_the_axes_of_an_adjacency_stay(crant: Crant) -> None:
         ("nested synapses.csv -a text.csv --weight-mode column --weight-column what", 3, "no column what"),
         ("nested words.csv -a cells.csv --weight-mode column --weight-column what", 3, "words.csv|what|row 2|'x'"),
         ("@ --weight-mode sum", 2, "--weight-mode|count"),
-        ("@ --normalization-scope all", 2, "fractions"),
-        ("nested synapses.csv -a cells.csv --weight-mode count --normalization-scope all", 2, "fractions"),
+        ("@ --normalization-scope all --totals counts.csv", 2, "totals are for fractions"),
         ("@ --normalization-scope some", 2, "--normalization-scope"),
         ("@ --annotation-scope some", 2, "--annotation-scope"),
         ("@ --neuron-order place", 2, "--neuron-order"),
@@ -331,6 +463,7 @@ def test_complaints_are_one_line_with_their_code(crant: Crant, words: str, code:
     text_file("types.csv", "FB\n")
     text_file("ids.csv", "1\n")
     text_file("doubled.csv", "pre,post,weight\n1,2,1\n1,2,3\n")
+    assert crant("counts", "edges.csv", "-o", "counts.csv").code == 0
     before = sorted(Path().iterdir())
     complaint(crant(*words.replace("@ ", " ".join(EDGE) + " ", 1).split()), code, *said.split("|"))
     assert sorted(Path().iterdir()) == before

@@ -183,6 +183,49 @@ def state(made: cc.NestedMatrix) -> list[Any]:
     return [*texts, *views, made.sparse.toarray().tolist()]
 
 
+def _set(target: Any, key: Any, value: Any) -> None:
+    target[key] = value
+
+
+def _refused(edit: Callable[[Any], Any], frame: Any) -> bool:
+    try:
+        edit(frame)
+    except ValueError as error:
+        return "read-only" in str(error)
+    return False
+
+
+#: Ways to change a frame. Those that change the frame at hand alone would be forgotten with it.
+EDITS: dict[str, Callable[[Any], Any]] = {
+    "iloc": lambda frame: _set(frame.iloc, (0, 0), 99),
+    "iloc with another type": lambda frame: _set(frame.iloc, (0, 0), "x"),
+    "loc": lambda frame: _set(frame.loc, (frame.index[0], frame.columns[0]), 99),
+    "loc of a column": lambda frame: _set(frame.loc, (slice(None), frame.columns[0]), 99),
+    "loc of a new row": lambda frame: _set(frame.loc, "new", 99),
+    "at": lambda frame: _set(frame.at, (frame.index[0], frame.columns[0]), 99),
+    "iat": lambda frame: _set(frame.iat, (0, 0), 99),
+    "[]": lambda frame: _set(frame, frame.columns[0], 99),
+    "[] of a new column": lambda frame: _set(frame, "more", 99),
+    "[] of a mask": lambda frame: _set(frame, frame > 1, 99),
+    "del": lambda frame: frame.__delitem__(frame.columns[0]),
+    "insert": lambda frame: frame.insert(0, "more", 1),
+    "pop": lambda frame: frame.pop(frame.columns[0]),
+    "isetitem": lambda frame: frame.isetitem(0, 1),
+    "index": lambda frame: setattr(frame, "index", range(len(frame))),
+    "columns": lambda frame: setattr(frame, "columns", range(frame.shape[1])),
+    "values": lambda frame: _set(frame.values, (0, 0), 99),
+    "to_numpy": lambda frame: _set(frame.to_numpy(), (0, 0), 99),
+    "+=": lambda frame: frame.__iadd__(1),
+    "drop": lambda frame: frame.drop(columns=frame.columns[0], inplace=True),
+    "rename": lambda frame: frame.rename(columns={frame.columns[0]: "q"}, inplace=True),
+    "sort_index": lambda frame: frame.sort_index(ascending=False, inplace=True),
+    "reset_index": lambda frame: frame.reset_index(inplace=True),
+    "fillna": lambda frame: frame.fillna(0, inplace=True),
+    "names": lambda frame: _set(frame.index.values, 0, "q"),
+    "names of columns": lambda frame: _set(frame.columns.values, 0, "q"),
+}
+
+
 @pytest.mark.parametrize("asked_before", [False, True])
 def test_views_cannot_be_written_to(asked_before: bool) -> None:
     made = square()
@@ -195,23 +238,45 @@ def test_views_cannot_be_written_to(asked_before: bool) -> None:
         with pytest.raises(AttributeError):
             delattr(made, name)
     for frame in (made.matrix, made.sum_type_matrix, made.mean_type_matrix):
-        with pytest.raises(ValueError, match="read-only"):
-            frame.iloc[0, 0] = 99
-        with pytest.raises(ValueError, match="read-only"):
-            frame.to_numpy()[0, 0] = 99
-        frame["more"] = 1
-        frame.index.name = "changed"
-        frame.columns = ["q"] * frame.shape[1]
+        let_through = [name for name, edit in EDITS.items() if not _refused(edit, frame)]
+        assert not let_through
+        frame.index.name = "changed"  # of this view
     for mapping in (made.type_boundaries, made.neuron_to_type):
         with pytest.raises(TypeError):
             mapping["x"] = (0, 1)  # type: ignore[index]
     for array in (made.sparse.data, made.sparse.indices, made.sparse.indptr):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
+    for place in ((0, 0), (0, 1)):  # without an entry, and with one
+        with pytest.raises(ValueError, match="read-only"):
+            made.sparse[place] = 1
     relative = made.get_relative_weights()
     relative.iloc[0, 0] = 99  # a copy
     assert state(made) == before
     assert made.matrix.index.name is None
+
+
+def test_what_is_made_of_a_view_is_like_any_other() -> None:
+    made = square()
+    frame, plain = made.matrix, pd.DataFrame(made.matrix.to_numpy(), list("abcd"), list("abcd"))
+    for one, other in ((frame, plain), (plain, frame)):
+        pd.testing.assert_frame_equal(one, other)
+        assert one.equals(other)
+    for own in (
+        frame.copy(), frame + 0, frame.loc[["a", "b", "c"]], copy.deepcopy(frame), pickle.loads(pickle.dumps(frame)),
+        pd.DataFrame(frame, copy=True), frame.reset_index(drop=True), frame.assign(b=1), pd.concat([frame, frame]),
+    ):  # fmt: skip
+        assert type(own) is pd.DataFrame
+        own.iloc[0, 0] = 99
+        own["more"] = 1
+    assert frame.sum().tolist() == [3, 8, 9, 1]
+    assert frame.groupby(list("xxyy")).sum().loc["x"].tolist() == [3, 2, 4, 1]
+    assert frame.to_string() == plain.to_string()
+    assert made.matrix.equals(plain)
+    doubled = made.sparse * 2
+    doubled[0, 1] = 7
+    assert doubled.toarray()[0].tolist() == [0, 7, 0, 2]
+    assert made.sparse.toarray()[0].tolist() == [0, 2, 0, 1]
 
 
 def test_what_the_caller_does_later_has_no_effect() -> None:
@@ -372,6 +437,50 @@ def test_selectors_are_scalars_or_iterables() -> None:
     assert build(EDGES, CELLS, source_types=[], source_neurons=[3]).source_neurons == ("3",)
 
 
+def test_a_scope_of_fractions_does_not_change_counts() -> None:
+    for cls in (cc.NestedMatrix, cc.DirectedNestedMatrix):
+        counted = cls.from_synapses(EDGES, CELLS, pre_col="pre", post_col="post", weight_mode="count")
+        scoped = cls.from_synapses(
+            EDGES, CELLS, pre_col="pre", post_col="post", weight_mode="count", normalization_scope="all"
+        )
+        assert scoped.matrix.equals(counted.matrix)
+        assert scoped.quantity == counted.quantity == "synapses"
+
+
+@pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+def test_a_neuron_counts_whatever_its_partners_are() -> None:
+    edges = pd.DataFrame({"pre": [1, 2, 3], "post": [3, 9, 9], "weight": [8, 5, 0]})
+    people = cells({1: "A", 2: "A", 3: "B", 4: "A"})
+    made = cc.NestedMatrix.from_connectivity(edges, people)
+    assert made.mean_type_matrix.to_numpy().tolist() == [[0, 4], [0, 0]]
+    chosen = cc.DirectedNestedMatrix.from_connectivity(edges, people, source_types="A", target_types="B")
+    assert chosen.mean_type_matrix.to_numpy().tolist() == [[4]]
+    synapses = edges.loc[edges.index.repeat(edges["weight"]), ["pre", "post"]]
+    counted = cc.NestedMatrix.from_synapses(synapses, people, "pre", "post", "count")
+    assert counted.mean_type_matrix.to_numpy().tolist() == [[0, 4], [0, 0]]
+
+
+@pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+def test_unconnected_neurons_are_kept_by_either_name() -> None:
+    people, background = cells({1: "A", 2: "A", 3: "B", 4: "A"}), cells({0: "A", 1: "A"})
+    square_, directed_ = cc.NestedMatrix.from_connectivity, cc.DirectedNestedMatrix.from_connectivity
+    for kept in ({"keep_unconnected": True}, {"keep_silent": True}, {"keep_unconnected": True, "keep_silent": True}):
+        assert square_(EDGES, people, **kept).ordered_neurons == ("1", "2", "4", "3")
+        assert directed_(EDGES, people, source_types="A", **kept).source_neurons == ("1", "2", "4")
+        synapses = cc.NestedMatrix.from_synapses(EDGES[["pre", "post"]], people, "pre", "post", **kept)
+        assert synapses.ordered_neurons == ("1", "2", "4", "3")
+        assert square_(EDGES, background, **kept).ordered_neurons == ("1",)
+    for other in ({}, {"keep_silent": False}, {"keep_unconnected": False, "keep_silent": None}):
+        assert square_(EDGES, people, **other).ordered_neurons == ("1", "2", "3")
+        assert directed_(EDGES, people, source_types="A", **other).source_neurons == ("1", "2")
+    for build in (square_, directed_):
+        with pytest.raises(cc.UsageError, match="keep_unconnected=True and keep_silent=False: two names of one"):
+            build(EDGES, people, keep_unconnected=True, keep_silent=False)
+    assert cc.get_adjacency([7], [8], source=EDGES, keep_unconnected=True).shape == (1, 1)
+    with pytest.raises(cc.UsageError, match="two names of one"):
+        cc.get_adjacency([7], [8], source=EDGES, keep_unconnected=False, keep_silent=True)
+
+
 def test_orders_per_axis() -> None:
     build = cc.DirectedNestedMatrix.from_connectivity
     made = build(EDGES, CELLS, type_order="size", source_type_order=["ER10"])
@@ -404,12 +513,6 @@ def test_nothing_is_cleaned() -> None:
         (lambda: cc.NestedMatrix.from_synapses(EDGES, CELLS, "pre", "post", "column"), "weight column"),
         (lambda: cc.NestedMatrix.from_synapses(EDGES, CELLS, "pre", "post", "count", "weight"), "weight column"),
         (lambda: cc.NestedMatrix.from_synapses(EDGES, CELLS, "pre", "post", "column", "wait"), "wait"),
-        (
-            lambda: cc.NestedMatrix.from_synapses(
-                EDGES, CELLS, "pre", "post", "count", normalization_scope="all"
-            ),
-            "about fractions",
-        ),
         (
             lambda: cc.NestedMatrix.from_synapses(EDGES, CELLS, "pre", "post", normalization_scope="some"),
             "normalization_scope='some'",

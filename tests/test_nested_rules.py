@@ -35,13 +35,14 @@ def ask(made: Case) -> Any:
         more |= {"weight_column": "value"} if query.mode == "column" else {}
     else:
         more |= {"sum_duplicates": query.sum_duplicates}
+    more["keep_unconnected"] = query.keep_silent
     name = "from_synapses" if made.kind == "synapses" else "from_connectivity"
     if query.target is None:
         return getattr(cc.NestedMatrix, name)(made.table, made.people, type_order=query.source.order or None, **more)
     for side, choice in (("source", query.source), ("target", query.target)):
         more |= {f"{side}_types": choice.types, f"{side}_neurons": choice.neurons}
         more |= {f"{side}_type_order": choice.order or None}
-    return getattr(cc.DirectedNestedMatrix, name)(made.table, made.people, keep_silent=query.keep_silent, **more)
+    return getattr(cc.DirectedNestedMatrix, name)(made.table, made.people, **more)
 
 
 @SETTINGS

@@ -166,7 +166,10 @@ def test_square_matrices(
         assert (name in found) == bool(weights), name
         if weights:
             assert entries(found[name]) == pytest.approx(as_text(weights), rel=1e-12)
-            assert set(found[name].ordered_neurons) == {neuron for pair in as_text(weights) for neuron in pair}
+            known = oracle.annotated(annotations)
+            there = {row[side] for row in inside for side in ("pre", "post") if None not in (row["pre"], row["post"])}
+            expected = {str(neuron) for neuron in there if everybody or neuron in known}
+            assert set(found[name].ordered_neurons) == expected
             assert (" in " + name in found[name].quantity) == mode.startswith("relative")
 
 
@@ -361,6 +364,24 @@ def test_threshold_and_scope_apply_within_each_neuropil(crant: Crant, here: Path
     assert "2 memberships of neurons without annotation are left out" in ran.err
     assert "other" not in json.loads((here / "out" / "manifest.json").read_text())["stems"]
     assert summary(here / "out")["other"] == (1, 1, 2)
+
+
+def test_a_neuron_is_on_the_axes_of_each_neuropil_that_it_has_a_synapse_in(crant: Crant, here: Path) -> None:
+    """Whoever it is with: a mean is over all neurons of a type that are in the neuropil."""
+    places = pd.Series([[1, 1, 1], [1, 1, 1], [13, 1, 1], [13, 1, 1]], dtype=object)
+    table = pd.DataFrame({"id": range(4), "pre_pt_root_id": [1, 4, 1, 9], "post_pt_root_id": [2, 9, 2, 3]})
+    table.assign(ctr_pt_position=places).to_parquet("few.parquet")
+    people = pd.DataFrame({"root_id": [1, 4, 2, 3], "cell_type": ["X", "X", "Y", "Y"]})
+    people.to_csv("types.csv", index=False)
+    assert crant("neuropil", *USUAL, "--weight-mode", "count").code == 0
+    assert (here / "out" / "A.type_mean.csv").read_text() == "pre/post,X,Y\nX,0.0,0.5\nY,0.0,0.0\n"
+    assert (here / "out" / "B__b.type_mean.csv").read_text() == "pre/post,X,Y\nX,0.0,0.5\nY,0.0,0.0\n"
+    with pytest.warns(cc.CrantWarning, match="memberships of neurons without annotation"):
+        made = cc.DirectedNestedMatrix.from_synapses_by_neuropil(
+            table.assign(ctr_pt_position=places), people, meshes="meshes", weight_mode="count", source_types="X"
+        )
+    assert (made.A.source_neurons, made["B, b"].source_neurons) == (("1", "4"), ("1",))
+    assert (made.A.target_neurons, made["B, b"].target_neurons) == (("2",), ("2", "3"))
 
 
 def test_notes_are_of_all_matrices(crant: Crant, here: Path) -> None:

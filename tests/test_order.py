@@ -13,7 +13,9 @@ from strategies import SETTINGS
 import crantcli as cc
 from crantcli.core.order import TypeOrder, check_neuron_order, label_text, ring_place
 
-WORDS = st.lists(st.sampled_from(["ER", "er", "x", "-", "EPG/PEG", "é", "ß", "1", "2", "10", "07", " "]), max_size=4)
+WORDS = st.lists(
+    st.sampled_from(["ER", "er", "x", "-", "EPG/PEG", "é", "ß", "1", "2", "10", "07", " ", "_", "_a"]), max_size=4
+)
 LABELS = WORDS.map("".join)
 
 
@@ -56,6 +58,14 @@ def test_an_entry_stands_for_a_label_or_its_letters() -> None:
     assert in_order("ER", "ER1", "A", prefer=["A", "A", "er"]) == ["A", "ER1", "ER"]
     assert in_order("ER2", "A", "B", prefer=["B", "er", "A", "B", "er"]) == ["B", "ER2", "A"]
     assert in_order("ERx", "ERx1", "A", prefer=["ER"]) == ["A", "ERx1", "ERx"]
+
+
+def test_an_entry_stands_for_the_letters_before_an_underscore() -> None:
+    assert in_order("PEN_b", "A", "PEN_a", "PENx_a", "PEN", prefer=["PEN"]) == ["PEN", "PEN_a", "PEN_b", "A", "PENx_a"]
+    assert in_order("PEN_b", "PEN_a1", "PEN_a2", "B", prefer=["B", "pen"]) == ["B", "PEN_a1", "PEN_a2", "PEN_b"]
+    assert in_order("PEN_b", "PEN_a", "B", prefer=["PEN_B", "B", "PEN"]) == ["PEN_b", "B", "PEN_a"]
+    assert in_order("PEN_b", "PEN_a1", "A", prefer=["PEN_a"]) == ["A", "PEN_a1", "PEN_b"]
+    assert TypeOrder.of(["PEN", "PE", "PEN_A"]).unmatched(["PEN_a", "PEN_b"]) == ["PE"]
 
 
 def test_entries_without_a_type_are_told() -> None:

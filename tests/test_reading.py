@@ -50,36 +50,47 @@ CASES: dict[str, Case] = {
     "codex": Case(
         edges(
             "pre_pt_root_id,post_pt_root_id,neuropil,syn_count,nt_type",
-            f"{A},{B},GNG,3,GABA", f"{A},{B},ME_R,4,GABA", f"{B},{C},GNG,5,ACH",
+            f"{A},{B},GNG,3,GABA",
+            f"{A},{B},ME_R,4,GABA",
+            f"{B},{C},GNG,5,ACH",
         ),
-        "connectivity t.csv", [f"{A},{B},7", f"{B},{C},5"], notes=("GNG, ME_R", "weight = syn_count"),
+        "connectivity t.csv",
+        [f"{A},{B},7", f"{B},{C},5"],
+        notes=("GNG, ME_R", "weight = syn_count"),
     ),
     "codex threshold": Case(
         edges("pre_pt_root_id,post_pt_root_id,neuropil,syn_count", "1,2,GNG,3", "1,2,ME,4", "2,3,ME,6"),
-        "connectivity t.csv -t 7", ["1,2,7"],
+        "connectivity t.csv -t 7",
+        ["1,2,7"],
     ),
     "a weight of another spelling": Case(roots("pre_pt_root_id,post_pt_root_id,n"), "connectivity t.csv", ROOT_EDGES),
     "norm and totals go along": Case(
-        edges("pre,post,count,norm,total_input", "1,2,4,0.4,10", "3,2,6,0.6,10"), "connectivity t.csv", ["3,2,6", "1,2,4"]
+        edges("pre,post,count,norm,total_input", "1,2,4,0.4,10", "3,2,6,0.6,10"),
+        "connectivity t.csv",
+        ["3,2,6", "1,2,4"],
     ),
     "Presynaptic_ID": Case(
         edges(
-            "Presynaptic_ID,Postsynaptic_ID,Presynaptic_Index,Postsynaptic_Index,Connectivity,Excitatory x Connectivity",
-            f"{A},{B},0,1,5,-5",
+            "Presynaptic_ID,Postsynaptic_ID,Presynaptic_Index,Connectivity,Excitatory x Connectivity",
+            f"{A},{B},0,5,-5",
         ),
-        "connectivity t.csv", [f"{A},{B},5"],
+        "connectivity t.csv",
+        [f"{A},{B},5"],
     ),
     "blanks around names": Case(
         edges(" Source,Target , Weight\t,Type", "AVA,AVB,3,chemical"), "connectivity t.csv", ["AVA,AVB,3"]
     ),
     "two pairs": Case(
         edges("from,to,weight,type.from,type.to,roi", "11,12,3,LC6,T2,FB", "11,12,2,LC6,T2,EB"),
-        "connectivity t.csv", ["11,12,5"], notes=("type.from", "--pre-col"),
+        "connectivity t.csv",
+        ["11,12,5"],
+        notes=("type.from", "--pre-col"),
     ),
     "two pairs of numbers": refused(edges("pre,post,source,target,weight", "1,2,3,4,5"), "--pre-col", "source, target"),
     "digits in the name": Case(
         edges("pre_root_id_720575940,post_root_id_720575940,syn_count", "4112863,20466301,7"),
-        "connectivity t.csv", ["720575940004112863,720575940020466301,7"],
+        "connectivity t.csv",
+        ["720575940004112863,720575940020466301,7"],
     ),
     "two weights": refused(edges("pre,post,weight,syn_count", "1,2,30,3"), "weight", "syn_count", "--weight-col"),
     "two weights, settled": Case(
@@ -94,14 +105,18 @@ CASES: dict[str, Case] = {
     ),
     "columns by option": Case(
         edges("pre,post,up,down,score,syn", "LC2,T5,11,12,0.5,4", "LC2,T5,12,11,1.0,6"),
-        "connectivity t.csv --pre-col up --post-col down --weight-col syn", ["12,11,6", "11,12,4"],
+        "connectivity t.csv --pre-col up --post-col down --weight-col syn",
+        ["12,11,6", "11,12,4"],
     ),
     "a column by option that is not there": refused(
         edges("pre,post,contacts", "1,2,3"), "contact", "contacts", command="connectivity t.csv --weight-col contact"
     ),
     "weight-col and kind": refused(
-        edges("pre,post,weight", "1,2,3"), "--weight-col", "--kind",
-        command="connectivity t.csv --weight-col weight --kind synapses", code=2,
+        edges("pre,post,weight", "1,2,3"),
+        "--weight-col",
+        "--kind",
+        command="connectivity t.csv --weight-col weight --kind synapses",
+        code=2,
     ),
     "sign and fraction": Case(
         edges("pre_pt_root_id,post_pt_root_id,syn_count,sign,fraction", "1,2,4,-1,0.4"), "connectivity t.csv", ["1,2,4"]
@@ -111,7 +126,8 @@ CASES: dict[str, Case] = {
     ),
     "Gephi numbers its edges": Case(
         edges("Source,Target,Type,Id,Label,timeset,Weight", "11,12,Directed,0,,,5.0", "12,13,Directed,1,,,7.0"),
-        "connectivity t.csv", ["12,13,7", "11,12,5"],
+        "connectivity t.csv",
+        ["12,13,7", "11,12,5"],
     ),
     "an id where pairs repeat": refused(
         edges("id,pre,post,weight", "1,1,2,3", "2,1,2,3"), "weight", "id", "--kind edges"
@@ -119,29 +135,42 @@ CASES: dict[str, Case] = {
     "undirected": refused(edges("source,target,type,weight", "A,B,Undirected,5"), "Undirected", "--undirected"),
     "undirected, settled": Case(
         edges("source,target,type,weight", "A,B,Undirected,5", "B,C,Directed,2", "C,C,Undirected,1"),
-        "connectivity t.csv --undirected --no-clean", ["A,B,5", "B,A,5", "B,C,2", "C,C,1"],
+        "connectivity t.csv --undirected --no-clean",
+        ["A,B,5", "B,A,5", "B,C,2", "C,C,1"],
     ),
     "a side in each row": refused(
-        edges("bodyid,partner,prepost,weight", "1,2,0,5"), "prepost", "--where",
+        edges("bodyid,partner,prepost,weight", "1,2,0,5"),
+        "prepost",
+        "--where",
         command="connectivity t.csv --pre-col bodyid --post-col partner",
     ),
     "a side in each row, settled": Case(
         edges("bodyid,partner,prepost,weight", "1,2,0,5", "1,3,1,7"),
-        "connectivity t.csv --pre-col bodyid --post-col partner", ["1,2,5"], arguments=["--where", "prepost = 0"],
+        "connectivity t.csv --pre-col bodyid --post-col partner",
+        ["1,2,5"],
+        arguments=["--where", "prepost = 0"],
     ),
-    "repeats are named as in the file": refused(edges("source,target,weight", "A,B,1", "A,B,2"), "source A", "target B"),
+    "repeats are named as in the file": refused(
+        edges("source,target,weight", "A,B,1", "A,B,2"), "source A", "target B"
+    ),
     # synapses
     "CAVE": Case(
         edges(
             "id,size,pre_pt_supervoxel_id,pre_pt_root_id,post_pt_supervoxel_id,post_pt_root_id,ctr_pt_position_x,"
             "ctr_pt_position_y,ctr_pt_position_z",
-            "1,20,7,1,8,2,1,2,3", "2,30,7,1,8,2,4,5,6", "2,30,7,1,8,2,4,5,6",
+            "1,20,7,1,8,2,1,2,3",
+            "2,30,7,1,8,2,4,5,6",
+            "2,30,7,1,8,2,4,5,6",
         ),
-        "connectivity t.csv", ["1,2,2"],
+        "connectivity t.csv",
+        ["1,2,2"],
     ),
     "neuPrint": Case(
-        edges("bodyId_pre,bodyId_post,roi_pre,x_pre,y_pre,z_pre,confidence_pre", "1,2,EB,1,2,3,0.9", "1,2,EB,1,2,3,0.9"),
-        "connectivity t.csv", ["1,2,2"],
+        edges(
+            "bodyId_pre,bodyId_post,roi_pre,x_pre,y_pre,z_pre,confidence_pre", "1,2,EB,1,2,3,0.9", "1,2,EB,1,2,3,0.9"
+        ),
+        "connectivity t.csv",
+        ["1,2,2"],
     ),
     "cleft scores": Case(
         edges("pre_pt_root_id,post_pt_root_id,cleft_score", "1,2,50", "1,2,60"), "connectivity t.csv", ["1,2,2"]
@@ -150,7 +179,9 @@ CASES: dict[str, Case] = {
         edges("connector_id,pre,post", "9,1,2", "9,1,2"), "connectivity t.csv", ["1,2,2"]
     ),
     "a bare pair": Case(
-        edges("pre,post", "1,2", "1,2"), "connectivity t.csv", ["1,2,2"],
+        edges("pre,post", "1,2", "1,2"),
+        "connectivity t.csv",
+        ["1,2,2"],
     ),
     "a bare pair that never repeats": Case(
         edges("pre,post", "1,2", "2,3"), "connectivity t.csv", ["1,2,1", "2,3,1"], notes=("list of edges",)
@@ -173,31 +204,39 @@ CASES: dict[str, Case] = {
     "names given": Case(
         {"t.csv": f"{A},{B},5\n{B},{C},9\n"}, "connectivity t.csv --header pre,post,weight", ROOT_EDGES
     ),
-    "a name left out": Case({"t.csv": "1,2,70,5\n2,3,71,9\n"}, "connectivity t.csv --header pre,post,,n", ["2,3,9", "1,2,5"]),
+    "a name left out": Case(
+        {"t.csv": "1,2,70,5\n2,3,71,9\n"}, "connectivity t.csv --header pre,post,,n", ["2,3,9", "1,2,5"]
+    ),
     "names in a file": Case(
         {"t.csv": DUMP, "names.csv": "id,pre_pt_root_id,post_pt_root_id,size\n"},
-        "connectivity t.csv --header @names.csv", ["10,20,2", "20,30,1"],
+        "connectivity t.csv --header @names.csv",
+        ["10,20,2", "20,30,1"],
     ),
     "names in a file, one a line with types": Case(
         {"t.csv": DUMP, "names.csv": "id,bigint\npre_pt_root_id,bigint\npost_pt_root_id,bigint\nsize,real\n"},
-        "connectivity t.csv --header @names.csv", ["10,20,2", "20,30,1"],
+        "connectivity t.csv --header @names.csv",
+        ["10,20,2", "20,30,1"],
     ),
     "too few names": refused({"t.csv": DUMP}, "--header", "3", "4", command="connectivity t.csv --header a,b,c"),
     "names for Parquet": refused({}, "--header", command="connectivity e.parquet --header pre,post,weight", code=2),
     "the header again": refused(edges("pre,post", "1,2", "pre,post", "2,1"), "header", "row 2"),
     # indices
-    "pandas' index": Case(edges(",body_pre,body_post,weight", "0,1,2,5", "1,2,3,9"), "connectivity t.csv", ["2,3,9", "1,2,5"]),
+    "pandas' index": Case(
+        edges(",body_pre,body_post,weight", "0,1,2,5", "1,2,3,9"), "connectivity t.csv", ["2,3,9", "1,2,5"]
+    ),
     "R's row names": Case(
-        edges('"","from","to","weight"', '"1",1,2,5', '"2",2,3,9'), "connectivity t.csv", ["2,3,9", "1,2,5"],
+        edges('"","from","to","weight"', '"1",1,2,5', '"2",2,3,9'),
+        "connectivity t.csv",
+        ["2,3,9", "1,2,5"],
         notes=("dropped",),
     ),
     "two indices": Case(
-        edges("Unnamed: 0.1,Unnamed: 0,pre,post,weight", "0,0,1,2,5", "1,1,2,3,9"), "connectivity t.csv", ["2,3,9", "1,2,5"]
+        edges("Unnamed: 0.1,Unnamed: 0,pre,post,weight", "0,0,1,2,5", "1,1,2,3,9"),
+        "connectivity t.csv",
+        ["2,3,9", "1,2,5"],
     ),
     "an index is no weight": Case(edges(",pre,post", "0,1,2", "1,1,2"), "connectivity t.csv", ["1,2,2"]),
-    "X may be a position": Case(
-        edges("pre,post,X,Y,Z", "1,2,0,5,6", "1,2,1,5,6"), "connectivity t.csv", ["1,2,2"]
-    ),
+    "X may be a position": Case(edges("pre,post,X,Y,Z", "1,2,0,5,6", "1,2,1,5,6"), "connectivity t.csv", ["1,2,2"]),
     # matrices
     "an empty corner": Case(edges(",A,B", "A,0,2", "B,3,0"), "connectivity t.csv", ["B,A,3", "A,B,2"]),
     "rectangular": Case(edges(",M1,M2", "K1,0,2", "K2,3,0"), "connectivity t.csv", ["K2,M1,3", "K1,M2,2"]),
@@ -207,25 +246,32 @@ CASES: dict[str, Case] = {
     ),
     "rectangular, by annotations": Case(
         {**edges("kenyon,M1,M2", "K1,0,2", "K2,3,0"), "a.csv": "neuron_id,type\nM1,M\nM2,M\n"},
-        "connectivity t.csv -a a.csv", ["K2,M1,3", "K1,M2,2"],
+        "connectivity t.csv -a a.csv",
+        ["K2,M1,3", "K1,M2,2"],
     ),
     "root IDs on both axes": Case(
         edges(f"cell,{A},{C}", f"{B},0,2", f"{C},3,0"), "connectivity t.csv", [f"{C},{A},3", f"{B},{C},2"]
     ),
     "the corner is a word": Case(
-        edges(f"pre_pt_root_id,{A},{B}", f"{A},0.0,2.0", f"{B},3.0,"), "connectivity t.csv", [f"{B},{A},3", f"{A},{B},2"]
+        edges(f"pre_pt_root_id,{A},{B}", f"{A},0.0,2.0", f"{B},3.0,"),
+        "connectivity t.csv",
+        [f"{B},{A},3", f"{A},{B},2"],
     ),
     "an unknown pair is no matrix": refused(
         edges("upstream,downstream,weight", "11,12,35", "12,13,63"), "downstream", "--pre-col"
     ),
-    "an unknown pair and a number": refused(edges("neuron_a,neuron_b,contacts", "11,12,35", "12,13,63"), "neuron_a", "--kind"),
+    "an unknown pair and a number": refused(
+        edges("neuron_a,neuron_b,contacts", "11,12,35", "12,13,63"), "neuron_a", "--kind"
+    ),
     "measures": refused(edges("cell,soma_volume,path_length", "A,900,31", "B,901,41"), "soma_volume"),
     "measures of neurons": refused(edges("neuron_id,tips,soma_um", "A,9,3", "B,8,4"), "soma_um"),
     "numbered columns": refused(edges("neuron,1,2", "A,0,5", "B,1,0"), "1, 2", "A, B"),
     "row 0 is no index": Case(edges(",0,1", "0,0,5", "1,2,0"), "connectivity t.csv --no-clean", ["0,1,5", "1,0,2"]),
     "totals": refused(edges(",A,B,Total", "A,0,5,5", "B,1,0,1", "Total,1,5,6"), "Total", "--drop-totals"),
     "totals left out": Case(
-        edges(",A,B,Total", "A,0,5,5", "B,1,0,1", "Total,1,5,6"), "connectivity t.csv --drop-totals", ["A,B,5", "B,A,1"],
+        edges(",A,B,Total", "A,0,5,5", "B,1,0,1", "Total,1,5,6"),
+        "connectivity t.csv --drop-totals",
+        ["A,B,5", "B,A,1"],
         notes=("Total",),
     ),
     "a neuron called All": Case(edges(",A,All", "A,0,5", "All,1,0"), "connectivity t.csv", ["A,All,5", "All,A,1"]),
@@ -236,7 +282,9 @@ CASES: dict[str, Case] = {
     ),
     "tabs in .csv": Case({"t.csv": "pre\tpost\tweight\n1\t2\t3\n"}, "connectivity t.csv", ["1,2,3"]),
     "bars": Case({"t.txt": "pre|post|weight\n1|2|3\n"}, "connectivity t.txt", ["1,2,3"]),
-    "blanks in .txt": Case({"t.txt": "pre  post weight\n 1    2   3\n 10   20  30\n"}, "connectivity t.txt", ["10,20,30", "1,2,3"]),
+    "blanks in .txt": Case(
+        {"t.txt": "pre  post weight\n 1    2   3\n 10   20  30\n"}, "connectivity t.txt", ["10,20,30", "1,2,3"]
+    ),
     "a matrix of blanks": Case({"m.txt": "name A B\nA 0 2\nB 3 0\n"}, "connectivity m.txt", ["B,A,3", "A,B,2"]),
     "a delimiter by option": Case({"t.csv": "pre:post:weight\n1:2:3\n"}, "connectivity t.csv --delimiter :", ["1,2,3"]),
     "two delimiters": refused({"t.csv": "a,b;c\n1,2;3\n4,5;6\n"}, "--delimiter"),
@@ -252,11 +300,17 @@ CASES: dict[str, Case] = {
     "a quote that is never closed": refused({"t.csv": 'pre,"post,weight\n1,2,3\n'}, "t.csv"),
     "a list of names in .sif": refused({"t.txt": "11\tpp\t12\n12\tpp\t13\n"}, "--header", command="connectivity t.txt"),
     # blanks and missing values
-    "blanks at the ends": Case(edges("pre,post,weight", "AVA ,AVB,4", "AVA,AVB\u00a0,4", "\u200bAVA,\uFEFFAVC,1"),
-        "connectivity t.csv --sum-duplicates", ["AVA,AVB,8", "AVA,AVC,1"], notes=("2 IDs", "blanks")),
+    "blanks at the ends": Case(
+        edges("pre,post,weight", "AVA ,AVB,4", "AVA,AVB\u00a0,4", "\u200bAVA,\ufeffAVC,1"),
+        "connectivity t.csv --sum-duplicates",
+        ["AVA,AVB,8", "AVA,AVC,1"],
+        notes=("2 IDs", "blanks"),
+    ),
     "line breaks in quotes": Case(edges("pre,post,weight", '"AVA\n",AVB,4'), "connectivity t.csv", ["AVA,AVB,4"]),
     "one word among numbers": Case(
-        edges("pre,post,weight", "1 ,2,5", " 2,1,4", "3,orphan,2"), "connectivity t.csv", ["1,2,5", "2,1,4", "3,orphan,2"],
+        edges("pre,post,weight", "1 ,2,5", " 2,1,4", "3,orphan,2"),
+        "connectivity t.csv",
+        ["1,2,5", "2,1,4", "3,orphan,2"],
         notes=("orphan", "row 3"),
     ),
     "labels by type": Case(ANNOTATED, "connectivity t.csv -a a.csv --by type", ["ER2,EPG,10,2,1"]),
@@ -266,27 +320,37 @@ CASES: dict[str, Case] = {
     ),
     "labels read as floats": Case(
         {**edges("pre,post,weight", "1,2,4"), "a.csv": "root_id,cluster\n1,10.0\n2,\n"},
-        "connectivity t.csv -a a.csv --annotate cluster", ["1,2,4,10,"],
+        "connectivity t.csv -a a.csv --annotate cluster",
+        ["1,2,4,10,"],
     ),
     "NA among names": refused(edges("pre,post,weight", "A,B,4", "NA,B,6"), "NA", "row 2", "--null-text"),
     "NA is a name": Case(
-        edges("pre,post,weight", "A,B,4", "NA,B,6"), "connectivity t.csv", ["NA,B,6", "A,B,4"], arguments=["--null-text", ""]
+        edges("pre,post,weight", "A,B,4", "NA,B,6"),
+        "connectivity t.csv",
+        ["NA,B,6", "A,B,4"],
+        arguments=["--null-text", ""],
     ),
     "NA is none": Case(
         edges("pre,post,weight", *["A,B,4", *(f"A,C{n},1" for n in range(10)), "NA,B,6"]),
-        "connectivity t.csv -n B", ["A,B,4"], arguments=["--null-text", "NA"], notes=("1 null",),
+        "connectivity t.csv -n B",
+        ["A,B,4"],
+        arguments=["--null-text", "NA"],
+        notes=("1 null",),
     ),
     "NA among numbers": Case(
-        edges("pre,post,weight", *[f"1,{n},{n}" for n in range(2, 13)], "NA,1,6"), "connectivity t.csv -t 12",
-        ["1,12,12"], notes=("1 null",),
+        edges("pre,post,weight", *[f"1,{n},{n}" for n in range(2, 13)], "NA,1,6"),
+        "connectivity t.csv -t 12",
+        ["1,12,12"],
+        notes=("1 null",),
     ),
     "case is heeded": Case(edges("pre,post,weight", "ava,AVA,3"), "connectivity t.csv", ["ava,AVA,3"], notes=("case",)),
     "blanks that fill down": refused(edges("pre,post", "1,2", ",", ",3"), "column pre", "--fill-down", "--allow-null"),
     "filled down": Case(
         edges("pre,post", "1,2", ",", ",3", "4,5"), "connectivity t.csv --fill-down", ["1,2,2", "1,3,1", "4,5,1"]
     ),
-    "blanks that are meant": Case(edges("pre,post", "1,2", ",", ",3"), "connectivity t.csv --allow-null", ["1,2,1"],
-        notes=("2 null",)),
+    "blanks that are meant": Case(
+        edges("pre,post", "1,2", ",", ",3"), "connectivity t.csv --allow-null", ["1,2,1"], notes=("2 null",)
+    ),
     "neurons numbered from 0": Case(
         edges("pre,post,weight", "0,1,5", "1,2,3", "2,0,4"), "connectivity t.csv", ["1,2,3"], notes=("--no-clean",)
     ),
@@ -300,58 +364,91 @@ CASES: dict[str, Case] = {
         edges("pre,post,weight", "A,B,0.5", "B,C,1.0", "C,D,2.25"), "connectivity t.csv -t 1", ["C,D,2.25", "B,C,1.0"]
     ),
     "fractions, no threshold": Case(
-        edges("pre,post,weight", "A,B,0.5", "C,D,2.25"), "connectivity t.csv", ["C,D,2.25", "A,B,0.5"], notes=("fractions",)
+        edges("pre,post,weight", "A,B,0.5", "C,D,2.25"),
+        "connectivity t.csv",
+        ["C,D,2.25", "A,B,0.5"],
+        notes=("fractions",),
     ),
     "fractions are not counted": refused(edges("pre,post,weight", "A,B,0.5"), "fractions", command="counts t.csv"),
     "whole floats": Case(edges("pre,post,weight", "A,B,5.0"), "connectivity t.csv", ["A,B,5"]),
     "negative": refused(edges("pre,post,weight", "A,B,7", "B,A,-3"), "-3", "row 2", "--signed"),
-    "negative, settled": Case(edges("pre,post,weight", "A,B,7", "B,A,-3"), "connectivity t.csv --signed", ["A,B,7", "B,A,-3"]),
+    "negative, settled": Case(
+        edges("pre,post,weight", "A,B,7", "B,A,-3"), "connectivity t.csv --signed", ["A,B,7", "B,A,-3"]
+    ),
     "negative in a matrix": refused(edges(",A,B", "A,0,-2", "B,3,0"), "negative", "--signed"),
     "fractions of signed weights": Case(
-        edges("pre,post,weight", "1,5,2", "1,4,-3", "2,5,1"), "connectivity t.csv --signed --normalize output",
-        ["1,5,2,0.4", "2,5,1,1.0", "1,4,-3,-0.6"], notes=("absolute",),
+        edges("pre,post,weight", "1,5,2", "1,4,-3", "2,5,1"),
+        "connectivity t.csv --signed --normalize output",
+        ["1,5,2,0.4", "2,5,1,1.0", "1,4,-3,-0.6"],
+        notes=("absolute",),
     ),
     "infinite": refused(edges("pre,post,weight", "A,B,inf"), "weight", "inf"),
     "a sum beyond 64 bits": refused(
-        edges("pre,post,weight", f"1,2,{2**62}", f"1,2,{2**62}"), "2^63 - 1", command="connectivity t.csv --sum-duplicates"
+        edges("pre,post,weight", f"1,2,{2**62}", f"1,2,{2**62}"),
+        "2^63 - 1",
+        command="connectivity t.csv --sum-duplicates",
     ),
     # rows
     "where a number": Case(
-        edges("id,pre,post,size", "1,1,2,4", "2,1,2,20", "3,2,3,30"), "connectivity t.csv", ["1,2,1", "2,3,1"],
-        arguments=["--where", "size>=20"], notes=("1 where",),
+        edges("id,pre,post,size", "1,1,2,4", "2,1,2,20", "3,2,3,30"),
+        "connectivity t.csv",
+        ["1,2,1", "2,3,1"],
+        arguments=["--where", "size>=20"],
+        notes=("1 where",),
     ),
     "where a word": Case(
-        edges("pre,post,weight,nt_type", "1,2,3,gaba", "2,3,4, gaba ", "3,4,9,ach"), "connectivity t.csv",
-        ["2,3,4", "1,2,3"], arguments=["--where", "nt_type = gaba"],
+        edges("pre,post,weight,nt_type", "1,2,3,gaba", "2,3,4, gaba ", "3,4,9,ach"),
+        "connectivity t.csv",
+        ["2,3,4", "1,2,3"],
+        arguments=["--where", "nt_type = gaba"],
     ),
     "where, twice": Case(
-        edges("pre,post,weight,side", "1,2,3,L", "2,3,4,", "3,4,9,L"), "connectivity t.csv", ["1,2,3"],
+        edges("pre,post,weight,side", "1,2,3,L", "2,3,4,", "3,4,9,L"),
+        "connectivity t.csv",
+        ["1,2,3"],
         arguments=["--where", "side in L,R", "--where", "weight < 9"],
     ),
     "where null": Case(
-        edges("pre,post,weight,side", "1,2,3,L", "2,3,4,"), "connectivity t.csv", ["2,3,4"], arguments=["--where", "side is null"]
+        edges("pre,post,weight,side", "1,2,3,L", "2,3,4,"),
+        "connectivity t.csv",
+        ["2,3,4"],
+        arguments=["--where", "side is null"],
     ),
     "where nothing is left": Case(
-        edges("pre,post,weight,side", "1,2,3,L"), "connectivity t.csv", [], arguments=["--where", "side=R"], notes=("side = R",)
+        edges("pre,post,weight,side", "1,2,3,L"),
+        "connectivity t.csv",
+        [],
+        arguments=["--where", "side=R"],
+        notes=("side = R",),
     ),
-    "where, of a matrix": Case(edges(",A,B", "A,0,2", "B,3,0"), "connectivity t.csv", ["B,A,3"], arguments=["--where", "weight>2"]),
+    "where, of a matrix": Case(
+        edges(",A,B", "A,0,2", "B,3,0"), "connectivity t.csv", ["B,A,3"], arguments=["--where", "weight>2"]
+    ),
     "where no such column": refused(
-        edges("pre,post,weight,nt_type", "1,2,3,gaba"), "nt_typ", "nt_type", command="connectivity t.csv --where nt_typ=gaba"
+        edges("pre,post,weight,nt_type", "1,2,3,gaba"),
+        "nt_typ",
+        "nt_type",
+        command="connectivity t.csv --where nt_typ=gaba",
     ),
-    "where, badly put": refused(edges("pre,post,weight", "1,2,3"), "--where", command="connectivity t.csv --where weight", code=2),
+    "where, badly put": refused(
+        edges("pre,post,weight", "1,2,3"), "--where", command="connectivity t.csv --where weight", code=2
+    ),
     "where words have no order": refused(
         edges("pre,post,weight,side", "1,2,3,L"), "side", command="connectivity t.csv --where side<M"
     ),
     # files that are something else
-    "gzip called .csv": Case({"t.csv": gzip.compress(b"pre,post,weight\n1,2,3\n", mtime=0)}, "connectivity t.csv", ["1,2,3"],
-        notes=("gzip",)),
-    "text called .csv.gz": Case({"x": b"", "plain.csv.gz": b""}, "connectivity plain.csv.gz", None, 3, ("plain.csv.gz",)),
+    "gzip called .csv": Case(
+        {"t.csv": gzip.compress(b"pre,post,weight\n1,2,3\n", mtime=0)}, "connectivity t.csv", ["1,2,3"], notes=("gzip",)
+    ),
+    "text called .csv.gz": Case(
+        {"x": b"", "plain.csv.gz": b""}, "connectivity plain.csv.gz", None, 3, ("plain.csv.gz",)
+    ),
     "Git LFS": refused({"t.csv": "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n"}, "git lfs pull"),
     "HTML": refused({"t.csv": "<!DOCTYPE html>\n<html><body>log in</body></html>\n"}, "HTML"),
     "JSON": refused({"t.csv": '[{"pre": 1, "post": 2}]\n'}, "JSON"),
     "an old Excel file": refused({"t.csv": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"}, ".xlsx"),
     "SOURCE is empty": refused({}, "SOURCE", command="connectivity", code=2),
-}  # fmt: skip
+}
 CASES["SOURCE is empty"] = Case({}, "connectivity", None, 2, ("SOURCE",), arguments=[""])
 
 

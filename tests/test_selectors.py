@@ -351,13 +351,39 @@ def test_the_first_spelling_of_annotations_counts(crant: Crant) -> None:
     assert weights(crant("connectivity", "edges.csv", "-a", "types.csv", "--by", "type")) == {("X", "Y"): "3"}
 
 
+def test_criteria_look_at_the_row_that_counts(crant: Crant) -> None:
+    """A neuron is selected by what it is labelled with, and by nothing that only another of its rows says."""
+    text_file("t.csv", "pre,post,weight\n11,21,5\n12,21,7\n13,21,1\n14,22,2\n")
+    text_file("types.csv", "root_id,cell_type,side\n11,,left\n11,A,right\n11,B,left\n12,A,left\n14,B,right\n13,,left\n")
+    words = ("connectivity", "t.csv", "-a", "types.csv", "--no-upstream", "--annotate", "cell_type", "-n")
+
+    def asked(criteria: str) -> tuple[list[str], str]:
+        ran = crant(*words, criteria)
+        return [row[0] for row in answer(ran)], ran.err
+
+    found, told = asked("cell_type=B")
+    assert found == ["14"]
+    assert "cell_type=B: 1 neuron meets it by another of its rows, such as 11, and the first row with a type" in told
+    assert asked("cell_type=A")[0] == ["12", "11"]
+    assert "another of its rows" not in asked("cell_type=A")[1]
+    assert asked("side=left")[0] == ["12", "13"]
+    assert asked("side!=right")[0] == ["12", "13"]
+    assert asked("cell_type=A and side=right")[0] == ["11"]
+    assert "another of its rows" in asked("cell_type~^[B]")[1]
+    complaint(crant(*words, "cell_type=B and side=left"), 3, "no neuron matches; 1 neuron meets it by another", "11")
+    with pytest.warns(cc.CrantWarning, match="another of its rows|annotated more than once"):
+        frame = cc.get_connectivity(cc.NeuronCriteria(cell_type="B"), source="t.csv", annotations="types.csv")
+    assert frame["pre"].tolist() == [14]
+
+
 def test_a_neuron_annotated_twice_takes_its_first_row_with_a_type(crant: Crant) -> None:
     text_file("edges.csv", "pre,post,weight\n1,2,3\n")
     text_file("types.csv", "root_id,cell_type,side\n1,,left\n2,Y,left\n1,X,right\n2,Z,right\n")
     found = crant("connectivity", "edges.csv", "-a", "types.csv", "--annotate", "cell_type,side")
     assert answer(found) == [("1", "2", "3", "X", "right", "Y", "left")]
     assert "2 neurons are annotated more than once" in found.err
-    assert answer(crant("counts", "edges.csv", "-a", "types.csv", "-n", "cell_type=Z"))[0][0] == "2"  # every row counts
+    assert answer(crant("counts", "edges.csv", "-a", "types.csv", "-n", "cell_type=Y"))[0][0] == "2"
+    complaint(crant("counts", "edges.csv", "-a", "types.csv", "-n", "cell_type=Z"), 3, "by another of its rows", "2")
 
 
 def test_rows_of_annotations_without_an_id_are_left_out_and_counted(crant: Crant) -> None:

@@ -662,6 +662,60 @@ def test_gaps_in_the_ids_of_a_frame_are_counted_and_not_floats() -> None:
         edges_of(FRAME.assign(pre=[ONE, "a", TWO]))
 
 
+#: Columns that Arrow or the engine has no type for, the labels that they make, and text that a criterion finds.
+ODD: dict[str, tuple[Any, list[str], str]] = {
+    "numbers and words": ([1, "x", None, 2.0], ["1", "2", "x"], "2"),
+    "lists and words": ([["a", "b"], "c", None, ["d"]], ["a;b", "c", "d"], "b"),
+    "lists of both": ([[1, "a"], [2], None, []], ["1;a", "2"], "a"),
+    "lists of lists": ([[1, [2]], [["x"]], None, 3], ["1;[2]", "3", "['x']"], "[2]"),
+    "dicts and numbers": ([{"a": 1}, 5, None, "x"], ["5", "x", "{'a': 1}"], "{'a': 1}"),
+    "sets": ([{"b", "a"}, {3}, None, "x"], ["3", "a;b", "x"], "b"),
+    "bytes": ([b"x", "y", None, 1], ["1", "b'x'", "y"], "y"),
+    "large integers": ([2**70, 1, None, -5], ["-5", "1", str(2**70)], str(2**70)),
+    "truth and words": ([True, "yes", None, False], ["False", "True", "yes"], "yes"),
+    "gaps of several kinds": ([pd.NA, "x", float("nan"), 1], ["1", "x"], "x"),
+    "complex numbers": ([1j, 2, None, "q"], ["1j", "2", "q"], "q"),
+    "arrays": ([np.zeros(2), np.ones((1, 2)), None, "x"], ["0;0", "[1. 1.]", "x"], "x"),
+    "half floats": (np.array([1, 2.5, np.nan, 3], dtype="float16"), ["1", "2.5", "3"], "2.5"),
+    "intervals": (pd.interval_range(0, 4), ["(0, 1]", "(1, 2]", "(2, 3]", "(3, 4]"], "(0, 1]"),
+    "categories of both": (pd.Categorical([1, "a", None, 2.0]), ["1", "2", "a"], "a"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_annotations_may_have_columns_of_any_type(name: str) -> None:
+    """One that nobody asks for does no harm, and one that is asked for is text, or a list of text."""
+    values, labels, value = ODD[name]
+    values = pd.Series(values, dtype=object) if isinstance(values, list) else values
+    people = pd.DataFrame({"root_id": [1, 2, 3, 4], "cell_type": ["A", "B", "A", "B"], "odd": values})
+    edges = pd.DataFrame({"pre": [1, 2, 3, 4], "post": [2, 3, 4, 1], "weight": [1, 2, 3, 4]})
+    made = cc.NestedMatrix.from_connectivity(edges, people)
+    assert dict(made.type_boundaries) == {"A": (0, 2), "B": (2, 4)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cc.CrantWarning)
+        by_odd = cc.NestedMatrix.from_connectivity(edges, people, cell_type_column="odd")
+    assert sorted(by_odd.type_boundaries) == labels
+    found = cc.get_connectivity(cc.NeuronCriteria(odd=value), source=edges, annotations=people, upstream=False)
+    assert len(found) == 1
+    assert len(cc.get_connectivity(source=edges, annotations=people, annotate=["odd"])) == 4
+    assert len(cc.get_synapses(source=edges[["pre", "post"]].assign(odd=values))) == 4
+    if name != "large integers":
+        with pytest.raises(cc.DataError, match="odd"):
+            cc.NestedMatrix.from_connectivity(edges, people, neuron_id_column="odd")
+
+
+def test_ids_that_are_integers_and_text_are_the_same_ids() -> None:
+    mixed = pd.Series([ONE, str(ONE), f" {TWO}"], dtype=object)
+    assert edges_of(FRAME.assign(pre=mixed)) == EXPECTED
+    people = pd.DataFrame({"root_id": mixed, "cell_type": ["A", "A", "B"]})
+    with pytest.warns(cc.CrantWarning, match="1 neuron is annotated more than once"):
+        found = cc.get_connectivity(source=FRAME[["pre", "post"]], annotations=people, annotate="cell_type")
+    assert found["pre_cell_type"].tolist() == ["A", "B"]
+    for wrong in (5.5, {"a": 1}, [ONE], float(ONE)):
+        with pytest.raises(cc.DataError, match=r"mixed or unknown types.*pre|floating-point"):
+            edges_of(FRAME.assign(pre=pd.Series([ONE, wrong, "x"], dtype=object)))
+
+
 @pytest.mark.parametrize(
     "indexed",
     [

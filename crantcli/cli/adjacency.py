@@ -10,6 +10,7 @@ from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
     FetchOptions,
+    KeepSilent,
     RunOptions,
     Selectors,
     SourceOptions,
@@ -41,9 +42,11 @@ def adjacency(
     symmetric: Annotated[
         bool, typer.Option("--symmetric", help="All neurons of the kept synapses on both axes.")
     ] = False,
-    keep_silent: Annotated[
-        bool, typer.Option("--keep-silent", help="Keep requested neurons without synapses as zero rows or columns.")
+    keep_unconnected: Annotated[
+        bool,
+        typer.Option("--keep-unconnected", help="Keep requested neurons without synapses as zero rows or columns."),
     ] = False,
+    keep_silent: KeepSilent = False,
     force_wide: Annotated[
         bool, typer.Option("--force-wide", help="Write a wide table even with more than 5,000 columns.")
     ] = False,
@@ -58,11 +61,12 @@ def adjacency(
     from crantcli.output.heatmap import check_picture
     from crantcli.sources.live.query import needed
 
+    keep_silent = keep_silent or keep_unconnected
     if plot:
         check_picture(plot)
     job = Job("adjacency", source, run, {"pre": pre, "post": post}, [plot], matrix=True, fetch=fetch)
     with job.opened() as work:
-        work.annotations()
+        work.annotations(clean=rows.clean)
         columns = needed(size=rows.min_size is not None)
         table = work.table(query=work.query("--pre or --post", columns, rows.clean, pre="pre", post="post"))
         kept = work.row_filter(rows, table)

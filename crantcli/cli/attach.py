@@ -108,7 +108,7 @@ def attach(
     voxel = parse_voxel_size(voxel_size) if voxel_size else None
     job = Job("attach", source, run, {"neurons": neurons}, [summary, plot], fetch=fetch)
     with find_skeletons(_paths(skeletons, source)) as collections, job.opened() as work:
-        work.annotations()
+        work.annotations(clean=rows.clean)
         read = partial(work.table, carry="positions", coordinates=coordinates, voxel_size=voxel)
         if work.live:
             known = _skeletons(work, collections, id_map, "BIGINT")

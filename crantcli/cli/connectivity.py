@@ -70,7 +70,7 @@ def connectivity(
     question = Question(None, upstream, downstream, by, added, top, normalize, rows.sum_duplicates)
     job = Job("connectivity", source, run, {"neurons": neurons}, members=members, fetch=fetch)
     with job.opened() as work:
-        annotations = work.annotations(needed=bool(annotate) or by == "type")
+        annotations = work.annotations(needed=bool(annotate) or by == "type", clean=rows.clean)
         columns = needed(size=rows.min_size is not None)
         table = work.table(query=work.query("--neurons", columns, rows.clean, upstream, downstream, either="neurons"))
         kept = work.row_filter(rows, table)

@@ -43,7 +43,7 @@ def counts(
 
     job = Job("counts", source, run, {"neurons": neurons}, members=members, fetch=fetch)
     with job.opened() as work:
-        work.annotations()
+        work.annotations(clean=rows.clean)
         table = work.table(
             query=work.query("--neurons", needed(size=rows.min_size is not None), rows.clean, either="neurons")
         )

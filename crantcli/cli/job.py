@@ -233,12 +233,14 @@ class Work:
             check = check_folder if self.job.folder and destination == self.job.run.output else check_destination
             check(destination, self.space.paths)
 
-    def annotations(self, needed: bool = False) -> Annotations | None:
+    def annotations(self, needed: bool = False, *, clean: bool = True) -> Annotations | None:
         """Open the annotations that were given, or the data set's; those on a server only if they are needed.
 
         Where they are needed as labels, the neurons have the IDs of the table, which may be those of another time.
+        `clean` says whether rows of the background are dropped.
         """
         source = self.job.source
+        self.space.clean = clean
         opened = self.space.annotations(source.annotations, source.neuron_id_column, source.cell_type_column, needed)
         self.check_destinations()
         return self.space.current_annotations(opened) if needed and self.live else opened

@@ -91,23 +91,24 @@ def nested(
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, rows.sum_duplicates)
         work.space.paths += label_files(nest)
-        annotations = work.annotations(needed=True)
+        annotations = work.annotations(needed=True, clean=rows.clean)
         typed(annotations, "a nested matrix")  # before anything is fetched
         columns = needed([nest.weight_column] if nest.weight_column else [], rows.min_size is not None)
-        table = work.table(
-            value=nest.weight_column,
-            query=query_of(work, question, annotations, columns, rows.clean, bool(nest.totals)),
-        )
+        query = query_of(work, question, annotations, columns, rows.clean, bool(nest.totals))
+        table = work.table(value=nest.weight_column, query=query)
         kept = work.row_filter(rows, table)
         question = with_neurons(question, lambda name: work.select(name, table))
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
         totals = work.totals(nest.totals, table, filters) if nest.totals else None
+        more = None
+        if query is not None:
+            more = further_table(work, question, annotations, table, kept, query, work.table)
         of_neurons = run.output or type_mean or relative or order or plot
         if not of_neurons and (type_sum or relative_types) and one_pass(question, table, kept):
-            sums = type_sums(work.engine, table, annotations, question, kept)
+            sums = type_sums(work.engine, table, annotations, question, kept, more)
             _finish_types(work, sums, table, kept, options_of(question, table, nest), tables, force_wide)
             return
-        result = answer(work.engine, table, annotations, question, kept, totals)
+        result = answer(work.engine, table, annotations, question, kept, totals, more)
         work.refuse_empty(len(result.blocks.matrix.weights), result.ledger)
         record = work.record(
             "adjacency", table, kept, result, result.blocks.matrix.shape[0], options_of(question, table, nest)
@@ -196,7 +197,7 @@ def question_of(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) ->
         scope=nest.normalization_scope,
         annotation_scope=nest.annotation_scope,
         neuron_order=nest.neuron_order,
-        keep_silent=nest.keep_silent,
+        keep_silent=nest.keep_unconnected or nest.keep_silent,
         sum_duplicates=sum_duplicates,
         ignore_case=ignore_case,
     )
@@ -240,6 +241,44 @@ def query_of(
     option = "--source-types, --source-neurons, --target-types or --target-neurons"
     neurons = needed_neurons(work.engine, "BIGINT", annotations, asked, whole_table=totals)
     return work.space.query(option, columns, clean, neurons)
+
+
+def further_table(
+    work: Work,
+    question: NestedQuestion,
+    annotations: Annotations | None,
+    table: Table,
+    rows: RowFilter,
+    query: Query,
+    read: Callable[..., Table],
+    everyone: bool = False,
+) -> Table | None:
+    """Further synapses of a live table that say who is on the axes, None where there is no need for any.
+
+    `query` has fetched the synapses between the neurons of both axes, and `read` opens a table likewise.
+    """
+    from crantcli.core.needs import further_neurons
+    from crantcli.ids import Selection
+    from crantcli.schema import number_of
+
+    for end, side in (("pre", "source"), ("post", "target")):
+        if question.annotation_scope == "all" and not question.axes[end].given:
+            work.space.notes.append(
+                f"of neurons without annotation, the {side} axis has those that have synapses with the chosen ones; a "
+                "data set on a server is not fetched as a whole"
+            )
+    needed = {end: None if ids is None else Selection(ids) for end, ids in (("pre", query.pre), ("post", query.post))}
+    neurons = further_neurons(work.engine, table, annotations, question, rows, needed, everyone)
+    asked = work.space.further_query(query, neurons)
+    if asked is None:
+        return None
+    found = read(query=asked)
+    number = len({*(asked.pre or ()), *(asked.post or ())})
+    work.space.notes.append(
+        f"{found.rows:,} synapses with other neurons were fetched, too, to see where {number_of(number, 'neuron')} of "
+        "the axes can be found"
+    )
+    return found
 
 
 def options_of(question: NestedQuestion, table: Table, nest: NestedOptions) -> dict[str, Any]:

@@ -56,9 +56,18 @@ def neuropil(
 ) -> None:
     """The neuropils of each synapse, from meshes, and a nested matrix for each neuropil, into a folder."""
     from dataclasses import replace
+    from functools import partial
 
     from crantcli.cli.job import Job
-    from crantcli.cli.nested import label_files, options_of, query_of, question_of, style_of, with_neurons
+    from crantcli.cli.nested import (
+        further_table,
+        label_files,
+        options_of,
+        query_of,
+        question_of,
+        style_of,
+        with_neurons,
+    )
     from crantcli.core.neuropil import OTHER, POSITION, assign
     from crantcli.errors import EmptyResultError, UsageError
     from crantcli.sources.live.query import needed
@@ -78,7 +87,7 @@ def neuropil(
         question = question_of(nest, source.ignore_case, False)
         work.space.paths += label_files(nest)
         # Of a live table, neurons that are not named are those that are annotated.
-        annotations = work.annotations(needed=work.live or not assignments_only)
+        annotations = work.annotations(needed=work.live or not assignments_only, clean=rows.clean)
         if annotations is None and not assignments_only:
             raise UsageError(
                 "a nested matrix needs the neurons' types: --annotations FILE, or a data set that has annotations; "
@@ -87,24 +96,29 @@ def neuropil(
         columns = [place.position_column or POSITION, *([nest.weight_column] if nest.weight_column else [])]
         asked = needed(columns, rows.min_size is not None)
         query = query_of(work, question, annotations, asked, rows.clean, bool(nest.totals))
-        table = work.table(
+        read = partial(
+            work.table,
             carry="positions",
             position=place.position_column,
             value=nest.weight_column,
             coordinates=place.coordinates,
             voxel_size=voxel,
-            query=query and replace(query, ordered=True),  # the assignments come in the order of the synapses
         )
+        # The assignments come in the order of the synapses.
+        table = read(query=query and replace(query, ordered=True))
         table.require_synapses("neuropil")
         kept = work.row_filter(rows, table)
         question = with_neurons(question, lambda name: work.select(name, table))
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
         totals = work.totals(nest.totals, table, filters) if nest.totals else None
         names, index = work.space.neuropils(place.meshes, wanted, dropped)
-        found = assign(
-            work.engine, table, index, names, kept,
-            position=place.position_column, offset=offset, include_other=place.include_other,
-        )  # fmt: skip
+        look_up = partial(assign, position=place.position_column, offset=offset, include_other=place.include_other)
+        found = look_up(work.engine, table, index, names, kept)
+        more = None
+        if query is not None and not assignments_only:
+            # Whoever is in the brain may be in one neuropil by synapses that are not of the matrix.
+            more = further_table(work, question, annotations, table, kept, query, read, everyone=True)
+        further = look_up(work.engine, more, index, names, kept) if more is not None else None
         if run.fail_empty and not found.memberships:
             raise EmptyResultError("no synapse lies in any of the neuropils; no file is written")
         where = {
@@ -121,7 +135,7 @@ def neuropil(
             folder.count()
         else:
             extras = {"relative": relative, "relative_types": relative_types}
-            folder.matrices(annotations, question, totals, extras, (style, picture) if plot else None)
+            folder.matrices(annotations, question, totals, further, extras, (style, picture) if plot else None)
             if run.fail_empty and not folder.stems:
                 raise EmptyResultError(f"no neuropil has a matrix ({found.ledger.sentence()}); no file is written")
         folder.finish(plot)
@@ -191,6 +205,7 @@ class _Folder:
         annotations: Any,
         question: Any,
         totals: Any,
+        further: Assignment | None,
         extras: dict[str, bool],
         drawing: tuple[Style, PlotOptions] | None,
     ) -> None:
@@ -201,7 +216,7 @@ class _Folder:
         stems = safe_file_names(self.assignment.names, ("summary", "assignments", "manifest"))
         remarks = Remarks(self.assignment, question, totals)
         for name, count, result in matrices(
-            self.work.engine, self.assignment, annotations, question, self.rows, totals
+            self.work.engine, self.assignment, annotations, question, self.rows, totals, further
         ):
             self.counts[name] = count
             if result is None:

@@ -55,6 +55,9 @@ NeuropilNames = Annotated[
 ]
 ExcludedNames = Annotated[list[str] | None, typer.Option("--exclude", metavar="NAME,...", help="Not these neuropils.")]
 
+#: The older name of --keep-unconnected, which still works.
+KeepSilent = Annotated[bool, typer.Option("--keep-silent", hidden=True)]
+
 NEURON_HELP = (
     "an ID, IDs joined by commas, @FILE, @FILE:COLUMN, - for stdin, or criteria on annotations such as "
     '"cell_type=ER1,ER2 and side!=left" or "cell_type~^PN_"; repeat to add'
@@ -207,9 +210,14 @@ class NestedOptions:
         bool,
         typer.Option("--directed", help="Rows and columns of their own, even where none are chosen."),
     ] = False
-    keep_silent: Annotated[
-        bool, typer.Option("--keep-silent", help="Keep chosen neurons without synapses on the axes.")
+    keep_unconnected: Annotated[
+        bool,
+        typer.Option(
+            "--keep-unconnected",
+            help="Keep chosen neurons without synapses on the axes; on those of a square matrix all annotated ones.",
+        ),
     ] = False
+    keep_silent: KeepSilent = False
     weight_mode: Annotated[
         Literal["relative_outgoing", "relative_incoming", "count", "column"] | None,
         typer.Option(
@@ -242,7 +250,8 @@ class NestedOptions:
         typer.Option(
             "--type-order",
             metavar="TYPES",
-            help=f"Types that come first: {TYPE_LIST}; ER stands for ER1, ER2, ... too. Or size: the largest first.",
+            help=f"Types that come first: {TYPE_LIST}; ER stands for ER1, ER2, ..., PEN for PEN_a, ... Or size: the "
+            "largest first.",
         ),
     ] = None
     source_type_order: Annotated[

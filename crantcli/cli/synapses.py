@@ -58,7 +58,7 @@ def synapses(
     voxel = parse_voxel_size(voxel_size) if voxel_size else None
     job = Job("synapses", source, run, {"pre": pre, "post": post}, members=members, fetch=fetch)
     with job.opened() as work:
-        work.annotations()
+        work.annotations(clean=rows.clean)
         chosen = _names(columns)
         asked = needed(chosen, rows.min_size is not None) if chosen else None
         query = work.query("--pre or --post", asked, rows.clean, pre="pre", post="post")

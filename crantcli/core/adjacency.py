@@ -10,6 +10,7 @@ from crantcli.core.ledger import Ledger
 from crantcli.core.sql import SqlEngine
 from crantcli.core.synapses import RowFilter, Wanted, pair_coverage
 from crantcli.core.table import Coverage, Table
+from crantcli.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,6 +79,22 @@ class MatrixResult:
     coverage: Coverage
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+
+def unconnected_kept(keep_unconnected: bool | None, keep_silent: bool | None) -> bool:
+    """What the two names of one parameter say; the second is the older one.
+
+    Raises
+    ------
+    UsageError
+        Where they contradict each other.
+    """
+    given = {bool(value) for value in (keep_unconnected, keep_silent) if value is not None}
+    if len(given) > 1:
+        raise UsageError(
+            f"keep_unconnected={keep_unconnected} and keep_silent={keep_silent}: two names of one parameter; give one"
+        )
+    return True in given
 
 
 def adjacency(

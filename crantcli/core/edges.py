@@ -91,6 +91,16 @@ def edges(
     return Edges(engine.view("edges", kept), pairs, prepared.ledger, tuple(notes))
 
 
+def present_pairs(engine: SqlEngine, table: Table, found: Edges, rows: RowFilter) -> str:
+    """A view `pre, post` of the pairs that are there after cleaning, size and threshold.
+
+    Beside those that have a weight, they are those whose weight is 0: a row of edges says that both neurons are known.
+    """
+    weighed = table.kind is Kind.SYNAPSES or bool(rows.thinned_by(table))
+    strong = f" AND {rows.strong_sql('n')}" if weighed else ""
+    return engine.view("present", f"SELECT pre, post FROM {found.pairs} WHERE NOT dropped{strong}")
+
+
 def _edge_pairs(
     engine: SqlEngine,
     prepared: Prepared,

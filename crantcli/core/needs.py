@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from crantcli.core import sql
 from crantcli.core.adjacency import ArrayEngine
+from crantcli.core.edges import edges, present_pairs
 from crantcli.core.labels import typed
 from crantcli.core.nested import FRACTIONS, NestedQuestion
 from crantcli.core.roster import AxisChoice, asked_table, label_table
-from crantcli.core.table import Annotations
+from crantcli.core.synapses import RowFilter
+from crantcli.core.table import Annotations, Table
 from crantcli.core.wholes import ENDS
 from crantcli.ids import Selection
 from crantcli.schema import IdType
@@ -19,7 +24,9 @@ def needed_neurons(
     question: NestedQuestion,
     whole_table: bool = False,
 ) -> dict[str, Selection | None]:
-    """Neurons without whose synapses on a side a matrix is not what the whole synapse table would give.
+    """Neurons without whose synapses on a side the entries of a matrix are not what the whole table would give.
+
+    Who is on the axes may depend on further synapses: those of `further_neurons`.
 
     Parameters
     ----------
@@ -48,6 +55,55 @@ def needed_neurons(
         # The whole of a fraction has all partners of a neuron.
         needed["pre" if ENDS[FRACTIONS[mode]] == "post" else "post"] = None
     return needed
+
+
+def further_neurons(
+    engine: ArrayEngine,
+    table: Table,
+    annotations: Annotations | None,
+    question: NestedQuestion,
+    rows: RowFilter,
+    needed: Mapping[str, Selection | None],
+    everyone: bool = False,
+) -> dict[str, Selection]:
+    """Neurons that are on an axis if they have a synapse with a neuron that was not needed for the entries.
+
+    A neuron is on its axis if it is in the brain, whoever its partners are. Most are there by synapses of the matrix.
+    Where an axis has all neurons, that is so of the annotated ones only: others are on it by these synapses, since a
+    data set on a server is not fetched as a whole.
+
+    Parameters
+    ----------
+    engine, annotations, question, rows
+        As for `nested`.
+    table : Table
+        The synapses of `needed_neurons`, which gave `needed`.
+    everyone : bool, default False
+        Also those that are there: where they may be in one part of the brain and not in another.
+
+    Returns
+    -------
+    dict
+        "pre" and "post": whose synapses on that side are to be known, too, those that are in the table apart.
+    """
+    labels = label_table(engine, table.id_type, *typed(annotations, "a nested matrix"))
+    pairs = None if everyone else present_pairs(engine, table, edges(engine, table, None, rows), rows)
+    found = {}
+    for end, other in (("pre", "post"), ("post", "pre")):
+        choice = question.axes[end]
+        chosen = asked_table(engine, table.id_type, labels, choice, question.ignore_case)
+        kept = question.keep_silent and (chosen is not None or question.target is None)
+        if kept or needed[other] is None:
+            found[end] = Selection(())
+            continue
+        conditions = [f"NOT {rows.is_background('id', table.id_type)}"] if rows.clean else []
+        if chosen is not None and question.annotation_scope == "annotated_only":
+            conditions.append(f"id IN (SELECT id FROM {labels})")
+        ends = (end,) if question.target is not None else ("pre", "post")
+        conditions += [f"id NOT IN (SELECT {side} FROM {pairs})" for side in ends if pairs is not None]
+        query = f"SELECT id FROM {chosen or labels} WHERE {sql.all_of(conditions)} ORDER BY id"
+        found[end] = Selection(tuple(row[0] for row in engine.execute(query)))
+    return found
 
 
 def _chosen(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from crantcli.core import sql
 from crantcli.core.adjacency import ArrayEngine
 from crantcli.core.blocks import Axis, Blocks, fractions
-from crantcli.core.edges import Edges, edges
+from crantcli.core.edges import Edges, edges, present_pairs
 from crantcli.core.labels import typed
 from crantcli.core.ledger import Ledger
 from crantcli.core.order import NeuronOrder
@@ -51,11 +51,12 @@ class NestedQuestion:
     weight_column : str
         Name of the column that the mode `column` adds up; the table has it as `value`.
     scope : {"selected", "all"}
-        Fractions of what is shown, or of all partners.
+        Fractions of what is shown, or of all partners; of no bearing on other weights.
     annotation_scope : {"annotated_only", "all"}
     neuron_order : {"annotation", "id", "weight"}
     keep_silent : bool
-        Chosen neurons without synapses are on the axis.
+        Chosen neurons without synapses are on the axis; of a square matrix for which nobody is chosen, all that are
+        annotated.
     sum_duplicates, ignore_case : bool
     within : str
         The neuropil that the table is about, if it is about one.
@@ -83,20 +84,8 @@ class NestedQuestion:
         return {"pre": self.source, "post": self.target or self.source}
 
     def mode(self, table: Table) -> WeightMode:
-        """How the weights of this table are made.
-
-        Raises
-        ------
-        UsageError
-            Where a scope was chosen, and the weights are no fractions.
-        """
-        found = self.weight_mode or ("relative_outgoing" if table.kind is Kind.SYNAPSES else "count")
-        if self.scope == "all" and found not in FRACTIONS:
-            raise UsageError(
-                "the normalization scope 'all' is about fractions; use it with the weight mode relative_outgoing or "
-                "relative_incoming"
-            )
-        return found
+        """How the weights of this table are made."""
+        return self.weight_mode or ("relative_outgoing" if table.kind is Kind.SYNAPSES else "count")
 
     def quantity(self, table: Table) -> str:
         """What an entry of the matrix is."""
@@ -141,6 +130,7 @@ def nested(
     question: NestedQuestion,
     rows: RowFilter,
     totals: Totals | None = None,
+    further: Table | None = None,
 ) -> NestedResult:
     """Build a nested matrix.
 
@@ -155,15 +145,20 @@ def nested(
     rows : RowFilter
     totals : Totals, optional
         What fractions of scope `all` are of, instead of the totals of the table.
+    further : Table, optional
+        More synapses of neurons of the axes, with neurons that the table was not made for. They say who is there, and
+        count for nothing else.
 
     Raises
     ------
     UsageError, DataError
         Where options contradict each other, a chosen type is not there, or a fraction's whole is incomplete.
     """
-    question.mode(table)
-    if totals is not None and question.scope != "all":
-        raise UsageError("totals are for fractions of the normalization scope 'all'; the others are of what is shown")
+    if totals is not None and (question.scope != "all" or question.mode(table) not in FRACTIONS):
+        raise UsageError(
+            "totals are for fractions of the normalization scope 'all' (weight mode relative_outgoing or "
+            "relative_incoming); other weights are of what is shown"
+        )
     labels = label_table(engine, table.id_type, *typed(annotations, "a nested matrix"))
     asked = {
         end: asked_table(engine, table.id_type, labels, choice, question.ignore_case)
@@ -178,7 +173,11 @@ def nested(
     notes = [*found.notes, *missing_values(engine, table, values)]
     if question.annotation_scope == "annotated_only":
         notes += _leave_out(engine, found, labels, outside, "n" if values else "weight")
-    neurons = roster(engine, table, labels, found, asked, question.annotation_scope == "all")
+    present = present_pairs(engine, table, found, rows)
+    if further is not None:
+        more = present_pairs(engine, further, edges(engine, further, None, rows), rows)
+        present = engine.view("present", f"SELECT pre, post FROM {present} UNION ALL SELECT pre, post FROM {more}")
+    neurons = roster(engine, table, labels, present, asked, question.annotation_scope == "all")
     entries = engine.arrays(
         "SELECT CAST(a.code AS INTEGER) AS i, CAST(b.code AS INTEGER) AS j, e.weight AS weight "
         f"FROM {found.relation} AS e JOIN {neurons.relation} AS a ON e.pre = a.id "
@@ -186,7 +185,7 @@ def nested(
     )
     if table.whole_weights and not values:
         entries["weight"] = entries["weight"].astype(np.int64)
-    on_axis = _on_axes(engine, table, neurons, entries, asked, question, rows)
+    on_axis = _on_axes(engine, table, neurons, present, asked, question, rows)
     blocks = sorted_blocks(neurons, entries, on_axis, question, question.quantity(table))
     found.ledger.check()
     of_whole: list[str] = []
@@ -251,33 +250,41 @@ def _on_axes(
     engine: ArrayEngine,
     table: Table,
     neurons: Roster,
-    entries: dict[str, NDArray[Any]],
+    pairs: str,
     asked: dict[str, str | None],
     question: NestedQuestion,
     rows: RowFilter,
 ) -> dict[str, NDArray[np.bool_]]:
-    """Which neurons of the roster are on each axis."""
+    """Which neurons of the roster are on each axis: those that are there, whatever their partners are.
+
+    A mean is over all neurons of a type. One that talks to nobody who is shown counts in it, too.
+    """
+    background = rows.is_background("id", table.id_type)
+    cleaned = f" AND NOT {background}" if rows.clean else ""
 
     def among(query: str) -> NDArray[np.bool_]:
         mask = np.zeros(len(neurons.ids), dtype=bool)
-        mask[engine.integers(f"SELECT r.code FROM ({query}) AS q JOIN {neurons.relation} AS r ON q.id = r.id")] = True
+        codes = engine.arrays(f"SELECT r.code AS code FROM ({query}) AS q JOIN {neurons.relation} AS r ON q.id = r.id")
+        mask[codes["code"].astype(np.int64)] = True
         return mask
 
     present = {}
-    for end, places in (("pre", "i"), ("post", "j")):
-        present[end] = np.zeros(len(neurons.ids), dtype=bool)
-        present[end][entries[places]] = True
-        if asked[end] is None and table.silent is not None:
-            background = ", ".join(sql.id_literal(neuron, table.id_type) for neuron in rows.background)
-            cleaned = f"AND id NOT IN ({background})" if rows.clean and background else ""
-            present[end] |= among(f"SELECT DISTINCT id FROM {table.silent} WHERE side = '{end}' {cleaned}")
+    for end in ("pre", "post"):
+        present[end] = among(f"SELECT DISTINCT {end} AS id FROM {pairs}")
+        if table.silent is not None:
+            present[end] |= among(f"SELECT DISTINCT id FROM {table.silent} WHERE side = '{end}'{cleaned}")
     if question.target is None:
         both = present["pre"] | present["post"]
         present = {"pre": both, "post": both}
     for end, chosen in asked.items():
+        # Of a square matrix for which nobody is chosen, all that are annotated are.
+        wanted = neurons.place != NOWHERE if chosen is None else among(f"SELECT id FROM {chosen}")
+        if question.keep_silent and (chosen is not None or question.target is None):
+            # The background is no neuron that could be without synapses.
+            neuron = ~among(f"SELECT id FROM {neurons.relation} WHERE {background}")
+            present[end] = present[end] | (wanted & neuron)
         if chosen is not None:
-            wanted = among(f"SELECT id FROM {chosen}")
-            present[end] = wanted if question.keep_silent else wanted & present[end]
+            present[end] = present[end] & wanted
     return present
 
 
@@ -388,7 +395,7 @@ def _missing(
         if len(axis.neurons) < able:
             notes.append(
                 f"{able - len(axis.neurons):,} of {total:,} chosen {side} neurons are left out for want of {unit} "
-                "(--keep-silent keeps them)"
+                "(--keep-unconnected keeps them)"
             )
     return notes
 

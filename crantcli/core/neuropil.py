@@ -331,11 +331,12 @@ def matrices(
     question: NestedQuestion,
     rows: RowFilter,
     totals: Totals | None = None,
+    further: Assignment | None = None,
 ) -> Iterator[tuple[str, Count, NestedResult | None]]:
     """One nested matrix after the other: the neuropil's name, what it holds, and the matrix; None where nothing lies.
 
-    A matrix may be without entries, of synapses that are all left out. What the engine made for a neuropil is dropped
-    before the next one.
+    `further` are synapses that only say who is there, in the same neuropils. A matrix may be without entries, of
+    synapses that are all left out. What the engine made for a neuropil is dropped before the next one.
     """
     from crantcli.core.nested import nested
 
@@ -349,7 +350,8 @@ def matrices(
                 continue
             # A fraction of totals from a file is one of the whole brain, wherever the synapses lie.
             about = replace(question, within="" if totals is not None else name)
-            result = nested(engine, table, annotations, about, rows, totals)
+            more = None if further is None else in_neuropil(engine, further, code)
+            result = nested(engine, table, annotations, about, rows, totals, more)
             held = count_alone(engine, table, rows) if partly else count(engine, result.edges)
             yield name, held, result
 

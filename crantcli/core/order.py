@@ -42,6 +42,11 @@ def prefix(label: str) -> str:
     return label[: found.start()] if found else label
 
 
+def family(label: str) -> str:
+    """What stands before a label's first digit or underscore; all of it where there is neither."""
+    return prefix(label).split("_")[0]
+
+
 def label_key(label: str) -> tuple[str, float | int, str]:
     """A sort key: letters without case, then the number as a number (none comes last), then the label itself."""
     found = _DIGITS.search(label)
@@ -55,8 +60,9 @@ class TypeOrder:
     Attributes
     ----------
     preferred : tuple of str
-        Labels, or the letters before a label's first digit, which then stand for all such labels: `ER` for `ER1` and
-        `ER10`, not for `ERx1`. Compared without case; a label named as it is written goes before any other reading.
+        Labels, or the letters before a label's first digit or underscore, which then stand for all such labels: `ER`
+        for `ER1` and `ER10`, not for `ERx1`, and `PEN` for `PEN_a` and `PEN_b`. Compared without case; a label that is
+        named whole goes before any other reading.
     by_size : bool
         The largest types first, instead.
     """
@@ -95,15 +101,15 @@ class TypeOrder:
 
         def rank(label: str) -> int:
             found = exact.get(label, folded.get(label.casefold()))
-            if found is None and _DIGITS.search(label):
-                found = folded.get(prefix(label).casefold())
+            if found is None:
+                found = folded.get(family(label).casefold())
             return len(self.preferred) if found is None else found
 
         return sorted(sizes, key=lambda label: (rank(label), label_key(label)))
 
     def unmatched(self, labels: Iterable[str]) -> list[str]:
         """Entries that stand for none of the labels."""
-        known = {form.casefold() for label in labels for form in (label, prefix(label))}
+        known = {form.casefold() for label in labels for form in (label, family(label))}
         return [entry for entry in self.preferred if entry.casefold() not in known]
 
     def record(self) -> str | list[str] | None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from crantcli.core import sql
 from crantcli.core.adjacency import ArrayEngine
-from crantcli.core.edges import Edges
 from crantcli.core.labels import key, label
 from crantcli.core.order import COLUMN_FIELDS, COLUMNAR_TYPE, TypeOrder, ring_place
 from crantcli.core.table import Annotations, Table
@@ -118,12 +117,12 @@ def matching_types(wanted: tuple[str, ...], known: list[str], ignore_case: bool)
 
 
 def roster(
-    engine: ArrayEngine, table: Table, labels: str, found: Edges, asked: dict[str, str | None], everybody: bool
+    engine: ArrayEngine, table: Table, labels: str, pairs: str, asked: dict[str, str | None], everybody: bool
 ) -> Roster:
-    """List the annotated neurons and, with `everybody`, all others that the edges or the choices name."""
+    """List the annotated neurons and, with `everybody`, all others that the pairs or the choices name."""
     sources = [f"SELECT * FROM {labels}"]
     if everybody:
-        ends = [f"SELECT {end} AS id FROM {found.relation}" for end in ("pre", "post")]
+        ends = [f"SELECT {end} AS id FROM {pairs}" for end in ("pre", "post")]
         ends += [f"SELECT id FROM {chosen}" for chosen in asked.values() if chosen is not None]
         ends += [f"SELECT id FROM {table.silent}"] if table.silent is not None else []
         fields = ", ".join(f"'' AS field_{number}" for number in range(len(COLUMN_FIELDS)))

@@ -55,9 +55,15 @@ class RowFilter:
             )
 
     def background_sql(self, id_type: IdType) -> str:
-        """A condition that holds for rows with a background ID on either side."""
+        """A condition that holds for rows with a background ID on either side, where these are dropped."""
+        if not self.clean or not self.background:
+            return "FALSE"
+        return f"({self.is_background('pre', id_type)} OR {self.is_background('post', id_type)})"
+
+    def is_background(self, column: str, id_type: IdType) -> str:
+        """A condition that holds where a column has an ID that stands for no neuron."""
         ids = ", ".join(sql.id_literal(neuron, id_type) for neuron in self.background)
-        return f"(pre IN ({ids}) OR post IN ({ids}))" if self.clean and ids else "FALSE"
+        return f"({column} IN ({ids}))" if ids else "FALSE"
 
     def strong_sql(self, weight: str) -> str:
         """A condition that holds for the weight of a pair that is kept."""

@@ -191,7 +191,9 @@ class Annotations:
     list_columns : frozenset of str
         Columns that hold lists of labels.
     every_row : str
-        A table with all rows, for criteria; `row` instead of `place`.
+        A table of all rows of neurons; `row` instead of `place`.
+    background : tuple of str
+        IDs that stand for no neuron.
     """
 
     relation: str
@@ -202,6 +204,7 @@ class Annotations:
     list_columns: frozenset[str] = frozenset()
     inputs: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    background: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ from crantcli.schema import Kind
 #: Steps of the ledger that a row can be removed in, in their order; 0 is kept.
 _STEPS = ("kept", "null", "background", "autapse", "size", "unannotated")
 
+#: Those after which both neurons are in the table.
+_THERE = [_STEPS.index("kept"), _STEPS.index("unannotated")]
+
 _UNANNOTATED = -1
 
 
@@ -59,13 +62,18 @@ def one_pass(question: NestedQuestion, table: Table, rows: RowFilter) -> bool:
 
 
 def type_sums(
-    engine: ArrayEngine, table: Table, annotations: Annotations | None, question: NestedQuestion, rows: RowFilter
+    engine: ArrayEngine,
+    table: Table,
+    annotations: Annotations | None,
+    question: NestedQuestion,
+    rows: RowFilter,
+    further: Table | None = None,
 ) -> TypeSums:
     """Add up synapses per pair of types.
 
     Parameters
     ----------
-    engine, table, annotations, question, rows
+    engine, table, annotations, question, rows, further
         As for `nested`, of which this gives the `type_sum`; `one_pass` must hold.
     """
     rows.check(table)
@@ -78,14 +86,22 @@ def type_sums(
         for end, choice in question.axes.items()
     }
     prepared = prepare(engine, table, read_condition(engine, table, asked), needed)
-    found = _counted(engine, prepared.relation, labels, types, table, question, rows)
+    codes = _codes(engine, labels, types)
+    found = _counted(engine, prepared.relation, codes, table, question, rows)
+    if further is not None:
+        relation = prepare(engine, further, None, needed).relation
+        found = _also_there(found, _counted(engine, relation, codes, further, question, rows))
     inside = found["step"] != _STEPS.index("null")
     shown: dict[str, list[str]] = {}
+    untyped = set[int]()
+    # A type is on the axis if one of its neurons is there, whatever the partners are.
+    there = np.isin(found["step"], _THERE)
     for end, choice in question.axes.items():
         on_axis = _on_axis(found, end, types, choice, question)
         inside &= on_axis[found[end]]
-        present = np.unique(np.concatenate([found[side][found["step"] == 0] for side in _sides(end, question)]))
+        present = np.unique(np.concatenate([found[side][there] for side in _sides(end, question)]))
         shown[end] = [types[code] for code in present[present >= 0].tolist() if on_axis[code]]
+        untyped.update(code for code in present[present < _UNANNOTATED].tolist() if on_axis[code])
     ledger, numbers = prepared.ledger, found["n"]
     for number, step in enumerate(_STEPS):
         of_step = found["step"] == number
@@ -109,32 +125,45 @@ def type_sums(
         {"weights": question.quantity(table), "labels": "types"},
         [
             *missing_values(engine, table, values),
-            *_notes(ledger, found, kept),
+            *_notes(ledger, len(untyped)),
             *unmatched_order(question, {"pre": shown["pre"], "post": shown["post"]}),
         ],
     )
 
 
-def _counted(
-    engine: ArrayEngine,
-    relation: str,
-    labels: str,
-    types: list[str],
-    table: Table,
-    question: NestedQuestion,
-    rows: RowFilter,
-) -> dict[str, NDArray[Any]]:
-    """Rows, and sums of values, by step of the ledger and by the codes of both ends.
+def _codes(engine: ArrayEngine, labels: str, types: list[str]) -> str:
+    """A table `neuron, code`.
 
     A code is a place in `types`, or `_UNANNOTATED`; each neuron without a type has one of its own below that, so that
     they can be counted.
     """
     numbered = engine.id_table("type_codes", types, "VARCHAR")
-    codes = engine.table(
+    return engine.table(
         "codes",
         f"SELECT l.id AS neuron, CAST(coalesce(t.position, {_UNANNOTATED} - row_number() OVER ()) AS INTEGER) AS code "
         f"FROM {labels} AS l LEFT JOIN {numbered} AS t ON l.label = t.id",
     )
+
+
+def _also_there(found: dict[str, NDArray[Any]], more: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """What was counted, with rows that say who is there, and count for nothing."""
+    there = np.isin(more["step"], _THERE)
+    added = {name: values[there] for name, values in more.items()}
+    added["step"] = np.full_like(added["step"], _STEPS.index("unannotated"))
+    for name in added.keys() & {"n", "value"}:
+        added[name] = np.zeros_like(added[name])
+    return {name: np.concatenate([values, added[name]]) for name, values in found.items()}
+
+
+def _counted(
+    engine: ArrayEngine,
+    relation: str,
+    codes: str,
+    table: Table,
+    question: NestedQuestion,
+    rows: RowFilter,
+) -> dict[str, NDArray[Any]]:
+    """Rows, and sums of values, by step of the ledger and by the codes of both ends."""
     steps = {
         "null": "(pre IS NULL OR post IS NULL)",
         "background": rows.background_sql(table.id_type),
@@ -191,15 +220,13 @@ def _matrix(
     return labelled(axes["pre"], axes["post"], places["pre"], places["post"], weights.astype(np.int64))
 
 
-def _notes(ledger: Ledger, found: dict[str, NDArray[Any]], kept: NDArray[np.bool_]) -> list[str]:
+def _notes(ledger: Ledger, untyped: int) -> list[str]:
     notes = []
     left_out = ledger.removed.get("unannotated", 0)
     if left_out:
         notes.append(
             f"{left_out:,} synapses of neurons without annotation are left out (annotation scope annotated_only)"
         )
-    codes = np.concatenate([found["pre"][kept], found["post"][kept]])
-    untyped = len(np.unique(codes[codes < _UNANNOTATED]))
     if untyped:
         notes.append(f"{untyped:,} annotated neurons without a type take no part in sums per type")
     return notes

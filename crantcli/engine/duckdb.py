@@ -284,6 +284,8 @@ def _explain(error: Exception, reading: Sequence[str]) -> CrantError:
     csv = re.search(r"CSV Error on Line: (\d+)", message)
     if csv:
         return _csv_error(message, csv[1])
+    if "at least one non-root column" in message:
+        return DataError(f"{['a file', *reading][-1]}: has no columns; a table needs those of neuron IDs")
     if "No space left" in message:
         return CrantError(f"the disk is full: {line}; free some space, or write elsewhere")
     if "File too large" in message:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from crantcli.core.labels import key, words
-from crantcli.core.sql import quote, trimmed
+from crantcli.core.sql import quote, text, trimmed
 from crantcli.core.table import Annotations, annotation_column
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
@@ -18,7 +18,13 @@ from crantcli.sources.reader import Part, check_id_type, fits_int64
 
 
 def open_annotations(
-    engine: Engine, found: Sequence[Part], id_column: str | None = None, type_column: str | None = None
+    engine: Engine,
+    found: Sequence[Part],
+    id_column: str | None = None,
+    type_column: str | None = None,
+    background: Sequence[int] = (),
+    *,
+    clean: bool = True,
 ) -> Annotations:
     """Open an annotation table.
 
@@ -29,6 +35,10 @@ def open_annotations(
         One part.
     id_column, type_column : str, optional
         Override the columns for neuron IDs and cell types; they must exist.
+    background : sequence of int
+        IDs that stand for no neuron: those of cells whose segment is missing.
+    clean : bool
+        Leave out rows with such an ID, as synapses are. Otherwise it may be a neuron's, where the table has it.
 
     Returns
     -------
@@ -64,12 +74,26 @@ def open_annotations(
         f"SELECT {expression} AS id, row_number() OVER () AS row, {chosen} FROM {part.relation}",
     )
     opened = Annotations("", "", ids, tuple(names), label, frozenset(lists | in_text), tuple(part.records))
-    nulls = engine.execute(f"SELECT count(*) FROM {loaded} WHERE id IS NULL")[0][0]
+    opened = replace(opened, background=tuple(map(str, background)))
+    is_background = _background(opened)
+    nulls, unknown = engine.execute(
+        f"SELECT count(*) FILTER (id IS NULL), count(*) FILTER ({is_background}) FROM {loaded}"
+    )[0]
     told: tuple[str, ...] = (f"left out: {number_of(nulls, 'annotation row')} without a neuron ID",) if nulls else ()
+    if clean and unknown:
+        loaded = engine.view("neuron_rows", f"SELECT * FROM {loaded} WHERE NOT coalesce({is_background}, false)")
+        what = f"the background (ID {' or '.join(opened.background)}), which is no neuron"
+        told = (*told, f"left out: {number_of(unknown, 'annotation row')} of {what}")
     if blanks:
         number = sum(blanks.values())
         told += (f"blanks at the ends of {number_of(number, 'value')} of the annotations are left out",)
     return _with_rows(engine, opened, loaded, told)
+
+
+def _background(annotations: Annotations) -> str:
+    """A condition that holds for rows with an ID that stands for no neuron."""
+    listed = ", ".join(map(text, annotations.background))
+    return f"CAST(id AS VARCHAR) IN ({listed})" if listed else "FALSE"
 
 
 def _with_rows(engine: Engine, annotations: Annotations, loaded: str, notes: tuple[str, ...]) -> Annotations:
@@ -77,7 +101,8 @@ def _with_rows(engine: Engine, annotations: Annotations, loaded: str, notes: tup
     label = annotations.type_column
     typeless = f"({words(label, label in annotations.list_columns)} IS NULL)" if label else "false"
     repeated = engine.execute(
-        f"SELECT count(*) FROM (SELECT id FROM {loaded} WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1)"
+        f"SELECT count(*) FROM (SELECT id FROM {loaded} WHERE id IS NOT NULL AND NOT {_background(annotations)} "
+        "GROUP BY id HAVING count(*) > 1)"
     )[0][0]
     relation = engine.view(
         "annotations",
@@ -161,6 +186,8 @@ def _column(names: list[str], chosen: str | None, known: tuple[str, ...], option
 def id_expression(engine: Engine, part: Part, column: str) -> str:
     """A column of IDs as int64 where all of them are, else as text."""
     check_id_type(part, column)
+    if part.rows == 0:
+        return "CAST(NULL AS BIGINT)"
     if not part.columns[column].startswith(("VARCHAR", "ENUM")):
         return f"CAST({quote(column)} AS {'BIGINT' if fits_int64(engine, part, column) else 'VARCHAR'})"
     found = inspect_ids(engine, part, [column])[column]
@@ -223,6 +250,8 @@ def _elements(name: str) -> str:
 def matching(engine: Engine, annotations: Annotations, criteria: Criteria) -> tuple[list[int | str], list[str]]:
     """Neurons that meet all criteria, in the order of the annotation table, and what to say about it.
 
+    Of a neuron that is annotated more than once, the row that counts decides: it has to say the same of its type.
+
     Raises
     ------
     DataError
@@ -235,10 +264,18 @@ def matching(engine: Engine, annotations: Annotations, criteria: Criteria) -> tu
         advice += near_labels
         if unmatched and len(criterion.values) > 1:
             notes.append(f"{criterion.column}: no neuron has {', '.join(unmatched)}")
-    rows = engine.execute(
-        f"SELECT id, min(row) AS place FROM {annotations.every_row} WHERE id IS NOT NULL AND "
-        f"{' AND '.join(conditions)} GROUP BY id ORDER BY place"
-    )
+    met = " AND ".join(conditions)
+    rows = engine.execute(f"SELECT id FROM {annotations.relation} WHERE {met} ORDER BY place")
+    apart = engine.execute(
+        f"SELECT count(DISTINCT id), min_by(id, row) FROM {annotations.every_row} WHERE id IS NOT NULL AND {met} "
+        f"AND id NOT IN (SELECT id FROM {annotations.relation} WHERE {met})"
+    )[0]
+    if apart[0]:
+        advice.append(
+            f"{number_of(apart[0], 'neuron', 'meet')} it by another of its rows, such as {apart[1]}, and the first row "
+            "with a type counts"
+        )
+        notes.append(f"{criteria}: {advice[-1]}; not selected")
     if not rows:
         told = "; ".join(advice) or "look at the values in the annotations"
         raise DataError(f"{criteria}: no neuron matches; {told} (comparison heeds case, patterns match from the start)")

@@ -53,6 +53,8 @@ class Part:
         Where rows are left out: all rows, and which of them are in `relation`.
     together : str
         The folder or pattern that named the files, which are one table.
+    mixed : dict of str to str
+        Columns of a DataFrame that are text for want of a type, and why: they hold no IDs.
     """
 
     relation: str
@@ -71,6 +73,7 @@ class Part:
     base: str = ""
     condition: str = "TRUE"
     together: str = ""
+    mixed: dict[str, str] = field(default_factory=dict)
 
     def filtered(self, condition: str) -> Part:
         """The rows that meet a condition."""
@@ -89,6 +92,13 @@ def float_message(column: str, file: str) -> str:
 def check_id_type(part: Part, column: str) -> None:
     """Refuse a column whose type cannot hold IDs."""
     kind = part.columns[column]
+    if part.rows == 0:  # there is no ID that could have lost digits
+        return
+    if column in part.mixed:
+        raise DataError(
+            f"the {part.name} has a column of mixed or unknown types: {column} ({part.mixed[column]}); "
+            "IDs are integers or text"
+        )
     if kind in ("FLOAT", "DOUBLE") or column in part.floats:
         raise DataError(float_message(column, part.floats.get(column, part.name)))
     if re.fullmatch(r"DECIMAL\(\d+,\s*0\)", kind):
@@ -331,6 +341,8 @@ class Reader:
         return [*self._roles, *self._others, *coordinates]
 
     def _id_expression(self, column: str, id_type: IdType) -> str:
+        if self._part.rows == 0:
+            return f"CAST(NULL AS {id_type})"
         if self._match.prefix and column in self._sides:
             return f"CAST({prefixed_id(self._plain_id(column, 'BIGINT'), self._match.prefix)} AS {id_type})"
         return self._plain_id(column, id_type)
@@ -473,6 +485,8 @@ class Reader:
         types = numeric_types(self._engine, self._part.relation, in_text)
         for name in [*plain, *single]:
             kind = types.get(name, "VARCHAR")
+            if name in in_text and name not in plain and kind == "VARCHAR" and not self._has_values(name):
+                kind = "DOUBLE"  # a coordinate, of no synapse
             chosen[name] = quote(name) if kind == "VARCHAR" else as_number(quote(name), kind)
         listed = [f"{chosen[name]} AS {quote(name)}" for name in self._others]
         for name, columns in self.positions.items():
@@ -484,9 +498,15 @@ class Reader:
                 listed.append(f"{expression} AS {quote(f'{name}_{axis}')}")
         return listed
 
+    def _has_values(self, name: str) -> bool:
+        """Whether a column of text holds anything but words for a missing value."""
+        return bool(first_not_numeric(self._engine, self._part, name)[0])
+
     def _element(self, name: str, number: int) -> str:
         """One coordinate of a position that is a list, a struct or text."""
         kind, column = self._part.columns[name], quote(name)
+        if kind == '"NULL"' or self._part.rows == 0:  # of no synapse at all
+            return "CAST(NULL AS DOUBLE)"
         if kind.startswith("STRUCT"):
             fields = {field.lower() for field in re.findall(r'[(,]\s*"?(\w+)"? ', kind)}
             if not set(AXES) <= fields:

@@ -22,6 +22,7 @@ from crantcli.sources import adjacencies
 from crantcli.sources.delimited import staged, text_form, text_relation
 from crantcli.sources.delta import delta_relation
 from crantcli.sources.files import Source, arrow_metadata, literal_path, stage_arrow
+from crantcli.sources.frames import arrow_table
 from crantcli.sources.kinds import SAMPLE, Columns, Decision, decide
 from crantcli.sources.read_options import ReadOptions
 from crantcli.sources.reader import Part, Reader
@@ -207,26 +208,22 @@ def frame_part(engine: Engine, frame: pd.DataFrame, given: ReadOptions | None = 
     """A pandas DataFrame as a part. Its index is data where it has a name, and in an adjacency."""
     import json
 
-    import pyarrow as pa
-
     labels = [str(label) for label in frame.columns]
     if len(set(labels)) != len(labels):
         raise DataError("the DataFrame has two columns of the same name")
     _refuse_same_but_for_case(labels)
+    if not labels and type(frame.index).__name__ == "RangeIndex":
+        raise DataError("the DataFrame has no columns, and its rows have no names")
     plain = frame.set_axis(labels, axis="columns")
     levels = enumerate(frame.index.names)
     named = {str(name): level for level, name in levels if name is not None and str(name) not in labels}
     for number, (name, level) in enumerate(named.items()):
         plain.insert(number, name, frame.index.get_level_values(level))
     index = next(iter(named)) if len(named) == 1 else None
-    if not named and labels and frame.index.nlevels == 1 and not _has_pair(labels, given):
+    if not named and frame.index.nlevels == 1 and not _has_pair(labels, given):
         index = next(name for name in ("index", "__index_level_0__") if name not in labels)
         plain.insert(0, index, frame.index)
-    try:
-        data = pa.Table.from_pandas(plain, preserve_index=False)
-    except (pa.ArrowException, OverflowError) as error:
-        reason = "; ".join(map(str, error.args)).splitlines()[0]
-        raise DataError(f"the DataFrame has a column of mixed or unknown types: {reason}") from None
+    data, mixed = arrow_table(plain)
     relation = engine.register("frame", data)
     types = dict(engine.columns(f"SELECT * FROM {relation}"))
     recorded = read_recorded({"PANDAS_ATTRS": json.dumps(frame.attrs, default=str)})
@@ -238,6 +235,7 @@ def frame_part(engine: Engine, frame: pd.DataFrame, given: ReadOptions | None = 
         recorded=[recorded],
         records=[{"name": "DataFrame", "rows": len(frame)}],
         index=index,
+        mixed=mixed,
     )
 
 

@@ -73,6 +73,9 @@ class Query:
         Neurons on whichever side, instead.
     upstream, downstream : bool
         With `either`: their inputs, their outputs.
+    apart : pair of tuples of int, optional
+        With `pre` and `post`, instead of both holding: the rows of the one whose other side is none of the second of
+        these, and the rows of the other whose first side is none of the first.
     columns : tuple of str, optional
         None means all.
     ordered : bool
@@ -86,10 +89,17 @@ class Query:
     downstream: bool = True
     columns: tuple[str, ...] | None = PAIR
     ordered: bool = False
+    apart: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
     @property
     def parts(self) -> list[Part]:
         """What is asked for."""
+        if self.apart is not None:
+            asked = (
+                Part("pre", self.pre or (), partners=self.apart[1], take="others"),
+                Part("post", self.post or (), partners=self.apart[0], take="others"),
+            )
+            return [part for part in asked if part.ids]
         if self.either is not None:
             if self.upstream and self.downstream:
                 # Synapses among the neurons come twice, as outputs and as inputs.
@@ -111,8 +121,8 @@ class Query:
     def coverage(self) -> Coverage:
         """For which neurons the rows are all inputs, and all outputs."""
         nobody = frozenset[str]()
-        both = self.pre is not None and self.post is not None
-        whole = {} if both else {part.side: frozenset(map(str, part.ids)) for part in self.parts}
+        partly = self.apart is not None or (self.pre is not None and self.post is not None)
+        whole = {} if partly else {part.side: frozenset(map(str, part.ids)) for part in self.parts}
         return Coverage(whole.get("post", nobody), whole.get("pre", nobody), known=True)
 
 

@@ -77,7 +77,7 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
                 found = _fetch(place, moment, query, pieces)
                 place.cave.status.say("putting the answers together")
                 with store.writing(name) as path:
-                    _assemble(found, _record(moment, place, table, resolution(), query), path)
+                    _assemble(found, _record(moment, place, table, resolution(), query), path, query.either is not None)
                     _check(place.engine, path)
                     if query.ordered:
                         _sort(place.engine, path)
@@ -115,8 +115,8 @@ def _check_base(cave: Cave, moment: Moment) -> None:
         )
 
 
-def _assemble(found: list[tuple[Part, list[Kept]]], record: dict[str, Any], path: Path) -> None:
-    """Join the answers, of which one at a time is in memory."""
+def _assemble(found: list[tuple[Part, list[Kept]]], record: dict[str, Any], path: Path, twice: bool) -> None:
+    """Join the answers, of which one at a time is in memory; `twice`: synapses among the neurons are in two parts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -136,8 +136,8 @@ def _assemble(found: list[tuple[Part, list[Kept]]], record: dict[str, Any], path
                 writer.write_table(table)
             tallies.append(tally)
         writer.add_key_value_metadata({KEY: json.dumps({**record, "rows": rows}, sort_keys=True)})
-    # Synapses among the neurons come twice: a check for nothing.
-    if len(tallies) == 2 and tallies[0] != tallies[1]:
+    # A check for nothing.
+    if twice and len(tallies) == 2 and tallies[0] != tallies[1]:
         raise IncompleteError(
             "synapses among the neurons differ between their inputs and their outputs: the server is changing, or "
             "gives rows at random; nothing is written"
