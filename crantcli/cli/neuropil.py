@@ -62,12 +62,13 @@ def neuropil(
     from crantcli.core.neuropil import OTHER, POSITION, assign
     from crantcli.errors import EmptyResultError, UsageError
     from crantcli.sources.live.query import needed
-    from crantcli.sources.recorded import parse_voxel_size
+    from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
     from crantcli.sources.selection import read_labels
 
     style = style_of(picture)
     offset = parse_offset(place.voxel_offset)
     voxel = parse_voxel_size(place.voxel_size) if place.voxel_size else None
+    scale = parse_mesh_scale(place.mesh_scale) if place.mesh_scale is not None else None
     wanted = read_labels(place.neuropils) if place.neuropils else None
     dropped = read_labels(place.exclude) if place.exclude else ()
     if nest.totals and nest.normalization_scope != "all":
@@ -100,10 +101,10 @@ def neuropil(
         question = with_neurons(question, lambda name: work.select(name, table))
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
         totals = work.totals(nest.totals, table, filters) if nest.totals else None
-        names, index = work.space.neuropils(place.meshes, wanted, dropped)
+        names, index, boxes = work.space.neuropils(place.meshes, wanted, dropped, scale)
         found = assign(
             work.engine, table, index, names, kept,
-            position=place.position_column, offset=offset, include_other=place.include_other,
+            position=place.position_column, offset=offset, include_other=place.include_other, boxes=boxes,
         )  # fmt: skip
         if run.fail_empty and not found.memberships:
             raise EmptyResultError("no synapse lies in any of the neuropils; no file is written")
@@ -114,6 +115,7 @@ def neuropil(
             "coordinates": table.unit,
             "voxel_size_nm": list(table.voxel_size) if table.voxel_size else None,
             "voxel_offset": list(offset) if offset else None,
+            "mesh_scale": list(scale) if scale else None,
         }
         told = {"assignments_only": True} if assignments_only else options_of(question, table, nest)
         folder = _Folder(work, table, kept, found, where, {**where, **told}, work.pending.place_folder(str(run.output)))

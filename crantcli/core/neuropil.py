@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crantcli.core.adjacency import ArrayEngine
+from crantcli.core.boxes import MeshBoxes, refuse_apart
 from crantcli.core.edges import Edges, edges
 from crantcli.core.ledger import Ledger
-from crantcli.core.sql import quote, text
-from crantcli.core.synapses import Prepared, RowFilter, count_steps, prepare
+from crantcli.core.repeats import ids_once
+from crantcli.core.sql import text
+from crantcli.core.synapses import RowFilter, count_steps, prepare
 from crantcli.core.table import Table, VoxelSize
 from crantcli.core.units import in_nanometres
 from crantcli.errors import DataError
@@ -158,6 +160,7 @@ def assign(
     position: str | None = None,
     offset: VoxelSize | None = None,
     include_other: bool = True,
+    boxes: MeshBoxes | None = None,
 ) -> Assignment:
     """Look up the neuropils of every synapse.
 
@@ -178,11 +181,14 @@ def assign(
         Voxels to add to positions in pixels.
     include_other : bool
         Synapses in no mesh are members of "other".
+    boxes : MeshBoxes, optional
+        Of the meshes; without it, all positions may lie beyond them.
 
     Raises
     ------
     DataError, UsageError
-        Where positions or their unit are not known, or a mesh is called "other".
+        Where positions or their unit are not known, a mesh is called "other", or no position lies in the box of any
+        mesh.
     """
     import numpy as np
 
@@ -198,7 +204,7 @@ def assign(
     prepared = prepare(engine, table, None, (*counted, *axes))
     count_steps(engine, prepared, rows)
     prepared.ledger.check()
-    relation = _ids_once(engine, prepared, (*counted, *axes)) if table.has_id else prepared.relation
+    relation = ids_once(engine, prepared, (*counted, *axes)) if table.has_id else prepared.relation
     made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
     made.in_order = not made.ledger.removed.get("duplicate") and relation == prepared.relation
     made.notes += missing_values(engine, table, table.has_value)
@@ -225,40 +231,9 @@ def assign(
     query = f"SELECT {key} AS synapse, {kept}, {points} FROM {relation}"
     made.relation = engine.mapped("assigned", query, place, {"code": "int32"}, "xyz", _BATCH)
     made.inside = made.rows - made.outside - made.unplaced
+    if boxes is not None and not made.inside and made.outside:
+        refuse_apart(engine, table, relation, nanometres, boxes)
     return made
-
-
-def _ids_once(engine: ArrayEngine, prepared: Prepared, columns: Sequence[str]) -> str:
-    """The same rows, without those that lack a neuron and have the id of another row.
-
-    They count nowhere, and their position must not decide where the synapse of that id lies.
-    """
-    nulls, table = prepared.ledger.removed.get("null", 0), prepared.table
-    if not nulls or table.unique_ids:
-        return prepared.relation
-    null = "(pre IS NULL OR post IS NULL)"
-    names = ", ".join(map(quote, dict.fromkeys(("id", "pre", "post", *columns))))
-    order = ", ".join(map(quote, columns))
-    lone = engine.table(
-        "lone",
-        f"SELECT {names} FROM {prepared.relation} WHERE {null} AND id IS NOT NULL "
-        f"QUALIFY row_number() OVER (PARTITION BY id ORDER BY {order}) = 1",
-    )
-    known = engine.table(
-        "known",
-        f"SELECT DISTINCT id FROM {prepared.relation} WHERE NOT {null} AND id IN (SELECT id FROM {lone})",
-    )
-    every, once, twice = engine.execute(
-        f"SELECT (SELECT count(id) FROM {prepared.relation} WHERE {null}), (SELECT count(*) FROM {lone}), "
-        f"(SELECT count(*) FROM {known})"
-    )[0]
-    if every == once and not twice:
-        return prepared.relation
-    return engine.view(
-        "ids_once",
-        f"SELECT {names} FROM {prepared.relation} WHERE NOT {null} OR id IS NULL UNION ALL "
-        f"SELECT {names} FROM {lone} WHERE id NOT IN (SELECT id FROM {known})",
-    )
 
 
 def in_neuropil(engine: ArrayEngine, assignment: Assignment, code: int) -> Table:

@@ -10,9 +10,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.skeleton import Skeleton
-from crantcli.engine.batches import numbers
 from crantcli.errors import DataError
 from crantcli.ids import FLOAT_EXACT, INT64_MAX
+from crantcli.sources.plain import Field, plain_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     #: IDs, IDs of parents, coordinates.
     Nodes = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
-#: Fields of a line that are read; label and radius may be anything.
-_FIELDS = ("id", "label", "x", "y", "z", "radius", "parent")
-_READ = ("id", "x", "y", "z", "parent")
+#: Fields of a line; label and radius may be anything.
+_KINDS: dict[str, Field] = {
+    "id": "int64", "label": "", "x": "float64", "y": "float64", "z": "float64", "radius": "", "parent": "int64",
+}  # fmt: skip
 
 
 def read_swc(data: bytes, name: str, scale: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Skeleton:
@@ -67,26 +68,14 @@ def read_swc(data: bytes, name: str, scale: tuple[float, float, float] = (1.0, 1
 def _fast(data: bytes) -> Nodes | None:
     """Read lines of exactly seven fields with one space between, after a head of comments; None for anything else."""
     import numpy as np
-    import pyarrow as pa
-    import pyarrow.csv
 
     head = re.match(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\r\n]*)?(?:\r?\n|\Z))*", data)
     body = memoryview(data)[head.end() if head else 0 :]
     if not body:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros((0, 3))
-    types = dict.fromkeys(_READ, pa.float64()) | dict.fromkeys(("id", "parent"), pa.int64())
-    try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(body),
-            pyarrow.csv.ReadOptions(column_names=_FIELDS, use_threads=False, block_size=len(body) + 1),
-            pyarrow.csv.ParseOptions(delimiter=" ", quote_char=False),
-            pyarrow.csv.ConvertOptions(
-                column_types=types, include_columns=_READ, null_values=[], strings_can_be_null=False
-            ),
-        )
-    except pa.ArrowInvalid:
+    found = plain_columns(body, _KINDS)
+    if found is None:
         return None
-    found = {name: numbers(table[name].combine_chunks()) for name in _READ}
     return found["id"], found["parent"], np.stack([found[axis] for axis in "xyz"], axis=1)
 
 
@@ -104,9 +93,9 @@ def _line_by_line(data: bytes, name: str) -> Nodes:
     parents: list[int] = []
     points: list[tuple[float, ...]] = []
     for number, fields in _lines(data):
-        if len(fields) < len(_FIELDS):
+        if len(fields) < len(_KINDS):
             raise DataError(
-                f"{name}, line {number}: {len(fields)} fields instead of 7 ({' '.join(_FIELDS)}); is it an SWC file?"
+                f"{name}, line {number}: {len(fields)} fields instead of 7 ({' '.join(_KINDS)}); is it an SWC file?"
             )
         try:
             ids.append(_whole(fields[0]))
@@ -114,7 +103,7 @@ def _line_by_line(data: bytes, name: str) -> Nodes:
             parents.append(_whole(fields[6]))
         except ValueError:
             shown = b" ".join(fields[:7])[:80].decode("utf-8", "replace")
-            raise DataError(f"{name}, line {number}: {shown!r} is not a node ({' '.join(_FIELDS)})") from None
+            raise DataError(f"{name}, line {number}: {shown!r} is not a node ({' '.join(_KINDS)})") from None
     return np.array(ids, dtype=np.int64), np.array(parents, dtype=np.int64), np.array(points).reshape(-1, 3)
 
 
