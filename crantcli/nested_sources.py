@@ -190,7 +190,7 @@ def build_by_neuropil(
         )  # fmt: skip
         made, counts, remarks = {}, {}, Remarks(found, question, None)
         for name, held, result in matrices(engine, found, labels, question, _EVERYTHING):
-            counts[name] = (held.synapses, held.pairs, held.neurons)
+            counts[name] = (held.synapses, held.pairs or 0, held.neurons or 0)
             if result is not None:
                 remarks.add(result)
                 if len(result.blocks.matrix.weights):

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     SYNAPSES = "synapses"
     EDGES = "edges"
     ADJACENCY = "adjacency"
+    POINTS = "points"
 
 
 #: ID columns that mark a synapse table, one row per synapse.

@@ -96,8 +96,7 @@ def neuropil(
             voxel_size=voxel,
             query=query and replace(query, ordered=True),  # the assignments come in the order of the synapses
         )
-        table.require_synapses("neuropil")
-        kept = work.row_filter(rows, table)
+        kept = _row_filter(work, rows, table, assignments_only)
         question = with_neurons(question, lambda name: work.select(name, table))
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
         totals = work.totals(nest.totals, table, filters) if nest.totals else None
@@ -107,7 +106,7 @@ def neuropil(
             position=place.position_column, offset=offset, include_other=place.include_other, boxes=boxes,
         )  # fmt: skip
         if run.fail_empty and not found.memberships:
-            raise EmptyResultError("no synapse lies in any of the neuropils; no file is written")
+            raise EmptyResultError(f"none of the {found.ledger.unit} lie in any of the neuropils; no file is written")
         where = {
             "neuropils": list(found.names),
             "include_other": place.include_other,
@@ -131,13 +130,38 @@ def neuropil(
         in_meshes = found.memberships - (found.outside if place.include_other else 0)
         work.finish(
             f"memberships: {in_meshes:,} in {len(inside):,} of {len(names):,} neuropils"
-            + (f", {found.outside:,} synapses in none" if found.outside else "")
+            + (f", {found.outside:,} {found.ledger.unit} in none" if found.outside else "")
             + (f", {found.unplaced:,} without a position" if found.unplaced else ""),
             found.memberships,
             found.ledger,
             [*found.notes, *folder.notes],
             {"assigned": found.counts(), "matrices": sorted(folder.stems)},
         )
+
+
+def _row_filter(work: Work, rows: RowOptions, table: Table, assignments_only: bool) -> RowFilter:
+    """Which rows count, of a table that can be had in neuropils; points have no neurons by which they could be dropped.
+
+    Raises
+    ------
+    DataError
+        Where a row is no synapse, and no point that is only assigned.
+    """
+    from crantcli.core.synapses import RowFilter
+    from crantcli.errors import DataError
+    from crantcli.schema import Kind
+
+    points = table.kind is Kind.POINTS
+    if points and not assignments_only:
+        raise DataError("this is a table of points, which have no neurons for a matrix; --assignments-only takes them")
+    if not points:
+        table.require_synapses("neuropil")
+    asked = work.row_filter(rows, table)
+    return RowFilter(clean=False, background=()) if points else asked
+
+
+def _as_sql(number: int | None) -> str:
+    return f"CAST({'NULL' if number is None else number} AS BIGINT)"
 
 
 def parse_offset(given: str | None) -> VoxelSize | None:
@@ -270,7 +294,9 @@ class _Folder:
         from crantcli.schema import KEY, MANIFEST
 
         engine, found = self.work.engine, self.assignment
-        rows = ", ".join(f"({text(n)}, {c.synapses}, {c.pairs}, {c.neurons})" for n, c in self.counts.items())
+        rows = ", ".join(
+            f"({text(n)}, {c.synapses}, {_as_sql(c.pairs)}, {_as_sql(c.neurons)})" for n, c in self.counts.items()
+        )
         summary = f"SELECT * FROM (VALUES {rows}) AS held(neuropil, synapses, pairs, neurons)"
         result = Result("", (), found.memberships, found.ledger, self.table.coverage, {"assigned": found.counts()})
         record = self.work.record("assignments", self.table, self.rows, result, found.memberships, self.options)
@@ -280,7 +306,7 @@ class _Folder:
             from crantcli.output.bars import draw_bars
             from crantcli.output.heatmap import save
 
-            quantity = "synapses after cleaning" if self.rows.clean else "synapses"
+            quantity = f"{found.ledger.unit} after cleaning" if self.rows.clean else found.ledger.unit
             figure = draw_bars({name: count.synapses for name, count in self.counts.items()}, quantity, OTHER)
             save(figure, self.path / "summary.png", "summary.png", metadata(record))
         file = "assignments.parquet"
@@ -302,7 +328,7 @@ class _Folder:
 
         found = self.assignment
         removed = {"duplicate": found.ledger.read - found.rows}
-        every = replace(result, ledger=Ledger("synapses", found.ledger.read, removed, found.rows))
+        every = replace(result, ledger=Ledger(found.ledger.unit, found.ledger.read, removed, found.rows))
         number = self.work.engine.execute(f"SELECT count(*) FROM ({found.query})")[0][0]
         everything = RowFilter(clean=False, background=())
         return self.work.record("assignments", self.table, everything, every, number, self.where)
