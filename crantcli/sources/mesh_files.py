@@ -8,20 +8,12 @@ from crantcli.core.bodies import Surface, proper_faces, weld
 from crantcli.core.table import VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.sources.obj import read_obj
+from crantcli.sources.plain import refuse_other_kinds
 from crantcli.sources.ply import read_ply
 from crantcli.sources.stl import read_stl
 
 #: Suffixes of mesh files.
 SUFFIXES = (".ply", ".obj", ".stl")
-
-#: What files that are something else begin with, and what to say of them.
-_OTHERS = {
-    b"version https://git-lfs.": "is a pointer of Git LFS and not the file itself; fetch it with git lfs pull",
-    b"<!doctype html": "is a web page; was it saved from a link that needs a login?",
-    b"<html": "is a web page; was it saved from a link that needs a login?",
-    b"\x1f\x8b": "is gzipped; unpack it with gunzip",
-    b"PK\x03\x04": "is a zip; unpack it",
-}
 
 
 def mesh_files(folder: Path) -> dict[str, Path]:
@@ -92,16 +84,3 @@ def read_mesh(path: Path, scale: VoxelSize | None = None) -> Surface:
     with np.errstate(all="ignore"):
         welded = weld(surface if scale is None else Surface(surface.vertices * np.array(scale), surface.faces))
     return Surface(welded.vertices, proper_faces(welded.faces))
-
-
-def refuse_other_kinds(data: bytes, name: str) -> None:
-    """Refuse what is known by its first bytes to be something else, whatever it is called.
-
-    Raises
-    ------
-    DataError
-    """
-    head = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for begin, what in _OTHERS.items():
-        if head.startswith(begin.lower()):
-            raise DataError(f"{name}: {what}")

@@ -1,4 +1,4 @@
-"""Numbers in tidy lines of text, read at the engine's speed; whatever is not tidy is left to those who read by line."""
+"""Files of meshes and skeletons: which are something else, and numbers in tidy lines at the engine's speed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from crantcli.engine.batches import numbers
+from crantcli.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 
 #: A column of whole numbers, of any numbers, or of something that is not needed.
 Field = Literal["int64", "float64", ""]
+
+#: What files that are something else begin with, and what to say of them.
+_OTHERS = {
+    b"version https://git-lfs.": "is a pointer of Git LFS and not the file itself; fetch it with git lfs pull",
+    b"<!doctype html": "is a web page; was it saved from a link that needs a login?",
+    b"<html": "is a web page; was it saved from a link that needs a login?",
+    b"\x1f\x8b": "is gzipped; unpack it with gunzip",
+    b"PK\x03\x04": "is a zip; unpack it",
+}
 
 
 def plain_columns(text: bytes | memoryview, fields: Mapping[str, Field]) -> dict[str, Array] | None:
@@ -49,3 +59,16 @@ def plain_columns(text: bytes | memoryview, fields: Mapping[str, Field]) -> dict
     except pa.ArrowInvalid:
         return None
     return {name: numbers(table[name].combine_chunks()) for name in types}
+
+
+def refuse_other_kinds(data: bytes, name: str) -> None:
+    """Refuse what is known by its first bytes to be something else, whatever it is called.
+
+    Raises
+    ------
+    DataError
+    """
+    head = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for begin, what in _OTHERS.items():
+        if head.startswith(begin.lower()):
+            raise DataError(f"{name}: {what}")
