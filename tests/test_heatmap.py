@@ -469,11 +469,10 @@ def test_pages_may_be_wide_and_flat(figsize: tuple[float, float], shape: tuple[i
     assert bar.get_yticklabels()
 
 
-SIDES = (2, 2.01, 2.6, 5, 20, 60, 300, 1300, 6000, 65000)
+SIDES = (2, 2.6, 20, 300, 6000)
 
 
-@pytest.mark.parametrize("dpi", [10, 50, 200, 32_000])
-@pytest.mark.parametrize("title", ["", "a title"])
+@pytest.mark.parametrize(("dpi", "title"), [(10, ""), (50, "a title"), (32_000, "")])
 def test_any_page_is_drawn_or_refused(dpi: int, title: str) -> None:
     made = matrix(random_matrix(6, 4, share=0.5))
     blocks = AxisText("presynaptic", made.pre, blocks=(("ER2", 0, 2), ("a rather long name of a type", 2, 5)))
