@@ -437,6 +437,7 @@ class NestedMatrix(_Nested):
         voxel_offset: Any = None,
         *,
         meshes: Any = None,
+        mesh_scale: Any = None,
         dataset: str | None = None,
         voxel_size: Any = None,
         live: LiveOptions | None = None,
@@ -463,6 +464,9 @@ class NestedMatrix(_Nested):
             Voxels to add to positions in pixels, before they become nanometres.
         meshes : path or address, optional
             A folder of closed meshes in nm, named by neuropil, or a precomputed source; by default the data set's.
+        mesh_scale : float, or three floats, optional
+            Nanometres per unit of the mesh files in a folder, where they are not in nm. A precomputed source has a
+            transform instead.
         dataset : str, optional
             Name of a data set, or a TOML file: for its meshes and its voxel size.
         voxel_size : three floats, optional
@@ -488,8 +492,9 @@ class NestedMatrix(_Nested):
             keep_silent=unconnected_kept(keep_unconnected, keep_silent), neuron_order=neuron_order,
         )  # fmt: skip
         place = Place(
-            neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset, live
-        )
+            neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset,
+            live, mesh_scale,
+        )  # fmt: skip
         found = build_by_neuropil(
             synapses_df, neuron_annotations, ask, place, pre_col=pre_col, post_col=post_col, max_memory=max_memory
         )
@@ -701,6 +706,7 @@ class DirectedNestedMatrix(_Nested):
         voxel_offset: Any = None,
         *,
         meshes: Any = None,
+        mesh_scale: Any = None,
         dataset: str | None = None,
         voxel_size: Any = None,
         live: LiveOptions | None = None,
@@ -730,8 +736,9 @@ class DirectedNestedMatrix(_Nested):
             unconnected_kept(keep_unconnected, keep_silent), neuron_order,
         )  # fmt: skip
         place = Place(
-            neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset, live
-        )
+            neuropil_names, coordinates, position_column, include_other, voxel_offset, voxel_size, meshes, dataset,
+            live, mesh_scale,
+        )  # fmt: skip
         found = build_by_neuropil(
             synapses_df, neuron_annotations, ask, place, pre_col=pre_col, post_col=post_col, max_memory=max_memory
         )

@@ -19,7 +19,7 @@ from crantcli.schema import KEY, Kind
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.live.query import LiveOptions
 from crantcli.sources.read_options import ReadOptions
-from crantcli.sources.recorded import parse_voxel_size
+from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
 from crantcli.version import __version__
 from crantcli.workspace import Workspace
 
@@ -146,6 +146,7 @@ class Place:
     meshes: Any = None
     dataset: str | None = None
     live: LiveOptions | None = None
+    mesh_scale: Any = None
 
 
 def build_by_neuropil(
@@ -173,6 +174,7 @@ def build_by_neuropil(
     offset = None if place.voxel_offset is None else tuple(map(float, place.voxel_offset))
     if offset is not None and len(offset) != 3:
         raise UsageError(f"voxel_offset={place.voxel_offset!r}: three numbers of voxels")
+    scale = None if place.mesh_scale is None else parse_mesh_scale(place.mesh_scale)
     wanted = None if place.neuropil_names is None else list(_labels(place.neuropil_names))
     if wanted == []:
         raise UsageError("neuropil_names is empty; None stands for all neuropils")
@@ -185,14 +187,15 @@ def build_by_neuropil(
         )  # fmt: skip
         opened = space.table(table, reading)
         question = ask.question(space, opened)
-        names, index = space.neuropils(None if place.meshes is None else os.fspath(place.meshes), wanted)
+        meshes = None if place.meshes is None else os.fspath(place.meshes)
+        names, index, boxes = space.neuropils(meshes, wanted, scale=scale)
         found = assign(
             engine, opened, index, names, everything,
-            position=place.position_column, offset=offset, include_other=place.include_other,
+            position=place.position_column, offset=offset, include_other=place.include_other, boxes=boxes,
         )  # fmt: skip
         made, counts, remarks = {}, {}, Remarks(found, question, None)
         for name, held, result in matrices(engine, found, labels, question, everything):
-            counts[name] = (held.synapses, held.pairs, held.neurons)
+            counts[name] = (held.synapses, held.pairs or 0, held.neurons or 0)
             if result is not None:
                 remarks.add(result)
                 if len(result.blocks.matrix.weights):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.neuropil import Members
-from crantcli.core.table import Annotations, Table, Totals, merge_filters
+from crantcli.core.table import Annotations, Table, Totals, VoxelSize, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
@@ -29,10 +29,11 @@ from crantcli.sources.tables import frame_part, open_table, parts
 if TYPE_CHECKING:
     import pandas as pd
 
+    from crantcli.core.boxes import MeshBoxes
     from crantcli.core.containment import MeshIndex
     from crantcli.sources.live.brain import Brain
     from crantcli.sources.live.ids import Update
-    from crantcli.sources.meshes import Neuropil
+    from crantcli.sources.meshes import MeshPlace, Neuropil
 
 
 def _none(source: Any) -> bool:
@@ -371,27 +372,40 @@ class Workspace:
         return resolve(self.engine, selectors, id_type, self._annotations)
 
     def neuropils(
-        self, folder: str | None, names: Sequence[str] | None = None, exclude: Sequence[str] = ()
-    ) -> tuple[list[str], MeshIndex]:
-        """Read neuropil meshes, the data set's own if no folder is given: their names and the index over them.
+        self,
+        folder: str | None,
+        names: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        scale: VoxelSize | None = None,
+    ) -> tuple[list[str], MeshIndex, MeshBoxes]:
+        """Read neuropil meshes, the data set's own if no folder is given: names, the index over them, and boxes.
 
         Raises
         ------
         UsageError
-            Where there are none.
+            Where there are none, or `scale` (nm per unit of mesh files) is given for others.
         DataError
             Where a mesh is not closed, or a name is not known.
         """
-        from crantcli.sources.meshes import open_index
+        from crantcli.sources.mesh_index import open_index
 
-        found = self.neuropil_meshes(folder, names, exclude)
-        return [mesh.name for mesh in found], open_index(found, self.live_options.cache_dir, self.engine.threads)
+        place = self._mesh_place(folder, scale)
+        found = self._neuropils_of(place, names, exclude)
+        index = open_index(found, self.live_options.cache_dir, self.engine.threads)
+        return [mesh.name for mesh in found], index, place.boxes()
 
     def neuropil_meshes(
-        self, place: str | None, names: Sequence[str] | None = None, exclude: Sequence[str] = (), apart: bool = False
+        self,
+        place: str | None,
+        names: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        scale: VoxelSize | None = None,
     ) -> list[Neuropil]:
-        """Read neuropil meshes from a folder or a precomputed source, the data set's own if none is given."""
-        from crantcli.sources.meshes import read_neuropils
+        """Read neuropil meshes one by one, members of unions too; from the data set's own place if none is given."""
+        return self._neuropils_of(self._mesh_place(place, scale), names, exclude, apart=True)
+
+    def _mesh_place(self, place: str | None, scale: VoxelSize | None) -> MeshPlace:
+        from crantcli.sources.meshes import MeshPlace
 
         own = None if self.dataset is None else self.dataset.meshes or self.dataset.mesh_source
         source = place or own
@@ -399,9 +413,13 @@ class Workspace:
             raise UsageError(
                 "no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ... or [neuropils]"
             )
-        lock = None if place else self.lock
+        return MeshPlace(source, self.live_options, None if place else self.lock, scale)
+
+    def _neuropils_of(
+        self, place: MeshPlace, names: Sequence[str] | None, exclude: Sequence[str], *, apart: bool = False
+    ) -> list[Neuropil]:
         with self.live_options.patience.status.during("reading the meshes"):
-            found = read_neuropils(source, names, exclude, apart=apart, live=self.live_options, lock=lock)
+            found = place.neuropils(names, exclude, apart=apart)
         self.inputs += [mesh.record for mesh in found]
         return found
 

@@ -433,6 +433,34 @@ def test_distances_up_to_the_limit_stay(crant: Crant) -> None:
     complaint(crant(*GIVEN, "--max-distance", 5, "--no-clean"), 2, "--max-distance", "--no-clean")
 
 
+@pytest.mark.parametrize("more", [(), ("--no-clean",), ("--max-distance", "1e9"), ("--no-clean", "--no-post")])
+def test_most_sites_far_away_put_the_units_in_doubt(crant: Crant, more: tuple[str, ...]) -> None:
+    """A skeleton in micrometres under positions in nm: every site is about as far as the origin, cleaned or not."""
+    where = {f"ctr_pt_position_{a}": [300_000.0, 301_000.0, math.nan, math.nan] for a in "xyz"}
+    synapse_file(id=[1, 2, 3, 4], pre=[1] * 4, post=[9] * 4, **where)
+    text_file("um/1.swc", "1 0 300 300 300 1 -1\n2 0 301 301 301 1 1\n")
+    given = (*GIVEN[:4], "--skeletons", "um", *more, "-o", "-")
+    done = crant(*given)
+    assert len(answer(done)) == (2 if more else 0)
+    assert done.err.count("most sites are farther than 10,000 nm from their skeletons; are the units of positions") == 1
+    assert "units" not in crant(*given, "--skeleton-units", "um").err
+    # One of two is no sign.
+    synapse_file(id=[1, 2], pre=[1] * 2, post=[9] * 2, **{f"ctr_pt_position_{a}": [300.0, 301_000.0] for a in "xyz"})
+    assert "units" not in crant(*given).err
+
+
+@pytest.mark.parametrize("more", [(), ("--no-clean",)])
+def test_positions_beyond_any_brain_are_no_place(crant: Crant, more: tuple[str, ...]) -> None:
+    """Their squares are too large for a number; nobody is warned, and nothing fails."""
+    x = [5.0, 1e154, 1e200, -1e308, 2.0**50]
+    synapse_file(
+        id=range(5), pre=[1] * 5, post=[9] * 5, ctr_pt_position_x=x, **{f"ctr_pt_position_{a}": [0.0] * 5 for a in "yz"}
+    )
+    done = crant(*GIVEN, *more)
+    assert [row[8] for row in answer(done)] == ["0"]
+    assert "4 of 5 sites have no position" in done.err
+
+
 def test_the_threshold_counts_pairs_before_the_distance(crant: Crant) -> None:
     columns = {"id": [1, 2, 3], "pre": [1, 1, 1], "post": [9, 9, 8], "ctr_pt_position_x": [0, FAR, 0]}
     synapse_file(**columns, **{f"ctr_pt_position_{a}": [0.0] * 3 for a in "yz"}, size=[5, 7, 9])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -456,6 +458,33 @@ def test_a_page_too_small_is_refused() -> None:
         draw(matrix(np.eye(3)), Style(title="many words " * 40, figsize=(2, 2)))
 
 
+@pytest.mark.parametrize("figsize", [(300, 2), (60, 2), (20, 2.5), (8, 2), (4, 2), (2, 300), (2, 9), (2.5, 2.5)])
+@pytest.mark.parametrize("shape", [(3, 3), (1, 40), (40, 1), (200, 30)])
+def test_pages_may_be_wide_and_flat(figsize: tuple[float, float], shape: tuple[int, int]) -> None:
+    """Type is as small as they need, and beside the colour bar are as many numbers as have room."""
+    made = draw(matrix(random_matrix(*shape, share=0.5)), Style(figsize=figsize, dpi=50))
+    assert_tidy(made)
+    bar = made.figure.axes[-1]
+    assert bar.get_window_extent().height > 3
+    assert bar.get_yticklabels()
+
+
+SIDES = (2, 2.6, 20, 300, 6000)
+
+
+@pytest.mark.parametrize(("dpi", "title"), [(10, ""), (50, "a title"), (32_000, "")])
+def test_any_page_is_drawn_or_refused(dpi: int, title: str) -> None:
+    made = matrix(random_matrix(6, 4, share=0.5))
+    blocks = AxisText("presynaptic", made.pre, blocks=(("ER2", 0, 2), ("a rather long name of a type", 2, 5)))
+    refused = set()
+    for figsize in itertools.product(SIDES, SIDES):
+        try:
+            draw(made, Style(title=title, figsize=figsize, dpi=dpi), replace(blocks, label_cells=False))
+        except UsageError as error:
+            refused.add(str(error).split(" ")[0])
+    assert refused == {"--figsize"}
+
+
 def test_an_empty_matrix_says_so() -> None:
     made = draw(matrix(np.zeros((2, 3), dtype=np.int64)), Style())
     assert "no connections" in [text.get_text() for text in made.axes.texts]
@@ -517,6 +546,11 @@ def test_a_users_settings_do_not_spoil_a_picture(tmp_path: Path) -> None:
         ({"dpi": 100_000}, "--dpi at 100000 dpi: too large"),
         ({"linewidth_scale": 0}, "--linewidth-scale 0"),
         ({"linewidth_scale": float("nan")}, "--linewidth-scale nan"),
+        ({"linewidth_scale": 1e308}, "--linewidth-scale 1e.308"),
+        ({"figsize": (float("nan"), 5)}, "--figsize nan,5"),
+        ({"figsize": (1e308, 1e308)}, "too large"),
+        ({"figsize": (2, 2), "dpi": 40_000}, "too large"),
+        ({"dpi": 10**30}, "too large"),
         ({"cmap": "virdis"}, "--cmap virdis: .*near names: viridis"),
         ({"cmap": "Pastel1"}, "--cmap Pastel1: too light"),
     ],

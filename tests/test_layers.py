@@ -42,7 +42,7 @@ EVERYBODY = {"errors", "temporary", "version"}
 PACKAGES = {
     "core": {"numpy", "pandas", "scipy"},
     "engine": {"duckdb", "numpy", "pyarrow"},
-    "sources": {"DracoPy", "caveclient", "numpy", "pandas", "pyarrow", "platformdirs", "requests", "trimesh"},
+    "sources": {"DracoPy", "caveclient", "numpy", "pandas", "pyarrow", "platformdirs", "requests"},
     "output": {"numpy", "pyarrow", "matplotlib"},
     "workspace": {"pandas"},
     "session": {"pandas", "pyarrow"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -388,6 +389,15 @@ def test_the_axes_of_an_adjacency_stay(crant: Crant) -> None:
 
 
 @pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("size", ["300,2", "60,2", "2,300"])
+def test_a_picture_may_be_wide_and_flat(crant: Crant, size: str) -> None:
+    done = crant("nested", "edges.csv", "-a", "cells.csv", "--figsize", size, "--dpi", 20, "--plot", "picture.png")
+    assert done.code == 0, done.err
+    width, height = (round(20 * float(side)) for side in size.split(","))
+    assert Path("picture.png").read_bytes()[16:24] == struct.pack(">II", width, height)
+
+
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -441,6 +451,10 @@ def test_the_axes_of_an_adjacency_stay(crant: Crant) -> None:
         ("@ --plot - ", 2, "-"),
         ("@ --figsize 8", 2, "--figsize 8"),
         ("@ --figsize a,b", 2, "--figsize a,b"),
+        ("@ --figsize nan,3", 2, "--figsize nan,3"),
+        ("@ --figsize 1e300,1e300", 2, "--figsize|too large"),
+        ("@ --plot picture.png --figsize 4,4 --dpi 100000", 2, "--figsize 4,4 at 100000 dpi|too large"),
+        ("@ --plot picture.png --dpi 100000", 2, "--dpi|too large"),
         ("@ --level types", 2, "--level"),
         ("@ --min-neurons 0", 2, "--min-neurons"),
         ("@ -t 50 --fail-empty -o out.npz", 4, "nothing is left|5 threshold"),

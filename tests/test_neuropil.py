@@ -494,6 +494,8 @@ ERRORS: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
     "order of one axis": (2, ("--source-type-order", "X"), ("--directed",)),
     "an option that is not there": (2, ("--sum-duplicates",), ("--sum-duplicates",)),
     "figure size": (2, ("--figsize", "8"), ("--figsize 8",)),
+    "a figure without an end": (2, ("--figsize", "8,inf"), ("--figsize 8,inf",)),
+    "a figure of too many pixels": (2, ("--figsize", "4,4", "--dpi", "100000"), ("--figsize 4,4", "too large")),
 }
 
 

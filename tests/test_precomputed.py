@@ -17,7 +17,8 @@ from conftest import Crant, Outcome
 from mesh_sources import MURMUR, TRANSFORM, Levels, Site, grid_box, legacy, moved, serve
 from tables import parquet_file
 
-from crantcli.core.bodies import Surface, fault, weld
+from crantcli.core.bodies import Surface, weld
+from crantcli.core.soundness import fault
 from crantcli.errors import CrantError, DataError, IncompleteError
 from crantcli.sources.datasets import MeshSource, find_dataset
 from crantcli.sources.live import meshes as live_meshes
@@ -67,7 +68,7 @@ def read_source(
 ) -> dict[str, Surface]:
     """Surfaces in nm, closed or not."""
     live = LiveOptions(cache_dir=cache_dir, refresh=refresh, patience=patience.Patience(retries=2, timeout=0.3))
-    return live_meshes.read_source(source, choose, lambda _, surface: surface, live)
+    return live_meshes.read_source(source, choose, dict, live)
 
 
 def everything(known: Any) -> list[str]:

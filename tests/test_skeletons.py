@@ -59,7 +59,6 @@ WAYS = {
     "no radius": TREE.replace("5 -1", "nan -1").replace("1 1\n", "NA 1\n"),
     "label in words": TREE.replace("1 1 0", "1 soma 0"),
     "children first": "\n".join(reversed(TREE.splitlines())),
-    "other negative roots": TREE.replace("-1", "-7"),
 }
 
 
@@ -112,6 +111,26 @@ BROKEN = {
     "missing parent": (TREE.replace("1 2\n", "1 4\n"), "line 3", "parent of node 7 is 4"),
     "parent zero": (TREE[:-3] + "0\n", "line 4", "-1"),
     "a node twice": (TREE + "2 0 0 0 0 1 1\n", "line 5", "node 2", "second time"),
+    "another negative parent": (TREE.replace("5 0 0 0 0 1 -1", "5 0 0 0 0 1 -2"), "line 4", "node 5 is -2", "-1"),
+    "a negative parent as a float": (TREE[:-3] + "-7.0\n", "line 4", "node 5 is -7", "-1"),
+    "a negative node": (TREE + "-4 0 0 0 0 1 1\n", "line 5", "node -4", "negative"),
+    "a node that is a root": (TREE + "-1 0 0 0 0 1 1\n", "line 5", "node -1", "negative"),
+    "two roots of one ID": (TREE + "5 0 9 9 9 1 -1\n", "line 5", "node 5", "second time"),
+    "a node and a root of one ID": ("#\n" + TREE + "7 0 9 9 9 1 -1\n", "line 6", "node 7", "second time"),
+    "its own parent": (TREE.replace("1 2\n", "1 7\n"), "line 3", "a cycle, 7 -> 7"),
+    "each other's parents": (TREE.replace("1 1\n", "1 7\n"), "line 2", "a cycle, 2 -> 7 -> 2"),
+    "a cycle with a tail, in another order": (
+        "9 0 0 0 0 1 4\n4 0 0 0 0 1 6\n#\n5 0 0 0 0 1 4\n6 0 0 0 0 1 5\n1 0 0 0 0 1 -1\n",
+        "line 2",
+        "a cycle, 4 -> 6 -> 5 -> 4",
+    ),
+    "a long cycle": (
+        "1 0 0 0 0 1 -1\n" + "".join(f"{n} 0 0 0 0 1 {n - 1 if n > 2 else 5000}\n" for n in range(2, 5001)),
+        "line 2",
+        "a cycle, 2 -> 5000 -> 4999 -> 4998 -> 4997 -> ... -> 3 -> 2",
+    ),
+    "larger than a brain": (TREE.replace("3 4 12", "3 1e17 12"), "line 3", "larger than any brain"),
+    "too large for a number": (TREE.replace("3 4 12", "3 1e400 12"), "line 3", "not a finite number"),
     "NaN": (TREE.replace("3 4 12", "3 nan 12"), "line 3", "not a finite number"),
     "infinite": ("#\n\n" + TREE.replace("3 4 12", "3 -inf 12"), "line 5", "not a finite number"),
     "NaN, aligned": (TREE.replace(" ", "  ").replace("12", "NaN"), "line 3", "not a finite number"),
@@ -123,6 +142,8 @@ BROKEN = {
     "large float": (TREE.replace("7 0", "1e17 0"), "line 3", "1e17"),
     "too large": (TREE.replace("7 0", f"{2**63} 0"), "line 3", str(2**63)),
     "underscore": (TREE.replace("12", "1_2"), "line 3", "1_2"),
+    "a pointer of Git LFS": ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
+    "a web page": ("<!DOCTYPE html>\n", "web page"),
     "no text": (b"\x89PNG\r\n\x1a\n\0\0", "line 1"),
 }
 
@@ -133,6 +154,35 @@ def test_a_broken_skeleton_is_named_with_its_line(what: str) -> None:
     with pytest.raises(DataError) as error:
         read_swc(text if isinstance(text, bytes) else text.encode(), "some.swc")
     assert all(word in str(error.value) for word in ["some.swc", *words]), error.value
+
+
+def test_what_becomes_too_large_in_nm_is_refused() -> None:
+    """And nobody is warned of an overflow."""
+    with pytest.raises(DataError, match=r"x\.swc, line 3: a coordinate is larger than any brain"):
+        read_swc(TREE.replace("3 4 12", "3 1e306 12").encode(), "x.swc", (1000, 1000, 1000))
+
+
+@SETTINGS
+@given(st.lists(st.integers(-1, 11), max_size=12), st.randoms(use_true_random=False))
+def test_cycles_are_found_wherever_they_are(parents: list[int], chance: random.Random) -> None:
+    """Any node may have any parent, itself too."""
+    ids = list(range(len(parents)))
+    parents = [parent if parent < len(ids) else -1 for parent in parents]
+    lines = [f"{n} 0 0 0 0 1 {parents[n]}" for n in chance.sample(ids, len(ids))]
+    inside = set()
+    for node in ids:
+        seen, here = [], node
+        while here >= 0 and here not in seen:
+            seen.append(here)
+            here = parents[here]
+        inside |= set(seen[seen.index(here) :]) if here >= 0 else set()
+    if not inside:
+        assert len(read_swc("\n".join(lines).encode(), "x.swc")) == len(ids)
+        return
+    with pytest.raises(DataError, match=r"x\.swc, line \d+: the parents of nodes make a cycle") as error:
+        read_swc("\n".join(lines).encode(), "x.swc")
+    line = int(str(error.value).split("line ")[1].split(":")[0])
+    assert int(lines[line - 1].split()[0]) in inside
 
 
 @SETTINGS

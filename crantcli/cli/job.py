@@ -186,6 +186,7 @@ class Work:
         value: str | None = None,
         coordinates: str | None = None,
         voxel_size: VoxelSize | None = None,
+        points: bool = False,
         query: Query | None = None,
     ) -> Table:
         """Open the source, and see that no output would overwrite an input.
@@ -196,6 +197,7 @@ class Work:
         reading = replace(
             source.reading, coordinates=coordinates, voxel_size=voxel_size, carry=carry, value=value, position=position
         )
+        reading = replace(reading, points=points)
         table = self.space.table(source.sources, reading, query)
         self.counts_synapses = table.kind is not Kind.EDGES
         if self.job.members is not None:

@@ -107,7 +107,7 @@ def _locked(
         yield "annotations", *_annotations(space, dataset)
     own = dataset.meshes or dataset.mesh_source
     if meshes and own:
-        found = space.neuropil_meshes(None, None, exclude, apart=True)
+        found = space.neuropil_meshes(None, None, exclude)
         keep_for_good(found, space.live_options)
         digests = {mesh.name: mesh.digest for mesh in found}
         yield "neuropils", mesh_section(place_name(own), digests), f"{len(found):,} meshes"

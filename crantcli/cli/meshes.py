@@ -9,6 +9,7 @@ import typer
 from crantcli.cli.options import (
     DatasetName,
     ExcludedNames,
+    MeshScale,
     NeuropilNames,
     RunOptions,
     ServerOptions,
@@ -37,6 +38,7 @@ def meshes(
     dataset: DatasetName = None,
     neuropils: NeuropilNames = None,
     exclude: ExcludedNames = None,
+    mesh_scale: MeshScale = None,
 ) -> None:
     """Neuropil meshes as PLY files in nm, each a closed surface named by its neuropil, into a folder."""
     from pathlib import Path
@@ -48,8 +50,10 @@ def meshes(
     from crantcli.output.ply import write_ply
     from crantcli.output.provenance import as_text, table_record
     from crantcli.schema import KEY, MANIFEST
+    from crantcli.sources.recorded import parse_mesh_scale
     from crantcli.sources.selection import read_labels
 
+    scale = parse_mesh_scale(mesh_scale) if mesh_scale is not None else None
     wanted = read_labels(neuropils) if neuropils else None
     dropped = read_labels(exclude) if exclude else ()
     job = Job("meshes", SourceOptions(dataset=dataset), run, folder=True, reads_synapses=False, fetch=server)
@@ -59,13 +63,18 @@ def meshes(
         if place and Path(place).is_dir():
             space.paths += [path for path in Path(place).iterdir() if path.is_file()]
         work.check_destinations()
-        found = space.neuropil_meshes(source, wanted, dropped, apart=True)
+        found = space.neuropil_meshes(source, wanted, dropped, scale)
         stems = safe_file_names([mesh.name for mesh in found])
         folder = work.pending.place_folder(str(run.output))
         for mesh in found:
             write_ply(mesh.vertices, mesh.faces, folder / f"{stems[mesh.name]}.ply")
         ledger = Ledger("meshes", len(found), {}, len(found))
-        options = {"neuropils": list(wanted) if wanted else None, "exclude": list(dropped) or None, "units": "nm"}
+        options = {
+            "neuropils": list(wanted) if wanted else None,
+            "exclude": list(dropped) or None,
+            "mesh_scale": list(scale) if scale else None,
+            "units": "nm",
+        }
         record = table_record("meshes", "meshes", options, space.inputs, ledger)
         manifest = {**record, KEY: record[KEY], "files": sorted(path.name for path in folder.iterdir()), "stems": stems}
         try:

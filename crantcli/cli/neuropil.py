@@ -71,12 +71,13 @@ def neuropil(
     from crantcli.core.neuropil import OTHER, POSITION, assign
     from crantcli.errors import EmptyResultError, UsageError
     from crantcli.sources.live.query import needed
-    from crantcli.sources.recorded import parse_voxel_size
+    from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
     from crantcli.sources.selection import read_labels
 
     style = style_of(picture)
     offset = parse_offset(place.voxel_offset)
     voxel = parse_voxel_size(place.voxel_size) if place.voxel_size else None
+    scale = parse_mesh_scale(place.mesh_scale) if place.mesh_scale is not None else None
     wanted = read_labels(place.neuropils) if place.neuropils else None
     dropped = read_labels(place.exclude) if place.exclude else ()
     if nest.totals and nest.normalization_scope != "all":
@@ -103,16 +104,18 @@ def neuropil(
             value=nest.weight_column,
             coordinates=place.coordinates,
             voxel_size=voxel,
+            points=assignments_only,
         )
         # The assignments come in the order of the synapses.
         table = read(query=query and replace(query, ordered=True))
-        table.require_synapses("neuropil")
-        kept = work.row_filter(rows, table)
+        kept = _row_filter(work, rows, table, assignments_only)
         question = with_neurons(question, lambda name: work.select(name, table))
         filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
         totals = work.totals(nest.totals, table, filters) if nest.totals else None
-        names, index = work.space.neuropils(place.meshes, wanted, dropped)
-        look_up = partial(assign, position=place.position_column, offset=offset, include_other=place.include_other)
+        names, index, boxes = work.space.neuropils(place.meshes, wanted, dropped, scale)
+        look_up = partial(
+            assign, position=place.position_column, offset=offset, include_other=place.include_other, boxes=boxes
+        )
         found = look_up(work.engine, table, index, names, kept)
         more = None
         if query is not None and not assignments_only:
@@ -120,7 +123,7 @@ def neuropil(
             more = further_table(work, question, annotations, table, kept, query, read, everyone=True)
         further = look_up(work.engine, more, index, names, kept) if more is not None else None
         if run.fail_empty and not found.memberships:
-            raise EmptyResultError("no synapse lies in any of the neuropils; no file is written")
+            raise EmptyResultError(f"none of the {found.ledger.unit} lie in any of the neuropils; no file is written")
         where = {
             "neuropils": list(found.names),
             "include_other": place.include_other,
@@ -128,6 +131,7 @@ def neuropil(
             "coordinates": table.unit,
             "voxel_size_nm": list(table.voxel_size) if table.voxel_size else None,
             "voxel_offset": list(offset) if offset else None,
+            "mesh_scale": list(scale) if scale else None,
         }
         told = {"assignments_only": True} if assignments_only else options_of(question, table, nest)
         folder = _Folder(work, table, kept, found, where, {**where, **told}, work.pending.place_folder(str(run.output)))
@@ -143,13 +147,38 @@ def neuropil(
         in_meshes = found.memberships - (found.outside if place.include_other else 0)
         work.finish(
             f"memberships: {in_meshes:,} in {len(inside):,} of {len(names):,} neuropils"
-            + (f", {found.outside:,} synapses in none" if found.outside else "")
+            + (f", {found.outside:,} {found.ledger.unit} in none" if found.outside else "")
             + (f", {found.unplaced:,} without a position" if found.unplaced else ""),
             found.memberships,
             found.ledger,
             [*found.notes, *folder.notes],
             {"assigned": found.counts(), "matrices": sorted(folder.stems)},
         )
+
+
+def _row_filter(work: Work, rows: RowOptions, table: Table, assignments_only: bool) -> RowFilter:
+    """Which rows count, of a table that can be had in neuropils; points have no neurons by which they could be dropped.
+
+    Raises
+    ------
+    DataError
+        Where a row is no synapse, and no point that is only assigned.
+    """
+    from crantcli.core.synapses import RowFilter
+    from crantcli.errors import DataError
+    from crantcli.schema import Kind
+
+    points = table.kind is Kind.POINTS
+    if points and not assignments_only:
+        raise DataError("this is a table of points, which have no neurons for a matrix; --assignments-only takes them")
+    if not points:
+        table.require_synapses("neuropil")
+    asked = work.row_filter(rows, table)
+    return RowFilter(clean=False, background=()) if points else asked
+
+
+def _as_sql(number: int | None) -> str:
+    return f"CAST({'NULL' if number is None else number} AS BIGINT)"
 
 
 def parse_offset(given: str | None) -> VoxelSize | None:
@@ -283,7 +312,9 @@ class _Folder:
         from crantcli.schema import KEY, MANIFEST
 
         engine, found = self.work.engine, self.assignment
-        rows = ", ".join(f"({text(n)}, {c.synapses}, {c.pairs}, {c.neurons})" for n, c in self.counts.items())
+        rows = ", ".join(
+            f"({text(n)}, {c.synapses}, {_as_sql(c.pairs)}, {_as_sql(c.neurons)})" for n, c in self.counts.items()
+        )
         summary = f"SELECT * FROM (VALUES {rows}) AS held(neuropil, synapses, pairs, neurons)"
         result = Result("", (), found.memberships, found.ledger, self.table.coverage, {"assigned": found.counts()})
         record = self.work.record("assignments", self.table, self.rows, result, found.memberships, self.options)
@@ -293,7 +324,7 @@ class _Folder:
             from crantcli.output.bars import draw_bars
             from crantcli.output.heatmap import save
 
-            quantity = "synapses after cleaning" if self.rows.clean else "synapses"
+            quantity = f"{found.ledger.unit} after cleaning" if self.rows.clean else found.ledger.unit
             figure = draw_bars({name: count.synapses for name, count in self.counts.items()}, quantity, OTHER)
             save(figure, self.path / "summary.png", "summary.png", metadata(record))
         file = "assignments.parquet"
@@ -315,7 +346,7 @@ class _Folder:
 
         found = self.assignment
         removed = {"duplicate": found.ledger.read - found.rows}
-        every = replace(result, ledger=Ledger("synapses", found.ledger.read, removed, found.rows))
+        every = replace(result, ledger=Ledger(found.ledger.unit, found.ledger.read, removed, found.rows))
         number = self.work.engine.execute(f"SELECT count(*) FROM ({found.query})")[0][0]
         everything = RowFilter(clean=False, background=())
         return self.work.record("assignments", self.table, everything, every, number, self.where)

@@ -328,6 +328,17 @@ class MemberOptions:
     ] = None
 
 
+MeshScale = Annotated[
+    str | None,
+    typer.Option(
+        "--mesh-scale",
+        metavar="X,Y,Z",
+        help="Nanometres per unit of the mesh files in a folder, or one number for all axes. Default: they are in nm.",
+        show_default=False,
+    ),
+]
+
+
 @dataclass(frozen=True)
 class PlaceOptions:
     """Where synapses lie."""
@@ -340,6 +351,7 @@ class PlaceOptions:
             help="Closed meshes in nm, named by neuropil (.ply, .obj, .stl), or a precomputed source.",
         ),
     ] = None
+    mesh_scale: MeshScale = None
     neuropils: NeuropilNames = None
     exclude: ExcludedNames = None
     include_other: Annotated[

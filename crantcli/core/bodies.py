@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-#: Largest coordinate of a vertex. Any larger point is outside, so that rounding integers beyond 2^53 does no harm.
-LARGEST = 2.0**50
-
 #: Takes the triangles of some bodies, each (n, 3, 3), and points, (m, 3); returns bool, shape (m, bodies).
 Containment = Callable[[list["Array"], "Array"], "Array"]
 
@@ -60,22 +57,6 @@ def weld(surface: Surface) -> Surface:
     number = np.zeros(len(vertices), dtype=np.int64)
     number[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
     return Surface(vertices[order[starts]], number[faces])
-
-
-def fault(surface: Surface) -> str | None:
-    """What keeps a surface from having an inside, for a message; None if nothing does. Its vertices must be welded."""
-    import numpy as np
-
-    vertices, faces = surface.vertices, surface.faces
-    if not (np.abs(vertices) < LARGEST).all():
-        return f"has a vertex that is not a number below {LARGEST:.3g}"
-    rims = open_edges(faces)
-    if len(rims):
-        x, y, z = vertices[rims[0]].mean(axis=0).round(1).tolist()
-        return f"is not closed: {len(rims):,} open {'edge' if len(rims) == 1 else 'edges'}, one at {x:g}, {y:g}, {z:g}"
-    if not len(without_pairs(faces)):
-        return "has no faces that enclose anything"
-    return None
 
 
 def proper_faces(faces: Array) -> Array:

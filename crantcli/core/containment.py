@@ -14,10 +14,11 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.assembly import assemble
-from crantcli.core.bodies import Surface, fault, solids, weld
+from crantcli.core.bodies import Surface, solids, weld
 from crantcli.core.grid import Lattice, expanded, extremes
 from crantcli.core.parallel import spread
 from crantcli.core.predicates import side
+from crantcli.core.soundness import opening
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 
 if TYPE_CHECKING:
@@ -309,9 +310,9 @@ def _check_points(points: Array) -> None:
 
 
 def _checked(surface: Surface, number: int) -> Surface:
-    """The surface with its vertices welded, if it has an inside or is empty."""
+    """The surface with its vertices welded, if it is closed; it may enclose nothing."""
     welded = weld(surface)
-    if len(welded.faces) and (what := fault(welded)):
+    if what := opening(welded):
         raise DataError(f"mesh {number} {what}")
     return welded
 

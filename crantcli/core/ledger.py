@@ -27,7 +27,7 @@ class Ledger:
     Attributes
     ----------
     unit : str
-        What is counted: "synapses" (rows of a synapse table) or "edges" (rows of an edge table).
+        What is counted: "synapses", "edges" or "points": rows of a table of these.
     read, kept : int
         Rows that came in and rows that count in the result.
     removed : dict of str to int

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crantcli.core.skeleton import NearestNode, Skeleton
+from crantcli.core.soundness import LARGEST
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float64]]
     Ints = np.ndarray[Any, np.dtype[np.int64]]
     Truths = np.ndarray[Any, np.dtype[np.bool_]]
+
+#: Hardly any site is farther than this from its skeleton, in nm, where both are in the units that are told.
+HARDLY = 10_000.0
 
 
 class Batch(Protocol):
@@ -45,6 +49,8 @@ class Tally:
         In nm; 0 unless it was asked for.
     found, attached, far, unplaced, bare : ndarray of int64, shape (skeletons, 2)
         Sites, pre and post: all; attached; too far; without a position; of a skeleton without nodes.
+    doubtful : int
+        Sites farther than `HARDLY` from their skeletons, attached or not.
     """
 
     nodes: Ints
@@ -54,14 +60,16 @@ class Tally:
     far: Ints
     unplaced: Ints
     bare: Ints
+    doubtful: int = 0
 
     @classmethod
     def empty(cls, skeletons: int) -> Tally:
         """All zero."""
         import numpy as np
 
-        sides = [np.zeros((skeletons, 2), dtype=np.int64) for _ in range(5)]
-        return cls(np.zeros(skeletons, dtype=np.int64), np.zeros(skeletons), *sides)
+        found, attached, far, unplaced, bare = (np.zeros((skeletons, 2), dtype=np.int64) for _ in range(5))
+        nodes, cable = np.zeros(skeletons, dtype=np.int64), np.zeros(skeletons)
+        return cls(nodes, cable, found, attached, far, unplaced, bare)
 
     def check(self) -> None:
         """Fail if the sites do not add up: that would be a defect of the program."""
@@ -167,7 +175,8 @@ class Sweep:
 
         place = batch.array("place")
         points: Floats = np.stack([batch.array(axis) for axis in "xyz"], axis=1)
-        usable: Truths = np.asarray(np.isfinite(points).all(axis=1))
+        # Squares of larger ones may be too large for a number.
+        usable: Truths = np.asarray((np.abs(points) < LARGEST).all(axis=1))
         whole = bool(usable.all())
         cuts = np.flatnonzero(place[1:] != place[:-1]) + 1
         pieces: list[_Piece] = []
@@ -226,6 +235,7 @@ class Sweep:
             node_id[here][usable[here]], distance[here][usable[here]] = found.node_id, found.distance
         bare = usable & np.isnan(distance)
         keep = distance <= self._limit  # false for those without a distance
+        self._tally.doubtful += int((distance > HARDLY).sum())
         place, side = batch.array("place"), batch.array("side")
         connector = self._numbered(place, keep)
         reasons = {"found": np.ones_like(keep), "attached": keep, "unplaced": ~usable, "bare": bare}

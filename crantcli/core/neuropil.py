@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crantcli.core.adjacency import ArrayEngine
+from crantcli.core.boxes import MeshBoxes, refuse_apart
 from crantcli.core.edges import Edges, edges
 from crantcli.core.ledger import Ledger
-from crantcli.core.sql import quote, text
-from crantcli.core.synapses import Prepared, RowFilter, count_steps, prepare
+from crantcli.core.points import points_once
+from crantcli.core.repeats import ids_once
+from crantcli.core.sql import text
+from crantcli.core.synapses import RowFilter, count_steps, prepare
 from crantcli.core.table import Table, VoxelSize
 from crantcli.core.units import in_nanometres
 from crantcli.errors import DataError
-from crantcli.schema import near
+from crantcli.schema import Kind, near
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -141,7 +144,8 @@ def position_of(table: Table, column: str | None) -> str:
     DataError
         Where the table has no such position.
     """
-    name = column or POSITION
+    own = table.positions[:1] if table.kind is Kind.POINTS else ()
+    name = column or next(iter(own), POSITION)
     if name not in table.positions:
         known = near(name, table.positions, "positions") if table.positions else "it has no positions"
         raise DataError(f"the table has no position {name} ({known}); name it with --position-column")
@@ -158,14 +162,15 @@ def assign(
     position: str | None = None,
     offset: VoxelSize | None = None,
     include_other: bool = True,
+    boxes: MeshBoxes | None = None,
 ) -> Assignment:
-    """Look up the neuropils of every synapse.
+    """Look up the neuropils of every synapse, or point.
 
     Parameters
     ----------
     engine : StreamEngine
     table : Table
-        Synapses, with positions of known unit.
+        Synapses or points, with positions of known unit.
     index : MeshIndex
         In nm.
     names : sequence of str
@@ -173,16 +178,19 @@ def assign(
     rows : RowFilter
         For the ledger; all rows are looked up.
     position : str, optional
-        Name of the position; "ctr_pt_position" if not given.
+        Name of the position; "ctr_pt_position" if not given, of points their first.
     offset : tuple of float, optional
         Voxels to add to positions in pixels.
     include_other : bool
         Synapses in no mesh are members of "other".
+    boxes : MeshBoxes, optional
+        Of the meshes; without it, all positions may lie beyond them.
 
     Raises
     ------
     DataError, UsageError
-        Where positions or their unit are not known, or a mesh is called "other".
+        Where positions or their unit are not known, a mesh is called "other", or no position lies in the box of any
+        mesh.
     """
     import numpy as np
 
@@ -194,11 +202,15 @@ def assign(
     where = position_of(table, position)
     nanometres = in_nanometres(table, where, offset)
     counted = [*(["size"] if table.has_size else []), *(["value"] if table.has_value else [])]
-    axes = [f"{where}_{axis}" for axis in "xyz"]
-    prepared = prepare(engine, table, None, (*counted, *axes))
-    count_steps(engine, prepared, rows)
+    axes, counts = table.axes(where), ["pre", "post", *counted]
+    if table.kind is Kind.POINTS:
+        prepared, counts = points_once(engine, table, axes), []
+        relation = prepared.relation
+    else:
+        prepared = prepare(engine, table, None, (*counted, *axes))
+        count_steps(engine, prepared, rows)
+        relation = ids_once(engine, prepared, (*counted, *axes)) if table.has_id else prepared.relation
     prepared.ledger.check()
-    relation = _ids_once(engine, prepared, (*counted, *axes)) if table.has_id else prepared.relation
     made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
     made.in_order = not made.ledger.removed.get("duplicate") and relation == prepared.relation
     made.notes += missing_values(engine, table, table.has_value)
@@ -221,44 +233,12 @@ def assign(
 
     key = "id" if table.has_id else "row_number() OVER () - 1"
     points = ", ".join(f"coalesce({e}, 'nan') AS {axis}" for e, axis in zip(nanometres, "xyz", strict=True))
-    kept = ", ".join(["pre", "post", *counted])
-    query = f"SELECT {key} AS synapse, {kept}, {points} FROM {relation}"
+    query = f"SELECT {', '.join([f'{key} AS synapse', *counts, points])} FROM {relation}"
     made.relation = engine.mapped("assigned", query, place, {"code": "int32"}, "xyz", _BATCH)
     made.inside = made.rows - made.outside - made.unplaced
+    if boxes is not None and not made.inside and made.outside:
+        refuse_apart(engine, table, relation, nanometres, boxes)
     return made
-
-
-def _ids_once(engine: ArrayEngine, prepared: Prepared, columns: Sequence[str]) -> str:
-    """The same rows, without those that lack a neuron and have the id of another row.
-
-    They count nowhere, and their position must not decide where the synapse of that id lies.
-    """
-    nulls, table = prepared.ledger.removed.get("null", 0), prepared.table
-    if not nulls or table.unique_ids:
-        return prepared.relation
-    null = "(pre IS NULL OR post IS NULL)"
-    names = ", ".join(map(quote, dict.fromkeys(("id", "pre", "post", *columns))))
-    order = ", ".join(map(quote, columns))
-    lone = engine.table(
-        "lone",
-        f"SELECT {names} FROM {prepared.relation} WHERE {null} AND id IS NOT NULL "
-        f"QUALIFY row_number() OVER (PARTITION BY id ORDER BY {order}) = 1",
-    )
-    known = engine.table(
-        "known",
-        f"SELECT DISTINCT id FROM {prepared.relation} WHERE NOT {null} AND id IN (SELECT id FROM {lone})",
-    )
-    every, once, twice = engine.execute(
-        f"SELECT (SELECT count(id) FROM {prepared.relation} WHERE {null}), (SELECT count(*) FROM {lone}), "
-        f"(SELECT count(*) FROM {known})"
-    )[0]
-    if every == once and not twice:
-        return prepared.relation
-    return engine.view(
-        "ids_once",
-        f"SELECT {names} FROM {prepared.relation} WHERE NOT {null} OR id IS NULL UNION ALL "
-        f"SELECT {names} FROM {lone} WHERE id NOT IN (SELECT id FROM {known})",
-    )
 
 
 def in_neuropil(engine: ArrayEngine, assignment: Assignment, code: int) -> Table:
@@ -278,12 +258,12 @@ class Count:
     Attributes
     ----------
     synapses, pairs, neurons : int
-        Synapses, pairs of neurons, and neurons on either side.
+        Synapses, pairs of neurons, and neurons on either side; of points, only how many they are is known.
     """
 
     synapses: int
-    pairs: int
-    neurons: int
+    pairs: int | None
+    neurons: int | None
 
 
 def count(engine: ArrayEngine, found: Edges) -> Count:
@@ -296,6 +276,8 @@ def count(engine: ArrayEngine, found: Edges) -> Count:
 
 def count_alone(engine: ArrayEngine, table: Table, rows: RowFilter) -> Count:
     """Count what a neuropil holds where no matrix is made of it."""
+    if table.kind is Kind.POINTS:
+        return Count(table.rows, None, None)
     return count(engine, edges(engine, table, None, rows))
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from crantcli.core import sql
 from crantcli.core.sql import SqlEngine
 from crantcli.core.table import Table
 from crantcli.errors import DataError
+
+if TYPE_CHECKING:
+    from crantcli.core.synapses import Prepared
 
 #: Up to so many ids that lie far apart, grouping them is done before an array of them is made.
 _FEW = 300_000
@@ -125,3 +131,36 @@ def _refuse_conflicts(engine: SqlEngine, copies: str, table: Table) -> None:
             f"column id: synapse {synapse} stands for different neurons ({where} {one} and {other}); are these row "
             "numbers instead of synapse ids? Drop or rename the column, or read the files one by one"
         )
+
+
+def ids_once(engine: SqlEngine, prepared: Prepared, columns: Sequence[str]) -> str:
+    """The same rows, without those that lack a neuron and have the id of another row.
+
+    They count nowhere, and their position must not decide where the synapse of that id lies.
+    """
+    nulls, table = prepared.ledger.removed.get("null", 0), prepared.table
+    if not nulls or table.unique_ids:
+        return prepared.relation
+    null = "(pre IS NULL OR post IS NULL)"
+    names = ", ".join(map(sql.quote, dict.fromkeys(("id", "pre", "post", *columns))))
+    order = ", ".join(map(sql.quote, columns))
+    lone = engine.table(
+        "lone",
+        f"SELECT {names} FROM {prepared.relation} WHERE {null} AND id IS NOT NULL "
+        f"QUALIFY row_number() OVER (PARTITION BY id ORDER BY {order}) = 1",
+    )
+    known = engine.table(
+        "known",
+        f"SELECT DISTINCT id FROM {prepared.relation} WHERE NOT {null} AND id IN (SELECT id FROM {lone})",
+    )
+    every, once, twice = engine.execute(
+        f"SELECT (SELECT count(id) FROM {prepared.relation} WHERE {null}), (SELECT count(*) FROM {lone}), "
+        f"(SELECT count(*) FROM {known})"
+    )[0]
+    if every == once and not twice:
+        return prepared.relation
+    return engine.view(
+        "ids_once",
+        f"SELECT {names} FROM {prepared.relation} WHERE NOT {null} OR id IS NULL UNION ALL "
+        f"SELECT {names} FROM {lone} WHERE id NOT IN (SELECT id FROM {known})",
+    )

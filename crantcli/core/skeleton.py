@@ -69,6 +69,24 @@ class Skeleton:
         found = (ids[place] == wanted) & child
         return cls(ids, np.where(found, place, -1), xyz), order[child & ~found]
 
+    def cycle(self) -> list[int]:
+        """Positions of nodes that are each other's ancestors, in a row; empty where all nodes descend from roots."""
+        import numpy as np
+
+        if not (self.parent >= np.arange(len(self))).any():  # as most files number their nodes
+            return []
+        ancestor, steps = self.parent, 1
+        while (ancestor >= 0).any():
+            if steps > len(self):  # whoever still has an ancestor has one in a cycle
+                node = int(ancestor[ancestor >= 0][0])
+                found = [node]
+                while (node := int(self.parent[node])) != found[0]:
+                    found.append(node)
+                return found
+            # A root's ancestor is none; -1 would be the last node.
+            ancestor, steps = np.where(ancestor >= 0, ancestor[ancestor], -1), 2 * steps
+        return []
+
     def __len__(self) -> int:
         """Number of nodes."""
         return len(self.node_id)

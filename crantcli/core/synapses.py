@@ -292,7 +292,7 @@ def _chosen_columns(table: Table, names: dict[str, str], columns: tuple[str, ...
 
 def position_columns(table: Table) -> list[tuple[str, int]]:
     """Coordinate columns of the table's positions, with the number of their axis."""
-    return [(f"{name}_{axis}", number) for name in table.positions for number, axis in enumerate(AXES)]
+    return [(column, number) for name in table.positions for number, column in enumerate(table.axes(name))]
 
 
 def pair_coverage(table: Table, wanted: Wanted, thinned: str = "") -> Coverage:

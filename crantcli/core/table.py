@@ -8,7 +8,7 @@ from typing import Any, Literal
 from crantcli.core import sql
 from crantcli.core.ledger import Ledger
 from crantcli.errors import DataError
-from crantcli.schema import PAIRS, IdType, Kind
+from crantcli.schema import AXES, PAIRS, IdType, Kind
 
 Unit = Literal["nm", "pixels", "unknown"]
 VoxelSize = tuple[float, float, float]
@@ -76,6 +76,7 @@ def merge_filters(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 class Table:
     """An opened source: a view named `relation` with canonical column names.
 
+    A view of points has the coordinates of its positions, and perhaps `id`, and nothing else of what follows.
     Synapse and edge views have `pre` and `post` (never null only after preparation); synapse views may have `id`
     and `size`; edge views have `weight`. Either may have `neuropil`, and `value` where a column was asked for to be
     added up. Other columns keep their names.
@@ -93,7 +94,7 @@ class Table:
     carried : tuple of str
         Further columns, in the source's order, positions taken apart into `_x _y _z`.
     positions : tuple of str
-        Names of the positions among them.
+        Names of the positions among them; "" is that of columns x, y, z.
     unique_ids : bool
         The file is known to hold no synapse id twice.
     inputs : tuple of dict
@@ -150,10 +151,15 @@ class Table:
 
     def ledger(self) -> Ledger:
         """The ledger of the table's rows, from which `--where` has taken some."""
-        unit = self.kind.value if self.kind is Kind.SYNAPSES else "edges"
+        unit = self.kind.value if self.kind in (Kind.SYNAPSES, Kind.POINTS) else "edges"
         ledger = Ledger(unit, self.rows + self.filtered)
         ledger.remove("where", self.filtered)
         return ledger
+
+    def axes(self, position: str) -> list[str]:
+        """Columns of the coordinates of a position."""
+        named = [f"{position}_{axis}" for axis in AXES]
+        return named if position or named[0] in self.carried else list(AXES)
 
     def require_synapses(self, command: str) -> None:
         """Refuse a table that has not one row per synapse.
@@ -163,7 +169,8 @@ class Table:
         DataError
         """
         if self.kind is not Kind.SYNAPSES:
-            raise DataError(f"this is an {self.kind} table; {command} needs one row per synapse")
+            what = "a table of points" if self.kind is Kind.POINTS else f"an {self.kind} table"
+            raise DataError(f"this is {what}; {command} needs one row per synapse")
 
 
 def annotation_column(name: str) -> str:

@@ -10,7 +10,6 @@ from crantcli.core.sql import quote
 from crantcli.core.synapses import position_columns
 from crantcli.core.table import Table, Unit, VoxelSize
 from crantcli.errors import DataError, UsageError
-from crantcli.schema import AXES
 
 
 def convert_positions(table: Table, units: Unit | None) -> tuple[dict[str, str], Unit, VoxelSize | None]:
@@ -78,7 +77,7 @@ def in_nanometres(table: Table, position: str, offset: VoxelSize | None = None) 
         raise UsageError("an offset in voxels goes with positions in pixels only (--coordinates pixels)")
     if offset is not None and not all(map(isfinite, offset)):
         raise UsageError(f"an offset of {', '.join(map(str, offset))} voxels: three finite numbers")
-    columns = [f"CAST({quote(f'{position}_{axis}')} AS DOUBLE)" for axis in AXES]
+    columns = [f"CAST({quote(column)} AS DOUBLE)" for column in table.axes(position)]
     if offset is not None:
         columns = [f"({c} + CAST({step!r} AS DOUBLE))" for c, step in zip(columns, offset, strict=True)]
     return [c if size == 1 else f"{c} * CAST({size!r} AS DOUBLE)" for c, size in zip(columns, sizes, strict=True)]

@@ -29,6 +29,9 @@ PICTURES = (".png", ".pdf", ".svg")
 #: Smallest page in inches, most pixels of a page, and the size in inches that a page may grow to where none is given.
 _SMALLEST_PAGE, _MOST_PIXELS, _GROWN = 2.0, 250_000_000, 12.0
 
+#: Lines that are so many times wider cover everything.
+_WIDEST = 1000.0
+
 #: Settings of matplotlib with which a user's own could spoil a picture.
 _PLAIN = {"text.usetex": False, "axes.grid": False, "savefig.bbox": None, "savefig.transparent": False}
 
@@ -84,8 +87,8 @@ class Style:
                 raise UsageError(f"{option} {value:g}: a percentile lies between 0 and 100")
         if low >= high:
             raise UsageError(f"--vmin-percentile {low:g} is not below --vmax-percentile {high:g}")
-        if not 0 < self.linewidth_scale < math.inf:
-            raise UsageError(f"--linewidth-scale {self.linewidth_scale:g}: must be above 0")
+        if not 0 < self.linewidth_scale <= _WIDEST:
+            raise UsageError(f"--linewidth-scale {self.linewidth_scale:g}: must be above 0, and at most {_WIDEST:,g}")
         if not 0 < self.dpi < math.inf:
             raise UsageError(f"--dpi {self.dpi:g}: must be above 0")
         self._check_size()

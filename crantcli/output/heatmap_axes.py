@@ -33,9 +33,11 @@ def draw_bar(figure: Figure, page: Page, made: Scale) -> Axes:
     shown[(levels > made.gap[0]) & (levels < made.gap[1])] = 1
     axes.imshow(shown[:, None], aspect="auto", origin="lower", extent=(0, 1, 0, 1), interpolation="nearest")
     places = np.asarray(made.norm(np.array(made.ticks, dtype=float)), dtype=float).tolist()
+    shown_at = _apart(places, LEADING * font / 72 / page.bar[3])
     axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[])
     axes.yaxis.tick_right()
-    axes.set_yticks(places, [number(tick) for tick in made.ticks], fontsize=font, parse_math=False)
+    numbers = [number(made.ticks[k]) for k in shown_at]
+    axes.set_yticks([places[k] for k in shown_at], numbers, fontsize=font, parse_math=False)
     axes.tick_params(length=0.3 * font, pad=0.25 * font, width=line)
     axes.spines[:].set_linewidth(line)
     # An arrow at an end says that weights lie beyond it.
@@ -47,6 +49,15 @@ def draw_bar(figure: Figure, page: Page, made: Scale) -> Axes:
     axes.set_ylabel("\n".join(page.bar_title), fontsize=font, va="top", parse_math=False, linespacing=LEADING)
     axes.yaxis.set_label_coords(page.bar_title_at / width, page.middles[2] / height, figure.transFigure)
     return axes
+
+
+def _apart(places: list[float], least: float) -> list[int]:
+    """As many of some ascending places as are so far apart, the first among them."""
+    kept: list[int] = []
+    for here, place in enumerate(places):
+        if not kept or place - places[kept[-1]] >= least:
+            kept.append(here)
+    return kept
 
 
 def draw_lines(axes: Axes, request: Request, page: Page, factor: float) -> dict[str, Any]:

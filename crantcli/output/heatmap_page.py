@@ -22,6 +22,9 @@ MARGIN = 0.08
 #: Smallest side of a matrix on a page of a given size.
 _LEAST = 0.4
 
+#: Type of the axes on a page of a given size, in points.
+_SMALLEST, _LARGEST = 6.0, 16.0
+
 #: Line distance in ems, and the length of ticks in points.
 LEADING, TICK = 1.25, 2.5
 
@@ -116,7 +119,8 @@ def lay_out(request: Request, ruler: Ruler) -> Page:
     """Find a place for everything, so that nothing overlaps and nothing leaves the page.
 
     On a page of a given size, labels and matrix take room from each other until both fit. The matrix only ever shrinks
-    on the way, and the labels with it, so that this comes to an end.
+    on the way, and the labels with it, so that this comes to an end. Where they do not fit, as on a page that is wide
+    and flat, the type is made smaller.
 
     Raises
     ------
@@ -128,7 +132,21 @@ def lay_out(request: Request, ruler: Ruler) -> Page:
         rows, columns = _labels(request, ruler, sides, 9.0, (_NAMES, _NAMES))
         return _page(request, ruler, sides, rows, columns, 9.0)
     width, height = request.figsize
-    font = min(16.0, max(6.0, 9 * math.sqrt(max(width, height) / 7.2)))
+    fonts = [min(_LARGEST, max(_SMALLEST, 9 * math.sqrt(max(width, height) / 7.2)))]
+    while fonts[-1] > _SMALLEST:
+        fonts.append(max(_SMALLEST, 0.8 * fonts[-1]))
+    for font in fonts:
+        if page := _given_page(request, ruler, (width, height), font):
+            return page
+    raise UsageError(
+        f"--figsize {width:g},{height:g}: too small for the matrix with its labels and colour bar; "
+        "make it larger, or leave it out for a size that fits"
+    )
+
+
+def _given_page(request: Request, ruler: Ruler, size: tuple[float, float], font: float) -> Page | None:
+    """A page of a given size; None where type of that size leaves no room for the matrix or the colour bar."""
+    width, height = size
     free = height, width
     while min(free) >= _LEAST:
         sides = _given_sides(request, free)
@@ -136,14 +154,11 @@ def lay_out(request: Request, ruler: Ruler) -> Page:
         rows, columns = _labels(request, ruler, sides, font, (_NAMES_PART * width, _NAMES_PART * height))
         page = _page(request, ruler, sides, rows, columns, font)
         if max(page.lacking) <= 0:
-            return page
+            return page if not request.numbers or page.bar[3] >= font / 72 else None
         free = tuple(  # type: ignore[assignment]
             side - lack - 0.01 if lack > 0 else old for old, side, lack in zip(free, sides, page.lacking, strict=True)
         )
-    raise UsageError(
-        f"--figsize {width:g},{height:g}: too small for the matrix with its labels and colour bar; "
-        "make it larger, or leave it out for a size that fits"
-    )
+    return None
 
 
 def _labels(

@@ -1,4 +1,4 @@
-"""Neuropil meshes: closed surfaces named by neuropil, from files or a precomputed source, and the index over them."""
+"""Neuropil meshes: closed surfaces named by neuropil, from files or a precomputed source."""
 
 from __future__ import annotations
 
@@ -8,31 +8,36 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crantcli import crantb
-from crantcli.core.bodies import Surface, fault, proper_faces, weld
-from crantcli.core.containment import MeshIndex
+from crantcli.core.bodies import Surface
+from crantcli.core.boxes import Box, MeshBoxes
+from crantcli.core.soundness import fault
+from crantcli.core.table import VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import listed, near
 from crantcli.sources.datasets import MeshSource
 from crantcli.sources.live.cache import CacheError, cache_store
 from crantcli.sources.live.lock import Lock
 from crantcli.sources.live.query import LiveOptions
+from crantcli.sources.mesh_files import mesh_files, read_mesh
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
 
-#: Suffixes of mesh files.
-SUFFIXES = (".ply", ".obj", ".stl")
-
 #: A folder, or a precomputed source by its address or as a data set describes it.
 Place = str | os.PathLike[str] | MeshSource
 
-#: Version of the index: another one is another cache file. To be raised when its arrays or its answers change.
-INDEX_FORMAT = 1
+#: Takes the meshes that there are, by name, and gives the names of those to read.
+Choose = Callable[[Mapping[str, Any]], Sequence[str]]
+
+Made = TypeVar("Made")
+
+#: Meshes that cannot be used and are told with the reason; of any further ones only the files are.
+_EXPLAINED = 3
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,15 @@ class Neuropil:
         return np.concatenate([surface.faces + start for surface, start in zip(self.surfaces, starts, strict=False)])
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A mesh as it was found: what messages call it, and its surface, or what is wrong with its file."""
+
+    file: str
+    surface: Surface | None
+    error: str = ""
+
+
 def read_neuropils(
     folder: Place,
     names: Sequence[str] | None = None,
@@ -87,94 +101,209 @@ def read_neuropils(
     apart: bool = False,
     live: LiveOptions | None = None,
     lock: Lock | None = None,
+    scale: VoxelSize | None = None,
 ) -> list[Neuropil]:
-    """Read neuropil meshes.
+    """Read neuropil meshes; the parameters are those of `MeshPlace` and of its `neuropils`."""
+    return MeshPlace(folder, live, lock, scale).neuropils(names, exclude, unions, apart=apart)
+
+
+class MeshPlace:
+    """Where meshes are, and how they are read.
 
     Parameters
     ----------
-    folder : path, address or MeshSource
-        A folder with PLY, OBJ or STL files in nm, each named by its neuropil (folders in it are not looked into), or a
+    place : path, address or MeshSource
+        A folder with PLY, OBJ or STL files, each named by its neuropil (folders in it are not looked into), or a
         precomputed source.
-    names : sequence of str, optional
-        The neuropils to read; all files' if not given.
-    exclude : sequence of str
-        Those not to read.
-    unions : mapping
-        Names that may be asked for too, and the neuropils that each is the union of. A file of the same name goes
-        before.
-    apart : bool
-        Give the members of a union, not the union.
     live : LiveOptions, optional
         How a server is asked, and where what it gives is kept.
     lock : Lock, optional
         Says which meshes there are, and what they must be.
-
-    Returns
-    -------
-    list of Neuropil
-        By name.
+    scale : tuple of three floats, optional
+        Nanometres per unit of the files in a folder, along x, y and z. Without it they are in nm.
 
     Raises
     ------
     UsageError
-        Where there is no such folder, or no mesh in it.
-    DataError
-        Where two files have one name, a name is unknown, a file cannot be read, its surface is not closed, or it is not
-        the one that is locked.
+        Where `scale` is given for meshes that are known to be in nm: those of a precomputed source, by its transform,
+        and those that are locked.
     """
-    live = live or LiveOptions()
-    choice: dict[str, Sequence[str]] = {}
-    where = str(folder.address if isinstance(folder, MeshSource) else folder)
-    if lock is not None:
-        where = f"--lock {lock.path}"
 
-    def choose(known: Mapping[str, Any]) -> list[str]:
-        choice.update(_choice(known, where, names, exclude, unions))
-        return sorted({member for members in choice.values() for member in members})
+    def __init__(
+        self,
+        place: Place,
+        live: LiveOptions | None = None,
+        lock: Lock | None = None,
+        scale: VoxelSize | None = None,
+    ) -> None:
+        self._place, self._live, self._lock, self._scale = place, live or LiveOptions(), lock, scale
+        self._source, self._remote = _source(place), _web_address(place)
+        self._chosen: dict[str, Neuropil] = {}
+        if scale is not None and self._source is not None:
+            raise UsageError(
+                f"--mesh-scale is for folders of mesh files; {self._source.address} is a precomputed source, whose "
+                "transform makes nm of its meshes (or that of [neuropils] in a data set)"
+            )
+        if scale is not None and lock is not None:
+            raise UsageError(f"--mesh-scale: --lock {lock.path} holds these meshes in nm; leave one of the two out")
 
-    read = _read_all(folder, choose, live) if lock is None else _read_locked(folder, choose, live, lock)
-    if apart:
-        return [read[member] for member in sorted(read)]
-    return [_union(name, [read[member] for member in members]) for name, members in choice.items()]
+    def neuropils(
+        self,
+        names: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        unions: Mapping[str, Sequence[str]] = crantb.NEUROPIL_UNIONS,
+        *,
+        apart: bool = False,
+    ) -> list[Neuropil]:
+        """Read meshes.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            The neuropils to read; all files' if not given.
+        exclude : sequence of str
+            Those not to read.
+        unions : mapping
+            Names that may be asked for too, and the neuropils that each is the union of. A file of the same name goes
+            before.
+        apart : bool
+            Give the members of a union, not the union.
+
+        Returns
+        -------
+        list of Neuropil
+            By name.
+
+        Raises
+        ------
+        UsageError
+            Where there is no such folder, or no mesh in it, or a file that is to be scaled says that it is in nm.
+        DataError
+            Where two files have one name, a name is unknown, or a mesh is not the one that is locked. Meshes that
+            cannot be read, are not closed or enclose nothing are all named in one message.
+        """
+        choice: dict[str, Sequence[str]] = {}
+        where = str(self._place.address if isinstance(self._place, MeshSource) else self._place)
+        if self._lock is not None:
+            where = f"--lock {self._lock.path}"
+
+        def choose(known: Mapping[str, Any]) -> list[str]:
+            choice.update(_choice(known, where, names, exclude, unions))
+            return sorted({member for members in choice.values() for member in members})
+
+        read = self._chosen = self._read(choose)
+        if apart:
+            return [read[member] for member in sorted(read)]
+        return [_union(name, [read[member] for member in members]) for name, members in choice.items()]
+
+    def boxes(self) -> MeshBoxes:
+        """The boxes of the meshes that `neuropils` has read, and of the others here, which are read when asked for."""
+        chosen = [Box.of(neuropil.vertices) for neuropil in self._chosen.values()]
+        if self._source is not None:
+            unit = "as their source has it"
+            advice = "a transform in [neuropils] of a data set makes nm of meshes, --coordinates is of positions"
+        else:
+            unit = "as the files are taken to be" if self._scale is None else "as --mesh-scale makes them"
+            advice = "--mesh-scale says how many nm a unit of the meshes is, --coordinates what positions are in"
+        scalable = self._source is None and self._scale is None
+        return MeshBoxes([box for box in chosen if box], self._other_boxes, unit, advice, scalable)
+
+    def _other_boxes(self) -> list[Box]:
+        """The boxes of the meshes that were not chosen, of those that can be read: nobody has asked for the others."""
+        others: list[str] = []
+
+        def choose(known: Mapping[str, Any]) -> list[str]:
+            others[:] = [name for name in known if name not in self._chosen]
+            return others
+
+        if self._lock is not None:
+            locked = [Box.of(neuropil.vertices) for neuropil in self._read(choose).values()]
+            return [box for box in locked if box]
+        try:
+            return list(self._look(choose, _boxes, self._live).values())
+        except DataError:
+            boxes: list[Box] = []
+            for names in [[name] for name in others]:
+                with contextlib.suppress(DataError):
+                    boxes += self._look(lambda _, names=names: names, _boxes, self._live).values()  # type: ignore[misc]
+            return boxes
+
+    def _read(self, choose: Choose) -> dict[str, Neuropil]:
+        """The meshes that are chosen among the names of all."""
+        if self._lock is not None:
+            return self._read_locked(choose, self._lock)
+        return self._look(choose, self._sound, self._live)
+
+    def _look(
+        self, choose: Choose, accept: Callable[[Mapping[str, _Found]], dict[str, Made]], live: LiveOptions
+    ) -> dict[str, Made]:
+        """What `accept` makes of the meshes that are chosen."""
+        if self._source is None:
+            files = mesh_files(Path(str(self._place)))
+            return accept({name: _found(files[name], self._scale) for name in choose(files)})
+        from crantcli.sources.live.meshes import read_source
+
+        def take(surfaces: Mapping[str, Surface]) -> dict[str, Made]:
+            return accept({name: _Found(name, surface) for name, surface in surfaces.items()})
+
+        return read_source(self._source, choose, take, live)
+
+    def _sound(self, found: Mapping[str, _Found]) -> dict[str, Neuropil]:
+        """The meshes as neuropils, if all of them have an inside."""
+        made, wrong = dict[str, Neuropil](), dict[str, tuple[str, str]]()
+        for name, mesh in found.items():
+            what = mesh.error
+            if mesh.surface is not None and (told := fault(mesh.surface)):
+                what = f"{mesh.file}: the mesh {told}{' nm' if 'open' in told else ''}"
+            if what or mesh.surface is None:
+                wrong[name] = mesh.file, what
+            else:
+                made[name] = Neuropil(name, (mesh.surface,), _digest(mesh.surface), self._remote)
+        if wrong:
+            raise _refusal(wrong)
+        return made
+
+    def _read_locked(self, choose: Choose, lock: Lock) -> dict[str, Neuropil]:
+        """Meshes as a lock has them."""
+        locked = lock.neuropils(place_name(self._place))
+        chosen = choose(locked)
+        kept = [] if self._live.refresh else [_kept(name, locked[name], self._remote, self._live) for name in chosen]
+        found = {neuropil.name: neuropil for neuropil in kept if neuropil is not None}
+        if len(found) == len(chosen):
+            return found
+
+        changed: list[str] = []
+        # What the cache has of the source may be older than the lock.
+        for live in dict.fromkeys((self._live, replace(self._live, refresh=True))):
+            read = self._look(lambda known: [name for name in chosen if name in known], self._sound, live)
+            changed = [name for name in chosen if name not in read or read[name].digest != locked[name]]
+            if not changed:
+                keep_for_good(read.values(), self._live)
+                return read
+        raise lock.changed("neuropils", f"{'mesh' if len(changed) == 1 else 'meshes'} {listed(changed)}")
 
 
-def _read_all(place: Place, choose: Callable[[Mapping[str, Any]], list[str]], live: LiveOptions) -> dict[str, Neuropil]:
-    """Meshes of a place, those that are chosen among its names."""
-    source = _source(place)
-    if source is None:
-        files = _files(Path(str(place)))
-        return {member: _read(member, files[member]) for member in choose(files)}
-    from crantcli.sources.live.meshes import read_source
-
-    remote = _web_address(place)
-
-    def accept(member: str, surface: Surface) -> Neuropil:
-        return _checked(member, surface, member, remote)
-
-    return read_source(source, choose, accept, live)
+def _found(path: Path, scale: VoxelSize | None) -> _Found:
+    try:
+        return _Found(path.name, read_mesh(path, scale))
+    except DataError as error:
+        return _Found(path.name, None, str(error))
 
 
-def _read_locked(
-    place: Place, choose: Callable[[Mapping[str, Any]], list[str]], live: LiveOptions, lock: Lock
-) -> dict[str, Neuropil]:
-    """Meshes as a lock has them, those that are chosen among its names."""
-    locked = lock.neuropils(place_name(place))
-    chosen = choose(locked)
-    remote = _web_address(place)
-    kept = [] if live.refresh else [_kept(member, locked[member], remote, live) for member in chosen]
-    found = {neuropil.name: neuropil for neuropil in kept if neuropil is not None}
-    if len(found) == len(chosen):
-        return found
+def _boxes(found: Mapping[str, _Found]) -> dict[str, Box]:
+    boxes = {name: Box.of(mesh.surface.vertices) for name, mesh in found.items() if mesh.surface is not None}
+    return {name: box for name, box in boxes.items() if box}
 
-    changed: list[str] = []
-    # What the cache has of the source may be older than the lock.
-    for asked in dict.fromkeys((live, replace(live, refresh=True))):
-        read = _read_all(place, lambda known: [member for member in chosen if member in known], asked)
-        changed = [member for member in chosen if member not in read or read[member].digest != locked[member]]
-        if not changed:
-            keep_for_good(read.values(), live)
-            return read
-    raise lock.changed("neuropils", f"{'mesh' if len(changed) == 1 else 'meshes'} {listed(changed)}")
+
+def _refusal(wrong: Mapping[str, tuple[str, str]]) -> DataError:
+    """The error for meshes that cannot be used: by name, its file and what is wrong with it."""
+    whole = [what for _, what in list(wrong.values())[:_EXPLAINED]]
+    further = [file for file, _ in list(wrong.values())[_EXPLAINED:]]
+    if further:
+        whole.append(f"and {', '.join(further)} likewise")
+    head = f"{len(wrong):,} meshes cannot be used: " if len(wrong) > 1 else ""
+    what = "them" if len(wrong) > 1 else "it"
+    return DataError(f"{head}{'; '.join(whole)}; repair {what}, or leave {what} out with --exclude {','.join(wrong)}")
 
 
 def keep_for_good(neuropils: Iterable[Neuropil], live: LiveOptions) -> None:
@@ -249,48 +378,6 @@ def _members(name: str, known: Mapping[str, Any], unions: Mapping[str, Sequence[
     return [name] if name in known else unions[name]
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    """Mesh files by neuropil."""
-    if not folder.is_dir():
-        what = "is a file; give the folder that it is in" if folder.exists() else "there is no such folder"
-        raise UsageError(f"{folder}: {what}")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
-            # On some systems names that differ only in case are one file, and so would be what is made from them.
-            twin = next((other for name, other in found.items() if name.casefold() == path.stem.casefold()), None)
-            if twin is not None:
-                raise DataError(f"{folder}: {twin.name} and {path.name} are both named {path.stem}; keep one of them")
-            found[path.stem] = path
-    if not found:
-        raise UsageError(f"{folder}: no mesh in this folder ({', '.join(SUFFIXES)})")
-    return found
-
-
-def _read(name: str, path: Path) -> Neuropil:
-    import trimesh
-
-    hint = "is it damaged, or another kind of file?"
-    try:
-        loaded: Any = trimesh.load_mesh(str(path), process=False, skip_materials=True)
-        surface = weld(Surface(loaded.vertices, loaded.faces))
-    except OSError as error:
-        raise DataError(f"{path.name}: cannot be read ({error.strerror or error})") from None
-    except ImportError:  # trimesh looks for a package that guesses the encoding of bytes that are no text
-        raise DataError(f"{path.name}: cannot be read as {path.suffix[1:].upper()}; {hint}") from None
-    except Exception as error:  # whatever a parser raises that was handed something else
-        raise DataError(f"{path.name}: cannot be read as {path.suffix[1:].upper()} ({error}); {hint}") from None
-    return _checked(name, Surface(surface.vertices, proper_faces(surface.faces)), path.name)
-
-
-def _checked(name: str, surface: Surface, file: str, source: str = "") -> Neuropil:
-    """A neuropil of one surface, which must be closed; `file` is what messages call it."""
-    if what := fault(surface):
-        unit = " nm" if "open" in what else ""
-        raise DataError(f"{file}: the mesh {what}{unit}; repair it, or leave it out with --exclude {name}")
-    return Neuropil(name, (surface,), _digest(surface), source)
-
-
 def _digest(surface: Surface) -> str:
     digest = hashlib.sha256()
     for array, kind in ((surface.vertices, "<f8"), (surface.faces, "<i8")):
@@ -306,45 +393,3 @@ def _union(name: str, members: Sequence[Neuropil]) -> Neuropil:
     return Neuropil(
         name, tuple(surface for member in members for surface in member.surfaces), joined, members[0].source
     )
-
-
-# --------------------------------------------------------------------------------------------- the index
-
-
-def open_index(
-    neuropils: Sequence[Neuropil], cache_dir: str | os.PathLike[str] | None = None, threads: int | None = None
-) -> MeshIndex:
-    """The index over neuropils, from the cache if it is there, else built and put there.
-
-    Mesh m of the index is `neuropils[m]`. A cache that cannot be written is done without, and a damaged file in it is
-    replaced.
-
-    Parameters
-    ----------
-    neuropils : sequence of Neuropil
-    cache_dir : path, optional
-        The user's cache folder if not given.
-    threads : int, optional
-    """
-    store, name = cache_store("meshes", cache_dir), f"index-{_key(neuropils)}.npz"
-    index = _index(store.read_arrays(name))
-    if index is None:
-        index = MeshIndex.build([neuropil.surfaces for neuropil in neuropils], threads)
-        with contextlib.suppress(CacheError):
-            store.write_arrays(name, index.arrays())
-    return index
-
-
-def _key(neuropils: Iterable[Neuropil]) -> str:
-    text = " ".join([str(INDEX_FORMAT), *(neuropil.digest for neuropil in neuropils)])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _index(arrays: dict[str, Any] | None) -> MeshIndex | None:
-    """A cached index; None where there is none, or something else."""
-    if arrays is None:
-        return None
-    try:
-        return MeshIndex.from_arrays(arrays)
-    except (KeyError, TypeError, ValueError):
-        return None

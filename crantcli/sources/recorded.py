@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,6 +154,25 @@ def parse_voxel_size(value: str) -> VoxelSize:
     if len(sizes) != 3 or not all(0 < size < float("inf") for size in sizes):
         raise UsageError(f"--voxel-size {value}: three positive numbers in nm, such as 8,8,42")
     return (sizes[0], sizes[1], sizes[2])
+
+
+def parse_mesh_scale(given: Any) -> VoxelSize:
+    """Read a scale: one positive factor, or three, as numbers or as text with commas.
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+    """
+    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, Iterable) else [given]
+    try:
+        sizes = [float(part) for part in parts]
+    except (TypeError, ValueError):
+        sizes = []
+    if len(sizes) not in (1, 3) or not all(0 < size < float("inf") for size in sizes):
+        raise UsageError(f"--mesh-scale {given}: one positive factor, or three, of nm per unit, such as 8,8,42")
+    x, y, z = sizes if len(sizes) == 3 else sizes * 3
+    return x, y, z
 
 
 def _number(value: float) -> str:

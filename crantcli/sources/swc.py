@@ -10,9 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.skeleton import Skeleton
-from crantcli.engine.batches import numbers
+from crantcli.core.soundness import LARGEST
 from crantcli.errors import DataError
 from crantcli.ids import FLOAT_EXACT, INT64_MAX
+from crantcli.sources.plain import Field, plain_columns, refuse_other_kinds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     #: IDs, IDs of parents, coordinates.
     Nodes = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
-#: Fields of a line that are read; label and radius may be anything.
-_FIELDS = ("id", "label", "x", "y", "z", "radius", "parent")
-_READ = ("id", "x", "y", "z", "parent")
+#: Fields of a line; label and radius may be anything.
+_KINDS: dict[str, Field] = {
+    "id": "int64", "label": "", "x": "float64", "y": "float64", "z": "float64", "radius": "", "parent": "int64",
+}  # fmt: skip
 
 
 def read_swc(data: bytes, name: str, scale: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Skeleton:
@@ -32,8 +34,8 @@ def read_swc(data: bytes, name: str, scale: tuple[float, float, float] = (1.0, 1
     ----------
     data : bytes
         The file. Comments start with `#` and blank lines count for nothing; fields are separated by spaces or tabs,
-        and those beyond the seventh are passed over. A negative parent marks a root; there may be several, or no node
-        at all.
+        and those beyond the seventh are passed over. The parent of a root is -1; there may be several, or no node at
+        all.
     name : str
         What to call the file in messages.
     scale : tuple of float
@@ -42,51 +44,66 @@ def read_swc(data: bytes, name: str, scale: tuple[float, float, float] = (1.0, 1
     Raises
     ------
     DataError
-        Where a line cannot be read, a coordinate is not finite, an ID comes twice, or a parent is missing; the message
-        names file and line.
+        Where a line cannot be read, a coordinate is not finite, an ID comes twice or is negative, a parent is missing,
+        or nodes are each other's ancestors; the message names file and line.
     """
     import numpy as np
 
+    refuse_other_kinds(data, name)
     node_id, parent_id, xyz = _fast(data) or _fast(_tidied(data)) or _line_by_line(data, name)
-    if len(wrong := np.flatnonzero(~np.isfinite(xyz).all(axis=1))):
-        raise DataError(f"{_line(data, name, wrong[0])}: a coordinate is not a finite number; mend or drop the node")
-    skeleton, orphans = Skeleton.linked(node_id, parent_id, xyz * np.array(scale))
+    with np.errstate(over="ignore"):  # what is too large in nm is refused like what is so in the file
+        nm = xyz * np.array(scale)
+    if fault := _fault_of_nodes(node_id, parent_id, xyz, nm):
+        raise _at(data, name, *fault)
+    skeleton, orphans = Skeleton.linked(node_id, parent_id, nm)
     if (skeleton.node_id[1:] == skeleton.node_id[:-1]).any():
         twice = int(skeleton.node_id[1:][skeleton.node_id[1:] == skeleton.node_id[:-1]].min())
-        place = np.flatnonzero(node_id == twice)[1]
-        raise DataError(f"{_line(data, name, place)}: node {twice} comes a second time")
+        raise _at(data, name, np.flatnonzero(node_id == twice)[1], f"node {twice} comes a second time")
     if len(orphans):
-        place = orphans.min()
-        raise DataError(
-            f"{_line(data, name, place)}: the parent of node {node_id[place]} is {parent_id[place]}, and there is no "
-            "such node; a root has -1"
-        )
+        row = orphans.min()
+        what = f"the parent of node {node_id[row]} is {parent_id[row]}, and there is no such node; a root has -1"
+        raise _at(data, name, row, what)
+    if cycle := skeleton.cycle():
+        raise _at(data, name, *_fault_of_cycle(node_id, skeleton.node_id[cycle]))
     return skeleton
+
+
+def _fault_of_nodes(node_id: Any, parent_id: Any, xyz: Any, nm: Any) -> tuple[int, str] | None:
+    """The first row that is no node, and what is wrong with it."""
+    import numpy as np
+
+    if len(rows := np.flatnonzero(~(np.abs(nm) < LARGEST).all(axis=1))):
+        what = "larger than any brain" if np.isfinite(xyz[rows[0]]).all() else "not a finite number"
+        return rows[0], f"a coordinate is {what}; fix or drop the node"
+    if len(rows := np.flatnonzero(node_id < 0)):
+        return rows[0], f"node {node_id[rows[0]]} has a negative ID; number the nodes from 0 or 1"
+    if len(rows := np.flatnonzero(parent_id < -1)):
+        return rows[0], f"the parent of node {node_id[rows[0]]} is {parent_id[rows[0]]}; that of a root is -1"
+    return None
+
+
+def _fault_of_cycle(node_id: Any, cycle: Any) -> tuple[int, str]:
+    """The first row of a node in a cycle, and the cycle from there."""
+    import numpy as np
+
+    row = int(np.flatnonzero(np.isin(node_id, cycle)).min())
+    start = int(np.flatnonzero(cycle == node_id[row])[0])
+    chain = [*np.roll(cycle, -start).tolist(), int(node_id[row])]
+    shown = " -> ".join(map(str, chain if len(chain) < 9 else [*chain[:5], "...", *chain[-2:]]))
+    return row, f"the parents of nodes make a cycle, {shown}; that of a root is -1"
 
 
 def _fast(data: bytes) -> Nodes | None:
     """Read lines of exactly seven fields with one space between, after a head of comments; None for anything else."""
     import numpy as np
-    import pyarrow as pa
-    import pyarrow.csv
 
     head = re.match(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\r\n]*)?(?:\r?\n|\Z))*", data)
     body = memoryview(data)[head.end() if head else 0 :]
     if not body:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros((0, 3))
-    types = dict.fromkeys(_READ, pa.float64()) | dict.fromkeys(("id", "parent"), pa.int64())
-    try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(body),
-            pyarrow.csv.ReadOptions(column_names=_FIELDS, use_threads=False, block_size=len(body) + 1),
-            pyarrow.csv.ParseOptions(delimiter=" ", quote_char=False),
-            pyarrow.csv.ConvertOptions(
-                column_types=types, include_columns=_READ, null_values=[], strings_can_be_null=False
-            ),
-        )
-    except pa.ArrowInvalid:
+    found = plain_columns(body, _KINDS)
+    if found is None:
         return None
-    found = {name: numbers(table[name].combine_chunks()) for name in _READ}
     return found["id"], found["parent"], np.stack([found[axis] for axis in "xyz"], axis=1)
 
 
@@ -104,9 +121,9 @@ def _line_by_line(data: bytes, name: str) -> Nodes:
     parents: list[int] = []
     points: list[tuple[float, ...]] = []
     for number, fields in _lines(data):
-        if len(fields) < len(_FIELDS):
+        if len(fields) < len(_KINDS):
             raise DataError(
-                f"{name}, line {number}: {len(fields)} fields instead of 7 ({' '.join(_FIELDS)}); is it an SWC file?"
+                f"{name}, line {number}: {len(fields)} fields instead of 7 ({' '.join(_KINDS)}); is it an SWC file?"
             )
         try:
             ids.append(_whole(fields[0]))
@@ -114,7 +131,7 @@ def _line_by_line(data: bytes, name: str) -> Nodes:
             parents.append(_whole(fields[6]))
         except ValueError:
             shown = b" ".join(fields[:7])[:80].decode("utf-8", "replace")
-            raise DataError(f"{name}, line {number}: {shown!r} is not a node ({' '.join(_FIELDS)})") from None
+            raise DataError(f"{name}, line {number}: {shown!r} is not a node ({' '.join(_KINDS)})") from None
     return np.array(ids, dtype=np.int64), np.array(parents, dtype=np.int64), np.array(points).reshape(-1, 3)
 
 
@@ -150,6 +167,6 @@ def _lines(data: bytes) -> list[tuple[int, list[bytes]]]:
     return [(number, fields) for number, fields in split if fields]
 
 
-def _line(data: bytes, name: str, row: Any) -> str:
-    """Where a node stands, for a message."""
-    return f"{name}, line {_lines(data)[int(row)][0]}"
+def _at(data: bytes, name: str, row: Any, what: str) -> DataError:
+    """The error for a node, with the line where it stands."""
+    return DataError(f"{name}, line {_lines(data)[int(row)][0]}: {what}")

@@ -36,7 +36,7 @@ _AT_ONCE = 6
 def read_source(
     source: MeshSource,
     choose: Callable[[Mapping[str, Any]], Sequence[str]],
-    accept: Callable[[str, Surface], Made],
+    accept: Callable[[Mapping[str, Surface]], dict[str, Made]],
     live: LiveOptions,
 ) -> dict[str, Made]:
     """Read meshes of a source.
@@ -47,15 +47,15 @@ def read_source(
     choose : callable
         Takes the names of all meshes and returns those to read.
     accept : callable
-        Takes the name of a mesh and the mesh in nm, vertices welded, and returns what to make of it. If it raises an
-        error, nothing is kept.
+        Takes the meshes in nm by name, vertices welded, and returns what to make of them. If it raises an error,
+        nothing is kept.
     live : LiveOptions
         Where the cache is, whether to ask the server whatever it has, and how long to wait for the server.
 
     Returns
     -------
     dict of str
-        What `accept` made of each mesh.
+        What `accept` made of the meshes.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def read_source(
         keys = sorted(chosen.values())
         kept = fresh.meshes(catalogue, keys) if fresh else None
         raw = kept or _read(store, catalogue, keys)
-        made = {name: accept(name, _surface(raw[key], transform, name)) for name, key in chosen.items()}
+        made = accept({name: _surface(raw[key], transform, name) for name, key in chosen.items()})
         if cache and not kept:
             cache.keep_meshes(catalogue, raw)
         return made
