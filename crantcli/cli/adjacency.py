@@ -9,10 +9,10 @@ import typer
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
-    FetchOptions,
     RunOptions,
     Selectors,
     SourceOptions,
+    SynapseFetchOptions,
     with_options,
 )
 
@@ -30,7 +30,7 @@ post are the IDs."""
 def adjacency(
     source: SourceOptions,
     rows: EdgeOptions,
-    fetch: FetchOptions,
+    fetch: SynapseFetchOptions,
     run: RunOptions,
     pre: Annotated[
         Selectors, typer.Option("--pre", metavar="NEURONS", help=f"Presynaptic neurons, the rows: {NEURON_HELP}.")
