@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 CACHE_SECONDS = 2 * 60 * 60
 
 #: Key of our record in the file. Another version of the form is another key, which makes old files unknown.
-_RECORD = b"crantcli.seatable.1"
+_RECORD = b"crantcli.seatable.2"
+
+#: Keys of forms that were; what was locked in one of them stays what it was.
+_FORMER = (b"crantcli.seatable.1",)
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,9 @@ def _from_cache(cached: Path, path: Path, locked: str | None) -> AnnotationFile 
     try:
         shutil.copyfile(cached, path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            kept = json.loads((file.schema_arrow.metadata or {}).get(_RECORD, b"null"))
+            told = file.schema_arrow.metadata or {}
+            keys = (_RECORD,) if locked is None else (_RECORD, *_FORMER)
+            kept = json.loads(next((told[key] for key in keys if key in told), b"null"))
             rows = file.read().num_rows
         age = time.time() - kept["fetched"]
         origin = f"from the cache, fetched {age / 60:.0f} minutes ago; --refresh fetches it anew"

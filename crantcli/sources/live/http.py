@@ -187,6 +187,10 @@ class Server:
             return None, "the server did not answer in time" if late else lost, None
         except requests.RequestException as error:
             raise CrantError(f"{url}: cannot be asked ({self.clean(_reason(error))})") from None
+        except ValueError as error:  # requests looks at where it is sent even where it does not go there
+            if isinstance(error, CrantError):
+                raise
+            raise CrantError(f"{url}: the server sends us to what is no address; check the address") from None
         raise CrantError(f"{url}: the server sends us on and on; check the address")
 
     def _judged(self, response: Any, body: bytes) -> tuple[Answer | None, str, str | None]:
