@@ -91,7 +91,8 @@ class SeaTable:
     before : callable, optional
         Called with the number of the query (from 1) and its text before it is answered; returns None, or a status and
         headers to answer with instead, "stall" (headers, half of the body, and no more), "cut" (the connection ends
-        there), "half" (half of the body, as if that were all), or "page" (a web page, as a proxy sends it).
+        there), "half" (half of the body, as if that were all), "page" (a web page, as a proxy sends it), or "deep"
+        (JSON that nobody would send).
     """
 
     rows: list[Row]
@@ -211,7 +212,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.say(*table.query(sent["sql"]), behaviour=behaviour)
 
     def say(self, status: int, document: Any, headers: Any = (), behaviour: str | None = None) -> None:
-        body = json.dumps(document).encode() if behaviour != "page" else PAGE
+        body = {"page": PAGE, "deep": b'{"a":' * 5000}.get(behaviour or "", json.dumps(document).encode())
         sent = body[: len(body) // 2] if behaviour in ("half", "cut", "stall") else body
         self.send_response(status)
         self.send_header("Content-Type", "text/html" if behaviour == "page" else "application/json")

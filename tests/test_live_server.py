@@ -520,7 +520,9 @@ def test_a_web_page_in_place_of_data_is_named(crant: Crant, server: CaveServer, 
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"null", b"[]", b"[1]", b'"5"', b"17", b"\xff\xff\xff\xff", b"ARROW1", b'{"a": []}'], ids=repr
+    "body",
+    [b"", b"{", b"null", b"[]", b"[1]", b'"5"', b"17", b"\xff\xff\xff\xff", b"ARROW1", b'{"a": []}', b"[" * 5000],
+    ids=lambda body: repr(body[:12]),
 )
 @pytest.mark.parametrize("path", ["/full/", "/metadata", "is_latest_roots", "/query", "count=True"])
 def test_answers_of_another_form_are_errors(crant: Crant, server: CaveServer, path: str, body: bytes) -> None:

@@ -342,6 +342,11 @@ def test_a_server_may_send_us_on_but_not_to_where_data_can_be_changed(site: Site
     refused(crant("meshes", site.address, "-o", "out"), 1, "sends us on and on")
 
 
+def test_metadata_that_nobody_would_write(site: Site, crant: Crant) -> None:
+    (site.folder / "info").write_text('{"a":' * 5000)
+    refused(crant("meshes", site.address, "-o", "out"), 6, "info is damaged, or something else than JSON")
+
+
 def test_a_file_that_may_not_be_read(site: Site, crant: Crant) -> None:
     site.broken["info"] = 403
     done = crant("meshes", site.address, "-o", "out")

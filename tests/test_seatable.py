@@ -436,7 +436,7 @@ def second_page(behaviour: Any, times: int) -> Any:
 
 WEATHER: dict[str, Any] = {
     "408": (408, {}), "500": (500, {}), "502": (502, {}), "503": (503, {}), "504": (504, {}),
-    "429": (429, {"Retry-After": "0"}), "429 without a word": (429, {}), "cut": "cut", "half": "half",
+    "429": (429, {"Retry-After": "0"}), "deep": "deep", "429 without a word": (429, {}), "cut": "cut", "half": "half",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli.errors import CrantError
 from crantcli.sources.datasets import TableAddress
 from crantcli.sources.live.cache import CacheError, Store, cache_store
+from crantcli.sources.live.http import parse_json
 from crantcli.sources.live.lock import Lock
 from crantcli.sources.live.query import LiveOptions
 from crantcli.temporary import remove
@@ -148,7 +149,7 @@ def _from_cache(cached: Path, path: Path, locked: str | None) -> AnnotationFile 
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             told = file.schema_arrow.metadata or {}
             keys = (_RECORD,) if locked is None else (_RECORD, *_FORMER)
-            kept = json.loads(next((told[key] for key in keys if key in told), b"null"))
+            kept = parse_json(next((told[key] for key in keys if key in told), b"null"))
             rows = file.read().num_rows
         age = time.time() - kept["fetched"]
         origin = f"from the cache, fetched {age / 60:.0f} minutes ago; --refresh fetches it anew"

@@ -128,7 +128,7 @@ def _ids(column: Column, values: Sequence[Any], name: str) -> tuple[pa.Array | N
         if isinstance(value, bool | list | dict):
             value = _word(value)
         elif isinstance(value, int | float):
-            if abs(value) > _EXACT or value != int(value):
+            if not abs(value) <= _EXACT or value != int(value):
                 said = f"holds the number {value}, and SeaTable rounds numbers beyond 2^53; IDs need a column of text"
                 if column.name in _NEEDED_IDS:
                     raise DataError(f"{name}: {column.name} {said}")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from crantcli.errors import AuthorisationError, CrantError, DataError, UsageError
 from crantcli.sources.live.answers import read
 from crantcli.sources.live.facts import CaveFacts
-from crantcli.sources.live.http import check_address
+from crantcli.sources.live.http import check_address, parse_json
 from crantcli.sources.live.patience import Patience
 from crantcli.sources.live.wire import Wire
 
@@ -160,7 +160,7 @@ def _is_whole(answer: Any) -> bool:
         if path.endswith("/query"):
             answer.table = read(answer.content)  # which takes as long as to look whether it can be read
         elif not path.endswith("_binary"):
-            json.loads(answer.content)
+            parse_json(answer.content)
     except (ValueError, pa.ArrowException, OSError):
         return False
     return True
@@ -182,4 +182,4 @@ def explained() -> Any:
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         if isinstance(error, CrantError):
             raise
-        raise CrantError(f"the server's answer is not what it should be ({type(error).__name__}: {error})") from None
+        raise DataError(f"the server's answer is not of the form that it should have ({error})") from None

@@ -58,7 +58,7 @@ class Answer:
     def content(self) -> Any:
         """The body as JSON; None where it is something else."""
         try:
-            return json.loads(self.body)
+            return parse_json(self.body)
         except ValueError:
             return None
 
@@ -213,6 +213,20 @@ class Server:
             raise CrantError(
                 f"{url}: the server sends us to {self.clean(way)}, which is no https address; check the address"
             ) from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a text says in JSON.
+
+    Raises
+    ------
+    ValueError
+        Where it is something else, or more lists within one another than anybody would send.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("too many lists within one another") from None
 
 
 def is_page(kind: str, body: bytes) -> bool:

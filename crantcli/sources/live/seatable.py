@@ -213,7 +213,7 @@ class _Base:
             results = self._query(f"SELECT COUNT(*) FROM `{self._address.table}`")["results"]
             (number,) = results[0].values()
             return int(number)
-        except (DataError, LookupError, TypeError, ValueError, AttributeError):
+        except (DataError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None
 
     def read(self) -> Rows:

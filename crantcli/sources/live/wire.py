@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError
-from crantcli.sources.live.http import PAGE, PASSING, check_address, is_page, read_body
+from crantcli.sources.live.http import PAGE, PASSING, check_address, is_page, parse_json, read_body
 from crantcli.sources.live.patience import Patience
 
 #: Attempts where a server may have a bad moment, but more likely goes on like that: at a 500, which the servers give
@@ -299,7 +299,7 @@ def _to_login(answer: Any) -> bool:
 
 def _json(answer: Any) -> dict[str, Any]:
     try:
-        body = answer.json()
+        body = parse_json(answer.content)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
