@@ -208,7 +208,7 @@ class Workspace:
         table = open_table(self.engine, parts(self.engine, found), found, reading)
         self.told = [f"{record['name']}: {self.brain.moment}"]
         self.inputs += [item for item in table.inputs if item not in self.inputs]
-        self.notes += table.notes
+        self.notes += [*table.notes, *filter(None, [self.brain.missing()])]
         return table
 
     def live_record(self) -> dict[str, Any]:
@@ -216,7 +216,12 @@ class Workspace:
         if not self.told:
             return {}
         changed = dict.fromkeys(pair for pair in self._requested if pair[0] != pair[1])
-        return {"update_ids": self.brain.options.update_ids, "updated_ids": [f"{old} -> {new}" for old, new in changed]}
+        options = self.brain.options
+        return {
+            "update_ids": options.update_ids,
+            "updated_ids": [f"{old} -> {new}" for old, new in changed],
+            "allow_missing": options.allow_missing or None,
+        }
 
     def updates(self, selectors: Sequence[Selector]) -> list[Update]:
         """What became of the neurons that were named, at the moment of the live data set."""

@@ -17,6 +17,9 @@ FIRST_SUPERVOXEL = 72057594037927937
 START = 1_780_000_000.25
 DAY = 86_400.0
 
+#: Stands for a null among IDs: a side that was not looked up.
+UNKNOWN = -1
+
 
 @dataclass
 class Graph:
@@ -70,11 +73,26 @@ class Graph:
 
 @dataclass(frozen=True)
 class Version:
-    """A materialization."""
+    """A materialization.
+
+    Attributes
+    ----------
+    merged : bool
+        Synapses and their neurons are one table. Else they are two, and a synapse may not have been looked up.
+    status : str or None
+        RUNNING or FAILED, for one that never came to be.
+    """
 
     number: int
     time: float
     expired: bool = False
+    merged: bool = True
+    status: str | None = None
+
+    @property
+    def valid(self) -> bool:
+        """Whether it can be asked for."""
+        return not self.expired and self.status is None
 
 
 @dataclass
@@ -87,6 +105,11 @@ class Brain:
         The synapse table without its neuron IDs.
     resolution : tuple of float
         Nanometres per unit of the positions.
+    deleted : array of float or None
+        When rows were deleted, in seconds since 1970; infinity for never.
+    looked_up : dict of str to array of float
+        Of `pre` and `post`, when the side was looked up; infinity for not yet. Without, all were from the beginning.
+    views : tuple of str
     """
 
     graph: Graph
@@ -96,6 +119,9 @@ class Brain:
     datastack: str = "test_ant"
     table: str = "synapses_v2"
     notice: str | None = None
+    deleted: Any = None
+    looked_up: dict[str, Any] = field(default_factory=dict)
+    views: tuple[str, ...] = ()
     _frozen: dict[float, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -106,7 +132,7 @@ class Brain:
     def at(self, time: float) -> dict[str, Any]:
         """The table as it stood at a time: rows that were there, with the neurons of that time."""
         if time not in self._frozen:
-            there = self.rows["created"] <= np.datetime64(int(time * 1e9), "ns")
+            there = self.there(time)
             columns = {name: values[there] for name, values in self.rows.items()}
             known = np.unique(np.concatenate([columns["pre_pt_supervoxel_id"], columns["post_pt_supervoxel_id"]]))
             roots = np.array([self.graph.root(int(sv), time) for sv in known], dtype=np.int64)
@@ -116,20 +142,63 @@ class Brain:
             self._frozen[time] = columns
         return self._frozen[time]
 
+    def created(self) -> Any:
+        """When rows were created, in seconds since 1970."""
+        return self.rows["created"].astype("i8") / 1e9
 
-#: Columns of the table in the order in which the server gives them.
+    def ended(self) -> Any:
+        """When rows were deleted; infinity for never."""
+        return np.full(len(self.rows["id"]), np.inf) if self.deleted is None else self.deleted
+
+    def there(self, time: float) -> Any:
+        """Which rows there were at a time."""
+        return (self.created() <= time) & (self.ended() > time)
+
+    def unknown_until(self, side: str) -> Any:
+        """When sides were looked up; infinity for not yet."""
+        return self.looked_up.get(side, np.full(len(self.rows["id"]), -np.inf))
+
+    def unknown(self, side: str, time: float) -> Any:
+        """Which rows had a side by a time that was not looked up."""
+        return self.unknown_until(side) > time
+
+    def frozen(self, version: Version) -> dict[str, Any]:
+        """The table of a version: `UNKNOWN` where a side was not looked up."""
+        columns, there = dict(self.at(version.time)), self.there(version.time)
+        for side in ("pre", "post"):
+            unknown = self.unknown(side, version.time)[there]
+            assert not version.merged or not unknown.any(), "the server publishes no such version"
+            for kind in ("root", "supervoxel"):
+                name = f"{side}_pt_{kind}_id"
+                columns[name] = np.where(unknown, UNKNOWN, columns[name])
+        return columns
+
+
+#: Columns of a split table in the order in which the server gives them, and those that a merged one does not have.
 ORDER = (
-    "id", "created", "valid", "pre_pt_position", "post_pt_position", "ctr_pt_position", "size",
+    "id", "created", "superceded_id", "valid", "pre_pt_position", "post_pt_position", "ctr_pt_position", "size",
     "pre_pt_supervoxel_id", "pre_pt_root_id", "post_pt_supervoxel_id", "post_pt_root_id",
 )  # fmt: skip
+SPLIT_ONLY = ("created", "superceded_id")
+
+
+def order(merged: bool) -> list[str]:
+    """Columns of a table."""
+    return [name for name in ORDER if not merged or name not in SPLIT_ONLY]
 
 
 def arrow(columns: dict[str, Any], names: Iterable[str], keep: Any = slice(None)) -> pa.Table:
-    """Rows of the table with the types that the server sends."""
+    """Rows of the table with the types that the server sends; sides that were not looked up are null."""
     found: dict[str, Any] = {}
     for name in names:
         for part in (f"{name}_x", f"{name}_y", f"{name}_z") if name.endswith("_position") else (name,):
+            if part == "superceded_id":
+                found[part] = pa.nulls(len(columns["id"][keep]))
+                continue
             values = columns[part][keep]
+            if part.endswith(("_root_id", "_supervoxel_id")):
+                found[part] = pa.array(values, mask=values == UNKNOWN)
+                continue
             kind = {"valid": pa.bool_(), "created": pa.timestamp("ns", tz="UTC"), "size": pa.float32()}.get(part)
             found[part] = pa.array(values, type=kind)
     return pa.table(found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 import time as clock
 from collections.abc import Callable, Iterator
@@ -21,13 +22,29 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import tokens
-from cave_brain import ORDER, Brain, arrow, make_brain
+from cave_brain import UNKNOWN, Brain, Version, arrow, make_brain, order
 
-#: What can be done instead of answering: a status; "drop" the connection before the answer; "cut" it in the middle of
-#: the answer; "stall" before the answer or "hang" in the middle of it until the test is over; "says": fail with what
-#: `Weather.says`.
-Action = int | str | None
+#: What can be done instead of answering: a status; a status, headers and a body; "drop" the connection before the
+#: answer; "cut" it in the middle of the answer; "stall" before the answer or "hang" in the middle of it until the test
+#: is over; "drip" the answer byte by byte; "says": fail with what `Weather.says`; "busy": too many requests, as the
+#: query endpoints say it; "page": a web page, as a proxy sends it.
+Action = int | str | tuple[int, dict[str, str], bytes] | None
+
+#: Keys that the bodies of queries may have; others are refused.
+_FILTERS = {
+    f"filter_{kind}_dict"
+    for kind in ("in", "notin", "equal", "greater", "less", "greater_equal", "less_equal", "spatial", "regex")
+}
+QUERY_KEYS = {*_FILTERS, "select_columns", "offset", "limit", "desired_resolution"}
+LIVE_KEYS = {*QUERY_KEYS, "table", "timestamp", "join_tables", "suffixes"}
+
+#: A page that stands before a server.
+PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Please log in to the network</body></html>"
+
+_REASONS = {400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 406: "Not Acceptable", 410: "Gone",
+            429: "Too Many Requests"}  # fmt: skip
 
 
 @dataclass
@@ -72,6 +89,10 @@ class Weather:
         Bytes of a request that is not too large.
     not_looked_up : int
         New synapses whose supervoxels are still to be found.
+    private : bool
+        Only its owner may read the table.
+    local_server : str or None
+        What the info service says, instead of where it is.
     """
 
     limit: int = 200_000
@@ -83,6 +104,8 @@ class Weather:
     delay: float = 0.0
     largest: int = 10_000_000
     not_looked_up: int = 0
+    private: bool = False
+    local_server: str | None = None
     retry_after: str | None = None
     api_versions: tuple[int, ...] = (2, 3)
     version: str = "5.26.4"
@@ -98,14 +121,35 @@ class RefusedError(Exception):
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
-def wrong(message: str) -> RefusedError:
-    """What the servers make of any mistake: 500, with the real reason in the message."""
-    return RefusedError(500, {"code": 500, "message": message})
+def wrong(message: str, status: int = 0) -> RefusedError:
+    """What the servers make of any mistake: 500, with the real reason, and status, in the message."""
+    reason = f"{status} {_REASONS[status]}: " if status else ""
+    return RefusedError(500, {"code": 500, "message": reason + message, "traceback": ["Traceback ..."]})
+
+
+def listed(ids: list[int]) -> str:
+    """As numpy prints numbers."""
+    return str(np.array(ids))
+
+
+def sent(table: pa.Table) -> pa.Table:
+    """Rows as the server sends them: sides that were not looked up as 1."""
+    for place, name in enumerate(table.column_names):
+        if name.endswith(("_root_id", "_supervoxel_id")):
+            table = table.set_column(place, name, pc.fill_null(table.column(name), 1))
+    return table
 
 
 def iso(time: float) -> str:
     """A time as the servers write it: in UTC, with no zone."""
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that do not wait for the end."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class CaveServer:
@@ -124,7 +168,7 @@ class CaveServer:
         class Handler(_Handler):
             server_of = outer
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._http = _Server(("127.0.0.1", port), Handler)
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
@@ -159,7 +203,7 @@ class CaveServer:
     def info(self, *_: Any) -> Any:
         """The description of the data set."""
         return {
-            "local_server": self.url,
+            "local_server": self.weather.local_server or self.url,
             "segmentation_source": f"graphene://{self.url}/segmentation/table/ant_cg",
             "synapse_table": self.brain.table,
             "aligned_volume": {"id": 1, "name": "ant_volume"},
@@ -175,30 +219,42 @@ class CaveServer:
         every = parameters.get("expired") == "True"
         return [
             {
-                "id": v.number, "version": v.number, "datastack": self.brain.datastack, "valid": not v.expired,
-                "time_stamp": iso(v.time), "expires_on": iso(v.time + 30 * 86_400), "is_merged": True,
-                "status": "EXPIRED" if v.expired else "AVAILABLE", "parent_version": None,
+                "id": v.number, "version": v.number, "datastack": self.brain.datastack, "valid": v.valid,
+                "time_stamp": iso(v.time), "expires_on": iso(v.time + 30 * 86_400), "is_merged": v.merged,
+                "status": v.status or ("EXPIRED" if v.expired else "AVAILABLE"), "parent_version": None,
             }
             for v in self.brain.versions
-            if every or not v.expired
+            if every or v.valid
         ]  # fmt: skip
 
-    def _version(self, number: str) -> float:
+    def _version(self, number: str) -> Version:
         found = [version for version in self.brain.versions if version.number == int(number)]
         if not found:
-            raise wrong(f"404 Not Found: analysis version {number} not found")
-        if found[0].expired:
-            raise wrong("410 Gone: This materialization version is not available")
-        return found[0].time
+            raise wrong(f"version {number} not found in {self.brain.datastack}", 404)
+        if not found[0].valid:
+            raise wrong("This materialization version is not available", 410)
+        return found[0]
 
-    def table_metadata(self, match: re.Match[str], *_: Any) -> Any:
-        """What is known of the table."""
-        self._version(match["version"])
+    def _table(self, match: re.Match[str]) -> Version:
+        version = self._version(match["version"])
         if match["table"] != self.brain.table:
             raise wrong(
-                f"404 Not Found: analysis table {match['table']} not found for version {match['version']} in "
-                f"datastack {self.brain.datastack}"
-            )
+                f"Analysis table '{match['table']}' not found for version {match['version']} in datastack "
+                f"{self.brain.datastack}", 404,
+            )  # fmt: skip
+        self._permit()
+        return version
+
+    def _permit(self) -> None:
+        if self.weather.private:
+            raise wrong("Unauthorized: The table can only be read by its owner", 401)
+
+    def table_metadata(self, match: re.Match[str], *_: Any) -> Any:
+        """What is known of the table; anybody may know it."""
+        self._version(match["version"])
+        if match["table"] != self.brain.table:
+            said = f"No metadata found for table named {match['table']} in version {match['version']}"
+            raise RefusedError(404, said)
         x, y, z = self.brain.resolution
         return {
             "table_name": self.brain.table, "schema_type": "synapse", "reference_table": None, "valid": True,
@@ -206,56 +262,127 @@ class CaveServer:
             "notice_text": self.brain.notice,
         }  # fmt: skip
 
+    def table_count(self, match: re.Match[str], *_: Any) -> Any:
+        """Valid rows of a version when it was made, looked up or not."""
+        return int(self.brain.at(self._table(match).time)["valid"].sum())
+
+    def views(self, match: re.Match[str], *_: Any) -> Any:
+        """Views of a version."""
+        self._version(match["version"])
+        return {name: {"id": number, "description": ""} for number, name in enumerate(self.brain.views, 1)}
+
     def query(self, match: re.Match[str], parameters: dict[str, str], body: dict[str, Any]) -> Any:
         """Rows of a version, or their number."""
-        time = self._version(match["version"])
-        self.table_metadata(match)
-        columns = self.brain.at(time)
-        keep = np.flatnonzero(self._matching(columns, body, {}))
+        if match["api"] == "2":
+            raise wrong("'ipc_compress'")
+        self._check_keys(body, QUERY_KEYS)
+        version = self._table(match)
+        columns = self.brain.frozen(version)
+        keep = np.flatnonzero(self._matching(columns, body) & columns["valid"])
         if parameters.get("count") == "True":
             return pa.table({"count": [len(keep)]}), []
         keep, limit = self._limited(keep, body)
         warnings = [f'201 - "Limited query to {limit} rows'] if len(keep) == limit and self.weather.tell else []
-        return arrow(columns, self._selected(body.get("select_columns")), keep), warnings
+        names = self._selected(body.get("select_columns"), order(version.merged))
+        return sent(arrow(columns, names, keep)), warnings
 
     def live_query(self, _: Any, parameters: dict[str, str], body: dict[str, Any]) -> Any:
-        """Rows at any time: asked of the version before, cut, and only then filtered by the neurons of that time."""
+        """Rows at any time: those of a version that match, and of all that changed since, joined and filtered again."""
+        self._check_keys(body, LIVE_KEYS)
         graph, time = self.brain.graph, datetime.fromisoformat(body["timestamp"]).timestamp()
         if body["table"] != self.brain.table:
-            raise wrong(f"404 Not Found: table {body['table']} not found")
+            raise wrong("'NoneType' object is not subscriptable")
+        past = [version for version in self.brain.versions if version.valid and version.time < time]
+        future = [version for version in self.brain.versions if version.valid and version.time > time]
+        self._permit()
+        if not past and not future:
+            raise wrong("there is no future or past version for this timestamp, is materialization broken?", 400)
+        base = max(past, key=lambda v: v.time) if past else min(future, key=lambda v: v.time)
         wanted = body.get("filter_in_dict", {}).get(self.brain.table, {})
-        roots = {int(root) for ids in wanted.values() for root in ids}
-        expired = sorted(root for root in roots if not graph.is_latest(root, time))
-        if expired and parameters.get("allow_invalid_root_ids") != "True":
-            raise RefusedError(
-                400, f"<p>Some root_ids passed are not valid at {body['timestamp']}: {expired}</p>".encode()
-            )
-        usable = [version for version in self.brain.versions if not version.expired]
-        past = [version.time for version in usable if version.time <= time]
-        frozen = max(past) if past else min(version.time for version in usable)
-        # The real server follows neurons from a version to a later time, and not to an earlier one.
-        before = {
-            root: {graph.root(sv, frozen) for sv in graph.supervoxels(root) if graph.root(sv, time) == root}
-            for root in (roots if past else ())
+        roots = {int(root) for name, ids in wanted.items() if name.endswith("_root_id") for root in ids}
+        stale = sorted(root for root in roots if not graph.is_latest(root, time))
+        if stale and parameters.get("allow_invalid_root_ids") != "True":
+            raise wrong(f"Some root_ids passed are not valid at the query timestamp: {listed(stale)}", 400)
+        # Old engines follow neurons from a version to a later time, and not to an earlier one.
+        follows = past or tuple(map(int, self.weather.version.split("."))) >= (5, 26, 3)
+        mapped = {
+            root: {graph.root(sv, base.time) for sv in graph.supervoxels(root) if graph.root(sv, time) == root}
+            for root in (roots if follows else ())
         }
-        now, then = self.brain.at(time), self.brain.at(frozen)
-        old = np.flatnonzero(self._matching(then, body, before))
+        columns = self.brain.frozen(base)
+        listed_columns = [name for name in order(base.merged) if name != "superceded_id"]
+        allowed = self._selected(body.get("select_columns", {}).get(self.brain.table), listed_columns)
+        old = np.flatnonzero(self._matching(columns, body, mapped) & columns["valid"])
         old, limit = self._limited(old, body)
-        warnings = []
-        if len(old) == limit and self.weather.tell:
-            warnings.append(f"Materialized query returned {limit} rows: there may be more results which are not shown")
-        old_ids = then["id"][old]
-        new = np.flatnonzero(self._matching(now, body, {}) & ~np.isin(now["id"], then["id"]))
-        if self.weather.not_looked_up:
-            said = f"There are {self.weather.not_looked_up} annotations that need supervoxel lookups, wait till ..."
+        if self._lacking(columns, old):
+            raise self._not_looked_up(self._lacking(columns, old))  # whatever is allowed
+        notices = self._full(len(old), limit)
+        changed, more = self._changed(body, base.time, time, parameters)
+        kept = np.isin(self.brain.rows["id"], columns["id"][old]) | np.isin(
+            np.arange(len(self.brain.rows["id"])), changed
+        )
+        now = self.brain.at(time)
+        there = kept[self.brain.there(time)]
+        keep = np.flatnonzero(there & self._matching(now, body))
+        if base.merged and not body.get("select_columns") and not len(old) and self._modified() > min(base.time, time):
+            allowed = ["id", "created", *allowed[1:]]  # of the part that changed, which is all that there is
+        return sent(arrow(now, allowed, keep)), [*notices, *more]
+
+    def _changed(
+        self, body: dict[str, Any], base: float, time: float, parameters: dict[str, str]
+    ) -> tuple[Any, list[str]]:
+        """Numbers of the rows, whoever's they are, that were created or deleted between two times, and notices."""
+        brain, (start, end) = self.brain, sorted((base, time))
+        if self._modified() <= start:
+            return np.array([], dtype=int), []
+        without_roots = {
+            kind: {table: {n: v for n, v in by.items() if not n.endswith("_root_id")} for table, by in filters.items()}
+            for kind, filters in body.items()
+            if kind.startswith("filter_")
+        }
+        between = [(start < times) & (times < end) for times in (brain.created(), brain.ended())]
+        found = np.flatnonzero((between[0] | between[1]) & self._matching(brain.rows, without_roots))
+        found, limit = self._limited(found, body)
+        lacking = (np.maximum(brain.unknown_until("pre"), brain.unknown_until("post")) == np.inf)[found]
+        lacking[: self.weather.not_looked_up] = True
+        notices = []
+        if lacking.any():
             if parameters.get("allow_missing_lookups") != "True":
-                raise RefusedError(406, {"message": said})
-            new = new[self.weather.not_looked_up :]
-            warnings.append(said)
-        new, _ = self._limited(new, body)
-        keep = np.concatenate([np.flatnonzero(np.isin(now["id"], old_ids) & self._matching(now, body, {})), new])
-        names = body.get("select_columns", {}).get(self.brain.table)
-        return arrow(now, self._selected(names), keep), warnings
+                raise self._not_looked_up(int(lacking.sum()))
+            notices.append(json.loads(self._not_looked_up(int(lacking.sum())).body)["message"].partition(": ")[2])
+            found = found[~lacking]
+        return found, [*notices, *self._full(len(found), limit)]
+
+    def _modified(self) -> float:
+        ended = self.brain.ended()
+        return float(max(self.brain.created().max(), ended[np.isfinite(ended)].max(initial=0)))
+
+    def _full(self, number: int, limit: int) -> list[str]:
+        if number < limit or not self.weather.tell:
+            return []
+        return [
+            f"result has {number} entries, which is equal or more         than limit of {limit} there may be more "
+            "results which are not shown"
+        ]
+
+    @staticmethod
+    def _lacking(columns: dict[str, Any], keep: Any) -> int:
+        """How many of these rows have a side that was not looked up; of the two sides, the first that has any."""
+        numbers = [int((columns[f"{side}_pt_supervoxel_id"][keep] == UNKNOWN).sum()) for side in ("pre", "post")]
+        return numbers[0] or numbers[1]
+
+    @staticmethod
+    def _not_looked_up(number: int) -> RefusedError:
+        return wrong(
+            f"There are {number} annotations that need supervoxel lookups, wait till new annotation ingest is done or "
+            "pick an less recent timestamp", 406,
+        )  # fmt: skip
+
+    @staticmethod
+    def _check_keys(body: dict[str, Any], known: set[str]) -> None:
+        unknown = sorted(set(body) - known)
+        if unknown:
+            raise RefusedError(500, {"schema_errors": {name: ["Unknown field."] for name in unknown}})
 
     def _limited(self, keep: Any, body: dict[str, Any]) -> tuple[Any, int]:
         limit = min(self.weather.limit, body.get("limit", self.weather.limit))
@@ -264,16 +391,19 @@ class CaveServer:
                 keep = self._random.permutation(keep)
         return keep[:limit], limit
 
-    def _matching(self, columns: dict[str, Any], body: dict[str, Any], before: dict[int, set[int]]) -> Any:
+    def _matching(
+        self, columns: dict[str, Any], body: dict[str, Any], mapped: dict[int, set[int]] | None = None
+    ) -> Any:
         """Which rows pass the filters; `filter_notin_dict` is accepted and does nothing, as on the real server."""
-        found = columns["valid"].copy()
+        found, mapped = np.ones(len(columns["id"]), dtype=bool), mapped or {}
         for name, ids in body.get("filter_in_dict", {}).get(self.brain.table, {}).items():
-            values = [root for given in ids for root in before.get(int(given), {int(given)})]
+            values = [root for given in ids for root in mapped.get(int(given), {int(given)})]
             found &= np.isin(self._column(columns, name), np.array(values, dtype=np.int64))
         compared = {"greater_equal": np.greater_equal, "less": np.less, "greater": np.greater, "equal": np.equal}
         for kind, compare in compared.items():
             for name, value in body.get(f"filter_{kind}_dict", {}).get(self.brain.table, {}).items():
-                found &= compare(self._column(columns, name), value)
+                column = self._column(columns, name)
+                found &= compare(column, value) & (column != UNKNOWN)
         return found
 
     def _column(self, columns: dict[str, Any], name: str) -> Any:
@@ -281,12 +411,14 @@ class CaveServer:
             raise wrong(f"{name} not in model or models for {self.brain.table}")
         return columns[name]
 
-    def _selected(self, names: list[str] | None) -> list[str]:
+    def _selected(self, names: list[str] | None, known: list[str]) -> list[str]:
         if not names:
-            return list(ORDER)
+            return known
         for name in names:
-            if name not in ORDER:
+            if name not in known:
                 raise wrong(f"{name} not in model or models for {self.brain.table}")
+        if len(names) == 1:
+            raise wrong("'Series' object has no attribute 'columns'")
         # Neurons come with their supervoxels, asked for or not.
         more = [name.replace("_root_id", "_supervoxel_id") for name in names if name.endswith("_root_id")]
         return list(dict.fromkeys([*names, *more]))
@@ -370,6 +502,8 @@ ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", _DATASTACK + "/metadata", CaveServer.metadata),
     ("GET", _VERSION + "/tables", lambda s, *_: [s.brain.table]),
     ("GET", _VERSION + r"/table/(?P<table>\w+)/metadata", CaveServer.table_metadata),
+    ("GET", _VERSION + r"/table/(?P<table>\w+)/count", CaveServer.table_count),
+    ("GET", _VERSION + r"/views", CaveServer.views),
     ("POST", _VERSION + r"/table/(?P<table>\w+)/query", CaveServer.query),
     ("POST", _DATASTACK + "/query", CaveServer.live_query),
     ("GET", r"/segmentation/api/versions", lambda *_: [0, 1]),
@@ -422,9 +556,17 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if action == "says":
                 raise RefusedError(500, weather.says)
+            if action == "busy":
+                raise wrong("5 per 1 minute", 429)
+            if action == "page":
+                raise RefusedError(200, PAGE, "text/html; charset=utf-8")
             if isinstance(action, int):
                 raise RefusedError(action, b"<html>bad day</html>", "text/html")
-            status, headers, content = self._result(raw, body)
+            if isinstance(action, tuple):
+                status, given, content = action
+                headers = list(given.items())
+            else:
+                status, headers, content = self._result(raw, body)
         except RefusedError as error:
             status, content = error.status, error.body
             headers = [("Content-Type", error.kind)]
@@ -437,11 +579,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        if not any(name.lower() == "content-length" for name, _ in headers):
+            self.send_header("Content-Length", str(len(content)))
+        else:
+            self.close_connection = True  # it may be wrong
         self.end_headers()
         if action in ("cut", "hang"):
             content, self.close_connection = content[: len(content) // 2], True
         try:
+            while action == "drip" and content and not self.server_of.released.wait(0.02):
+                self.wfile.write(content[:1])
+                self.wfile.flush()
+                content = content[1:]
             self.wfile.write(content)
             self.wfile.flush()
             if action == "hang":
@@ -520,7 +669,6 @@ def serving(brain: Brain) -> Iterator[CaveServer]:
 def main() -> None:
     """Serve a generated brain, and tell what was asked for when a line comes on stdin."""
     import argparse
-    import sys
 
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("neurons", 2000), ("synapses", 1_000_000), ("limit", 200_000)):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from cave_brain import ORDER, arrow
+from cave_brain import arrow, order
 from cave_server import CaveServer
 from conftest import Outcome
 
@@ -21,8 +21,8 @@ def described(server: CaveServer, more: str = "", name: str = "live.toml") -> st
 
 def saved(server: CaveServer, version: int = 3, keep: Any = slice(None), path: Path = Path()) -> str:
     """The whole table of a version as a file, as a user would have it: in nm, if it says so."""
-    time = next(v.time for v in server.brain.versions if v.number == version)
-    table = arrow(server.brain.at(time), ORDER, keep)
+    found = next(v for v in server.brain.versions if v.number == version)
+    table = arrow(server.brain.frozen(found), order(found.merged), keep)
     unit: dict[str, Any] = {"units": "nm"}
     if server.brain.resolution != (1.0, 1.0, 1.0):
         unit = {"units": "pixels", "voxel_size_nm": list(server.brain.resolution)}

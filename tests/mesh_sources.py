@@ -190,7 +190,8 @@ class Site:
     ranges : bool
         Parts of files can be asked for; else the whole is given.
     broken : dict of str to int or str
-        Path -> status, "cut" (the connection ends after half of it) or "stall".
+        Path -> status, "cut" (the connection ends after half of it), "stall", "page" (a web page, as a proxy sends it),
+        or an address to send to.
     """
 
     folder: Path
@@ -215,6 +216,15 @@ class _Files(BaseHTTPRequestHandler):
             self.send_response(behaviour or 404)
             self.send_header("Content-Length", "0")
             self.end_headers()
+            return
+        if behaviour == "page" or "://" in (behaviour or ""):
+            body = b"\n<!doctype html><title>Sign in</title>" if behaviour == "page" else b""
+            self.send_response(200 if behaviour == "page" else 302)
+            self.send_header("Location", behaviour)
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
             return
         body = path.read_bytes()
         asked = self.headers.get("Range") if self.site.ranges else None

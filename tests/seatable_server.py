@@ -2,6 +2,7 @@
 
 It knows one base with one table. Bases are asked for with an account's token or with one of the base. Queries are the
 SQL that SeaTable documents: without LIMIT 100 rows, with it 10,000 at most, in a new order each time unless ordered.
+Without the gateway they go to another address, and rows come back by keys of columns and IDs of options.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ COLUMNS: dict[str, tuple[str, list[str]]] = {
 }
 
 Row = dict[str, Any]
+
+#: A page that stands before a server.
+PAGE = b"<html><head><title>Sign in</title></head><body>Please log in to the network</body></html>"
 
 
 def rows(number: int, **columns: Callable[[int], Any]) -> list[Row]:
@@ -76,10 +80,19 @@ class SeaTable:
         ORDER BY is heeded.
     counts : bool
         COUNT(*) is known.
+    as_keys : bool
+        Rows have IDs of options.
+    gateway : bool or None
+        Queries go through it, and through nothing else; None for a server that does not say.
+    settings : dict
+        Name of a column -> more of what is said of it, such as the format of dates.
+    database : str or None
+        What it says of where queries go without the gateway, in place of where they do.
     before : callable, optional
         Called with the number of the query (from 1) and its text before it is answered; returns None, or a status and
         headers to answer with instead, "stall" (headers, half of the body, and no more), "cut" (the connection ends
-        there), or "half" (half of the body, as if that were all).
+        there), "half" (half of the body, as if that were all), "page" (a web page, as a proxy sends it), or "deep"
+        (JSON that nobody would send).
     """
 
     rows: list[Row]
@@ -88,6 +101,9 @@ class SeaTable:
     ordered: bool = True
     counts: bool = True
     as_keys: bool = False
+    gateway: bool | None = True
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    database: str | None = None
     table: str = "CRANTb_meta"
     base: str = "CRANTb"
     workspace: int = 62919
@@ -108,7 +124,7 @@ class SeaTable:
         found = [{"key": "_id", "name": "_id", "type": "text", "data": None}]
         for number, (name, (kind, options)) in enumerate(self.columns.items()):
             listed = [{"id": f"{1000 + place}", "name": option} for place, option in enumerate(options)]
-            data = {"options": listed} if options else None
+            data = {**({"options": listed} if options else {}), **self.settings.get(name, {})} or None
             found.append({"key": f"c{number:03d}", "name": name, "type": kind, "data": data})
         return found
 
@@ -137,7 +153,7 @@ class SeaTable:
 
     def _spelled(self, row: Row) -> Row:
         """A row with the IDs of options, as servers gave them before they converted keys."""
-        if not self.as_keys:
+        if not self.as_keys and self.gateway:
             return row
         made = dict(row)
         for name, (_, options) in self.columns.items():
@@ -145,7 +161,10 @@ class SeaTable:
             if options and value is not None:
                 ids = {option: f"{1000 + place}" for place, option in enumerate(options)}
                 made[name] = [ids[item] for item in value] if isinstance(value, list) else ids[value]
-        return made
+        if self.gateway:
+            return made
+        keys = {item["name"]: item["key"] for item in self.metadata()}
+        return {keys.get(name, name): value for name, value in made.items()}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -172,13 +191,16 @@ class Handler(BaseHTTPRequestHandler):
         if token not in (BASE_TOKEN, PASSING_TOKEN):
             return self.say(403, {"error_msg": "Permission denied."})
         found = {"access_token": ACCESS_TOKEN, "dtable_uuid": UUID, "dtable_name": table.base}
-        return self.say(200, {**found, "workspace_id": table.workspace, "use_api_gateway": True})
+        database = table.database if table.database is not None else f"{table.address}/dtable-db/"
+        found |= {"workspace_id": table.workspace, "dtable_db": database}
+        return self.say(200, found if table.gateway is None else {**found, "use_api_gateway": table.gateway})
 
     def do_POST(self) -> None:
         table = self.table
         table.requests.append(f"POST {self.path}")
         sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path != f"/api-gateway/api/v2/dtables/{UUID}/sql" or not sent["convert_keys"]:
+        way = f"/api-gateway/api/v2/dtables/{UUID}/sql" if table.gateway else f"/dtable-db/api/v1/query/{UUID}/"
+        if self.path != way or set(sent) != ({"sql", "convert_keys"} if table.gateway else {"sql"}):
             return self.say(404, {"error_msg": "not found"})
         if self.headers.get("Authorization") != f"Token {ACCESS_TOKEN}":
             return self.say(401, {"error_msg": "invalid token"})
@@ -190,10 +212,10 @@ class Handler(BaseHTTPRequestHandler):
         return self.say(*table.query(sent["sql"]), behaviour=behaviour)
 
     def say(self, status: int, document: Any, headers: Any = (), behaviour: str | None = None) -> None:
-        body = json.dumps(document).encode()
+        body = {"page": PAGE, "deep": b'{"a":' * 5000}.get(behaviour or "", json.dumps(document).encode())
         sent = body[: len(body) // 2] if behaviour in ("half", "cut", "stall") else body
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/html" if behaviour == "page" else "application/json")
         self.send_header("Content-Length", str(len(sent if behaviour == "half" else body)))
         for name, value in dict(headers).items():
             self.send_header(name, value)

@@ -213,14 +213,16 @@ def test_a_version_may_expire_after_it_was_asked_for(crant: Crant, server: CaveS
     server.brain.versions[1] = cave_brain.Version(2, START + DAY, expired=True)
     assert rows(crant("counts", "-d", live, "-n", neurons[0], "--lock", "crant.lock", "-q")) == kept
     for state in (("--lock", "crant.lock"), ("--materialization", 2)):
-        complaint(crant("counts", "-d", live, "-n", neurons[1], *state), 2, "materialization 2", "has expired")
+        complaint(crant("counts", "-d", live, "-n", neurons[1], *state), 6, "materialization 2", "has expired", "time")
     time = cave_server_time(START + DAY)
     assert rows(crant("counts", "-d", live, "-n", neurons[0], "--materialization", time, "-q")) == kept
 
 
 def test_an_unknown_table_and_an_unknown_data_stack_are_named(crant: Crant, server: CaveServer) -> None:
     Path("t.toml").write_text(f'[cave]\nserver = "{server.url}"\ndatastack = "test_ant"\nsynapse_table = "syn"\n')
-    complaint(crant("synapses", "-d", "t.toml", "--pre", ids(server, 0), "-o", "out.csv"), 3, "syn not found")
+    complaint(
+        crant("synapses", "-d", "t.toml", "--pre", ids(server, 0), "-o", "out.csv"), 3, "test_ant has no table syn"
+    )
     Path("d.toml").write_text(f'[cave]\nserver = "{server.url}"\ndatastack = "other"\n')
     complaint(crant("synapses", "-d", "d.toml", "--pre", ids(server, 0), "-o", "out.csv"), 3, "other", "does not know")
     live = described(server)

@@ -312,7 +312,7 @@ def test_the_table_is_locked_too(crant: Crant, world: World) -> None:
     before = rows(crant(*question))
     world.cave.brain.table = "synapses_v3"
     assert rows(crant(*question)) == before
-    complaint(crant(*question, "--cache-dir", "empty"), 3, "synapses_v2 not found")
+    complaint(crant(*question, "--cache-dir", "empty"), 3, "no table synapses_v2 in version 3")
 
 
 # Where it cannot be

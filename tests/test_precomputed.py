@@ -305,6 +305,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     [
         (503, IncompleteError, "3 times"), ("cut", IncompleteError, "3 times"), ("stall", IncompleteError, "in time"),
         (404, IncompleteError, "parts of the mesh 21 are missing"), (410, IncompleteError, "answered 410"),
+        (408, IncompleteError, "answered 408, 3 times"), ("page", IncompleteError, "a web page came in place of data"),
     ],
 )  # fmt: skip
 def test_a_file_that_does_not_come(site: Site, tmp_path: Path, behaviour: Any, kind: type, said: str) -> None:
@@ -316,6 +317,35 @@ def test_a_file_that_does_not_come(site: Site, tmp_path: Path, behaviour: Any, k
 def test_how_often_a_server_is_asked_is_up_to_the_user(site: Site, crant: Crant) -> None:
     site.broken["info"] = 503
     refused(crant("meshes", site.address, "-o", "out", "--retries", "1"), 6, "answered 503, 2 times")
+
+
+@pytest.mark.parametrize("name", ["info", "1.index", "21"])
+def test_a_web_page_in_place_of_a_file_is_named(site: Site, tmp_path: Path, crant: Crant, name: str) -> None:
+    (tmp_path / "m.toml").write_text(f'[neuropils]\nsource = "{site.address}"\nlabels = {{ 1 = "a", 21 = "b" }}\n')
+    site.broken[name] = "page"
+    done = crant("meshes", "-d", "m.toml", "-o", "out", "--retries", "1")
+    refused(done, 6, f"/{name}: a web page came in place of data, as a proxy or a login sends it, 2 times")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_server_may_send_us_on_but_not_to_where_data_can_be_changed(site: Site, tmp_path: Path, crant: Crant) -> None:
+    with serve(tmp_path / "pub") as other:
+        site.broken["21"] = f"{other.address}/21"
+        check(read_source(MeshSource(site.address, None, NAMES), everything, tmp_path / "one"), STEP)
+        assert other.requests == ["21"]
+    for there, said in (
+        ("http://meshes.example/21", "sends us to http://meshes.example/21, which is no https address"),
+        ("http://[meshes/21", "sends us to what is no address"),
+    ):
+        site.broken["info"] = there
+        refused(crant("meshes", site.address, "-o", "out"), 1, said)
+    site.broken["info"] = f"{site.address}/info"
+    refused(crant("meshes", site.address, "-o", "out"), 1, "sends us on and on")
+
+
+def test_metadata_that_nobody_would_write(site: Site, crant: Crant) -> None:
+    (site.folder / "info").write_text('{"a":' * 5000)
+    refused(crant("meshes", site.address, "-o", "out"), 6, "info is damaged, or something else than JSON")
 
 
 def test_a_file_that_may_not_be_read(site: Site, crant: Crant) -> None:

@@ -18,7 +18,7 @@ import pytest
 import seatable_server
 from conftest import Crant, Outcome
 from seatable_server import SeaTable, serve
-from tables import complaint, left_by_the_dead, parquet_file, record
+from tables import answer, complaint, left_by_the_dead, parquet_file, record
 from tokens import ACCOUNT_TOKEN, BASE_TOKEN, UNSENDABLE_TOKENS, WRONG_TOKEN
 
 import crantcli as cc
@@ -188,7 +188,7 @@ def test_other_types_of_columns(crant: Crant, table: SeaTable, tmp_path: Path) -
         "found": ("link-formula", ["one", None], ["one"]),
         "size": ("number", 2.5, 2.5),
         "seen": ("date", "2025-06-20T00:00:00+02:00", "2025-06-20T00:00:00+02:00"),
-        "formula": ("formula", 3, "3"),
+        "formula": ("formula", 3, 3),
         "place": ("geolocation", {"lng": 8.2, "lat": 50}, '{"lat": 50, "lng": 8.2}'),
         "nothing": ("number", None, None),
         "files": ("file", [{"name": "a.pdf", "size": 3}], ["a.pdf"]),
@@ -200,6 +200,121 @@ def test_other_types_of_columns(crant: Crant, table: SeaTable, tmp_path: Path) -
     (row, *_, last) = sorted(fetched(crant, table, tmp_path).to_pylist(), key=lambda row: row["root_id"])
     assert {name: row[name] for name in cells} == {name: value for name, (_, _, value) in cells.items()}
     assert not any(last[name] for name in cells)
+
+
+def with_cells(table: SeaTable, **cells: tuple[str, dict[str, Any], list[Any]]) -> None:
+    """Columns of the types and settings, with these cells in the first rows."""
+    table.rows.sort(key=lambda row: int(row["root_id"]))
+    for name, (kind, settings, values) in cells.items():
+        table.columns[name], table.settings[name] = (kind, []), settings
+        for row, value in zip(table.rows, [*values, *[None] * len(table.rows)], strict=False):
+            row[name] = value
+
+
+SELECT = {
+    "array_type": "single-select",
+    "array_data": {"options": [{"id": "17", "name": "GABA"}, {"id": "18", "name": "ACh"}]},
+}
+
+
+def test_cells_are_what_seatable_shows(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
+    """SQL gives dates as times with a zone, and options of linked rows by their IDs."""
+    link = {"row_id": "a", "display_value": ["17", "18"]}
+    with_cells(
+        table,
+        day=("date", {"format": "YYYY-MM-DD"}, ["2025-06-20T00:00:00+02:00", "2025-01-02T23:30:00Z"]),
+        minute=("date", {"format": "YYYY-MM-DD HH:mm"}, ["2025-06-20T13:45:00+02:00"]),
+        german=("date", {"format": "DD.MM.YYYY"}, ["2025-06-20T00:00:00+02:00", "soon"]),
+        plain=("date", {}, ["2025-06-20T00:00:00+02:00"]),
+        due=("formula", {"result_type": "date", "format": "YYYY-MM-DD"}, ["2025-06-20T00:00:00+00:00"]),
+        seen=("link-formula", {"array_type": "date", "array_data": {"format": "YYYY-MM-DD"}}, [["2025-06-20T00:00Z"]]),
+        total=("formula", {"result_type": "number"}, [3, 4.5]),
+        whole=("formula", {"result_type": "number"}, [3, 4]),
+        known=("formula", {"result_type": "bool"}, [True, False]),
+        broken=("formula", {"result_type": "number"}, [3, "#VALUE!"]),
+        sizes=("link-formula", {"array_type": "number"}, [[1, 2], [3.5], []]),
+        transmitter=("link", SELECT, [[link, {"row_id": "b", "display_value": "18"}]]),
+        shown=("link-formula", SELECT, [["17", "glutamate"], [["18"], ["17"]]]),
+    )  # fmt: skip
+    found = fetched(crant, table, tmp_path)
+    rows = sorted(found.to_pylist(), key=lambda row: row["root_id"])
+    assert {name: [rows[0][name], rows[1][name]] for name in found.schema.names[7:]} == {
+        "day": ["2025-06-20", "2025-01-02"],
+        "minute": ["2025-06-20 13:45", None],
+        "german": ["2025-06-20", "soon"],
+        "plain": ["2025-06-20T00:00:00+02:00", None],
+        "due": ["2025-06-20", None],
+        "seen": [["2025-06-20"], None],
+        "total": [3.0, 4.5],
+        "whole": [3, 4],
+        "known": [True, False],
+        "broken": ["3", "#VALUE!"],
+        "sizes": [[1.0, 2.0], [3.5]],
+        "transmitter": [['["GABA", "ACh"]', "ACh"], None],
+        "shown": [["GABA", "glutamate"], ["ACh", "GABA"]],
+    }
+    kinds = {name: str(found.schema.field(name).type) for name in ("total", "whole", "known", "broken", "sizes")}
+    assert list(kinds.values()) == ["double", "int64", "bool", "string", "list<element: double>"]
+    chosen = crant("connectivity", "synapses.parquet", "-a", "a.parquet", "-n", "day=2025-06-20")
+    assert [row[0] for row in answer(chosen)] == [str(FIRST)]
+
+
+def test_a_cell_may_have_more_links_than_came(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
+    links = [{"row_id": str(number), "display_value": str(number)} for number in range(50)]
+    with_cells(
+        table, partners=("link", {}, [links, links[:49], links]), sums=("link-formula", {}, [list(range(50))]),
+        tags=("multiple-select", {}, [["x"] * 50]),
+    )  # fmt: skip
+    done = crant("annotations", "-d", brain(table, tmp_path), "-o", "a.csv")
+    assert done.code == 0, done.err
+    assert "CRANTb_meta: partners has 50 links in 2 cells" in done.err
+    assert "CRANTb_meta: sums has 50 links in 1 cell," in done.err
+    assert "tags" not in done.err
+    again = crant("annotations", "-d", brain(table, tmp_path), "-o", "a.csv")
+    assert "partners has 50 links" in again.err  # from the cache, too
+
+
+@pytest.mark.parametrize("gateway", [False, None])
+def test_servers_without_the_gateway_are_asked_too(
+    crant: Crant, table: SeaTable, tmp_path: Path, small_pages: None, gateway: bool | None
+) -> None:
+    plain = fetched(crant, table, tmp_path)
+    table.gateway = gateway
+    table.requests.clear()
+    assert fetched(crant, table, tmp_path, "--refresh").equals(plain)
+    assert {request for request in table.requests if "POST" in request} == {
+        f"POST /dtable-db/api/v1/query/{seatable_server.UUID}/"
+    }
+
+
+@pytest.mark.parametrize(
+    ("database", "said"),
+    [
+        ("http://db.example", "http://db.example, which is no https address"),
+        ("", "names no address"),
+        ("db", "names db"),
+    ],
+)
+def test_a_server_without_a_safe_address_for_queries(
+    crant: Crant, table: SeaTable, tmp_path: Path, database: str, said: str
+) -> None:
+    table.gateway, table.database = False, database
+    assert said in failed(crant, table, tmp_path, 1).err
+    assert table.queries == []
+
+
+def test_what_was_locked_in_another_form_stays(
+    crant: Crant, table: SeaTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what was not locked is fetched anew."""
+    toml, kept = brain(table, tmp_path), ("--cache-dir", tmp_path / "cache")
+    with monkeypatch.context() as then:
+        then.setattr(cache, "_RECORD", cache._FORMER[0])
+        assert crant("lock", "-d", toml, *kept, "-o", "brain.lock").code == 0
+    table.rows = seatable_server.rows(3)
+    locked = crant("annotations", "-d", toml, *kept, "--lock", "brain.lock", "-q")
+    assert (locked.code, len(locked.rows())) == (0, 26), locked.err
+    assert len(crant("annotations", "-d", toml, *kept, "-q").rows()) == 4
 
 
 def test_options_given_by_their_id_are_named(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
@@ -320,8 +435,8 @@ def second_page(behaviour: Any, times: int) -> Any:
 
 
 WEATHER: dict[str, Any] = {
-    "500": (500, {}), "502": (502, {}), "503": (503, {}), "504": (504, {}), "429": (429, {"Retry-After": "0"}),
-    "429 without a word": (429, {}), "cut": "cut", "half": "half",
+    "408": (408, {}), "500": (500, {}), "502": (502, {}), "503": (503, {}), "504": (504, {}),
+    "429": (429, {"Retry-After": "0"}), "deep": "deep", "429 without a word": (429, {}), "cut": "cut", "half": "half",
 }  # fmt: skip
 
 
@@ -340,6 +455,16 @@ def test_a_page_that_goes_on_failing_is_an_error(
 ) -> None:
     table.before = second_page(WEATHER[kind], 99)
     assert "9 times; nothing is written" in failed(crant, table, tmp_path, 6).err
+
+
+def test_a_web_page_in_place_of_data_is_named(crant: Crant, table: SeaTable, tmp_path: Path, small_pages: None) -> None:
+    table.before = second_page("page", 2)
+    assert fetched(crant, table, tmp_path)["root_id"].to_pylist() == expected(table)
+    table.before = second_page("page", 99)
+    toml = brain(table, tmp_path)
+    told = crant("annotations", "-d", toml, "-o", "b.parquet", "--refresh")
+    complaint(told, 6, "/sql: a web page came in place of data", "4 times", "in a browser")
+    assert not (tmp_path / "b.parquet").exists()
 
 
 def test_a_server_that_stalls_is_not_waited_for(

@@ -9,11 +9,11 @@ import typer
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
-    FetchOptions,
     KeepSilent,
     RunOptions,
     Selectors,
     SourceOptions,
+    SynapseFetchOptions,
     with_options,
 )
 
@@ -31,7 +31,7 @@ post are the IDs."""
 def adjacency(
     source: SourceOptions,
     rows: EdgeOptions,
-    fetch: FetchOptions,
+    fetch: SynapseFetchOptions,
     run: RunOptions,
     pre: Annotated[
         Selectors, typer.Option("--pre", metavar="NEURONS", help=f"Presynaptic neurons, the rows: {NEURON_HELP}.")

@@ -9,11 +9,11 @@ import typer
 from crantcli.cli.options import (
     NEURON_HELP,
     Coordinates,
-    FetchOptions,
     RowOptions,
     RunOptions,
     Selectors,
     SourceOptions,
+    SynapseFetchOptions,
     VoxelSizeText,
     with_options,
 )
@@ -40,7 +40,7 @@ Where a live data set has a neuron under another ID than its skeleton, current_i
 def attach(
     source: SourceOptions,
     rows: RowOptions,
-    fetch: FetchOptions,
+    fetch: SynapseFetchOptions,
     run: RunOptions,
     skeletons: Annotated[
         list[str] | None,

@@ -9,11 +9,11 @@ import typer
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
-    FetchOptions,
     MemberOptions,
     RunOptions,
     Selectors,
     SourceOptions,
+    SynapseFetchOptions,
     with_options,
 )
 
@@ -27,7 +27,7 @@ def connectivity(
     source: SourceOptions,
     rows: EdgeOptions,
     members: MemberOptions,
-    fetch: FetchOptions,
+    fetch: SynapseFetchOptions,
     run: RunOptions,
     neurons: Annotated[
         Selectors,

@@ -9,11 +9,11 @@ import typer
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
-    FetchOptions,
     MemberOptions,
     RunOptions,
     Selectors,
     SourceOptions,
+    SynapseFetchOptions,
     with_options,
 )
 
@@ -29,7 +29,7 @@ def counts(
     source: SourceOptions,
     rows: EdgeOptions,
     members: MemberOptions,
-    fetch: FetchOptions,
+    fetch: SynapseFetchOptions,
     run: RunOptions,
     neurons: Annotated[
         Selectors,

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.cli.console import Console
-from crantcli.cli.options import FetchOptions, MemberOptions, RowOptions, RunOptions, ServerOptions, SourceOptions
+from crantcli.cli.options import (
+    FetchOptions,
+    MemberOptions,
+    RowOptions,
+    RunOptions,
+    ServerOptions,
+    SourceOptions,
+    SynapseFetchOptions,
+)
 from crantcli.core.ledger import Ledger
 from crantcli.core.synapses import RowFilter
 from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize
@@ -149,8 +157,9 @@ def live_options(server: ServerOptions) -> LiveOptions:
     fetch = server if isinstance(server, FetchOptions) else FetchOptions(**vars(server))
     patience = Patience(fetch.retries, fetch.timeout)
     options = LiveOptions(
-        fetch.materialization, fetch.update_ids, fetch.strict_ids, fetch.lock, fetch.cache_dir, fetch.refresh, patience
-    )
+        fetch.materialization, fetch.update_ids, fetch.strict_ids, fetch.lock, fetch.cache_dir, fetch.refresh, patience,
+        isinstance(fetch, SynapseFetchOptions) and fetch.allow_missing,
+    )  # fmt: skip
     options.check()
     return options
 

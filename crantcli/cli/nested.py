@@ -8,11 +8,11 @@ import typer
 
 from crantcli.cli.options import (
     EdgeOptions,
-    FetchOptions,
     NestedOptions,
     PlotOptions,
     RunOptions,
     SourceOptions,
+    SynapseFetchOptions,
     with_options,
 )
 
@@ -43,7 +43,7 @@ def nested(
     rows: EdgeOptions,
     nest: NestedOptions,
     picture: PlotOptions,
-    fetch: FetchOptions,
+    fetch: SynapseFetchOptions,
     run: RunOptions,
     type_sum: Annotated[str | None, typer.Option("--type-sum", metavar="FILE", help="Sums per pair of types.")] = None,
     type_mean: Annotated[

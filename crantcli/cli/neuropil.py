@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crantcli.cli.options import (
-    FetchOptions,
     NestedOptions,
     PlaceOptions,
     PlotOptions,
     RowOptions,
     RunOptions,
     SourceOptions,
+    SynapseFetchOptions,
     with_options,
 )
 
@@ -41,7 +41,7 @@ def neuropil(
     place: PlaceOptions,
     nest: NestedOptions,
     picture: PlotOptions,
-    fetch: FetchOptions,
+    fetch: SynapseFetchOptions,
     run: RunOptions,
     assignments_only: Annotated[
         bool, typer.Option("--assignments-only", help="No matrices, only the assignments and their summary.")

@@ -417,6 +417,19 @@ class FetchOptions(ServerOptions):
 
 
 @dataclass(frozen=True)
+class SynapseFetchOptions(FetchOptions):
+    """The same, of commands that fetch synapses."""
+
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing",
+            help="With live, or a time: go on where synapses have no neurons yet, and the server leaves them out.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """Where the answer goes, what is said about it, and what the work may take."""
 

@@ -9,12 +9,12 @@ import typer
 from crantcli.cli.options import (
     NEURON_HELP,
     Coordinates,
-    FetchOptions,
     MemberOptions,
     RowOptions,
     RunOptions,
     Selectors,
     SourceOptions,
+    SynapseFetchOptions,
     VoxelSizeText,
     with_options,
 )
@@ -29,7 +29,7 @@ def synapses(
     source: SourceOptions,
     rows: RowOptions,
     members: MemberOptions,
-    fetch: FetchOptions,
+    fetch: SynapseFetchOptions,
     run: RunOptions,
     pre: Annotated[
         Selectors, typer.Option("--pre", metavar="NEURONS", help=f"Presynaptic neurons: {NEURON_HELP}.")

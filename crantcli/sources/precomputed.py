@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli.core.bodies import Surface, proper_faces, weld
 from crantcli.errors import CrantError, DataError
 from crantcli.schema import listed
+from crantcli.sources.live.http import parse_json
 from crantcli.sources.live.store import Folder, Store
 from crantcli.sources.sharded import Shards
 
@@ -74,7 +75,7 @@ class Catalogue:
     @classmethod
     def from_text(cls, text: str) -> Catalogue:
         """Read back what `as_text` made."""
-        path, kind, info, labels = json.loads(text)
+        path, kind, info, labels = parse_json(text)
         return cls(path, kind, info, {int(key): name for key, name in labels.items()})
 
 
@@ -148,7 +149,7 @@ def _json(store: Store, name: str) -> dict[str, Any] | None:
     if data is None:
         return None
     try:
-        found = json.loads(data)
+        found = parse_json(data)
     except ValueError:
         found = None
     if not isinstance(found, dict):

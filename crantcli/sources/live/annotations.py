@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli.errors import CrantError
 from crantcli.sources.datasets import TableAddress
 from crantcli.sources.live.cache import CacheError, Store, cache_store
+from crantcli.sources.live.http import parse_json
 from crantcli.sources.live.lock import Lock
 from crantcli.sources.live.query import LiveOptions
 from crantcli.temporary import remove
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 CACHE_SECONDS = 2 * 60 * 60
 
 #: Key of our record in the file. Another version of the form is another key, which makes old files unknown.
-_RECORD = b"crantcli.seatable.1"
+_RECORD = b"crantcli.seatable.2"
+
+#: Keys of forms that were; what was locked in one of them stays what it was.
+_FORMER = (b"crantcli.seatable.1",)
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,9 @@ def _from_cache(cached: Path, path: Path, locked: str | None) -> AnnotationFile 
     try:
         shutil.copyfile(cached, path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            kept = json.loads((file.schema_arrow.metadata or {}).get(_RECORD, b"null"))
+            told = file.schema_arrow.metadata or {}
+            keys = (_RECORD,) if locked is None else (_RECORD, *_FORMER)
+            kept = parse_json(next((told[key] for key in keys if key in told), b"null"))
             rows = file.read().num_rows
         age = time.time() - kept["fetched"]
         origin = f"from the cache, fetched {age / 60:.0f} minutes ago; --refresh fetches it anew"

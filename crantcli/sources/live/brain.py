@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import UsageError
+from crantcli.errors import IncompleteError
+from crantcli.sources.live.between import what_is_missing
 from crantcli.sources.live.cache import Store, cache_folder, key_of
 from crantcli.sources.live.cave import Cave
 from crantcli.sources.live.facts import CaveFacts
@@ -19,7 +20,7 @@ from crantcli.sources.live.lock import Lock
 from crantcli.sources.live.moment import Moment, parse_materialization, resolve_moment
 from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.live.snapshot import Place, snapshot
-from crantcli.sources.live.wire import NotFoundError
+from crantcli.sources.live.wire import GoneError
 
 
 class Brain:
@@ -45,6 +46,9 @@ class Brain:
         folder = f"{facts.datastack}-{key_of(facts.server, facts.datastack, facts.synapse_table)[:8]}"
         self.store = Store(cache_folder(options.cache_dir) / "cave" / folder)
         self._known: dict[str, Any] | None = None
+        self._current: dict[int, bool] = {}
+        #: Synapses that may be missing in what was fetched, as `what_is_missing` tells them.
+        self.left_out: dict[str, int] = {}
 
     @cached_property
     def moment(self) -> Moment:
@@ -105,23 +109,36 @@ class Brain:
 
     def snapshot(self, engine: Engine, query: Query) -> Path:
         """A Parquet file with the rows of a query."""
-        place = Place(self.cave, engine, self.store, self.options.refresh)
+        place = Place(self.cave, engine, self.store, self.options.refresh, self.options.allow_missing)
         try:
             with self.cave.status.during("fetching synapses"):
-                return snapshot(place, self.moment, self.table, lambda: self.resolution, query)
-        except NotFoundError as error:
+                made = snapshot(place, self.moment, self.table, lambda: self.resolution, query)
+        except GoneError:
             # Versions that were asked for before, or are locked, are not looked for among those that there are.
-            if "410" not in str(error) and "not available" not in str(error):
-                raise
-            raise UsageError(
+            raise IncompleteError(
                 f"{self.moment} has expired, and these rows of it are not in the cache; ask for another version, or "
-                f"for its time with --materialization {self.moment.time.isoformat()}"
+                f"for its time with --materialization {self.moment.time.isoformat()}; nothing is written"
             ) from None
+        self.left_out = made.left_out
+        return made.path
+
+    def missing(self) -> str:
+        """What to say of synapses that may be missing in what was fetched; "" for none."""
+        return what_is_missing(self.left_out.get("base", 0), self.left_out.get("new", 0))
 
     def update(self, ids: Sequence[int], supervoxels: Supervoxels) -> list[Update]:
         """Find the IDs of neurons at the moment."""
         with self.cave.status.during("looking up the neurons' IDs"):
-            return update_ids(self.cave, self.moment, ids, supervoxels, self.store, self.options.refresh)
+            found = update_ids(self.cave, self.moment, ids, supervoxels, self.store, self.options.refresh)
+        self._current |= {update.new: update.method != "unresolved" for update in found}
+        return found
+
+    def are_current(self, ids: Sequence[int]) -> list[bool]:
+        """Which IDs are those of neurons at the moment. Those that were updated before are not asked for again."""
+        new = [neuron for neuron in ids if neuron not in self._current]
+        if new:
+            self._current |= dict(zip(new, self.cave.are_current(new, self.moment.time), strict=True))
+        return [self._current[neuron] for neuron in ids]
 
     def record(self) -> dict[str, Any]:
         """For the provenance: where the rows come from."""
@@ -132,6 +149,7 @@ class Brain:
             "table": self.table,
             "materialization": self.moment.version if self.moment.version is not None else "live",
             "time": self.moment.time.isoformat(),
+            **({"left_out": self.left_out} if self.left_out else {}),
         }
 
     def lock(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from crantcli.errors import CrantError
 from crantcli.sources.files import DAMAGED_NPZ
+from crantcli.sources.live.http import parse_json
 from crantcli.temporary import remove, sweep, temporary_name
 
 try:
@@ -72,7 +73,7 @@ class Store:
     def read_json(self, name: str) -> Any:
         """A file's content; None where it is not there or damaged."""
         try:
-            return json.loads(self.path(name).read_text(encoding="utf-8"))
+            return parse_json(self.path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 

@@ -1,41 +1,35 @@
 """The CAVE server of a data set: what it knows, rows of its synapse table, neurons over time.
 
-Built on caveclient for addresses, tokens, versions and the chunkedgraph. Queries for rows are sent from here, through
-its sessions: its own query methods hide the headers that tell whether an answer was cut, and lead through pandas.
+Queries for rows are sent from here, through caveclient's sessions: its own query methods hide the headers that tell
+whether an answer was cut, and lead through pandas.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import threading
-import warnings
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
-from crantcli.sources.live.answers import Rows, cut_at, read
+from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
+from crantcli.sources.live.answers import Rows, cut_at, not_looked_up
+from crantcli.sources.live.connection import Connection, explained
 from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.live.moment import Version
 from crantcli.sources.live.patience import Patience
-from crantcli.sources.live.wire import TooLargeError, Wire
+from crantcli.sources.live.query import PAIR
+from crantcli.sources.live.wire import NotFoundError, NotReadyError, RefusedError, TooLargeError
 
-#: Environment variable with a token, before those that lie where caveclient looks for them.
-TOKEN_VARIABLE = "CRANTCLI_CAVE_TOKEN"
-
-#: Requests for rows at the same time.
-THREADS = 4
-
-#: The first version of the server's engine that sends rows as they are (caveclient 8 asks for it too).
-_OLDEST_ENGINE = (5, 13)
+#: The first version of the server's engine that follows neurons from a version to an earlier time.
+_FOLLOWS_BACK = (5, 26, 3)
 
 #: IDs in one question to the chunkedgraph.
 _IDS_AT_ONCE = 5000
 
 
-class Cave:
+class Cave(Connection):
     """A data set's server. Nothing is sent before something is asked.
 
     Parameters
@@ -45,98 +39,9 @@ class Cave:
     """
 
     def __init__(self, facts: CaveFacts, patience: Patience) -> None:
-        self.facts, self._patience, self.status = facts, patience, patience.status
-        server = facts.server.rstrip("/")
-        self._server = server
-        host = server.partition("//")[2]
-        self._help = (
-            f"get a token from {server}/auth/api/v1/create_token in a browser, and put it into {TOKEN_VARIABLE} or, as "
-            f'{{"token": "..."}}, into ~/.cloudvolume/secrets/{host}-cave-secret.json'
-        )
-        self._clients: dict[str, Any] = {}
-        self._wires: dict[str, Wire] = {}
-        self._making = threading.Lock()
-        self._secrets: list[str] = []
+        super().__init__(facts, patience)
+        self._versions: list[Version] = []
         self._at_once = _IDS_AT_ONCE
-
-    # Clients of caveclient, made when they are first needed
-
-    def _auth(self) -> Any:
-        if "auth" not in self._clients:
-            token = os.environ.get(TOKEN_VARIABLE) or None
-            auth = _caveclient("auth")
-            try:
-                self._clients["auth"] = auth.AuthClient(server_address=self._server, token=token)
-            except (json.JSONDecodeError, AttributeError, OSError) as error:
-                raise DataError(
-                    f"a token file in ~/.cloudvolume/secrets cannot be read ({type(error).__name__}); {self._help}"
-                ) from None
-            found = self._clients["auth"].token
-            if found is not None and not _sendable(found):
-                raise AuthorisationError(f"the token is not one: it has spaces or other signs; {self._help}")
-            self._secrets += [found] if found else []
-        return self._clients["auth"]
-
-    def _client(self, name: str, module: str, kind: str, *arguments: Any, **options: Any) -> Any:
-        """A client whose sessions send through a `Wire` from the first request on."""
-        # Of two threads that come at once, one makes it: a notice is looked for on the wire that it came by.
-        with self._making:
-            if name not in self._clients:
-                auth = self._auth()
-                wire = self._wires[name] = Wire(self._patience, self._help, self._secrets, connections=2 * THREADS)
-                base: Any = getattr(_caveclient(module), kind)
-
-                def get_version(client: Any) -> Any:
-                    # The first request of all; sessions have no time limits before, and none can be given to them.
-                    client.session.mount("http://", wire)
-                    client.session.mount("https://", wire)
-                    # Else a line for the server in ~/.netrc would take the place of the token.
-                    client.session.auth = lambda request: request
-                    return base._get_version(client)
-
-                patient = type(kind, (base,), {"_get_version": get_version})
-                with _explained():
-                    self._clients[name] = patient(*arguments, auth_client=auth, **options)
-            return self._clients[name]
-
-    @property
-    def _info(self) -> dict[str, Any]:
-        client = self._client(
-            "info", "infoservice", "InfoServiceClient", self._server, self.facts.datastack, api_version=2
-        )
-        with _explained():
-            found: dict[str, Any] = client.get_datastack_info()
-        return found
-
-    @property
-    def _materialize(self) -> Any:
-        if "materialize" not in self._clients:
-            client = self._client(
-                "materialize", "materializationengine", "MaterializationClient",
-                self._info["local_server"], self.facts.datastack, api_version=3,
-            )  # fmt: skip
-            # With its own choice of version, caveclient takes an old one where this request fails once.
-            with _explained():
-                known = client.session.get(f"{client.server_address}/materialize/api/versions").json()
-            if client.api_version != 3 or 3 not in known:
-                raise CrantError(f"{client.server_address}: speaks versions {known} of CAVE's interface, 3 is needed")
-            engine = client.server_version
-            if engine is not None and engine.release[:2] < _OLDEST_ENGINE:
-                raise CrantError(f"{client.server_address}: its engine {engine} is too old; 5.13 is needed")
-        return self._clients["materialize"]
-
-    @property
-    def _graph(self) -> Any:
-        info = self._info
-        table = str(info["segmentation_source"]).rstrip("/").rpartition("/")[2]
-        return self._client(
-            "graph", "chunkedgraph", "ChunkedGraphClient", info["local_server"], table, api_version=1
-        )  # fmt: skip
-
-    def stop(self) -> None:
-        """Try nothing again, in whichever thread."""
-        for wire in self._wires.values():
-            wire.stop()
 
     # What the server knows
 
@@ -151,20 +56,28 @@ class Cave:
         return str(table)
 
     def versions(self) -> list[Version]:
-        """All materializations, the expired ones included, oldest first."""
-        client = self._materialize
-        url = f"{client.server_address}/materialize/api/v3/datastack/{self.facts.datastack}/metadata"
-        with _explained():
-            listed = client.session.get(url, params={"expired": "True"}).json()
-            found = [Version(int(v["version"]), _utc(v["time_stamp"]), bool(v.get("valid", True))) for v in listed]
-        return sorted(found, key=lambda version: (version.time, version.number))
+        """All materializations, the expired ones included, oldest first, as they were when first asked for."""
+        if not self._versions:
+            client = self._materialize
+            url = f"{client.server_address}/materialize/api/v3/datastack/{self.facts.datastack}/metadata"
+            with explained():
+                listed = client.session.get(url, params={"expired": "True"}).json()
+                found = [_version(described) for described in listed]
+            self._versions = sorted(found, key=lambda version: (version.time, version.number))
+        return self._versions
+
+    @property
+    def follows_back(self) -> bool:
+        """Whether neurons are followed from a version to an earlier time, too."""
+        engine = self._materialize.server_version
+        return engine is not None and engine.release >= _FOLLOWS_BACK
 
     def resolution(self, version: int) -> tuple[float, float, float]:
         """Nanometres per unit of the positions in the synapse table."""
-        with _explained():
+        with explained(), self._naming(version):
             record = self._materialize.get_table_metadata(self.synapse_table, version=version)
-        sizes = record["voxel_resolution"]
-        if not all(isinstance(size, int | float) and size > 0 for size in sizes):
+            sizes = list(record["voxel_resolution"])
+        if len(sizes) != 3 or not all(isinstance(size, int | float) and size > 0 for size in sizes):
             raise DataError(
                 f"table {self.synapse_table}: its resolution is {sizes}, and no unit of positions can be told"
             )
@@ -187,15 +100,24 @@ class Cave:
         body = self._body(filters)
         if columns is not None:
             body["select_columns"] = list(columns)
-        return self._ask(f"/version/{version}/table/{self.synapse_table}/query", body)
+        with self._naming(version):
+            return self._ask(f"/version/{version}/table/{self.synapse_table}/query", body)
 
     def count(self, version: int, filters: dict[str, dict[str, Any]]) -> int:
         """The exact number of rows of a query, whatever the limit."""
         body = self._body(filters)
-        table = self._ask(f"/version/{version}/table/{self.synapse_table}/query", body, count="True").table
-        if table.num_columns != 1 or table.num_rows != 1:
+        with self._naming(version):
+            table = self._ask(f"/version/{version}/table/{self.synapse_table}/query", body, count="True").table
+        number = table.column(0)[0].as_py() if (table.num_columns, table.num_rows) == (1, 1) else None
+        if not isinstance(number, int):
             raise IncompleteError("the server does not count rows, so that no answer can be shown to be complete")
-        return int(table.column(0)[0].as_py())
+        return number
+
+    def rows_and_known(self, version: int) -> tuple[int, int]:
+        """Rows of the synapse table at a version, and how many of them have both neurons: all but in split ones."""
+        with explained(), self._naming(version):
+            rows = int(self._materialize.get_annotation_count(self.synapse_table, version=version))
+        return rows, self.count(version, {"greater_equal": dict.fromkeys(PAIR[1:], 0)})
 
     def rows_at(
         self,
@@ -203,39 +125,78 @@ class Cave:
         filters: dict[str, dict[str, Any]],
         columns: Sequence[str] | None,
         limit: int | None = None,
+        allow_missing: bool = False,
     ) -> Rows:
-        """Ask for rows as they are at any time. IDs must be those of that time. There are no counts."""
+        """Ask for rows as they are at any time. IDs must be those of that time. There are no counts.
+
+        Synapses whose neurons are not looked up yet are an error or, if they may be missing, left out.
+        """
         body = self._body(filters)
         body |= {"table": self.synapse_table, "timestamp": time.astimezone(UTC).isoformat()}
         if columns is not None:
             body["select_columns"] = {self.synapse_table: list(columns)}
         if limit is not None:
             body["limit"] = limit
-        # With missing look-ups allowed, synapses whose neurons are not known yet would be left out.
-        more = {"merge_reference": "False", "allow_missing_lookups": "False", "allow_invalid_root_ids": "False"}
-        return self._ask("/query", body, **more)
+        more = {"allow_missing_lookups": str(allow_missing), "allow_invalid_root_ids": "False"}
+        try:
+            return self._ask("/query", body, **more)
+        except NotReadyError as error:
+            told, way, rest = str(error).partition("; nothing is written")
+            without = "" if allow_missing else ", or go on without them with --allow-missing"
+            raise NotReadyError(f"{told}{without}{way}{rest}") from None
+        except RefusedError as error:
+            if "not subscriptable" in str(error):  # what it has to say of a table that it does not know
+                self._refuse_table(next((v.number for v in reversed(self.versions()) if v.available), None))
+            if "root_ids passed are not valid" in str(error):
+                stale = ", ".join(re.findall(r"\d{3,}", str(error).partition("not valid")[2]))
+                raise DataError(
+                    f"no neurons of {time.isoformat()} have these IDs: {stale}; leave --no-update-ids out to bring "
+                    "them to that time, or see what became of them with crantcli ids"
+                ) from None
+            raise
+
+    @contextmanager
+    def _naming(self, version: int) -> Any:
+        """Say more of a synapse table that a version does not have: it may be a view."""
+        try:
+            yield
+        except NotFoundError as error:
+            if self.synapse_table in str(error).partition("(")[2]:
+                self._refuse_table(version)
+            raise
+
+    def _refuse_table(self, version: int | None) -> None:
+        """Raise the error for a synapse table that is not there. It may be a view."""
+        name, stack = self.synapse_table, f"data stack {self.facts.datastack}"
+        try:
+            views = {} if version is None else self._materialize.get_views(version=version)
+        except CrantError:
+            views = {}
+        if isinstance(views, dict) and name in views:
+            place = f"/materialize/api/v3/datastack/{self.facts.datastack}/version/{version}/views/{name}/query"
+            raise DataError(
+                f"{name} is a view of {stack}, and only tables can be read; name the synapse table in the TOML ([cave] "
+                f"synapse_table), or fetch the view yourself from {place}"
+            ) from None
+        where = "" if version is None else f" in version {version}"
+        raise NotFoundError(f"{stack} has no table {name}{where}; is the name right?") from None
 
     def _body(self, filters: dict[str, dict[str, Any]]) -> dict[str, Any]:
         return {f"filter_{name}_dict": {self.synapse_table: by_column} for name, by_column in filters.items()}
 
     def _ask(self, place: str, body: dict[str, Any], **parameters: str) -> Rows:
-        import pyarrow as pa
-
         client = self._materialize
         url = f"{client.server_address}/materialize/api/v3/datastack/{self.facts.datastack}{place}"
         common = {"return_pyarrow": "True", "arrow_format": "True", "split_positions": "True"}
-        with _explained():
+        with explained():
             answer = client.session.post(
                 url,
                 data=json.dumps(body),
                 headers={"Content-Type": "application/json", "Accept-Encoding": "zstd"},
                 params={**common, "direct_sql_pandas": "True", **parameters},
             )
-        try:
-            table = read(answer.content)
-        except pa.ArrowException as error:
-            raise CrantError(f"{url}: the answer is no Arrow table ({str(error).splitlines()[0][:200]})") from None
-        return Rows(table, answer.content, cut_at(self._wires["materialize"].notice))
+        notice = self._wires["materialize"].notice
+        return Rows(answer.table, answer.content, cut_at(notice), not_looked_up(notice))
 
     # Neurons over time
 
@@ -259,19 +220,19 @@ class Cave:
 
     def lineage(self, ids: Sequence[int], start: datetime, end: datetime) -> dict[str, Any]:
         """Nodes (`id`, `timestamp`) and links (`source`, `target`) of what came of neurons."""
-        with _explained():
+        with explained():
             found: dict[str, Any] = self._graph.get_lineage_graph(list(ids), timestamp_past=start, timestamp_future=end)
         return found
 
     def past(self, ids: Sequence[int], time: datetime) -> dict[int, list[int]]:
         """What neurons were at a time before they were made."""
-        with _explained():
+        with explained():
             found = self._graph.get_past_ids(list(ids), timestamp_past=time)["past_id_map"]
         return {int(new): [int(old) for old in olds] for new, olds in found.items()}
 
     def pieces(self, root: int) -> list[int]:
         """The smallest pieces with a history that a neuron is made of: nodes of the chunkedgraph's second layer."""
-        with _explained():
+        with explained():
             return [int(node) for node in self._graph.get_leaves(root, stop_layer=2)]
 
     def _for_each(self, ids: Sequence[int], ask: Any) -> list[Any]:
@@ -280,7 +241,7 @@ class Cave:
         for start in range(0, len(ids), self._at_once):
             some = list(ids[start : start + self._at_once])
             try:
-                with _explained():
+                with explained():
                     told = list(ask(some))
             except TooLargeError:
                 if len(some) < 2:
@@ -293,38 +254,18 @@ class Cave:
         return found
 
 
-def _caveclient(module: str) -> Any:
-    """A module of caveclient; it takes seconds to load, so only what talks to a server does."""
-    from importlib import import_module
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return import_module(f"caveclient.{module}")
+def _version(described: dict[str, Any]) -> Version:
+    """What the server says of a version."""
+    status = str(described.get("status") or "")
+    available = bool(described.get("valid", True)) and status not in ("RUNNING", "FAILED", "EXPIRED")
+    merged = bool(described.get("is_merged", False))
+    return Version(int(described["version"]), _utc(described["time_stamp"]), available, status, merged)
 
 
 def _utc(text: str) -> datetime:
     """A time as the server writes it; without a zone it is in UTC."""
     time = datetime.fromisoformat(text)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _sendable(token: Any) -> bool:
-    return isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token
-
-
-@contextmanager
-def _explained() -> Any:
-    """Turn what caveclient raises for an answer into our errors. What goes wrong on the way is ours already."""
-    import requests
-
-    try:
-        yield
-    except requests.RequestException as error:
-        raise CrantError(f"the server's answer cannot be read ({type(error).__name__})") from None
-    except (KeyError, ValueError) as error:
-        if isinstance(error, CrantError):
-            raise
-        raise CrantError(f"the server's answer is not what it should be ({type(error).__name__}: {error})") from None
 
 
 def distinct(ids: Iterable[int]) -> list[int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import DataError
@@ -24,9 +25,13 @@ _NEEDED_IDS = (*ANNOTATION_IDS, "supervoxel_id")
 _POSITIONS = re.compile(r"(^|_)position$")
 _TRIPLE = re.compile(r"[\[(]?\s*(-?\d+(?:\.\d+)?)\s*[,\s]\s*(-?\d+(?:\.\d+)?)\s*[,\s]\s*(-?\d+(?:\.\d+)?)\s*[\])]?")
 
-#: SeaTable's types whose cells hold several values, and those of numbers.
+#: SeaTable's types whose cells hold several values, and those of numbers, or of whatever a formula gives.
 _LISTS = ("multiple-select", "collaborator", "link", "image", "file")
-_NUMBERS = ("number", "rate", "duration")
+_FORMULAS = ("formula", "link-formula")
+_NUMBERS = ("number", "rate", "duration", *_FORMULAS)
+
+#: Linked rows in a cell that SQL gives, at most.
+_MOST_LINKS = 50
 
 #: SeaTable keeps numbers as float64, which holds every integer up to here.
 _EXACT = 2**53
@@ -56,9 +61,9 @@ def arrow_table(rows: Rows, name: str) -> tuple[pa.Table, list[str]]:
         if column.name.lower() in seen:
             raise DataError(f"{name}: columns {seen[column.name.lower()]} and {column.name} are called the same")
         seen[column.name.lower()] = column.name
-        values = [_option(row.get(column.name), column) for row in rows.rows]
+        values = [_shown(row.get(column.name), column) for row in rows.rows]
         array, note = _array(column, values, name)
-        notes += [note] if note else []
+        notes += [text for text in (note, _full(column, values, name)) if text]
         if array is not None:
             arrays[column.name] = array
     return pa.table(arrays), notes
@@ -76,14 +81,42 @@ def _array(column: Column, values: list[Any], name: str) -> tuple[pa.Array | Non
         return _positions(column, values, name)
     if column.type in _LISTS or any(isinstance(value, list) for value in present):
         lists = [value if isinstance(value, list) or value is None else [value] for value in values]
+        if column.type == "link-formula" and _are_numbers(item for value in lists for item in value or ()):
+            return _numbers(lists), ""
         words = [None if v is None else [_word(item) for item in v if item is not None] for v in lists]
         return pa.array(words, pa.list_(pa.string())), ""
-    if column.type == "checkbox" and all(isinstance(value, bool) for value in present):
+    # Without any value a formula tells nothing of what it gives.
+    kind = column.type if present or column.type not in _FORMULAS else ""
+    if kind in ("checkbox", *_FORMULAS) and all(isinstance(value, bool) for value in present):
         return pa.array(values, pa.bool_()), ""
-    if column.type in _NUMBERS and all(isinstance(v, int | float) and not isinstance(v, bool) for v in present):
-        whole = all(isinstance(value, int) and abs(value) <= _EXACT for value in present)
-        return pa.array(values, pa.int64() if whole else pa.float64()), ""
+    if kind in _NUMBERS and _are_numbers(present):
+        return _numbers(values), ""
     return pa.array([None if value is None else _word(value) for value in values], pa.string()), ""
+
+
+def _are_numbers(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _numbers(values: list[Any]) -> pa.Array:
+    """Numbers, or lists of them: integers where all are."""
+    import pyarrow as pa
+
+    flat = [item for value in values for item in (value if isinstance(value, list) else [value]) if item is not None]
+    whole = all(isinstance(item, int) and abs(item) <= _EXACT for item in flat)
+    kind = pa.int64() if whole else pa.float64()
+    return pa.array(values, pa.list_(kind) if any(isinstance(value, list) for value in values) else kind)
+
+
+def _full(column: Column, values: Sequence[Any], name: str) -> str:
+    """What to say of cells that may have more links than came."""
+    if column.type not in ("link", "link-formula"):
+        return ""
+    full = sum(isinstance(value, list) and len(value) == _MOST_LINKS for value in values)
+    if not full:
+        return ""
+    cells = f"{full:,} cell{'s' if full > 1 else ''}"
+    return f"{name}: {column.name} has {_MOST_LINKS} links in {cells}, the most that SeaTable gives; there may be more"
 
 
 def _ids(column: Column, values: Sequence[Any], name: str) -> tuple[pa.Array | None, str]:
@@ -95,7 +128,7 @@ def _ids(column: Column, values: Sequence[Any], name: str) -> tuple[pa.Array | N
         if isinstance(value, bool | list | dict):
             value = _word(value)
         elif isinstance(value, int | float):
-            if abs(value) > _EXACT or value != int(value):
+            if not abs(value) <= _EXACT or value != int(value):
                 said = f"holds the number {value}, and SeaTable rounds numbers beyond 2^53; IDs need a column of text"
                 if column.name in _NEEDED_IDS:
                     raise DataError(f"{name}: {column.name} {said}")
@@ -127,17 +160,35 @@ def _positions(column: Column, values: Sequence[str | None], name: str) -> tuple
     return pa.array(lists, pa.list_(pa.int64() if whole else pa.float64())), ""
 
 
-def _option(value: Any, column: Column) -> Any:
-    """A select column's value by its name, where a server gave the option's ID."""
+def _shown(value: Any, column: Column) -> Any:
+    """A cell as SeaTable shows it: options by their names, where a server gave their IDs, and dates in short."""
     names = dict(column.options)
-    if not names or value is None:
-        return value
     known = set(names.values())
 
     def named(item: Any) -> Any:
         return item if not isinstance(item, str) or item in known else names.get(item, item)
 
-    return [named(item) for item in value] if isinstance(value, list) else named(value)
+    if names:
+        value = _each(value, named)
+    return _each(value, lambda item: _date(item, column.shows)) if column.shows else value
+
+
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A cell with each of its values changed: itself, those of a list, what links show."""
+    if isinstance(value, list):
+        return [_each(item, change) for item in value]
+    if isinstance(value, dict):
+        return {key: _each(item, change) if key == "display_value" else item for key, item in value.items()}
+    return change(value)
+
+
+def _date(value: Any, shows: str) -> Any:
+    """A date as its column shows it, in the one order of year, month and day; what is none stays as it is."""
+    try:
+        time = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return value
+    return time.strftime("%Y-%m-%d %H:%M" if "H" in shows else "%Y-%m-%d")
 
 
 def _word(value: Any) -> str:

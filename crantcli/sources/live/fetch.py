@@ -4,7 +4,8 @@ A server cuts an answer at its row limit, in any order of rows. So the neurons g
 is thrown away, and its piece asked again in halves; where one neuron is too much, its synapses are halved by their IDs.
 At a materialization the rows are counted by the server too, without limit, and the pieces must add up to that. Between
 materializations there are no counts: there the server must have shown, with an answer that was cut on purpose, that its
-notice of that arrives here.
+notice of that arrives here. And there an answer may be cut for what has changed, whoever's it is, so that the range of
+synapse IDs is halved and not the neurons.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crantcli.errors import IncompleteError
-from crantcli.sources.live.answers import Kept, Rows, checked, middle
+from crantcli.sources.live.answers import Kept, Rows, checked, middle, span_of, strangers
+from crantcli.sources.live.between import ID_END, Between, Span, halves
 from crantcli.sources.live.cache import Store, key_of
-from crantcli.sources.live.cave import THREADS, Cave
+from crantcli.sources.live.cave import Cave
+from crantcli.sources.live.connection import THREADS
 from crantcli.sources.live.crew import Crew
 from crantcli.sources.live.moment import Moment
 from crantcli.sources.live.wire import TooLargeError
@@ -27,14 +30,18 @@ from crantcli.sources.live.wire import TooLargeError
 #: IDs in one query: they are pasted into SQL as a list.
 IDS_AT_ONCE = 1000
 
-#: The same between materializations, where each ID costs the server a look at its history.
-IDS_AT_ONCE_LIVE = 50
+#: The same between materializations, where each ID costs the server a look at its history. With fewer there would be
+#: more requests, and servers allow only so many in a minute.
+IDS_AT_ONCE_LIVE = 500
 
 #: Row limit to start from: the default of the server's code. The first answer that is cut tells the real one.
 USUAL_LIMIT = 200_000
 
 #: Rows that we take at once ourselves, which bounds memory.
 OWN_LIMIT = 500_000
+
+#: How often synapses are looked for near those that came, before their range is halved for good.
+_MOST_HINTS = 6
 
 #: How full an answer is meant to be; neurons differ, and an answer over the limit is lost.
 _FILL = 0.75
@@ -48,11 +55,13 @@ class Piece:
     ----------
     ids : tuple of int
     low, high : int or None
-        Synapse IDs from `low` up to but not including `high`, where one neuron is too much.
+        Synapse IDs from `low` up to but not including `high`, where all are too much.
     expected : int or None
         The number of rows, where it is known.
     guess : int
         About as many rows, where it is not.
+    hints : int
+        How often it was cut where the IDs that came are, and not by half.
     """
 
     ids: tuple[int, ...]
@@ -60,14 +69,38 @@ class Piece:
     high: int | None = None
     expected: int | None = None
     guess: int = 0
+    hints: int = 0
+
+    @property
+    def span(self) -> Span:
+        """Synapse IDs that it is about."""
+        return self.low or 0, ID_END if self.high is None else self.high
+
+    def within(self, span: Span, hints: int) -> Piece:
+        """The part with these synapse IDs."""
+        low, high = span
+        return replace(self, low=low or None, high=None if high == ID_END else high, expected=None, hints=hints)
 
 
 @dataclass(frozen=True)
 class Cut:
-    """An answer that was not whole: what it was cut at, and the median of its synapse IDs."""
+    """An answer that was not whole.
+
+    Attributes
+    ----------
+    limit : int
+        What it was cut at; 0 where the request was too large.
+    middle : int or None
+        The median of its synapse IDs.
+    rows : int
+    came : Span or None
+        The span of its synapse IDs.
+    """
 
     limit: int
     middle: int | None
+    rows: int = 0
+    came: Span | None = None
 
 
 class Fetch:
@@ -84,6 +117,8 @@ class Fetch:
         What to ask for; None means all.
     store : Store
         Takes the answers. What a run before has left in there is not asked for again.
+    between : Between
+        What is known of the server, for moments between materializations.
     """
 
     def __init__(
@@ -94,12 +129,12 @@ class Fetch:
         more: dict[str, list[int]],
         columns: Sequence[str] | None,
         store: Store,
+        between: Between,
     ) -> None:
-        self._cave, self._moment, self._store = cave, moment, store
+        self._cave, self._moment, self._store, self._between = cave, moment, store, between
         self._column, self._more, self._columns = f"{side}_pt_root_id", more, columns
         self._what = "fetching outgoing synapses" if side == "pre" else "fetching incoming synapses"
         self._limit = USUAL_LIMIT
-        self._notices_arrive = False
 
     def run(self, ids: Sequence[int]) -> list[Kept]:
         """Fetch everything.
@@ -155,6 +190,9 @@ class Fetch:
                 if len(piece.ids) > 1 and piece.guess > self._limit:  # a limit that is lower than we thought
                     waiting += reversed(self._halves(piece, Cut(0, None)))
                     continue
+                if parts := self._between.parts(piece.span):
+                    waiting += [piece.within(part, piece.hints) for part in reversed(parts)]
+                    continue
                 running[crew.submit(ask, piece)] = piece
             self._tell(found, len(found) + len(running) + len(waiting))
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -188,6 +226,8 @@ class Fetch:
 
     def _halves(self, piece: Piece, cut: Cut) -> list[Piece]:
         """A piece that is too much for one answer, in two."""
+        if self._moment.version is None and (cut.limit or len(piece.ids) == 1):
+            return self._spans(piece, cut)
         if len(piece.ids) > 1:
             middle = len(piece.ids) // 2
             parts = (piece.ids[:middle], piece.ids[middle:])
@@ -199,6 +239,19 @@ class Fetch:
                 "in parts; no file is written"
             )
         return [replace(piece, high=split, expected=None), replace(piece, low=split, expected=None)]
+
+    def _spans(self, piece: Piece, cut: Cut) -> list[Piece]:
+        """A piece in two by the range of synapse IDs."""
+        hinted = piece.hints < _MOST_HINTS
+        parts = halves(piece.span, cut.came if hinted else None)
+        if not parts:
+            raise IncompleteError(
+                f"the server cuts even answers about the one synapse ID {piece.low}, so that none can be shown to be "
+                "complete; ask for a version (--materialization latest); nothing is written"
+            )
+        if cut.limit > 2 * cut.rows:  # few rows, and more than the limit for the server: it is not these neurons
+            self._between.crowd(piece.span, parts)
+        return [piece.within(part, piece.hints + hinted) for part in parts]
 
     # One piece, in a thread of its own
 
@@ -233,12 +286,13 @@ class Fetch:
     def _ask(self, piece: Piece) -> Kept | Cut:
         """The rows of a piece, from the store if they are there."""
         key = self._key(piece)
-        kept = Kept.known(self._store.path(f"{key}.arrows"), self._columns)
+        left_out = self._store.read_json(f"{key}.left_out.json")
+        kept = Kept.known(self._store.path(f"{key}.arrows"), self._columns, left_out or 0)
         if kept is not None and piece.expected in (None, kept.rows):
             return kept
         before = self._store.read_json(f"{key}.cut.json")
         if isinstance(before, list):
-            return Cut(int(before[0]), before[1])
+            return Cut(*before)
         if len(piece.ids) > 1 and (piece.expected or 0) > OWN_LIMIT:
             return Cut(0, None)
         try:
@@ -266,27 +320,30 @@ class Fetch:
     def _judged(self, piece: Piece, answer: Rows) -> Kept | Cut:
         """Keep an answer if it is whole, or that it was not."""
         key, table = self._key(piece), checked(answer.table, self._columns)
+        wrong = strangers(table, self._filters(piece))
+        if wrong:
+            raise IncompleteError(
+                f"the server gives {wrong:,} synapses that were not asked for, and may not heed what it is asked; "
+                "nothing is written"
+            )
         if self._is_cut(piece, answer):
-            cut = Cut(answer.cut or table.num_rows, middle(table))
-            self._store.write_json(f"{key}.cut.json", [cut.limit, cut.middle])
+            cut = Cut(answer.cut or table.num_rows, middle(table), table.num_rows, span_of(table))
+            self._store.write_json(f"{key}.cut.json", [cut.limit, cut.middle, cut.rows, cut.came])
             return cut
         path = self._store.path(f"{key}.arrows")
+        if answer.left_out:
+            self._store.write_json(f"{key}.left_out.json", answer.left_out)
         with self._store.writing(path.name) as temporary:
             temporary.write_bytes(answer.content)
-        return Kept(path, self._columns, table.num_rows, table.schema)
+        return Kept(path, self._columns, table.num_rows, table.schema, answer.left_out)
 
     def _send(self, piece: Piece) -> Rows:
         if self._moment.version is not None:
             return self._cave.rows(self._moment.version, self._filters(piece), self._columns)
-        answer = self._cave.rows_at(self._moment.time, self._filters(piece), self._columns)
-        if not self._notices_arrive and answer.cut is None and answer.table.num_rows:
-            canary = self._cave.rows_at(self._moment.time, self._filters(piece), self._columns, limit=1)
-            if canary.cut is None:
-                raise IncompleteError(
-                    "the server cuts answers without a notice, so that none of them can be shown to be complete; ask "
-                    "for a materialization (--materialization latest), whose rows are counted"
-                )
-            self._notices_arrive = True
+        question = (self._moment.time, self._filters(piece), self._columns)
+        allow = self._between.allow_missing
+        answer = self._cave.rows_at(*question, allow_missing=allow)
+        self._between.prove(answer, lambda: self._cave.rows_at(*question, limit=1, allow_missing=allow))
         return answer
 
     def _is_cut(self, piece: Piece, answer: Rows) -> bool:

@@ -11,13 +11,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from crantcli.errors import CrantError, IncompleteError, UsageError
 from crantcli.sources.live.patience import Patience
 
-#: Answers that may be others in a moment: too many requests, and a server that is overloaded or starts anew.
-_PASSING = (408, 429, 500, 502, 503, 504)
+#: Answers that may be others in a moment: too many requests, and a server, or what stands before it, that is overloaded
+#: or starts anew.
+PASSING = (408, 429, 502, 503, 504)
+
+#: What is said of a web page that comes in place of data.
+PAGE = "a web page came in place of data, as a proxy or a login sends it"
+
+#: Attempts at an address that gives a web page.
+_ATTEMPTS_AT_PAGE = 4
+
+#: How often a server may send us on.
+_WAYS = 10
 
 #: Bytes that are read at once.
 _BLOCK = 2**16
@@ -48,7 +58,7 @@ class Answer:
     def content(self) -> Any:
         """The body as JSON; None where it is something else."""
         try:
-            return json.loads(self.body)
+            return parse_json(self.body)
         except ValueError:
             return None
 
@@ -137,13 +147,15 @@ class Server:
             if answer is not None:
                 if answer.status != 200 or whole is None or whole(answer):
                     return answer
-                said = "gave an answer that is cut or damaged"
-            if attempt + 1 < attempts:
-                self._patience.wait(attempt, asked, f"the server {self.clean(said)}")
+                said = "the server gave an answer that is cut or damaged"
+            if attempt + 1 == (min(attempts, _ATTEMPTS_AT_PAGE) if said == PAGE else attempts):
+                break
+            self._patience.wait(attempt, asked, self.clean(said))
         where = urlsplit(url)
         raise IncompleteError(
-            f"{where.scheme}://{where.netloc}{where.path}: the server {self.clean(said)}, "
-            f"{attempts} time{'s' if attempts > 1 else ''}; nothing is written; try again later"
+            f"{where.scheme}://{where.netloc}{where.path}: {self.clean(said)}, {attempt + 1} "
+            f"time{'s' if attempt else ''}; nothing is written; "
+            + ("open the address in a browser to see what it is" if said == PAGE else "try again later")
         )
 
     def _once(
@@ -152,41 +164,97 @@ class Server:
         """One request: the answer or, if it failed in a way that may pass, why, and the pause that was asked for."""
         import requests
 
+        damaged = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
         try:
-            with self._session.request(
-                method, url, auth=_Authorisation(token), stream=True, allow_redirects=not token,
-                timeout=self._patience.limits, **request,
-            ) as response:  # fmt: skip
-                check_address(response.url)
-                body = self._body(response)
-                if response.status_code in _PASSING:
-                    return None, f"answered {response.status_code}", response.headers.get("Retry-After")
-                answer = Answer(response.status_code, body, response.headers.get("Content-Range", ""))
+            for _ in range(_WAYS):
+                with self._session.request(
+                    method, url, auth=_Authorisation(token), stream=True, allow_redirects=False,
+                    timeout=self._patience.limits, **request,
+                ) as response:  # fmt: skip
+                    body = read_body(response, self._patience)
+                if 300 <= response.status_code < 400 and "Location" in response.headers:
+                    url = self._way(url, response.headers["Location"], token)
+                    continue
+                return self._judged(response, body)
         except requests.exceptions.SSLError as error:
             raise CrantError(f"{url}: no secure connection ({self.clean(_reason(error))})") from None
         except requests.Timeout:
-            return None, "did not answer in time", None
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            return None, "the server did not answer in time", None
+        except (requests.ConnectionError, *damaged) as error:
             reason = _reason(error)
             late = "timed out" in reason.lower()
-            return None, "did not answer in time" if late else f"could not be reached or broke off ({reason})", None
+            lost = f"the server could not be reached or broke off ({reason})"
+            return None, "the server did not answer in time" if late else lost, None
         except requests.RequestException as error:
             raise CrantError(f"{url}: cannot be asked ({self.clean(_reason(error))})") from None
-        if token and 300 <= answer.status < 400:
+        except ValueError as error:  # requests looks at where it is sent even where it does not go there
+            if isinstance(error, CrantError):
+                raise
+            raise CrantError(f"{url}: the server sends us to what is no address; check the address") from None
+        raise CrantError(f"{url}: the server sends us on and on; check the address")
+
+    def _judged(self, response: Any, body: bytes) -> tuple[Answer | None, str, str | None]:
+        status = response.status_code
+        if status in PASSING or status == 500:
+            return None, f"the server answered {status}", response.headers.get("Retry-After")
+        if status < 300 and is_page(response.headers.get("Content-Type", ""), body):
+            return None, PAGE, None
+        return Answer(status, body, response.headers.get("Content-Range", "")), "", None
+
+    def _way(self, url: str, way: str, token: str) -> str:
+        """Where a server sends us, if we may go there."""
+        if token:
             raise CrantError(
                 f"{url}: the server sends us elsewhere, and the token does not go there; check the address"
             )
-        return answer, "", None
+        try:
+            return check_address(urljoin(url, way))
+        except ValueError:  # a UsageError is one, too
+            raise CrantError(
+                f"{url}: the server sends us to {self.clean(way)}, which is no https address; check the address"
+            ) from None
 
-    def _body(self, response: Any) -> bytes:
-        import requests
 
-        blocks, end = [], time.monotonic() + max(_WHOLE, self._patience.timeout)
-        for block in response.iter_content(_BLOCK):
-            blocks.append(block)
-            if time.monotonic() > end:
-                raise requests.Timeout
-        return b"".join(blocks)
+def parse_json(text: str | bytes) -> Any:
+    """What a text says in JSON.
+
+    Raises
+    ------
+    ValueError
+        Where it is something else, or more lists within one another than anybody would send.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("too many lists within one another") from None
+
+
+def is_page(kind: str, body: bytes) -> bool:
+    """Whether an answer is a web page, by its Content-Type and itself."""
+    start = body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype html", b"<html")) or ("html" in kind.lower() and start.startswith(b"<"))
+
+
+def read_body(response: Any, patience: Patience) -> bytes:
+    """The whole of an answer.
+
+    Raises
+    ------
+    requests.Timeout
+        Where it does not come to an end.
+    """
+    import requests
+
+    read = getattr(response.raw, "read1", None)  # since urllib3 2.1
+    if read is not None:
+        # As it comes: its own way waits until a block is full, however long that takes.
+        response.raw.stream = lambda size, decode_content: iter(lambda: read(size, decode_content=decode_content), b"")
+    blocks, end = [], time.monotonic() + max(_WHOLE, patience.timeout)
+    for block in response.iter_content(_BLOCK):
+        blocks.append(block)
+        if time.monotonic() > end:
+            raise requests.Timeout
+    return b"".join(blocks)
 
 
 class _Authorisation:

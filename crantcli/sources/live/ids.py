@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from crantcli.sources.live.cache import Store
-from crantcli.sources.live.cave import THREADS, Cave, distinct
+from crantcli.sources.live.cave import Cave, distinct
+from crantcli.sources.live.connection import THREADS
 from crantcli.sources.live.crew import Crew
 from crantcli.sources.live.moment import Moment
 

@@ -17,6 +17,7 @@ from typing import Any
 from crantcli.errors import DataError
 from crantcli.sources.datasets import TableAddress
 from crantcli.sources.live.facts import CaveFacts
+from crantcli.sources.live.http import parse_json
 from crantcli.sources.live.moment import Moment
 from crantcli.version import __version__
 
@@ -146,7 +147,7 @@ def read_lock(path: str) -> Lock:
         Where it is none, damaged, or of another version.
     """
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        record = parse_json(Path(path).read_text(encoding="utf-8"))
         form = record["crantcli_lock"]
         if form == LOCK_FORMAT:
             sections = {name: record[name] for name in _SECTIONS if name in record}

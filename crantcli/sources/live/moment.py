@@ -15,11 +15,32 @@ _LISTED = 8
 
 @dataclass(frozen=True)
 class Version:
-    """A materialization: its number, its time in UTC, and whether it can be queried."""
+    """A materialization.
+
+    Attributes
+    ----------
+    number : int
+    time : datetime
+        In UTC.
+    available : bool
+        It can be queried.
+    status : str
+        What the server says of it: AVAILABLE, RUNNING, FAILED, EXPIRED, or "" where it says nothing.
+    merged : bool
+        Synapses and their neurons are one table, in which none is without. Where the server does not say so they may
+        be two, and a synapse may not have been looked up.
+    """
 
     number: int
     time: datetime
     available: bool
+    status: str = ""
+    merged: bool = False
+
+    def gone(self) -> str:
+        """Why it cannot be queried."""
+        reasons = {"RUNNING": "is not ready yet", "FAILED": "could not be made on the server"}
+        return reasons.get(self.status, "has expired")
 
 
 @dataclass(frozen=True)
@@ -79,6 +100,15 @@ def parse_materialization(text: str) -> str | int | datetime:
     return time
 
 
+def base_of(time: datetime, versions: Sequence[Version]) -> Version | None:
+    """The version that a server starts from for a time between them: the last before it, else the first after it."""
+    usable = [version for version in versions if version.available]
+    before = [version for version in usable if version.time < time]
+    if before:
+        return max(before, key=lambda version: version.time)
+    return min((version for version in usable if version.time > time), key=lambda v: v.time, default=None)
+
+
 def resolve_moment(asked: str | int | datetime, versions: Sequence[Version], datastack: str) -> Moment:
     """Find the state that is asked for among the versions of a data set.
 
@@ -103,9 +133,9 @@ def resolve_moment(asked: str | int | datetime, versions: Sequence[Version], dat
     for version in versions:
         if version.number == asked:
             if not version.available:
-                older = any(other.time < version.time for other in usable)
+                older = any(other.time < version.time for other in usable) and version.status != "RUNNING"
                 raise UsageError(
-                    f"--materialization {asked}: this version of {version.time.isoformat()} has expired; {advice}"
+                    f"--materialization {asked}: this version of {version.time.isoformat()} {version.gone()}; {advice}"
                     + ("; or ask for its time" if older else "")
                 )
             return Moment(version.number, version.time)

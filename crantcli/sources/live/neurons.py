@@ -109,7 +109,7 @@ def ids_to_fetch(brain: Brain, selection: Selection) -> tuple[int, ...]:
     ids = tuple(int(neuron) for neuron in selection.ids)
     if brain.moment.version is not None or not brain.options.update_ids or not ids:
         return ids
-    current = brain.cave.are_current(ids, brain.moment.time)
+    current = brain.are_current(ids)
     return tuple(neuron for neuron, there in zip(ids, current, strict=True) if there)
 
 

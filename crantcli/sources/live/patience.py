@@ -54,12 +54,12 @@ class Patience:
 
     def pause(self, attempt: int, asked: str | None = None) -> float:
         """Seconds to wait after an attempt (from 0); `asked` is what the server asks for in Retry-After."""
-        own: float = min(0.5 * 2.0**attempt, _LONGEST_PAUSE)
+        own: float = min(0.5 * 2.0 ** min(attempt, 30), _LONGEST_PAUSE)
         return max(own, min(_seconds(asked), _LONGEST_ASKED))
 
-    def wait(self, attempt: int, asked: str | None, why: str) -> None:
-        """Wait for so long, and tell that and why."""
-        pause = self.pause(attempt, asked)
+    def wait(self, attempt: int, asked: str | None, why: str, crowd: int = 0) -> None:
+        """Wait for so long, and tell that and why; longer where `crowd` others have failed for the same reason."""
+        pause = self.pause(max(attempt, crowd), asked)
         with self.status.pausing(why, pause, f"attempt {attempt + 2} of {self.attempts}"):
             sleep(pause)
 

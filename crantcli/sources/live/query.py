@@ -136,6 +136,8 @@ class LiveOptions:
         `latest`, `live`, a number, or a time.
     update_ids, strict_ids : bool
         Bring IDs to the time that is queried; an ID for which that fails is an error.
+    allow_missing : bool
+        Between versions, synapses whose neurons are not looked up yet may be missing; else that is an error.
     lock : str or None
         A file that `crantcli lock` made, which says the moment, the annotations and the meshes.
     cache_dir : path, optional
@@ -152,6 +154,7 @@ class LiveOptions:
     cache_dir: str | os.PathLike[str] | None = None
     refresh: bool = False
     patience: Patience = field(default_factory=Patience)
+    allow_missing: bool = False
 
     def check(self) -> None:
         """Refuse what has no meaning, before anything is asked.

@@ -9,8 +9,12 @@ relies on:
 - `POST /api-gateway/api/v2/dtables/UUID/sql` takes `sql` and `convert_keys` (rows by names of columns, not their keys;
   options of select columns by name). It answers `success`, `error_message`, `metadata` (columns: `key`, `name`,
   `type`, `data`) and `results`. Without LIMIT there are 100 rows, with it 10,000 at most, in no order unless asked.
+- Servers without that gateway, which do not say `use_api_gateway` beside the access token, name an address `dtable_db`
+  there: `POST /api/v1/query/UUID/` takes `sql` alone, and answers with keys of columns and IDs of options.
 - A cell without content is null. `multiple-select`, `collaborator`, `link`, `image` and `file` hold lists, links of
-  `{row_id, display_value}`. Each row has `_id`, which no other has, and `_ctime`.
+  `{row_id, display_value}`, at most 50 of them. Each row has `_id`, which no other has, and `_ctime`. Dates are times
+  with a zone, whatever is shown of them, which `data.format` says. What a formula gives, `data.result_type` says, and
+  of lists `data.array_type`, with options in `data.array_data`.
 - 429 means too many requests; 401 and 403 that the token will not do.
 
 `seatable-api` itself is not used: it has no retries and no time limit, answers None where a body is cut, and brings a
@@ -27,7 +31,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from crantcli.errors import AuthorisationError, DataError, IncompleteError
+from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
 from crantcli.sources.datasets import TableAddress
 from crantcli.sources.live.http import Answer, Server, check_address
 from crantcli.sources.live.patience import Patience
@@ -51,13 +55,16 @@ class Column:
     Attributes
     ----------
     name, type : str
-    options : dict of str to str
-        Names of the options of a select column by their ID.
+    options : tuple of (str, str)
+        IDs and names of the options of a select column, or of one that is linked to.
+    shows : str
+        How its dates are shown, such as `YYYY-MM-DD`; "" where it has none.
     """
 
     name: str
     type: str
     options: tuple[tuple[str, str], ...] = ()
+    shows: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,7 +154,18 @@ class _Base:
             raise AuthorisationError(
                 f"{address}: the token in {TOKEN_VARIABLE} is for the base {name}; give one for {address.base}"
             )
-        self._sql = f"{self._root}/api-gateway/api/v2/dtables/{quote(str(found['dtable_uuid']), safe='')}/sql"
+        self._sql, self._request = self._way(found, quote(str(found["dtable_uuid"]), safe=""))
+
+    def _way(self, access: dict[str, Any], base: str) -> tuple[str, dict[str, Any]]:
+        """Where queries go, and what goes with them."""
+        if access.get("use_api_gateway"):
+            return f"{self._root}/api-gateway/api/v2/dtables/{base}/sql", {"convert_keys": True}
+        root = str(access.get("dtable_db") or "").rstrip("/")
+        try:
+            return f"{check_address(root)}/api/v1/query/{base}/", {}
+        except UsageError:
+            said = f"names {self._server.clean(root)}, which is no https address," if root else "names no address"
+            raise CrantError(f"{self._address}: SeaTable {said} for queries; ask those who run it") from None
 
     def _access(self, token: str) -> Answer:
         """The answer with the base's passing token."""
@@ -186,7 +204,7 @@ class _Base:
         return found
 
     def _query(self, sql: str) -> dict[str, Any]:
-        answer = self._server.post(self._sql, self._token, {"sql": sql, "convert_keys": True}, _is_document)
+        answer = self._server.post(self._sql, self._token, {"sql": sql, **self._request}, _is_document)
         return self._document(answer, "results")
 
     def _count(self) -> int | None:
@@ -195,7 +213,7 @@ class _Base:
             results = self._query(f"SELECT COUNT(*) FROM `{self._address.table}`")["results"]
             (number,) = results[0].values()
             return int(number)
-        except (DataError, LookupError, TypeError, ValueError, AttributeError):
+        except (DataError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None
 
     def read(self) -> Rows:
@@ -231,6 +249,8 @@ class _Base:
         table = self._address.table
         found = self._query(f"SELECT * FROM `{table}` ORDER BY _ctime, _id LIMIT {PAGE} OFFSET {offset}")
         columns, rows = _columns(found.get("metadata")), found["results"] or []
+        if not self._request:
+            rows = _named(rows, found.get("metadata"))
         rowlike = isinstance(rows, list) and all(isinstance(row, dict) and row.get("_id") for row in rows)
         if not rowlike or len(rows) > PAGE or not columns:
             raise IncompleteError(f"{self._address}: SeaTable's answer is no page of a table; nothing is written")
@@ -241,6 +261,15 @@ def _is_document(answer: Answer) -> bool:
     return isinstance(answer.content, dict)
 
 
+def _named(rows: Any, metadata: Any) -> Any:
+    """Rows by names of columns, where the server gives them by keys."""
+    described = [item for item in metadata if isinstance(item, dict)] if isinstance(metadata, list) else []
+    names = {item.get("key"): item.get("name") for item in described}
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return None
+    return [{names.get(key, key): value for key, value in row.items()} for row in rows]
+
+
 def _columns(metadata: Any) -> tuple[Column, ...]:
     """The columns that an answer describes; those that begin with `_` are SeaTable's own."""
     described = metadata if isinstance(metadata, list) else []
@@ -248,8 +277,16 @@ def _columns(metadata: Any) -> tuple[Column, ...]:
     for item in described:
         if not isinstance(item, dict) or not item.get("name") or str(item["name"]).startswith("_"):
             continue
-        settings: Any = item.get("data") if isinstance(item.get("data"), dict) else {}
-        options = [option for option in settings.get("options") or [] if isinstance(option, dict)]
+        kind, settings = str(item.get("type")), _settings(item.get("data"))
+        linked = _settings(settings.get("array_data"))
+        listed = settings.get("options") or linked.get("options")
+        options = [option for option in (listed if isinstance(listed, list) else []) if isinstance(option, dict)]
         pairs = tuple((str(option.get("id")), str(option.get("name"))) for option in options)
-        found.append(Column(str(item["name"]), str(item.get("type")), pairs))
+        dated = "date" in (kind, settings.get("result_type"), settings.get("array_type"))
+        shows = str(settings.get("format") or linked.get("format") or "") if dated else ""
+        found.append(Column(str(item["name"]), kind, pairs, shows))
     return tuple(found)
+
+
+def _settings(data: Any) -> dict[str, Any]:
+    return data if isinstance(data, dict) else {}

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,19 @@ from crantcli.errors import CrantError, IncompleteError
 from crantcli.schema import KEY
 from crantcli.sources.files import literal_path
 from crantcli.sources.live.answers import Kept, Tally, taken
+from crantcli.sources.live.between import Between, find_base, left_out_of
 from crantcli.sources.live.cache import Store, key_of
 from crantcli.sources.live.cave import Cave
 from crantcli.sources.live.fetch import Fetch
 from crantcli.sources.live.moment import Moment
 from crantcli.sources.live.query import PAIR, Part, Query
+from crantcli.sources.live.wire import NoAnswerError
 from crantcli.sources.recorded import provenance
 from crantcli.temporary import remove
 from crantcli.version import __version__
 
 #: Raised when what is in a snapshot changes, so that older ones are fetched anew.
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,44 @@ class Place:
     engine: Engine
     store: Store
     refresh: bool = False
+    allow_missing: bool = False
 
 
-def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], Any], query: Query) -> Path:
+@dataclass(frozen=True)
+class Snapshot:
+    """The rows of a query.
+
+    Attributes
+    ----------
+    path : Path
+        A Parquet file, its rows in no order unless the query says so, which stays as long as the engine.
+    left_out : dict of str to int
+        Synapses that may be missing in it, if any: `base` and `new`, as `what_is_missing` tells them.
+    """
+
+    path: Path
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    """Answers that came.
+
+    Attributes
+    ----------
+    parts : list of (Part, list of Kept)
+    left_out : dict of str to int
+        As in `Snapshot`.
+    dropped : tuple of str
+        Columns that some of the answers may have, and others not.
+    """
+
+    parts: list[tuple[Part, list[Kept]]]
+    left_out: dict[str, int] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+
+
+def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], Any], query: Query) -> Snapshot:
     """Fetch the rows of a query, unless they were fetched before.
 
     Parameters
@@ -53,11 +90,6 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
         Gives nanometres per unit of the positions.
     query : Query
 
-    Returns
-    -------
-    Path
-        A Parquet file, its rows in no order unless the query says so, which stays as long as the engine.
-
     Raises
     ------
     IncompleteError
@@ -65,71 +97,69 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
     """
     facts = place.cave.facts
     asked = [*map(vars, query.parts), sorted(query.columns or ("*",)), query.ordered]
+    asked += ["allow missing"] if place.allow_missing and moment.version is None else []
     key = key_of(_FORMAT, facts.server, facts.datastack, table, moment.record(), asked)
     store = Store(place.engine.scratch / "live") if moment.passing else place.store
     name = f"snapshots/{key}.parquet"
     with store.locked(name):
-        if place.refresh or not _is_whole(place.engine, store.path(name)):
+        told = None if place.refresh else _told(place.engine, store.path(name))
+        if told is None:
             pieces = Store(store.path(f"chunks/{key}"))
             if place.refresh:
                 shutil.rmtree(pieces.folder, ignore_errors=True)
             try:
                 found = _fetch(place, moment, query, pieces)
                 place.cave.status.say("putting the answers together")
+                told = _record(moment, place, table, resolution(), query, found.left_out)
                 with store.writing(name) as path:
-                    _assemble(found, _record(moment, place, table, resolution(), query), path, query.either is not None)
+                    _assemble(found, told, path, query.either is not None)
                     _check(place.engine, path)
                     if query.ordered:
                         _sort(place.engine, path)
+            except NoAnswerError:
+                raise
             except IncompleteError:
                 # Answers that do not add up would not do so in the next run either.
                 shutil.rmtree(pieces.folder, ignore_errors=True)
                 raise
             shutil.rmtree(pieces.folder, ignore_errors=True)
-        return _pinned(place.engine, store.path(name))
+        return Snapshot(_pinned(place.engine, store.path(name)), told.get("left_out", {}))
 
 
-def _fetch(place: Place, moment: Moment, query: Query, store: Store) -> list[tuple[Part, list[Kept]]]:
-    _check_base(place.cave, moment)
-    found = []
+def _fetch(place: Place, moment: Moment, query: Query, store: Store) -> _Fetched:
+    base = find_base(place.cave, moment) if moment.version is None else None
+    missing = 0
+    if base is not None:
+        missing = left_out_of(base, place.cave, moment, place.store, place.allow_missing, place.refresh)
+    between, found = Between(place.allow_missing), []
     for part in query.parts:
         more = {} if part.along is None else {part.columns[1]: list(part.along)}
-        fetched = Fetch(place.cave, moment, part.side, more, query.columns, store).run(sorted(set(part.ids)))
-        found.append((part, fetched))
-    return found
+        fetch = Fetch(place.cave, moment, part.side, more, query.columns, store, between)
+        found.append((part, fetch.run(sorted(set(part.ids)))))
+    new = max((kept.left_out for _, fetched in found for kept in fetched), default=0)
+    left_out = {name: number for name, number in (("base", missing), ("new", new)) if number}
+    # Rows that are new have it where none of a merged version goes with them.
+    dropped = ("created",) if base is not None and base.merged and query.columns is None else ()
+    return _Fetched(found, left_out, dropped)
 
 
-def _check_base(cave: Cave, moment: Moment) -> None:
-    """See that a server can go from a version to a time between versions.
-
-    It goes back from a later version, too, but without the synapses of neurons that were edited on the way.
-
-    Raises
-    ------
-    IncompleteError
-    """
-    if moment.version is None and not any(v.available and v.time <= moment.time for v in cave.versions()):
-        raise IncompleteError(
-            f"{moment}: there is no version that is as old, without which the server leaves out synapses of neurons "
-            "that were edited since; ask for a version or a later time; nothing is written"
-        )
-
-
-def _assemble(found: list[tuple[Part, list[Kept]]], record: dict[str, Any], path: Path, twice: bool) -> None:
+def _assemble(found: _Fetched, record: dict[str, Any], path: Path, twice: bool) -> None:
     """Join the answers, of which one at a time is in memory; `twice`: synapses among the neurons are in two parts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     # Types may differ: a column that has no values in one answer has no type there.
-    schemas = [kept.schema for _, fetched in found for kept in fetched]
-    schema = pa.unify_schemas(schemas, promote_options="permissive")
+    schemas = [kept.schema for _, fetched in found.parts for kept in fetched]
+    joined = pa.unify_schemas(schemas, promote_options="permissive")
+    schema = pa.schema([column for column in joined if column.name not in found.dropped])
     tallies, rows = [], 0
     # It will be read a few times: quickly written is better than small, and most commands sort for themselves.
     with pq.ParquetWriter(path, schema, use_dictionary=False, store_schema=False) as writer:
-        for part, fetched in found:
+        for part, fetched in found.parts:
             tally = Tally()
             for kept in fetched:
                 table = taken(kept.table(), part, tally)
+                table = table.select([name for name in table.column_names if name not in found.dropped])
                 rows += table.num_rows
                 if table.schema != schema:
                     table = pa.concat_tables([schema.empty_table(), table], promote_options="permissive")
@@ -178,35 +208,40 @@ def _sort(engine: Engine, path: Path) -> None:
         remove(made)
 
 
-def _record(moment: Moment, place: Place, table: str, resolution: Any, query: Query) -> dict[str, Any]:
+def _record(
+    moment: Moment, place: Place, table: str, resolution: Any, query: Query, left_out: dict[str, int]
+) -> dict[str, Any]:
     """What the file says of itself: as if a command had made it of the whole table."""
     unit: dict[str, Any] = {"units": "nm"}
     if tuple(resolution) != (1.0, 1.0, 1.0):
         unit = {"units": "pixels", "voxel_size_nm": list(resolution)}
-    facts = place.cave.facts
+    facts, coverage = place.cave.facts, query.coverage
+    if left_out:
+        coverage = replace(coverage, thinned="synapses without neurons, which the server leaves out")
     return {
         "crantcli": __version__,
         "command": "snapshot",
         "kind": "synapses",
-        "complete_for": query.coverage.as_dict(),
+        "complete_for": coverage.as_dict(),
         "unique_ids": True,
         "filters": {},
         "source": {"server": facts.server, "datastack": facts.datastack, "table": table, **moment.record()},
+        **({"left_out": left_out} if left_out else {}),
         **unit,
     }
 
 
-def _is_whole(engine: Engine, path: Path) -> bool:
-    """Whether a snapshot is there, and its end too."""
+def _told(engine: Engine, path: Path) -> dict[str, Any] | None:
+    """What a snapshot says of itself, if it is there, and its end too."""
     if not path.is_file():
-        return False
+        return None
     file = literal_path(path)
     try:
         rows = engine.execute(f"SELECT num_rows FROM parquet_file_metadata({file})")[0][0]
         told = engine.execute(f"SELECT decode(key), decode(value) FROM parquet_kv_metadata({file})")
     except CrantError:
-        return False
-    return provenance(dict(told), rows) is not None
+        return None
+    return provenance(dict(told), rows)
 
 
 def _pinned(engine: Engine, path: Path) -> Path:

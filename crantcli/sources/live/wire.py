@@ -1,35 +1,87 @@
-"""How requests to a server are sent: with time limits, again where that helps, and never past a refusal.
+"""How requests to a CAVE server are sent: with time limits, again where that helps, and never past a refusal.
 
-caveclient's own sessions wait for ever and give up within a second; all of its requests go through `Wire` instead.
+caveclient's own sessions wait for ever and give up within a second; all of its requests go through `Wire` instead. The
+query endpoints answer every mistake with 500, and tell the status that they mean in the text.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError
+from crantcli.sources.live.http import PAGE, PASSING, check_address, is_page, parse_json, read_body
 from crantcli.sources.live.patience import Patience
 
-#: Answers that mean that the server, or what stands before it, cannot answer just now.
-_PASSING = {429, 502, 503, 504}
+#: Attempts where a server may have a bad moment, but more likely goes on like that: at a 500, which the servers give
+#: for any mistake, too, and at a web page in place of an answer.
+_FEW_ATTEMPTS = 4
 
-#: Attempts at an answer of 500: it may be a bad moment, but the servers give it for any mistake, too.
-_ATTEMPTS_AT_500 = 4
+#: The status that an error's text begins with, such as "406 Not Acceptable: There are ...".
+_STATUS = re.compile(r"([45]\d\d) [A-Z]\w+[ \w]*: *")
+
+#: What a 500 says when the data base behind the server has a bad moment.
+_DATA_BASE = re.compile(
+    r"invalid transaction is rolled back|closed the connection|connection (is |was |already |has been )*closed"
+    r"|connection timed out|too many clients|deadlock detected|could not connect|terminating connection",
+    re.IGNORECASE,
+)
 
 #: What a 500 says when the request is at fault.
 _LASTING = re.compile(
-    r"\b4\d\d\b|not in model|not found|cannot find|keyerror|not a node|invalid|unknown", re.IGNORECASE
+    r"not in model|not found|cannot find|keyerror|not a node|not subscriptable|invalid|unknown|payload validation",
+    re.IGNORECASE,
 )
 
 
-class NotFoundError(DataError):
+class RefusedError(DataError):
+    """A server does not accept what is asked for."""
+
+
+class NotFoundError(RefusedError):
     """A server does not know a table, a column or a version."""
+
+
+class GoneError(IncompleteError):
+    """A server does not have a version any more."""
+
+
+class NotReadyError(IncompleteError):
+    """A server has not looked up everything yet."""
+
+
+class NoAnswerError(IncompleteError):
+    """A server fails for too long. What it gave before is as good as ever."""
 
 
 class TooLargeError(CrantError):
     """A request is larger than the server takes."""
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """Why an answer is none, where the next may be better.
+
+    Attributes
+    ----------
+    text, advice : str
+    attempts : int or None
+        How many are worth while; None for as many as the user wants.
+    crowded : bool
+        It has had too many requests.
+    """
+
+    text: str
+    advice: str = "try again later, with more --retries or a longer --timeout"
+    attempts: int | None = None
+    crowded: bool = False
 
 
 class Wire:
@@ -42,17 +94,27 @@ class Wire:
         What to do about a missing or wrong token, for the message.
     secrets : list of str
         Never to be shown; what a server says is searched for them.
+    whole : callable
+        Whether an answer with status 200 is what was asked for, and all of it.
     connections : int
         That are kept open at most.
     """
 
-    def __init__(self, patience: Patience, help_token: str, secrets: list[str], connections: int = 10) -> None:
+    def __init__(
+        self,
+        patience: Patience,
+        help_token: str,
+        secrets: list[str],
+        whole: Callable[[Any], bool],
+        connections: int = 10,
+    ) -> None:
         import requests.adapters
 
         self._adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections, max_retries=0)
-        self._patience, self._help, self._secrets = patience, help_token, secrets
+        self._patience, self._help, self._secrets, self._whole = patience, help_token, secrets, whole
         self._notices = threading.local()
         self._stopped = threading.Event()
+        self._crowd, self._counting = 0, threading.Lock()
 
     def stop(self) -> None:
         """Try nothing again: the run has failed, and other threads may still be at it."""
@@ -72,76 +134,141 @@ class Wire:
 
         Raises
         ------
+        UsageError
+            Where it could be read on the way, and the token with it.
         AuthorisationError
             Where the server wants a token, or does not accept it, without a second attempt.
-        NotFoundError, TooLargeError
+        RefusedError, NotFoundError, TooLargeError
             Where the request is at fault.
-        IncompleteError
-            Where the server does not have everything yet.
-        CrantError
-            Where the server fails for too long.
+        NotReadyError, GoneError
+            Where the server does not have everything yet, or not any more.
+        NoAnswerError
+            Where it fails for too long.
         """
+        check_address(request.url)
+        for attempt in itertools.count():
+            answer, trouble = self._once(request, options)
+            if trouble is None:
+                # caveclient would log the notice, and nothing more.
+                self._notices.text = answer.headers.pop("Warning", "")
+                self._eased()
+                return answer
+            most = min(self._patience.attempts, trouble.attempts or self._patience.attempts)
+            if attempt + 1 >= most or self._stopped.is_set():
+                times = f"{attempt + 1} time{'s' if attempt else ''}"
+                where = f"{request.method} {_address(request.url)}"
+                raise NoAnswerError(f"{where}: {trouble.text}, {times}; nothing is written; {trouble.advice}")
+            asked = answer.headers.get("Retry-After") if answer is not None else None
+            # Without what the server says of itself.
+            told = trouble.text.partition(" (")[0]
+            self._patience.wait(attempt, asked, told, self._crowded() if trouble.crowded else 0)
+        return None
+
+    def _once(self, request: Any, options: dict[str, Any]) -> tuple[Any, _Trouble | None]:
+        """The answer, if there is one, and what is wrong with it, if that may pass."""
         import requests
 
-        broken = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-        for attempt in range(self._patience.attempts):
-            answer, trouble = None, ""
-            try:
-                answer = self._adapter.send(request, **{**options, "timeout": self._patience.limits})
+        damaged = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
+        options = {**options, "timeout": self._patience.limits, "stream": True}
+        try:
+            with closing(self._adapter.send(request, **options)) as answer:
                 # Read here, so that a connection that breaks in the middle counts as a failed attempt.
-                _ = answer.content
-            except broken as error:
-                trouble = _reason(error)
-            else:
-                if answer.status_code < 400 and not _to_login(answer):
-                    # caveclient would log the notice, and nothing more.
-                    self._notices.text = answer.headers.pop("Warning", "")
-                    return answer
-                trouble = self._trouble(answer, attempt)
-            if self._stopped.is_set():
-                break
-            if attempt < self._patience.retries:
-                asked = answer.headers.get("Retry-After") if answer is not None else None
-                # Without what the server says of itself.
-                self._patience.wait(attempt, asked, trouble.partition(" (")[0])
-        where = f"{request.method} {_address(request.url)}"
-        raise CrantError(
-            f"{where}: {trouble}, {self._patience.attempts} times; try again later, with more --retries or a longer "
-            "--timeout"
-        )
+                answer._content = read_body(answer, self._patience)
+        except requests.exceptions.SSLError as error:
+            raise CrantError(
+                f"{_address(request.url)}: no secure connection ({self.clean(str(error))[:200]})"
+            ) from None
+        except requests.Timeout:
+            return None, _Trouble("no answer in time")
+        except damaged:
+            return None, _Trouble("the answer broke off, or is damaged")
+        except requests.ConnectionError as error:
+            late = "timed out" in str(error).lower()
+            lost = "no connection" if re.search("refused|resolve", str(error)) else "the connection broke"
+            return None, _Trouble("no answer in time" if late else lost)
+        return answer, self._trouble(request, answer)
 
-    def _trouble(self, answer: Any, attempt: int) -> str:
-        """What is wrong with an answer that may be better next time; else an error is raised."""
-        status, said = answer.status_code, self._said(answer)
-        where = _address(answer.url)
-        if status in (401, 403) or _to_login(answer):
+    def _trouble(self, request: Any, answer: Any) -> _Trouble | None:
+        """What is wrong with an answer, if the next may be better; where it will not be, an error is raised."""
+        where, status = _address(answer.url), answer.status_code
+        if 300 <= status < 400:
+            self._refuse_way_out(request, answer)
+            return None
+        if status < 300:
+            if is_page(answer.headers.get("Content-Type", ""), answer.content):
+                return _Trouble(PAGE, f"open {where} in a browser to see what it is", _FEW_ATTEMPTS)
+            return None if self._whole(answer) else _Trouble("the answer is cut or damaged")
+        if status in (401, 403):
             raise AuthorisationError(self._refusal(answer, where))
+        said, told = self._said(answer), None
+        if status == 500:
+            told = _STATUS.match(said)
+            status = int(told[1]) if told else 500
+            said = said[told.end() :] if told else said
+        if status in PASSING:
+            return _Trouble(f"the server answers {status}{f' ({said})' if told else ''}", crowded=status == 429)
+        self._refuse(where, status, said, meant=told is not None)
+        if _DATA_BASE.search(said):
+            return _Trouble(f"the server fails with {status} ({said})")
+        if _LASTING.search(said):
+            raise RefusedError(f"{where}: {said}")
+        return _Trouble(f"the server fails with {status} ({said})", "the request may be at fault", _FEW_ATTEMPTS)
+
+    def _refuse(self, where: str, status: int, said: str, meant: bool) -> None:
+        """Raise the error for a status below 500; `meant` where it stands in the text of a 500."""
+        if status in (401, 403):  # in a text: the token has been accepted before
+            raise AuthorisationError(
+                f"{where}: the server does not let you read this ({said}); your token is good: ask the owner of the "
+                "table for leave to read it"
+            )
         if status == 413:
             raise TooLargeError(f"{where}: the request is too large for the server")
         if status == 406:
-            raise IncompleteError(
+            raise NotReadyError(
                 f"{where}: {said}; ask for a version (--materialization latest) or an earlier time; nothing is written"
             )
-        if status in _PASSING:
-            return f"the server answers {status}"
+        if status == 410:
+            raise GoneError(f"{where}: {said}")
         if status == 404:
             raise NotFoundError(f"{where}: the server does not know it ({said})")
         if status < 500:
-            raise CrantError(f"{where}: the server refuses the request with {status} ({said})")
-        if re.search(r"\b40[13]\b|unauthori[sz]ed|permission", said, re.IGNORECASE):
-            raise AuthorisationError(f"{where}: no right to read this ({said}); {self._help}")
-        if _LASTING.search(said):
-            raise NotFoundError(f"{where}: {said}")
-        if attempt + 1 >= _ATTEMPTS_AT_500:
-            raise CrantError(f"{where}: the server fails with {status} ({said}) each time; the request may be at fault")
-        return f"the server fails with {status} ({said})"
+            error = RefusedError if meant else CrantError
+            raise error(f"{where}: the server refuses the request with {status} ({said})")
+
+    def _refuse_way_out(self, request: Any, answer: Any) -> None:
+        """Raise an error where an answer leads to a login page, or to another server, where no token must go."""
+        if _to_login(answer):
+            raise AuthorisationError(self._refusal(answer, _address(answer.url)))
+        try:
+            here, there = (urlsplit(url) for url in (request.url, urljoin(request.url, answer.headers["Location"])))
+            same = (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
+            place = f"{there.scheme}://{there.netloc}"
+        except (KeyError, ValueError):
+            same, place = False, "nowhere"
+        if not same:
+            raise CrantError(
+                f"{_address(request.url)}: the server sends us elsewhere (to {self.clean(place)}), and the token does "
+                "not go there; check the address"
+            )
+
+    def _crowded(self) -> int:
+        """How many answers have told of too many requests since the last that did not: pauses grow with that."""
+        with self._counting:
+            self._crowd += 1
+            return self._crowd - 1
+
+    def _eased(self) -> None:
+        with self._counting:
+            self._crowd = max(self._crowd - 1, 0)
 
     def _refusal(self, answer: Any, where: str) -> str:
         """What to do about 401, 403 and a way to the login page."""
         body = _json(answer)
         kind = body.get("error")
         if kind == "missing_tos":
-            address = self.clean(str((body.get("data") or {}).get("tos_form_url", "the server's page of terms")))
+            data = body.get("data")
+            form = data.get("tos_form_url") if isinstance(data, dict) else None
+            address = self.clean(str(form or "the server's page of terms"))
             return f"{where}: the terms of service are not accepted yet; open {address} in a browser and accept them"
         if answer.status_code == 403:
             return f"{where}: this token has no right to read this ({self._said(answer)}); ask the data set's owners"
@@ -151,7 +278,10 @@ class Wire:
 
     def _said(self, answer: Any) -> str:
         """What the server says is wrong, in a few words, without secrets."""
-        said = _json(answer).get("message") or re.sub(r"<[^>]*>", " ", answer.text)
+        body = _json(answer)
+        details = body.get("schema_errors") or body.get("errors")
+        said = f"it does not take {json.dumps(details)}, unknown to it" if details else body.get("message")
+        said = said or re.sub(r"<[^>]*>", " ", answer.text).strip().strip('"')
         return self.clean(" ".join(str(said).split()))[:300] or str(answer.reason)
 
     def clean(self, text: str) -> str:
@@ -169,7 +299,7 @@ def _to_login(answer: Any) -> bool:
 
 def _json(answer: Any) -> dict[str, Any]:
     try:
-        body = answer.json()
+        body = parse_json(answer.content)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
@@ -178,14 +308,3 @@ def _json(answer: Any) -> dict[str, Any]:
 def _address(url: str) -> str:
     """An address without what stands behind the question mark."""
     return url.partition("?")[0]
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong on the way, in a few words."""
-    import requests
-
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the answer broke off"
-    return "no connection" if "refused" in str(error) or "resolve" in str(error) else "the connection broke"

@@ -1,0 +1,185 @@
+"""The way to the servers of a data set: caveclient's clients, whose requests all go through a `Wire`, and the token."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import warnings
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from crantcli.errors import AuthorisationError, CrantError, DataError, UsageError
+from crantcli.sources.live.answers import read
+from crantcli.sources.live.facts import CaveFacts
+from crantcli.sources.live.http import check_address, parse_json
+from crantcli.sources.live.patience import Patience
+from crantcli.sources.live.wire import Wire
+
+#: Environment variable with a token, before those that lie where caveclient looks for them.
+TOKEN_VARIABLE = "CRANTCLI_CAVE_TOKEN"
+
+#: Requests for rows at the same time.
+THREADS = 4
+
+#: The first version of the server's engine that sends rows as they are (caveclient 8 asks for it too).
+_OLDEST_ENGINE = (5, 13)
+
+
+class Connection:
+    """Clients for the servers of a data set, made when they are first needed.
+
+    Parameters
+    ----------
+    facts : CaveFacts
+    patience : Patience
+    """
+
+    def __init__(self, facts: CaveFacts, patience: Patience) -> None:
+        self.facts, self._patience, self.status = facts, patience, patience.status
+        server = facts.server.rstrip("/")
+        self._server = server
+        host = server.partition("//")[2]
+        self._help = (
+            f"get a token from {server}/auth/api/v1/create_token in a browser, and put it into {TOKEN_VARIABLE} or, as "
+            f'{{"token": "..."}}, into ~/.cloudvolume/secrets/{host}-cave-secret.json'
+        )
+        self._clients: dict[str, Any] = {}
+        self._wires: dict[str, Wire] = {}
+        self._making, self._asking, self._speaks = threading.Lock(), threading.Lock(), False
+        self._secrets: list[str] = []
+
+    def _auth(self) -> Any:
+        if "auth" not in self._clients:
+            token = os.environ.get(TOKEN_VARIABLE) or None
+            auth = _caveclient("auth")
+            try:
+                self._clients["auth"] = auth.AuthClient(server_address=self._server, token=token)
+            except (json.JSONDecodeError, AttributeError, OSError) as error:
+                raise DataError(
+                    f"a token file in ~/.cloudvolume/secrets cannot be read ({type(error).__name__}); {self._help}"
+                ) from None
+            found = self._clients["auth"].token
+            if found is not None and not _sendable(found):
+                raise AuthorisationError(f"the token is not one: it has spaces or other signs; {self._help}")
+            self._secrets += [found] if found else []
+        return self._clients["auth"]
+
+    def _client(self, name: str, module: str, kind: str, *arguments: Any, **options: Any) -> Any:
+        """A client whose sessions send through a `Wire` from the first request on."""
+        # Of two threads that come at once, one makes it: a notice is looked for on the wire that it came by.
+        with self._making:
+            if name not in self._clients:
+                auth = self._auth()
+                wire = self._wires[name] = Wire(self._patience, self._help, self._secrets, _is_whole, 2 * THREADS)
+                base: Any = getattr(_caveclient(module), kind)
+
+                def get_version(client: Any) -> Any:
+                    # The first request of all; sessions have no time limits before, and none can be given to them.
+                    client.session.mount("http://", wire)
+                    client.session.mount("https://", wire)
+                    # Else a line for the server in ~/.netrc would take the place of the token.
+                    client.session.auth = lambda request: request
+                    return base._get_version(client)
+
+                patient = type(kind, (base,), {"_get_version": get_version})
+                with explained():
+                    self._clients[name] = patient(*arguments, auth_client=auth, **options)
+            return self._clients[name]
+
+    @property
+    def _info(self) -> dict[str, Any]:
+        client = self._client(
+            "info", "infoservice", "InfoServiceClient", self._server, self.facts.datastack, api_version=2
+        )
+        with explained():
+            found: dict[str, Any] = client.get_datastack_info()
+            local = str(found["local_server"])
+        try:
+            check_address(local)
+        except UsageError:
+            raise CrantError(
+                f"{self._server}: its info service names {local} as the server of {self.facts.datastack}, and no https "
+                "address, so that the token could be read on the way; ask those who run it"
+            ) from None
+        return found
+
+    @property
+    def _materialize(self) -> Any:
+        client = self._client(
+            "materialize", "materializationengine", "MaterializationClient",
+            self._info["local_server"], self.facts.datastack, api_version=3,
+        )  # fmt: skip
+        with self._asking:
+            if not self._speaks:
+                # With its own choice of version, caveclient takes an old one where this request fails once.
+                with explained():
+                    known = client.session.get(f"{client.server_address}/materialize/api/versions").json()
+                    ours = client.api_version == 3 and 3 in known
+                if not ours:
+                    raise CrantError(
+                        f"{client.server_address}: speaks versions {known} of CAVE's interface, 3 is needed"
+                    )
+                engine = client.server_version
+                if engine is not None and engine.release[:2] < _OLDEST_ENGINE:
+                    raise CrantError(f"{client.server_address}: its engine {engine} is too old; 5.13 is needed")
+                self._speaks = True
+        return client
+
+    @property
+    def _graph(self) -> Any:
+        info = self._info
+        with explained():
+            table = str(info["segmentation_source"]).rstrip("/").rpartition("/")[2]
+        return self._client(
+            "graph", "chunkedgraph", "ChunkedGraphClient", info["local_server"], table, api_version=1
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Try nothing again, in whichever thread."""
+        for wire in list(self._wires.values()):
+            wire.stop()
+
+
+def _caveclient(module: str) -> Any:
+    """A module of caveclient; it takes seconds to load, so only what talks to a server does."""
+    from importlib import import_module
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return import_module(f"caveclient.{module}")
+
+
+def _is_whole(answer: Any) -> bool:
+    """Whether an answer is what the addresses of CAVE give: rows, raw numbers, or JSON."""
+    import pyarrow as pa
+
+    path = urlsplit(answer.url).path
+    try:
+        if path.endswith("/query"):
+            answer.table = read(answer.content)  # which takes as long as to look whether it can be read
+        elif not path.endswith("_binary"):
+            parse_json(answer.content)
+    except (ValueError, pa.ArrowException, OSError):
+        return False
+    return True
+
+
+def _sendable(token: Any) -> bool:
+    return isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token
+
+
+@contextmanager
+def explained() -> Any:
+    """Turn what caveclient raises for an answer into our errors. What goes wrong on the way is ours already."""
+    import requests
+
+    try:
+        yield
+    except requests.RequestException as error:
+        raise CrantError(f"the server's answer cannot be read ({type(error).__name__})") from None
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        if isinstance(error, CrantError):
+            raise
+        raise DataError(f"the server's answer is not of the form that it should have ({error})") from None
