@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, Batch, column, spool
 from crantcli.errors import CrantError, DataError, UsageError
 from crantcli.schema import IdType, NeuronId
-from crantcli.temporary import TEMPORARY, sweep, temporary_name
+from crantcli.temporary import TEMPORARY, remove, sweep, temporary_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,13 +73,13 @@ class Engine:
         self.memory = parse_memory(max_memory)
         self.threads = threads or os.cpu_count() or 1
         sweep(parent, "spill")
-        self.scratch = parent / temporary_name("spill")
+        self.scratch = temporary_path(parent, "spill")
         self._names: dict[str, int] = {}
         self._made: list[str] = []
         #: Names of the files that are read, for messages.
         self.reading: list[str] = []
         try:
-            self.scratch.mkdir()
+            self.scratch.mkdir(mode=0o700)
             self._connection = duckdb.connect(
                 config={
                     "threads": self.threads,
@@ -113,7 +112,7 @@ class Engine:
         """Close the connection and remove what was spilled."""
         with contextlib.suppress(Exception):
             self._connection.close()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        remove(self.scratch)
 
     def interrupt(self) -> None:
         """Stop the query that is running in another thread."""
