@@ -62,8 +62,8 @@ def test_signals_while_packages_are_loaded(program: tuple[str, ...], number: int
 def test_a_package_cannot_lose_a_signal(number: int, code: int) -> None:
     """Some packages catch everything that comes while they are loaded."""
     send = f"os.kill(os.getpid(), {int(number)})"
-    lost = f"import os, time\ntry:\n    {send}\n    time.sleep(30)\nexcept BaseException:\n    raise ImportError('no')\n"
-    env = with_package("pyarrow", lost)
+    lost = f"{send}\n    time.sleep(30)\nexcept BaseException:\n    raise ImportError('not here')\n"
+    env = with_package("pyarrow", f"import os, time\ntry:\n    {lost}")
     text_file("a.feather", "ARROW1")
     ended = done(MODULE, "connectivity", "a.feather", "-o", "out.csv", "--tmp-dir", "spill", env=env)
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, b"", b"")
