@@ -17,18 +17,19 @@ from crantcli.core.synapses import RowFilter
 from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import EmptyResultError, UsageError
-from crantcli.ids import IdStdin, Selection, Selector, parse_selectors
+from crantcli.ids import IdFile, IdStdin, Selection, Selector, parse_selectors
 from crantcli.output import provenance
 from crantcli.output.atomic import Outputs, check_destination, check_folder, outputs
 from crantcli.output.matrices import check_width, wide_query, write_npz
 from crantcli.output.streams import descriptor_of, find_stream
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
 from crantcli.schema import CORNER, Kind
-from crantcli.sources.datasets import find_dataset
+from crantcli.sources.access import engine_files
+from crantcli.sources.datasets import Dataset, find_dataset
 from crantcli.sources.live.patience import Patience
 from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.reader import Carry
-from crantcli.sources.selection import check_files, read_labels
+from crantcli.sources.selection import check_files, id_file, read_labels
 from crantcli.sources.tables import Reading
 from crantcli.workspace import Workspace
 
@@ -64,6 +65,8 @@ class Job:
         The command can ask a data set on a server; for its synapses FetchOptions are needed.
     plain : bool
         `-o` is no table, whatever its suffix.
+    tables : sequence of str or None
+        Further tables that the command reads.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Job:
         reads_synapses: bool = True,
         fetch: ServerOptions | None = None,
         plain: bool = False,
+        tables: Sequence[str | None] = (),
     ) -> None:
         self.reads_synapses = reads_synapses
         self.command, self.source, self.run = command, source, run
@@ -98,6 +102,7 @@ class Job:
         if folder and run.output in (None, "-"):
             raise UsageError(f"crantcli {command} makes many files; say where with -o FOLDER")
         self.members = _member_names(members)
+        self._tables = [*tables, self.members[0] if self.members else None]
         self._check_stdin()
         for found in self._selectors.values():
             check_files(found)
@@ -131,11 +136,22 @@ class Job:
         with (
             # Outermost, since what is being written can be removed only when the engine has stopped writing it.
             outputs(self.destinations, self.run.tmp_dir) as pending,
-            Engine(self.run.max_memory, self.run.threads, self.run.tmp_dir) as engine,
+            Engine(self.run.max_memory, self.run.threads, self.run.tmp_dir, self._files(dataset, pending)) as engine,
         ):
             space = Workspace(engine, dataset, self.live)
             with self.console.busy(self.command, space.live_options.patience.status, engine):
                 yield Work(self, space, engine, pending)
+
+    def _files(self, dataset: Dataset | None, pending: Outputs) -> list[Path]:
+        """What the engine may open."""
+        lists = [
+            id_file(selector)
+            for found in self._selectors.values()
+            for selector in found
+            if isinstance(selector, IdFile)
+        ]
+        given = (self.source.sources, self.source.annotations, self._tables, lists)
+        return [*engine_files(*given, dataset=dataset, live=self.live), *pending.paths]
 
     @property
     def destinations(self) -> list[str]:

@@ -68,7 +68,7 @@ def _table(path: Path) -> dict[str, Any]:
     kind = file_format(path.name)
     if kind is None:
         raise UsageError(f"{path}: unknown kind of file")
-    with Engine() as engine:
+    with Engine(files=[path]) as engine:
         part = parts(engine, [Source(path, kind, path.name)])[0]
         rows = part.rows
         if rows is None:
