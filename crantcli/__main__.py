@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from crantcli import signals
+
+signals.install()  # before anything else is loaded, which takes a while
+
+import os  # noqa: E402
+import sys  # noqa: E402
 
 
 def main() -> None:
@@ -11,7 +15,9 @@ def main() -> None:
     _open_closed_streams()
     from crantcli.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    signals.ignore()
+    sys.exit(code)
 
 
 def _open_closed_streams() -> None:

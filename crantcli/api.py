@@ -18,6 +18,7 @@ from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageErr
 from crantcli.ids import python_selectors
 from crantcli.schema import AXES, KEY, Kind
 from crantcli.session import frame_of, live_options, named_neurons, opened
+from crantcli.sources.access import engine_files
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.live.query import LiveOptions, needed
 from crantcli.sources.read_options import ReadKeywords, read_options
@@ -108,7 +109,9 @@ def get_synapses(
     pre, post = named_neurons(pre_ids), named_neurons(post_ids)
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
-    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory, clean=clean) as session:
+    with opened(
+        source, dataset, materialization, update_ids, live, annotations, max_memory, tables=[assignments], clean=clean
+    ) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
         query = session.query(source, "pre_ids or post_ids", None, clean, pre=pre, post=post)
         options = read_options(reading, coordinates=coordinates, voxel_size=voxel, carry=True)
@@ -222,8 +225,9 @@ def get_connectivity(
         annotate = (annotate,)
     question = Question(None, upstream, downstream, by, tuple(annotate), top, normalize, sum_duplicates)  # type: ignore[arg-type]
     labelled = bool(annotate) or by == "type"
+    tables = [assignments, totals]
     with opened(
-        source, dataset, materialization, update_ids, live, annotations, max_memory, labelled, clean=clean
+        source, dataset, materialization, update_ids, live, annotations, max_memory, labelled, tables, clean=clean
     ) as session:
         query = session.query(
             source, "neuron_ids", needed(size=min_size is not None), clean, upstream, downstream, either=named
@@ -282,7 +286,9 @@ def get_synapse_counts(
     named = named_neurons(neuron_ids)
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
-    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory, clean=clean) as session:
+    with opened(
+        source, dataset, materialization, update_ids, live, annotations, max_memory, tables=[assignments], clean=clean
+    ) as session:
         query = session.query(source, "neuron_ids", needed(size=min_size is not None), clean, either=named)
         table = session.within(session.table(source, query, read_options(reading)), assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
@@ -389,8 +395,9 @@ def update_ids(
     import pandas as pd
 
     options = live_options(live, materialization, True)
-    with Engine(max_memory) as engine:
-        space = Workspace(engine, find_dataset(dataset), options)
+    found = find_dataset(dataset)
+    with Engine(max_memory, files=engine_files(annotations, dataset=found, live=options)) as engine:
+        space = Workspace(engine, found, options)
         space.annotations(annotations)
         updates = space.updates(python_selectors(ids))
         for note in dict.fromkeys(space.notes):

@@ -46,6 +46,9 @@ class IncompleteError(CrantError):
     exit_code = 6
 
 
+#: Exit code after SIGHUP: 128 + SIGHUP.
+HUNG_UP = 129
+
 #: Exit code after Ctrl-C, as shells count it: 128 + SIGINT.
 INTERRUPTED = 130
 

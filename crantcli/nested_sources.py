@@ -16,6 +16,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
 from crantcli.ids import python_selectors
 from crantcli.schema import KEY, Kind
+from crantcli.sources.access import engine_files
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.live.query import LiveOptions
 from crantcli.sources.read_options import ReadOptions
@@ -117,7 +118,7 @@ def build(
     """Build a nested matrix from a table of synapses, or of edges, which may be an adjacency."""
     from crantcli.core.nested import nested
 
-    with Engine(max_memory) as engine:
+    with Engine(max_memory, files=engine_files(table, annotations)) as engine:
         space, everything = _uncleaned(Workspace(engine))
         labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
         if not synapses and getattr(table, "shape", None) == (0, 0):  # an adjacency of nobody, whatever made it
@@ -178,8 +179,9 @@ def build_by_neuropil(
     wanted = None if place.neuropil_names is None else list(_labels(place.neuropil_names))
     if wanted == []:
         raise UsageError("neuropil_names is empty; None stands for all neuropils")
-    with Engine(max_memory) as engine:
-        space, everything = _uncleaned(Workspace(engine, find_dataset(place.dataset), place.live))
+    dataset = find_dataset(place.dataset)
+    with Engine(max_memory, files=engine_files(table, annotations, dataset=dataset, live=place.live)) as engine:
+        space, everything = _uncleaned(Workspace(engine, dataset, place.live))
         labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
         reading = ReadOptions(
             Kind.SYNAPSES, pre_col, post_col, coordinates=place.coordinates, voxel_size=voxel, carry="positions",

@@ -14,6 +14,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantWarning, UsageError
 from crantcli.ids import Selection, Selector, python_selectors
 from crantcli.schema import KEY
+from crantcli.sources.access import engine_files
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.read_options import ReadOptions
@@ -116,10 +117,13 @@ def opened(
     annotations: Any,
     max_memory: str,
     labelled: bool = False,
+    tables: Sequence[Any] = (),
     *,
     clean: bool,
 ) -> Iterator[Session]:
-    """Open what a function works on: its parameters of these names; `labelled` where it needs annotations as labels."""
+    """Open what a function works on: its parameters of these names; `labelled` where it needs annotations as labels,
+    `tables` are further ones that it reads.
+    """
     found = find_dataset(dataset)
     if source is None and found is None:
         raise UsageError("nothing to read: give source= (a path or a DataFrame) or dataset= (a name or a TOML file)")
@@ -129,7 +133,8 @@ def opened(
     asked = options.materialization
     if (source is not None or (found and found.live is None)) and asked not in ("latest", "live"):
         raise UsageError(f"materialization={asked!r}: 'latest' or 'live'; files have one version only")
-    with Engine(max_memory) as engine:
+    files = engine_files(source, annotations, *tables, dataset=found, live=options)
+    with Engine(max_memory, files=files) as engine:
         space = Workspace(engine, found, options)
         space.clean = clean
         opened = space.annotations(annotations, needed=labelled)

@@ -10,6 +10,7 @@ import io
 import itertools
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -167,19 +168,64 @@ def meshes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return mesh_folder(tmp_path_factory.mktemp("neuropils") / "meshes")
 
 
+def _literals(query: str) -> list[str]:
+    """Texts in a query."""
+    return [literal.replace("''", "'") for literal in re.findall(r"'((?:[^']|'')*)'", query)]
+
+
+class _Shared:
+    """A connection to a database that engines share, which cannot be closed off for one of them: so it is seen here
+    that their queries open what the engine was told of, and nothing else. (test_engine.py has the real thing.)
+    """
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self._settings: dict[str, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def _checked(self, query: str) -> None:
+        """Refuse a query that names a file, there or to be, which is not allowed."""
+        if self._settings.get("enable_external_access") != "false":
+            return
+        for name in _literals(query):
+            name = re.sub(r"\[([*?[])\]", r"\1", name)
+            is_file = name.lower().endswith((".csv", ".tsv", ".gz", ".parquet", ".tmp", ".arrows")) or "/" in name
+            if not is_file or len(name) > 1000 or "\0" in name or not os.path.isdir(os.path.dirname(name) or "."):
+                continue
+            real = Path(os.path.realpath(name))
+            folders = map(os.path.realpath, _literals(self._settings["allowed_directories"]))
+            allowed = _literals(self._settings["allowed_paths"])
+            assert str(real) in allowed or any(map(real.is_relative_to, folders)), f"{real} is opened, not {allowed}"
+
+    def execute(self, query: str, *parameters: Any) -> duckdb.DuckDBPyConnection:
+        setting = re.fullmatch(r"SET (\w+) = (.*)", query, re.DOTALL)
+        if setting and setting[1] in ("allowed_directories", "allowed_paths", "enable_external_access"):
+            self._settings[setting[1]] = setting[2]
+        elif query != "SET lock_configuration = true":
+            self._checked(query)
+            return self._cursor.execute(query, *parameters)
+        return self._cursor
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        self._checked(query)
+        return self._cursor.sql(query)
+
+
 @pytest.fixture(scope="session")
-def _connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., duckdb.DuckDBPyConnection]]:
+def _connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
     """What opens a database, or joins the one that engines with the usual limits share."""
     connect, shared = duckdb.connect, list[duckdb.DuckDBPyConnection]()
     spill = str(tmp_path_factory.mktemp("spill"))
     usual = {"threads": os.cpu_count() or 1, "memory_limit": f"{parse_memory(DEFAULT_MEMORY)}B"}
 
-    def join(*arguments: Any, config: dict[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
+    def join(*arguments: Any, config: dict[str, Any] | None = None) -> Any:
         if arguments or config is None or any(config[name] != value for name, value in usual.items()):
             return connect(*arguments, config=config or {})
         if not shared:
             shared.append(connect(config={**config, "temp_directory": spill}))
-        return shared[0].cursor()
+        return _Shared(shared[0].cursor())
 
     yield join
     for database in shared:
@@ -187,7 +233,7 @@ def _connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
 
 
 @pytest.fixture(autouse=True)
-def _one_database(_connect: Callable[..., duckdb.DuckDBPyConnection], monkeypatch: pytest.MonkeyPatch) -> None:
+def _one_database(_connect: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engines of all tests share a database, each with temporary tables of its own; it takes longer to open one
     than to ask the many small questions of a test.
     """

@@ -192,7 +192,8 @@ def test_all_exit_codes_are_told() -> None:
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
     kinds = [errors.CrantError, errors.UsageError, errors.DataError, errors.EmptyResultError]
     kinds += [errors.AuthorisationError, errors.IncompleteError]
-    assert told == {0, errors.INTERRUPTED, errors.TERMINATED, *(kind.exit_code for kind in kinds)}
+    signals = {errors.HUNG_UP, errors.INTERRUPTED, errors.TERMINATED}
+    assert told == {0, *signals, *(kind.exit_code for kind in kinds)}
 
 
 def test_links_and_pictures_are_there() -> None:

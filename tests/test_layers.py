@@ -17,6 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PARTS = {
     "errors": set(),
     "version": set(),
+    "signals": set(),
     "temporary": set(),
     "crantb": set(),
     "schema": set(),
@@ -36,7 +37,7 @@ PARTS = {
     "__main__": {"cli"},
     "__init__": {"api", "connectors", "ids", "nested", "neuropil", "sources"},
 }
-EVERYBODY = {"errors", "temporary", "version"}
+EVERYBODY = {"errors", "signals", "temporary", "version"}
 
 #: Part -> other people's packages that it may use. The rest gets by with the standard library.
 PACKAGES = {

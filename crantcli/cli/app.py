@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import sys
-import threading
 from typing import Annotated, Any
 
 import typer
@@ -28,7 +26,7 @@ from crantcli.cli import (
 )
 from crantcli.cli import annotations as annotation_command
 from crantcli.cli.console import error_line
-from crantcli.errors import INTERRUPTED, TERMINATED, CrantError, UsageError
+from crantcli.errors import INTERRUPTED, CrantError, UsageError
 from crantcli.version import __version__
 
 app = typer.Typer(
@@ -77,18 +75,6 @@ for name, command, epilog in (
     app.command(name, epilog=epilog)(command)
 
 
-class _Terminated(BaseException):
-    """SIGTERM has come; leave in order, so that temporary files go."""
-
-
-_terminated = threading.Event()
-
-
-def _terminate(*_: Any) -> None:
-    _terminated.set()  # the engine turns whatever is raised while it works into an interruption
-    raise _Terminated
-
-
 def run(arguments: list[str]) -> int:
     """Run the command line.
 
@@ -104,15 +90,12 @@ def run(arguments: list[str]) -> int:
     """
     known = [command.name for command in app.registered_commands]
     label = " ".join(["crantcli", *[word for word in arguments[:1] if word in known]])
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = _call(arguments or ["--help"])
         _flush()
-        return TERMINATED if _terminated.is_set() else code
-    except _Terminated:
-        return TERMINATED
-    except KeyboardInterrupt:
-        return TERMINATED if _terminated.is_set() else INTERRUPTED
+        return code
+    except KeyboardInterrupt:  # of another program's; that of the command ends it (see signals)
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader has what it wants.
         _silence_stdout()

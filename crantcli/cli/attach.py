@@ -106,7 +106,7 @@ def attach(
     farthest = MAX_DISTANCE if max_distance is None else max_distance
     question = Question(pre, post, farthest, measure=summary is not None)
     voxel = parse_voxel_size(voxel_size) if voxel_size else None
-    job = Job("attach", source, run, {"neurons": neurons}, [summary, plot], fetch=fetch)
+    job = Job("attach", source, run, {"neurons": neurons}, [summary, plot], fetch=fetch, tables=[id_map])
     with find_skeletons(_paths(skeletons, source)) as collections, job.opened() as work:
         work.annotations(clean=rows.clean)
         read = partial(work.table, carry="positions", coordinates=coordinates, voxel_size=voxel)

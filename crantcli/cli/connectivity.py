@@ -68,7 +68,7 @@ def connectivity(
     if totals and not normalize:
         raise UsageError("--totals goes with --normalize input or --normalize output")
     question = Question(None, upstream, downstream, by, added, top, normalize, rows.sum_duplicates)
-    job = Job("connectivity", source, run, {"neurons": neurons}, members=members, fetch=fetch)
+    job = Job("connectivity", source, run, {"neurons": neurons}, members=members, fetch=fetch, tables=[totals])
     with job.opened() as work:
         annotations = work.annotations(needed=bool(annotate) or by == "type", clean=rows.clean)
         columns = needed(size=rows.min_size is not None)

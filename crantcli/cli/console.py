@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
+
+from crantcli import signals
 
 #: Columns of a table that is shown on a terminal.
 _WIDEST = 12
@@ -78,6 +81,7 @@ class Console:
             return
         done = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(label, status, engine, done), daemon=True)
+        signals.on_leave(_clear_line)
         watcher.start()
         try:
             yield
@@ -103,6 +107,11 @@ class Console:
                 known = 0 <= percent <= 100
                 task.description = printable(told) or label
                 task.total, task.completed = (100, percent) if known else (None, 0)
+
+
+def _clear_line() -> None:
+    """Take the bar away, and show the cursor again."""
+    os.write(sys.stderr.fileno(), b"\r\x1b[2K\x1b[?25h")
 
 
 def _cell(value: Any) -> str:

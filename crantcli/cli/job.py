@@ -25,17 +25,19 @@ from crantcli.core.synapses import RowFilter
 from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import EmptyResultError, UsageError
-from crantcli.ids import IdStdin, Selection, Selector, parse_selectors
+from crantcli.ids import IdFile, IdStdin, Selection, Selector, parse_selectors
 from crantcli.output import provenance
 from crantcli.output.atomic import Outputs, check_destination, check_folder, outputs
 from crantcli.output.matrices import check_width, wide_query, write_npz
+from crantcli.output.streams import descriptor_of, find_stream
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
 from crantcli.schema import CORNER, Kind
-from crantcli.sources.datasets import find_dataset
+from crantcli.sources.access import engine_files
+from crantcli.sources.datasets import Dataset, find_dataset
 from crantcli.sources.live.patience import Patience
 from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.read_options import Carry
-from crantcli.sources.selection import check_files, read_labels
+from crantcli.sources.selection import check_files, id_file, read_labels
 from crantcli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class Job:
         The command can ask a data set on a server; for its synapses FetchOptions are needed.
     plain : bool
         `-o` is no table, whatever its suffix.
+    tables : sequence of str or None
+        Further tables that the command reads.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Job:
         reads_synapses: bool = True,
         fetch: ServerOptions | None = None,
         plain: bool = False,
+        tables: Sequence[str | None] = (),
     ) -> None:
         self.reads_synapses = reads_synapses
         self.command, self.source, self.run = command, source, run
@@ -100,10 +105,12 @@ class Job:
             _check_file(option, destination)
         self._more = [*named.values(), *(destination for destination in more_outputs if destination)]
         self.folder = folder
+        self._check_stdout()
         self.form = None if folder or plain else self._check_output(matrix)
         if folder and run.output in (None, "-"):
             raise UsageError(f"crantcli {command} makes many files; say where with -o FOLDER")
         self.members = _member_names(members)
+        self._tables = [*tables, self.members[0] if self.members else None]
         self._check_stdin()
         for found in self._selectors.values():
             check_files(found)
@@ -111,13 +118,16 @@ class Job:
 
     def _check_output(self, matrix: bool) -> TableFormat | None:
         output = self.run.output
-        if output == "-" and self.run.json:
-            raise UsageError("-o - and --json both write to stdout; use one of them")
         if output is None or output == "-":
             return None
         if matrix and output.lower().endswith(".npz"):
             return None
         return table_format(output, more=(".npz",) if matrix else ())
+
+    def _check_stdout(self) -> None:
+        for destination in [self.run.output, *self._more] if self.run.json else []:
+            if destination == "-" or (destination and descriptor_of(destination) == 1):
+                raise UsageError(f"-o {destination} and --json both write to stdout; use one of them")
 
     def _check_stdin(self) -> None:
         readers = [*(self.source.sources or []), self.source.annotations].count("-")
@@ -133,12 +143,23 @@ class Job:
             dataset.synapse_file()
         with (
             # Outermost, since what is being written can be removed only when the engine has stopped writing it.
-            outputs() as pending,
-            Engine(self.run.max_memory, self.run.threads, self.run.tmp_dir) as engine,
+            outputs(self.destinations, self.run.tmp_dir) as pending,
+            Engine(self.run.max_memory, self.run.threads, self.run.tmp_dir, self._files(dataset, pending)) as engine,
         ):
             space = Workspace(engine, dataset, self.live)
             with self.console.busy(self.command, space.live_options.patience.status, engine):
                 yield Work(self, space, engine, pending)
+
+    def _files(self, dataset: Dataset | None, pending: Outputs) -> list[Path]:
+        """What the engine may open."""
+        lists = [
+            id_file(selector)
+            for found in self._selectors.values()
+            for selector in found
+            if isinstance(selector, IdFile)
+        ]
+        given = (self.source.sources, self.source.annotations, self._tables, lists)
+        return [*engine_files(*given, dataset=dataset, live=self.live), *pending.paths]
 
     @property
     def destinations(self) -> list[str]:
@@ -178,6 +199,17 @@ def _check_file(option: str, destination: str) -> None:
         raise UsageError(f"{option} - : only -o writes to stdout; give a file name")
     if not destination.lower().endswith(".npz"):
         table_format(destination, more=(".npz",))
+
+
+def _check_distinct(destinations: Sequence[str]) -> None:
+    """Refuse two outputs that are one, unless it is the null device."""
+    places: list[object] = []
+    for destination in destinations:
+        stream = find_stream(destination)
+        place = os.path.realpath(destination) if stream is None else stream.same_as
+        places += [] if place is None else [place]
+    if len(set(places)) < len(places):
+        raise UsageError(f"two outputs have the same name: {', '.join(destinations)}")
 
 
 class Work:
@@ -238,8 +270,7 @@ class Work:
     def check_destinations(self) -> None:
         """Refuse destinations that cannot be written, or that are inputs."""
         destinations = self.job.destinations
-        if len({os.path.realpath(destination) for destination in destinations}) < len(destinations):
-            raise UsageError(f"two outputs have the same name: {', '.join(destinations)}")
+        _check_distinct([*destinations, *(["/dev/stdout"] if self.job.run.output == "-" else [])])
         for destination in destinations:
             check = check_folder if self.job.folder and destination == self.job.run.output else check_destination
             check(destination, self.space.paths)

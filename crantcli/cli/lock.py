@@ -83,8 +83,10 @@ def _says(path: str, text: str) -> bool:
     """Whether a file has this content. It is left alone then, so that make sees that nothing has changed."""
     from pathlib import Path
 
+    from crantcli.output.streams import find_stream
+
     try:
-        return Path(path).read_bytes() == text.encode()
+        return find_stream(path) is None and Path(path).read_bytes() == text.encode()
     except OSError:
         return False
 

@@ -83,7 +83,9 @@ def nested(
         "--type-sum": type_sum, "--type-mean": type_mean, "--relative": relative, "--relative-types": relative_types
     }  # fmt: skip
     neurons = {"source_neurons": nest.source_neurons, "target_neurons": nest.target_neurons}
-    job = Job("nested", source, run, neurons, [order, plot], matrix=True, matrices=tables, fetch=fetch)
+    job = Job(
+        "nested", source, run, neurons, [order, plot], matrix=True, matrices=tables, fetch=fetch, tables=[nest.totals]
+    )
     if order:
         _check_order(order)
     if nest.totals and nest.normalization_scope != "all":

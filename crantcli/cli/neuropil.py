@@ -83,7 +83,7 @@ def neuropil(
     if nest.totals and nest.normalization_scope != "all":
         raise UsageError("--totals goes with --normalization-scope all; other fractions are of what is shown")
     neurons = {"source_neurons": nest.source_neurons, "target_neurons": nest.target_neurons}
-    job = Job("neuropil", source, run, neurons, folder=True, fetch=fetch)
+    job = Job("neuropil", source, run, neurons, folder=True, fetch=fetch, tables=[nest.totals])
     with job.opened() as work:
         question = question_of(nest, source.ignore_case, False)
         work.space.paths += label_files(nest)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, Batch, column, spool
 from crantcli.errors import CrantError, DataError, UsageError
 from crantcli.schema import IdType, NeuronId
-from crantcli.temporary import TEMPORARY, sweep, temporary_name
+from crantcli.temporary import TEMPORARY, remove, sweep, temporary_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,10 +59,18 @@ class Engine:
         Default: all cores.
     tmp_dir : path, optional
         Where to spill; default: the system's temporary folder.
+    files : iterable of path
+        Files and folders that queries may open, to read and to write, beside the scratch folder. Nothing else is
+        opened, whatever a query says, and no extension is loaded. They must be known from the start: the engine takes
+        no more once it is closed off.
     """
 
     def __init__(
-        self, max_memory: str = DEFAULT_MEMORY, threads: int | None = None, tmp_dir: str | None = None
+        self,
+        max_memory: str = DEFAULT_MEMORY,
+        threads: int | None = None,
+        tmp_dir: str | None = None,
+        files: Iterable[str | os.PathLike[str]] = (),
     ) -> None:
         import duckdb
 
@@ -74,13 +82,13 @@ class Engine:
         self.memory = parse_memory(max_memory)
         self.threads = threads or os.cpu_count() or 1
         sweep(parent, "spill")
-        self.scratch = parent / temporary_name("spill")
+        self.scratch = temporary_path(parent, "spill")
         self._names: dict[str, int] = {}
         self._made: list[str] = []
         #: Names of the files that are read, for messages.
         self.reading: list[str] = []
         try:
-            self.scratch.mkdir()
+            self.scratch.mkdir(mode=0o700)
             self._connection = duckdb.connect(
                 config={
                     "threads": self.threads,
@@ -91,15 +99,41 @@ class Engine:
                     "preserve_insertion_order": True,
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
+                    "allow_community_extensions": False,
+                    # A name in a query stands for a table, and never for a variable of the program around.
+                    "python_enable_replacements": False,
                 }
             )
             self.execute("SET TimeZone = 'UTC'")
             # Where it takes Python to be interactive, DuckDB draws a bar of its own on stdout, among the data.
             self.execute("SET enable_progress_bar = false")
+            self._close_off(files)
         except OSError as error:
             raise CrantError(
                 f"{parent}: cannot write temporary files there ({error.strerror}); use --tmp-dir"
             ) from None
+
+    def _close_off(self, files: Iterable[str | os.PathLike[str]]) -> None:
+        """Let queries open these files and folders only, for good. DuckDB follows links before it looks."""
+        # What is written to stdout goes through a pipe, which the engine opens by its descriptor; a file that is open
+        # under a descriptor is looked up under its own name.
+        folders, paths = [os.path.realpath(self.scratch), "/dev/fd"], list[str]()
+        for file in files:
+            name = os.fspath(file)
+            try:
+                name.encode()
+            except UnicodeEncodeError:  # cannot be told in a query, so such files are read from the scratch folder
+                continue
+            # Names are also given as patterns, in which their special characters are escaped.
+            real = os.path.realpath(name)
+            spelled = [real, glob.escape(real), glob.escape(os.path.abspath(name))]
+            there = os.path.exists(name)
+            folders += spelled if os.path.isdir(name) or not there else []
+            paths += spelled if not os.path.isdir(name) else []
+        self.execute(f"SET allowed_directories = [{', '.join(map(text, dict.fromkeys(folders)))}]")
+        self.execute(f"SET allowed_paths = [{', '.join(map(text, dict.fromkeys(paths)))}]")
+        self.execute("SET enable_external_access = false")
+        self.execute("SET lock_configuration = true")
 
     def __enter__(self) -> Engine:
         """Hand over the engine."""
@@ -113,7 +147,7 @@ class Engine:
         """Close the connection and remove what was spilled."""
         with contextlib.suppress(Exception):
             self._connection.close()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        remove(self.scratch)
 
     def interrupt(self) -> None:
         """Stop the query that is running in another thread."""

@@ -1,6 +1,8 @@
 """Files that appear whole or not at all.
 
-A file is written beside its destination under a temporary name and renamed when everything is there.
+A file is written beside its destination under a temporary name and renamed when everything is there. Where that cannot
+be, because the destination is a pipe or a device, or has a name that the engine cannot be told, it is made elsewhere
+and copied.
 """
 
 from __future__ import annotations
@@ -8,13 +10,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crantcli.errors import CrantError, UsageError
+from crantcli.output.streams import Stream, find_stream
 from crantcli.schema import KEY, MANIFEST, listed
-from crantcli.temporary import remove, sweep, temporary_name
+from crantcli.signals import Held
+from crantcli.temporary import forget, remove, sweep, temporary_path
 
 
 def check_destination(destination: str, inputs: list[Path]) -> None:
@@ -28,7 +35,11 @@ def check_destination(destination: str, inputs: list[Path]) -> None:
     path = Path(destination)
     if path.is_dir():
         raise UsageError(f"{destination} is a folder; give a file name")
-    _check_writable(destination, path)
+    stream = find_stream(destination)
+    if stream is not None:
+        stream.check()
+    else:
+        _check_writable(destination, path.resolve() if path.is_symlink() else path)
     for source in inputs:
         same = path.exists() and source.exists() and path.samefile(source)
         if same or path.absolute() == source.absolute():
@@ -38,7 +49,7 @@ def check_destination(destination: str, inputs: list[Path]) -> None:
 def _check_writable(destination: str, path: Path) -> None:
     if not path.parent.is_dir():
         raise UsageError(f"{destination}: there is no folder {path.parent}; make it first")
-    probe = path.parent / temporary_name(path.name)
+    probe = temporary_path(path.parent, path.name)
     try:
         probe.touch()
     except OSError as error:
@@ -103,11 +114,59 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and KEY in found else None
 
 
-class Outputs:
-    """Destinations of one command: all are written before the first is renamed."""
+@dataclass
+class _Output:
+    """One destination.
 
-    def __init__(self) -> None:
-        self._pending: list[tuple[Path, Path]] = []
+    Attributes
+    ----------
+    written : Path
+        Where it is written first.
+    final : Path
+        Where it goes; links to it stay links.
+    stream : Stream or None
+        What it is copied to, where it is no file.
+    """
+
+    written: Path
+    final: Path
+    stream: Stream | None = None
+
+
+class Outputs:
+    """Destinations of one command: all are written before the first is renamed.
+
+    Parameters
+    ----------
+    destinations : sequence of str
+        Those that are known from the start.
+    tmp_dir : str, optional
+        Where what cannot be written beside its destination is made. Default: the system's temporary folder.
+    """
+
+    def __init__(self, destinations: Sequence[str] = (), tmp_dir: str | None = None) -> None:
+        self._parent = Path(tmp_dir or tempfile.gettempdir())
+        self._aside: Path | None = None
+        self._known: dict[str, _Output] = {}
+        self._pending: list[_Output] = []
+        for destination in destinations:
+            self._known[destination] = output = self._output(destination)
+            if output.stream is not None:
+                output.stream.hold()
+
+    def _output(self, destination: str) -> _Output:
+        stream = find_stream(destination)
+        final = Path(os.path.realpath(destination))
+        if stream is None and _is_text(str(final.parent)):
+            return _Output(temporary_path(final.parent, final.name), final)
+        if self._aside is None:
+            self._aside = temporary_path(self._parent, "spill")
+        return _Output(self._aside / str(len(self._known)), final, stream)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Where everything that is known from the start is written first."""
+        return [output.written for output in self._known.values()]
 
     def place_folder(self, destination: str) -> Path:
         """A folder to fill, which shall appear at `destination` and replace what is there."""
@@ -120,29 +179,79 @@ class Outputs:
 
     def place(self, destination: str) -> Path:
         """Where to write what shall appear at `destination`."""
-        final = Path(os.path.realpath(destination))
-        sweep(final.parent, final.name)
-        temporary = final.parent / temporary_name(final.name)
-        self._pending.append((temporary, final))
-        return temporary
+        output = self._known.get(destination) or self._output(destination)
+        self._known[destination] = output
+        if self._aside is not None and output.written.parent == self._aside:
+            self._make_aside(destination)
+        else:
+            sweep(output.final.parent, output.final.name)
+        self._pending.append(output)
+        return output.written
+
+    def _make_aside(self, destination: str) -> None:
+        assert self._aside is not None
+        try:
+            self._aside.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise CrantError(
+                f"{destination} is made in {self._parent} first, which cannot be written ({error.strerror}); use "
+                "--tmp-dir"
+            ) from None
 
     def commit(self) -> None:
-        """Rename everything into place."""
-        for temporary, final in self._pending:
-            try:
-                if temporary.is_dir():
-                    _replace_folder(temporary, final)
-                else:
-                    os.replace(temporary, final)
-            except OSError as error:
-                raise CrantError(f"{final}: cannot be written ({error.strerror})") from None
+        """Send everything where it goes: streams first, since what they took cannot be taken back."""
+        for output in self._pending:
+            if output.stream is not None:
+                output.stream.send(output.written)
+        files = [output for output in self._pending if output.stream is None]
+        for output in files:
+            if output.written.parent == self._aside:
+                output.written = _copied(output.written, output.final)
+        with Held():
+            for output in files:
+                try:
+                    if output.written.is_dir():
+                        _replace_folder(output.written, output.final)
+                    else:
+                        os.replace(output.written, output.final)
+                except OSError as error:
+                    raise CrantError(f"{output.final}: cannot be written ({error.strerror})") from None
+                forget(output.written)
         self._pending.clear()
 
     def discard(self) -> None:
         """Remove what was not committed."""
-        for temporary, _ in self._pending:
-            remove(temporary)
+        for output in self._known.values():
+            if output.stream is not None:
+                output.stream.release()
+            remove(output.written)
+        if self._aside is not None:
+            remove(self._aside)
         self._pending.clear()
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is text, as the engine wants names to be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _copied(written: Path, final: Path) -> Path:
+    """A copy of a file or folder beside its destination."""
+    sweep(final.parent, final.name)
+    temporary = temporary_path(final.parent, final.name)
+    try:
+        if written.is_dir():
+            shutil.copytree(written, temporary)
+        else:
+            shutil.copyfile(written, temporary)
+    except OSError as error:
+        remove(temporary)
+        raise CrantError(f"{final}: cannot be written ({error.strerror or error})") from None
+    return temporary
 
 
 def _replace_folder(temporary: Path, final: Path) -> None:
@@ -153,13 +262,14 @@ def _replace_folder(temporary: Path, final: Path) -> None:
     if _exchanged(temporary, final):
         remove(temporary)
         return
-    aside = final.parent / temporary_name(final.name)
+    aside = temporary_path(final.parent, final.name)
     try:
         os.rename(final, aside)
         os.rename(temporary, final)
-    except BaseException:  # also where a signal comes in between
+    except BaseException:
         if not final.exists():
             os.rename(aside, final)
+        forget(aside)
         raise
     remove(aside)
 
@@ -177,9 +287,9 @@ def _exchanged(one: Path, other: Path) -> bool:
 
 
 @contextlib.contextmanager
-def outputs() -> Iterator[Outputs]:
-    """Collect outputs; commit them at the end, or leave nothing behind."""
-    pending = Outputs()
+def outputs(destinations: Sequence[str] = (), tmp_dir: str | None = None) -> Iterator[Outputs]:
+    """Collect outputs; commit them at the end, or leave nothing behind. For the parameters see `Outputs`."""
+    pending = Outputs(destinations, tmp_dir)
     try:
         yield pending
         pending.commit()

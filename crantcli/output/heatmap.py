@@ -15,6 +15,7 @@ from crantcli.output.heatmap_axes import draw_bar, draw_beside, draw_lines
 from crantcli.output.heatmap_colours import DEFAULT, Scale, check_colours, number, scale
 from crantcli.output.heatmap_labels import AxisText, Ruler
 from crantcli.output.heatmap_page import Page, Request, lay_out
+from crantcli.output.streams import find_stream
 from crantcli.schema import KEY
 
 if TYPE_CHECKING:
@@ -139,8 +140,17 @@ def check_picture(destination: str) -> None:
     ------
     UsageError
     """
-    if not destination.lower().endswith(PICTURES):
-        raise UsageError(f"{destination}: unknown suffix; a picture ends in {', '.join(PICTURES)}")
+    _suffix(destination)
+
+
+def _suffix(destination: str) -> str:
+    """The format of a picture: png, pdf or svg; png for pipes and devices whose name does not say it."""
+    lower = destination.lower()
+    if lower.endswith(PICTURES):
+        return lower.rsplit(".", 1)[-1]
+    if find_stream(destination) is not None:
+        return "png"
+    raise UsageError(f"{destination}: unknown suffix; a picture ends in {', '.join(PICTURES)}")
 
 
 def reduce(matrix: LabelledMatrix, height: int, width: int) -> np.ndarray[Any, Any]:
@@ -312,7 +322,7 @@ def save(figure: Figure, path: Path, destination: str, metadata: dict[str, str])
 
     import matplotlib as mpl
 
-    suffix = destination.lower().rsplit(".", 1)[-1]
+    suffix = _suffix(destination)
     told = {
         "png": {KEY: metadata[KEY], "Software": "crantcli"},
         "pdf": {"Keywords": metadata[KEY], "Creator": "crantcli", "Producer": "crantcli", "CreationDate": None},

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
+from crantcli.output.streams import find_stream
 from crantcli.schema import PANDAS_KEY
 
 #: Suffixes of tables -> how they are written.
@@ -46,7 +47,7 @@ class TableFormat:
 
 
 def table_format(destination: str, *, more: tuple[str, ...] = ()) -> TableFormat:
-    """The format that a destination's suffix asks for.
+    """The format that a destination's suffix asks for; CSV for pipes and devices without one, such as /dev/stdout.
 
     Raises
     ------
@@ -61,6 +62,8 @@ def table_format(destination: str, *, more: tuple[str, ...] = ()) -> TableFormat
     for suffix, delimiter in ((".csv", ","), (".tsv", "\t")):
         if lower.endswith((suffix, suffix + ".gz")):
             return TableFormat("csv", delimiter, lower.endswith(".gz"))
+    if find_stream(destination) is not None:
+        return TableFormat("csv")
     raise UsageError(f"{destination}: unknown suffix; write to {', '.join((*SUFFIXES, *more))}")
 
 

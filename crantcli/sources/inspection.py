@@ -9,6 +9,7 @@ from typing import Any
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, CONNECTORS, COUNTS, KEY, MANIFEST, Names
+from crantcli.sources.access import engine_files
 from crantcli.sources.files import DAMAGED_NPZ, Source, expand, holds_tables
 from crantcli.sources.reader import Part
 from crantcli.sources.recorded import provenance, read_recorded
@@ -64,7 +65,7 @@ def _folder(name: str, path: Path) -> dict[str, Any]:
 def _table(name: str) -> dict[str, Any]:
     from crantcli.sources.tables import parts
 
-    with Engine() as engine:
+    with Engine(files=engine_files(name)) as engine:
         source = expand([name], engine)[0]
         if source.format == "npz":
             return _npz(source.path)

@@ -106,7 +106,7 @@ def nearest(folder: str, rounds: str, destination: str) -> None:
         return sum(float(cKDTree(here).query(near)[0].sum()) for here, near in zip(nodes, sites, strict=True))
 
     def ours() -> float:
-        with Engine() as engine:
+        with Engine(files=[f"{folder}/synapses.parquet"]) as engine:
             table = Workspace(engine).table(
                 [f"{folder}/synapses.parquet"], Reading(coordinates="nm", carry="positions")
             )

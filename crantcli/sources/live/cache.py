@@ -19,7 +19,7 @@ from typing import Any
 from crantcli.errors import CrantError
 from crantcli.sources.files import DAMAGED_NPZ
 from crantcli.sources.live.http import parse_json
-from crantcli.temporary import remove, sweep, temporary_name
+from crantcli.temporary import remove, sweep, temporary_path
 
 try:
     import fcntl
@@ -109,7 +109,7 @@ class Store:
         """
         final = self.path(name)
         self._prepare(final.parent)
-        temporary = final.parent / temporary_name(final.name)
+        temporary = temporary_path(final.parent, final.name)
         try:
             yield temporary
             os.replace(temporary, final)
