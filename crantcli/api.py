@@ -110,7 +110,16 @@ def get_synapses(
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
     with opened(
-        source, dataset, materialization, update_ids, live, annotations, max_memory, tables=[assignments], clean=clean
+        source,
+        dataset,
+        materialization,
+        update_ids,
+        live,
+        annotations,
+        max_memory,
+        tables=[assignments],
+        clean=clean,
+        null_text=reading.get("null_text"),
     ) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
         query = session.query(source, "pre_ids or post_ids", None, clean, pre=pre, post=post)
@@ -227,7 +236,17 @@ def get_connectivity(
     labelled = bool(annotate) or by == "type"
     tables = [assignments, totals]
     with opened(
-        source, dataset, materialization, update_ids, live, annotations, max_memory, labelled, tables, clean=clean
+        source,
+        dataset,
+        materialization,
+        update_ids,
+        live,
+        annotations,
+        max_memory,
+        labelled,
+        tables,
+        clean=clean,
+        null_text=reading.get("null_text"),
     ) as session:
         query = session.query(
             source, "neuron_ids", needed(size=min_size is not None), clean, upstream, downstream, either=named
@@ -287,7 +306,16 @@ def get_synapse_counts(
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
     with opened(
-        source, dataset, materialization, update_ids, live, annotations, max_memory, tables=[assignments], clean=clean
+        source,
+        dataset,
+        materialization,
+        update_ids,
+        live,
+        annotations,
+        max_memory,
+        tables=[assignments],
+        clean=clean,
+        null_text=reading.get("null_text"),
     ) as session:
         query = session.query(source, "neuron_ids", needed(size=min_size is not None), clean, either=named)
         table = session.within(session.table(source, query, read_options(reading)), assignments, neuropil)
@@ -347,7 +375,17 @@ def get_adjacency(
     """
     pre, post = named_neurons(pre_ids), named_neurons(post_ids)
     keep = unconnected_kept(keep_unconnected, keep_silent)
-    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory, clean=clean) as session:
+    with opened(
+        source,
+        dataset,
+        materialization,
+        update_ids,
+        live,
+        annotations,
+        max_memory,
+        clean=clean,
+        null_text=reading.get("null_text"),
+    ) as session:
         query = session.query(
             source, "pre_ids or post_ids", needed(size=min_size is not None), clean, pre=pre, post=post
         )

@@ -118,7 +118,17 @@ def attach_synapses(
     question = Question(pre, post, max_distance)
     if skeleton_units not in (None, "nm", "um", "pixels"):
         raise UsageError(f"skeleton_units={skeleton_units!r}: 'nm', 'um' or 'pixels'")
-    with opened(source, dataset, materialization, update_ids, live, annotations, max_memory, clean=clean) as session:
+    with opened(
+        source,
+        dataset,
+        materialization,
+        update_ids,
+        live,
+        annotations,
+        max_memory,
+        clean=clean,
+        null_text=reading.get("null_text"),
+    ) as session:
         voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
         asked, query = Selection(()), None
         if session.space.asks_server(source):

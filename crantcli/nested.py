@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from crantcli.core.adjacency import unconnected_kept
 from crantcli.errors import DataError, UsageError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crantcli.core.nested import AnnotationScope, Scope, WeightMode
     from crantcli.core.order import NeuronOrder
     from crantcli.sources.live.query import LiveOptions
+    from crantcli.sources.read_options import ReadKeywords, TableKeywords
 
 #: Bytes of a dense frame that is made without being asked twice.
 DENSE_LIMIT = 2_000_000_000
@@ -327,6 +328,7 @@ class NestedMatrix(_Nested):
         neuron_order: NeuronOrder = "annotation",
         sum_duplicates: bool = False,
         max_memory: str = "2GB",
+        **reading: Unpack[ReadKeywords],
     ) -> Self:
         """Build a matrix from edges or an adjacency; the weights stay as they are, and nothing is cleaned.
 
@@ -351,6 +353,9 @@ class NestedMatrix(_Nested):
         sum_duplicates : bool
             Add up rows that repeat a pair, instead of refusing them.
         max_memory : str
+        **reading
+            How the table is to be read, where its columns do not tell: `weight_col`, `where` and others, see
+            `ReadKeywords`.
 
         Raises
         ------
@@ -361,7 +366,7 @@ class NestedMatrix(_Nested):
             keep_silent=unconnected_kept(keep_unconnected, keep_silent), neuron_order=neuron_order,
             sum_duplicates=sum_duplicates,
         )  # fmt: skip
-        return cls._of(build(connections_df, neuron_annotations, ask, synapses=False, max_memory=max_memory))
+        return cls._of(build(connections_df, neuron_annotations, ask, reading, synapses=False, max_memory=max_memory))
 
     @classmethod
     def from_synapses(
@@ -382,6 +387,7 @@ class NestedMatrix(_Nested):
         keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
+        **reading: Unpack[TableKeywords],
     ) -> Self:
         """Build a matrix from one row per synapse; nothing is cleaned.
 
@@ -396,7 +402,7 @@ class NestedMatrix(_Nested):
         weight_column : str, optional
             With the mode "column", and only then.
         cell_type_column, neuron_id_column, type_order, annotation_scope, keep_unconnected, keep_silent
-        neuron_order, max_memory
+        neuron_order, max_memory, **reading
             As for `from_connectivity`.
         normalization_scope : {"selected", "all"}
             Fractions of what is shown, or of all partners in the table.
@@ -412,7 +418,7 @@ class NestedMatrix(_Nested):
         )  # fmt: skip
         return cls._of(
             build(
-                synapses_df, neuron_annotations, ask,
+                synapses_df, neuron_annotations, ask, reading,
                 synapses=True, pre_col=pre_col, post_col=post_col, max_memory=max_memory,
             )
         )  # fmt: skip
@@ -446,6 +452,7 @@ class NestedMatrix(_Nested):
         keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
+        **reading: Unpack[TableKeywords],
     ) -> NeuropilCollection:
         """Build a matrix for each neuropil, from the synapses that its mesh contains; nothing is cleaned.
 
@@ -496,7 +503,14 @@ class NestedMatrix(_Nested):
             live, mesh_scale,
         )  # fmt: skip
         found = build_by_neuropil(
-            synapses_df, neuron_annotations, ask, place, pre_col=pre_col, post_col=post_col, max_memory=max_memory
+            synapses_df,
+            neuron_annotations,
+            ask,
+            place,
+            reading,
+            pre_col=pre_col,
+            post_col=post_col,
+            max_memory=max_memory,
         )
         return _collected(cls, *found)
 
@@ -590,6 +604,7 @@ class DirectedNestedMatrix(_Nested):
         neuron_order: NeuronOrder = "annotation",
         sum_duplicates: bool = False,
         max_memory: str = "2GB",
+        **reading: Unpack[ReadKeywords],
     ) -> Self:
         """Build a matrix from edges or an adjacency; the weights stay as they are, and nothing is cleaned.
 
@@ -607,7 +622,7 @@ class DirectedNestedMatrix(_Nested):
             Chosen neurons without connections are on the axis.
         keep_silent : bool, optional
             Older name of `keep_unconnected`.
-        cell_type_column, neuron_id_column, annotation_scope, neuron_order, sum_duplicates, max_memory
+        cell_type_column, neuron_id_column, annotation_scope, neuron_order, sum_duplicates, max_memory, **reading
             As for `NestedMatrix.from_connectivity`.
 
         Raises
@@ -620,7 +635,7 @@ class DirectedNestedMatrix(_Nested):
             annotation_scope=annotation_scope, keep_silent=unconnected_kept(keep_unconnected, keep_silent),
             neuron_order=neuron_order, sum_duplicates=sum_duplicates,
         )  # fmt: skip
-        return cls._of(build(connections_df, neuron_annotations, ask, synapses=False, max_memory=max_memory))
+        return cls._of(build(connections_df, neuron_annotations, ask, reading, synapses=False, max_memory=max_memory))
 
     @classmethod
     def from_synapses(
@@ -647,6 +662,7 @@ class DirectedNestedMatrix(_Nested):
         keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
+        **reading: Unpack[TableKeywords],
     ) -> Self:
         """Build a matrix from one row per synapse; nothing is cleaned.
 
@@ -659,7 +675,7 @@ class DirectedNestedMatrix(_Nested):
             As for `from_connectivity`.
         normalization_scope : {"selected", "all"}
             Fractions of what is shown, or of all partners in the table of the chosen neurons.
-        cell_type_column, neuron_id_column, type_order, annotation_scope, neuron_order, max_memory
+        cell_type_column, neuron_id_column, type_order, annotation_scope, neuron_order, max_memory, **reading
             As for `NestedMatrix.from_connectivity`.
 
         Raises
@@ -674,7 +690,7 @@ class DirectedNestedMatrix(_Nested):
         )  # fmt: skip
         return cls._of(
             build(
-                synapses_df, neuron_annotations, ask,
+                synapses_df, neuron_annotations, ask, reading,
                 synapses=True, pre_col=pre_col, post_col=post_col, max_memory=max_memory,
             )
         )  # fmt: skip
@@ -714,6 +730,7 @@ class DirectedNestedMatrix(_Nested):
         keep_silent: bool | None = None,
         neuron_order: NeuronOrder = "annotation",
         max_memory: str = "2GB",
+        **reading: Unpack[TableKeywords],
     ) -> NeuropilCollection:
         """Build a rectangular matrix for each neuropil; nothing is cleaned.
 
@@ -740,7 +757,14 @@ class DirectedNestedMatrix(_Nested):
             live, mesh_scale,
         )  # fmt: skip
         found = build_by_neuropil(
-            synapses_df, neuron_annotations, ask, place, pre_col=pre_col, post_col=post_col, max_memory=max_memory
+            synapses_df,
+            neuron_annotations,
+            ask,
+            place,
+            reading,
+            pre_col=pre_col,
+            post_col=post_col,
+            max_memory=max_memory,
         )
         return _collected(cls, *found)
 

@@ -19,7 +19,7 @@ from crantcli.schema import KEY, Kind
 from crantcli.sources.access import engine_files
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.live.query import LiveOptions
-from crantcli.sources.read_options import ReadOptions
+from crantcli.sources.read_options import ReadKeywords, ReadOptions, TableKeywords, read_options
 from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
 from crantcli.version import __version__
 from crantcli.workspace import Workspace
@@ -109,6 +109,7 @@ def build(
     table: Any,
     annotations: Any,
     ask: Ask,
+    reading: ReadKeywords | TableKeywords,
     *,
     synapses: bool,
     pre_col: str | None = None,
@@ -120,11 +121,12 @@ def build(
 
     with Engine(max_memory, files=engine_files(table, annotations)) as engine:
         space, everything = _uncleaned(Workspace(engine))
+        space.null_text = reading.get("null_text")
         labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
         if not synapses and getattr(table, "shape", None) == (0, 0):  # an adjacency of nobody, whatever made it
             table = table.set_axis(table.index.astype(object))
         kind = Kind.SYNAPSES if synapses else None
-        opened = space.table(table, ReadOptions(kind, pre_col, post_col, value=ask.weight_column))
+        opened = space.table(table, _options(reading, kind, pre_col, post_col, value=ask.weight_column))
         if not synapses and opened.kind is Kind.SYNAPSES:
             raise DataError("connections_df has one row per synapse; use from_synapses, or give a weight column")
         if synapses and opened.kind is not Kind.SYNAPSES:
@@ -132,6 +134,15 @@ def build(
         result = nested(engine, opened, labels, ask.question(space, opened), everything)
     _warn([*space.notes, *result.notes])
     return result.blocks
+
+
+def _options(
+    reading: ReadKeywords | TableKeywords, kind: Kind | None, pre_col: str | None, post_col: str | None, **more: Any
+) -> ReadOptions:
+    """How the table is to be read: the keywords, and what has a parameter of its own."""
+    own = {"kind": None if kind is None else kind.value, "pre_col": pre_col, "post_col": post_col}
+    said: Any = {**reading, **{name: value for name, value in own.items() if value is not None}}
+    return read_options(said, **more)
 
 
 @dataclass(frozen=True)
@@ -155,6 +166,7 @@ def build_by_neuropil(
     annotations: Any,
     ask: Ask,
     place: Place,
+    reading: TableKeywords,
     *,
     pre_col: str,
     post_col: str,
@@ -182,12 +194,13 @@ def build_by_neuropil(
     dataset = find_dataset(place.dataset)
     with Engine(max_memory, files=engine_files(table, annotations, dataset=dataset, live=place.live)) as engine:
         space, everything = _uncleaned(Workspace(engine, dataset, place.live))
+        space.null_text = reading.get("null_text")
         labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
-        reading = ReadOptions(
-            Kind.SYNAPSES, pre_col, post_col, coordinates=place.coordinates, voxel_size=voxel, carry="positions",
-            value=ask.weight_column, position=place.position_column,
+        options = _options(
+            reading, Kind.SYNAPSES, pre_col, post_col, coordinates=place.coordinates, voxel_size=voxel,
+            carry="positions", value=ask.weight_column, position=place.position_column,
         )  # fmt: skip
-        opened = space.table(table, reading)
+        opened = space.table(table, options)
         question = ask.question(space, opened)
         meshes = None if place.meshes is None else os.fspath(place.meshes)
         names, index, boxes = space.neuropils(meshes, wanted, scale=scale)

@@ -120,6 +120,7 @@ def opened(
     tables: Sequence[Any] = (),
     *,
     clean: bool,
+    null_text: str | None = None,
 ) -> Iterator[Session]:
     """Open what a function works on: its parameters of these names; `labelled` where it needs annotations as labels,
     `tables` are further ones that it reads.
@@ -136,7 +137,7 @@ def opened(
     files = engine_files(source, annotations, *tables, dataset=found, live=options)
     with Engine(max_memory, files=files) as engine:
         space = Workspace(engine, found, options)
-        space.clean = clean
+        space.clean, space.null_text = clean, null_text
         opened = space.annotations(annotations, needed=labelled)
         if labelled and space.asks_server(source):
             opened = space.current_annotations(opened)

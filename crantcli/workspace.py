@@ -62,6 +62,8 @@ class Workspace:
         self.notes: list[str] = []
         #: What a live data set resolved to, for people.
         self.told: list[str] = []
+        #: Words that stand for a missing ID, joined by commas; None for the usual ones.
+        self.null_text: str | None = None
         #: What the table was taken for.
         self.read_as: list[str] = []
         self.paths: list[Path] = []
@@ -298,7 +300,7 @@ class Workspace:
         self, source: Any, given: ReadOptions | None = None, named: Sequence[str | None] = ()
     ) -> tuple[list[Part], list[Any]]:
         if hasattr(source, "iloc"):
-            return [frame_part(self.engine, source, given)], []
+            return self._said([frame_part(self.engine, source, given)]), []
         try:
             names = [os.fspath(path) for path in ([source] if isinstance(source, str | os.PathLike) else source)]
         except TypeError:
@@ -307,7 +309,14 @@ class Workspace:
             ) from None
         files = expand(names, self.engine)
         self.paths += [file.path for file in files]
-        return parts(self.engine, [file for file in files if file.format != "npz"], given, named), files
+        tables = [file for file in files if file.format != "npz"]
+        return self._said(parts(self.engine, tables, given, named)), files
+
+    def _said(self, found: list[Part]) -> list[Part]:
+        """Tables, with the words that stand for a missing ID."""
+        for part in found:
+            part.null_text = self.null_text
+        return found
 
     def annotations(
         self,
@@ -374,7 +383,7 @@ class Workspace:
             self.inputs.append(Source(path, "csv", path.name).record())
         if self._annotations is None and any(isinstance(selector, Criteria) for selector in selectors):
             self.annotations(None, *self._annotation_columns)
-        return resolve(self.engine, selectors, id_type, self._annotations)
+        return resolve(self.engine, selectors, id_type, self._annotations, self.null_text)
 
     def neuropils(
         self,

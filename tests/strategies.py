@@ -91,6 +91,10 @@ class Drawn:
         return column in self.columns
 
 
+#: How drawn tables are read: they have many rows without an ID, and a neuron called NA.
+AS_DRAWN: dict[str, Any] = {"allow_null": True, "null_text": ""}
+AS_TYPED = ("--allow-null", "--null-text", "")
+
 #: What is drawn is a seed, and how much is made from it: few examples then differ in everything, and a failing one
 #: still shrinks to its first rows.
 _SEEDS = st.integers(0, 2**32 - 1).map(random.Random)

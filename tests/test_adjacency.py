@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from oracle import EVERYTHING, Chosen, Rules
 from strategies import (
     ABSENT,
+    AS_DRAWN,
     FEWER,
     SETTINGS,
     Drawn,
@@ -51,7 +52,7 @@ def parts(found: pd.DataFrame) -> Matrix:
 def ask(table: Drawn, chosen: Chosen, rule: Rules, **more: Any) -> pd.DataFrame:
     """The Python function, with the oracle's rules."""
     return cc.get_adjacency(
-        chosen.pre, chosen.post, rule.threshold, rule.min_size, clean=rule.clean, source=table.frame, **more
+        chosen.pre, chosen.post, rule.threshold, rule.min_size, clean=rule.clean, source=table.frame, **AS_DRAWN, **more
     )
 
 

@@ -33,7 +33,7 @@ from crantcli.core.skeleton import NearestNode, Skeleton
 from crantcli.core.synapses import RowFilter
 from crantcli.engine.batches import numbers
 from crantcli.engine.duckdb import Engine
-from crantcli.sources.tables import Reading
+from crantcli.sources.read_options import ReadOptions
 from crantcli.workspace import Workspace
 
 #: Two neurons, 20 um of cable along x each, and synapses of and between them.
@@ -140,7 +140,7 @@ def test_every_site_is_where_brute_force_puts_it(data: st.DataObject, table: Dra
     expected, expected_ledger, expected_sites = oracle.attach(rows, drawn, rule, sides, limit)
     neurons = sorted(drawn)
     with Engine(threads=2) as engine:
-        opened = Workspace(engine).table(with_positions(table, rows), Reading(coordinates="nm", carry="positions"))
+        opened = Workspace(engine).table(with_positions(table, rows), ReadOptions(coordinates="nm", carry="positions"))
         kept = RowFilter(rule.clean, (0,), rule.min_size, rule.threshold)
         found = attach(
             engine, opened, neurons, lambda place: skeleton(drawn[neurons[place]]), kept,

@@ -20,6 +20,7 @@ from oracle import EVERYTHING, Chosen, Rules
 from strategies import (
     ABSENT,
     ANNOTATION_COLUMNS,
+    AS_DRAWN,
     FEWER,
     SETTINGS,
     Drawn,
@@ -42,7 +43,7 @@ from crantcli.core.connectivity import Question, connectivity
 from crantcli.core.synapses import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
-from crantcli.sources.tables import Reading
+from crantcli.sources.read_options import ReadOptions
 from crantcli.workspace import Workspace
 
 NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
@@ -52,7 +53,7 @@ SIDES = st.sampled_from([(True, True), (True, False), (False, True)])
 def ask(table: Drawn, neurons: Any, rule: Rules, sides: tuple[bool, bool] = (True, True), **more: Any) -> pd.DataFrame:
     """The Python function, with the oracle's rules."""
     return cc.get_connectivity(
-        neurons, *sides, rule.threshold, rule.min_size, clean=rule.clean, source=table.frame, **more
+        neurons, *sides, rule.threshold, rule.min_size, clean=rule.clean, source=table.frame, **AS_DRAWN, **more
     )
 
 
@@ -61,7 +62,7 @@ def ledger_of(table: Drawn, question: Question, rule: Rules, annotations: Any = 
     with Engine() as engine:
         space = Workspace(engine)
         labels = None if annotations is None else space.annotations(annotations)
-        opened = space.table(table.frame, Reading())
+        opened = space.table(table.frame, ReadOptions(**AS_DRAWN))
         filters = RowFilter(rule.clean, (0,), rule.min_size, rule.threshold)
         result = connectivity(engine, opened, question, filters, labels)
         assert len(engine.execute(result.query)) == result.rows

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from oracle import Chosen, Rules
 from strategies import (
     ABSENT,
+    AS_DRAWN,
     SETTINGS,
     Drawn,
     as_csv,
@@ -45,7 +46,7 @@ TABLES = ("parquet", "feather", "csv", "csv.gz", "tsv")
 def ask(table: Drawn, neurons: Any, rule: Rules, **more: Any) -> pd.DataFrame:
     """The Python function, with the oracle's rules."""
     return cc.get_synapse_counts(
-        neurons, rule.threshold, rule.min_size, clean=rule.clean, source=table.frame, **more
+        neurons, rule.threshold, rule.min_size, clean=rule.clean, source=table.frame, **AS_DRAWN, **more
     ).reset_index()
 
 

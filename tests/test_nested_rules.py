@@ -16,7 +16,7 @@ from conftest import Crant
 from hypothesis import given
 from nested_cases import Case, case, cases, check, npz, same
 from oracle import ConflictError, adds_up
-from strategies import SETTINGS, as_json, tuples
+from strategies import AS_DRAWN, SETTINGS, as_json, tuples
 from tables import record
 
 import crantcli as cc
@@ -35,7 +35,7 @@ def ask(made: Case) -> Any:
         more |= {"weight_column": "value"} if query.mode == "column" else {}
     else:
         more |= {"sum_duplicates": query.sum_duplicates}
-    more["keep_unconnected"] = query.keep_silent
+    more |= {"keep_unconnected": query.keep_silent, **AS_DRAWN}
     name = "from_synapses" if made.kind == "synapses" else "from_connectivity"
     if query.target is None:
         return getattr(cc.NestedMatrix, name)(made.table, made.people, type_order=query.source.order or None, **more)

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import Chosen, Rules
 from strategies import (
+    AS_DRAWN,
     FEWER,
     SETTINGS,
     SYNAPSE_COLUMNS,
@@ -37,7 +38,7 @@ from crantcli.core import repeats, sql
 from crantcli.core.synapses import RowFilter, Wanted, synapse_rows
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
-from crantcli.sources.tables import Reading
+from crantcli.sources.read_options import ReadOptions
 from crantcli.workspace import Workspace
 
 POSITION = [f"ctr_pt_position_{axis}" for axis in "xyz"]
@@ -54,7 +55,7 @@ def record(path: Path) -> dict[str, Any]:
 def ledger_of(table: Drawn, chosen: Chosen, rule: Rules) -> dict[str, Any]:
     """The ledger that the commands print and record."""
     with Engine() as engine:
-        opened = Workspace(engine).table(table.frame, Reading(carry=True))
+        opened = Workspace(engine).table(table.frame, ReadOptions(carry=True))
         sides = [None if ids is None else Selection(tuple(ids)) for ids in (chosen.pre, chosen.post)]
         filters = RowFilter(rule.clean, (0,), rule.min_size, rule.threshold)
         result = synapse_rows(engine, opened, Wanted(*sides), filters)
@@ -72,7 +73,7 @@ def test_rows_follow_the_rules(data: st.DataObject, table: Drawn) -> None:
     rule, pre, post = data.draw(rules(table)), data.draw(maybe_asked(table)), data.draw(maybe_asked(table))
     expected, _ = oracle.synapses(table.rows, Chosen(pre, post), rule)
     found = cc.get_synapses(
-        pre, post, rule.threshold, rule.min_size, clean=rule.clean, source=table.frame, update_ids=False
+        pre, post, rule.threshold, rule.min_size, clean=rule.clean, source=table.frame, **AS_DRAWN, update_ids=False
     )
     assert tuple(found.columns) == tuple(sorted(table.columns, key=("id", "pre", "post", "size", "neuropil").index))
     assert tuples(found) == [tuple(row.get(name) for name in found.columns) for row in expected]
@@ -97,7 +98,7 @@ def test_many_neurons_are_selected_like_few(data: st.DataObject, table: Drawn) -
     pre, post = data.draw(maybe_asked(table)), data.draw(maybe_asked(table))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sql, "INLINE_IDS", 1)
-        found = cc.get_synapses(pre, post, source=table.frame)
+        found = cc.get_synapses(pre, post, source=table.frame, **AS_DRAWN)
     expected, _ = oracle.synapses(table.rows, Chosen(pre, post), Rules())
     assert tuples(found) == [tuple(row.get(name) for name in found.columns) for row in expected]
 
@@ -130,7 +131,7 @@ def test_repeats_are_found_wherever_the_ids_lie(monkeypatch: pytest.MonkeyPatch,
     for ids in ([-3, 0, 1, 2, 7, 11], [-4, 500, -4], [-3, 0, 7, 11, 0, 1, 2], [11, 3, 1, 11], [-3, -3], []):
         rows = [{"id": number * step, "pre": 1, "post": 2} for number in ids]
         with Engine() as engine:
-            table = Workspace(engine).table(frame(rows, ("id", "pre", "post")), Reading())
+            table = Workspace(engine).table(frame(rows, ("id", "pre", "post")), ReadOptions(**AS_DRAWN))
             engine.memory = memory
             relation, dropped = repeats.each_once(engine, table.relation, ("id", "pre", "post"), table)
             assert engine.execute(f"SELECT count(*) FROM {relation}") == [(len(set(ids)),)]

@@ -147,6 +147,7 @@ class Job:
             Engine(self.run.max_memory, self.run.threads, self.run.tmp_dir, self._files(dataset, pending)) as engine,
         ):
             space = Workspace(engine, dataset, self.live)
+            space.null_text = self.source.null_text
             with self.console.busy(self.command, space.live_options.patience.status, engine):
                 yield Work(self, space, engine, pending)
 

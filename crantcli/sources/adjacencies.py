@@ -40,11 +40,11 @@ def open_wide(engine: Engine, part: Part, decision: Decision, given: ReadOptions
     label_rows = f"(SELECT * FROM {labels} WHERE {_not_among('label', totals)})"
     rows = Part(
         f"(SELECT {quote(index)} FROM {part.relation} WHERE {_not_among(f'CAST({quote(index)} AS VARCHAR)', totals)})",
-        {index: kind}, part.name,
+        {index: kind}, part.name, null_text=part.null_text,
     )  # fmt: skip
-    in_text = inspect_ids(engine, rows, [index], given.null_text) if kind.startswith("VARCHAR") else {}
-    header = Part(label_rows, {"label": "VARCHAR"}, f"{part.name}, header")
-    of_columns = inspect_ids(engine, header, ["label"], given.null_text)["label"]
+    in_text = inspect_ids(engine, rows, [index]) if kind.startswith("VARCHAR") else {}
+    header = Part(label_rows, {"label": "VARCHAR"}, f"{part.name}, header", null_text=part.null_text)
+    of_columns = inspect_ids(engine, header, ["label"])["label"]
     integer = of_columns.integer and (index not in in_text or in_text[index].integer)
     id_type: IdType = "BIGINT" if integer else "VARCHAR"
     pre = in_text[index].expression("source", id_type) if index in in_text else f"CAST(source AS {id_type})"

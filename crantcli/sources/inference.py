@@ -111,9 +111,7 @@ def _state(column: str, words: Sequence[str], name: str = "") -> str:
     )
 
 
-def inspect_ids(
-    engine: Engine, part: Part, columns: Sequence[str], null_text: str | None = None, neurons: bool = True
-) -> dict[str, TextIds]:
+def inspect_ids(engine: Engine, part: Part, columns: Sequence[str], neurons: bool = True) -> dict[str, TextIds]:
     """Look at every value of text columns that hold IDs.
 
     Parameters
@@ -121,8 +119,6 @@ def inspect_ids(
     engine : Engine
     part : Part
     columns : sequence of str
-    null_text : str, optional
-        Words, joined by commas, that stand for a missing ID; "" for none.
     neurons : bool
         Whether a missing name, or a cell of several IDs, must be refused: not in columns that are only carried along.
 
@@ -138,7 +134,7 @@ def inspect_ids(
     """
     if not columns:
         return {}
-    words = null_words(null_text)
+    words = null_words(part.null_text)
     names = {column: column if part.text else "" for column in columns}
     counted = ", ".join(f"histogram({_state(quote(column), words, names[column])})" for column in columns)
     found = engine.execute(f"SELECT {counted} FROM {part.relation}")[0]
@@ -153,7 +149,7 @@ def inspect_ids(
             state = f"rtrim({_state('v', words, names[column])}, '+')"
             return first_row(engine, part, column, f"{state} = '{wanted}'")
 
-        _refuse(states, first, neurons, null_text)
+        _refuse(states, first, neurons, part.null_text)
         result[column] = _text_ids(states, blanks, words, first, column, neurons)
     return result
 

@@ -107,15 +107,13 @@ class ReadOptions:
         }
 
 
-class ReadKeywords(TypedDict, total=False):
-    """Keywords of the Python functions that say how a source is to be read.
+class TableKeywords(TypedDict, total=False):
+    """Keywords of the Python functions that say how a source is to be read, beside its kind and its ID columns.
 
     Attributes
     ----------
-    kind : {"synapses", "edges", "adjacency"}
-        What one row stands for, where the columns do not tell.
-    pre_col, post_col, weight_col : str
-        Columns of IDs and of weights, whatever they are called; `weight_col` makes the table one of edges.
+    weight_col : str
+        Column of weights; it makes the table one of edges.
     header : sequence of str
         Names of the columns of a text file without a header line.
     delimiter : str
@@ -134,9 +132,6 @@ class ReadKeywords(TypedDict, total=False):
         Rows that count, such as "size >= 20"; several are joined by and.
     """
 
-    kind: str
-    pre_col: str
-    post_col: str
     weight_col: str
     header: Sequence[str]
     delimiter: str
@@ -149,7 +144,27 @@ class ReadKeywords(TypedDict, total=False):
     where: str | Sequence[str]
 
 
-def read_options(given: ReadKeywords, **more: Any) -> ReadOptions:
+class ReadKeywords(TableKeywords, total=False):
+    """All keywords of the Python functions that say how a source is to be read.
+
+    Attributes
+    ----------
+    kind : {"synapses", "edges", "adjacency"}
+        What one row stands for, where the columns do not tell.
+    pre_col, post_col : str
+        Columns of neuron IDs, whatever they are called.
+    """
+
+    kind: str
+    pre_col: str
+    post_col: str
+
+
+#: The names of all keywords.
+_KEYWORDS = {**TableKeywords.__annotations__, **ReadKeywords.__annotations__}
+
+
+def read_options(given: ReadKeywords | TableKeywords, **more: Any) -> ReadOptions:
     """Options out of the keywords of a Python function, and others beside them.
 
     Raises
@@ -160,7 +175,7 @@ def read_options(given: ReadKeywords, **more: Any) -> ReadOptions:
         For a value that has no meaning.
     """
     values: dict[str, Any] = dict(given)
-    unknown = sorted(set(values) - set(ReadKeywords.__annotations__))
+    unknown = sorted(set(values) - set(_KEYWORDS))
     if unknown:
         raise ArgumentTypeError(f"there is no parameter {unknown[0]!r}")
     if values.get("kind") is not None:
@@ -191,4 +206,4 @@ def parse_kind(value: str) -> Kind:
 
 
 #: Fields that an option of the same name sets.
-SAID = tuple(item.name for item in fields(ReadOptions) if item.name in ReadKeywords.__annotations__)
+SAID = tuple(item.name for item in fields(ReadOptions) if item.name in _KEYWORDS)

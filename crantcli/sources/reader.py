@@ -53,6 +53,8 @@ class Part:
         Where rows are left out: all rows, and which of them are in `relation`.
     together : str
         The folder or pattern that named the files, which are one table.
+    null_text : str or None
+        Words, joined by commas, that stand for a missing ID; "" for none, None for the usual ones.
     mixed : dict of str to str
         Columns of a DataFrame that are text for want of a type, and why: they hold no IDs.
     """
@@ -74,6 +76,7 @@ class Part:
     condition: str = "TRUE"
     together: str = ""
     mixed: dict[str, str] = field(default_factory=dict)
+    null_text: str | None = None
 
     def filtered(self, condition: str) -> Part:
         """The rows that meet a condition."""
@@ -203,9 +206,9 @@ class Reader:
             [name for name in names if self._part.columns[name].startswith(("VARCHAR", "ENUM"))]
             for names in (self._sides, [name for name in (*id_columns, *carried) if name not in self._sides])
         )
-        found = inspect_ids(self._engine, self._part, sides, self._given.null_text)
+        found = inspect_ids(self._engine, self._part, sides)
         self.notes += [note for ids in found.values() for note in ids.notes]
-        return found | inspect_ids(self._engine, self._part, others, self._given.null_text, neurons=False)
+        return found | inspect_ids(self._engine, self._part, others, neurons=False)
 
     def _fill_down(self) -> None:
         """Give a row without an ID that of the row above it, in each file by itself."""

@@ -32,7 +32,11 @@ def id_file(selector: IdFile) -> Path:
 
 
 def resolve(
-    engine: Engine, selectors: Sequence[Selector], id_type: IdType, annotations: Annotations | None
+    engine: Engine,
+    selectors: Sequence[Selector],
+    id_type: IdType,
+    annotations: Annotations | None,
+    null_text: str | None = None,
 ) -> Selection:
     """Find the neurons that selectors name.
 
@@ -45,6 +49,8 @@ def resolve(
         How the table at hand holds IDs.
     annotations : Annotations, optional
         Needed for criteria.
+    null_text : str, optional
+        Words that stand for a missing ID in files of IDs.
 
     Raises
     ------
@@ -56,7 +62,7 @@ def resolve(
     found: dict[NeuronId, None] = {}
     notes: list[str] = []
     for selector in selectors:
-        found.update(dict.fromkeys(_ids(engine, selector, id_type, annotations, notes)))
+        found.update(dict.fromkeys(_ids(engine, selector, id_type, annotations, notes, null_text)))
     named = tuple(str(selector) for selector in selectors)
     if not found:
         raise DataError(f"{', '.join(named)}: no neuron ID in there")
@@ -92,14 +98,19 @@ def read_labels(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _ids(
-    engine: Engine, selector: Selector, id_type: IdType, annotations: Annotations | None, notes: list[str]
+    engine: Engine,
+    selector: Selector,
+    id_type: IdType,
+    annotations: Annotations | None,
+    notes: list[str],
+    null_text: str | None,
 ) -> Iterable[NeuronId]:
     if isinstance(selector, LiteralId):
         return [_literal(selector.value, id_type)]
     if isinstance(selector, IdStdin):
         return _from_lines(_decoded(sys.stdin.buffer.read(), "stdin"), "stdin", id_type)
     if isinstance(selector, IdFile):
-        return _from_file(engine, selector, id_type)
+        return _from_file(engine, selector, id_type, null_text)
     assert isinstance(selector, Criteria)
     if annotations is None:
         raise UsageError(f"{selector}: criteria need --annotations FILE, or a data set that has annotations")
@@ -124,16 +135,16 @@ def _typed(ids: Iterable[NeuronId], id_type: IdType, what: str) -> list[NeuronId
         raise DataError(f"{what}: {error}") from None
 
 
-def _from_file(engine: Engine, selector: IdFile, id_type: IdType) -> list[NeuronId]:
+def _from_file(engine: Engine, selector: IdFile, id_type: IdType, null_text: str | None) -> list[NeuronId]:
     path = id_file(selector)
     column = selector.column if path == Path(selector.path) else None
     kind = content_format(path) or file_format(path.name)
     source = Source(path, kind or "csv", path.name)
     if kind in ("parquet", "arrow", "xlsx"):
-        return _from_table(engine, source, column, id_type)
+        return _from_table(engine, source, column, id_type, null_text)
     lines = _lines(source)
     if column is not None or _is_table(path.name, [line for line in lines if line.strip() and line[0] != "#"]):
-        return _from_table(engine, source, column, id_type)
+        return _from_table(engine, source, column, id_type, null_text)
     return _from_lines(lines, path.name, id_type)
 
 
@@ -197,8 +208,11 @@ def _several(line: str) -> list[str]:
     return [part for part in parts if part] if len(parts) > 1 or inner != line else [line.strip("'\"" + BLANKS)]
 
 
-def _from_table(engine: Engine, source: Source, column: str | None, id_type: IdType) -> list[NeuronId]:
+def _from_table(
+    engine: Engine, source: Source, column: str | None, id_type: IdType, null_text: str | None
+) -> list[NeuronId]:
     found = parts(engine, [source], named=(column,))
+    found[0].null_text = null_text
     names = list(found[0].columns)
     column = Names(names).get(column) or column if column is not None else None
     if column is not None and column not in names:
