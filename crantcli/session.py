@@ -55,7 +55,7 @@ class Session:
         source = self.space.brain.record() if self.space.told else None
         found = {**(more or {}), **({"source": source} if source else {})}
         if self.space.read_as:
-            found["read_as"] = self.space.read_as[0]
+            found["read_as"] = list(self.space.read_as)
         return {KEY: found} if found else {}
 
     def select(self, selectors: tuple[Selector, ...] | None, table: Table) -> Selection | None:

@@ -174,7 +174,8 @@ class Workspace:
             self.lock.check_files("synapses", table.inputs)
         self.inputs += table.inputs
         self.notes += table.notes
-        self.read_as = [f"{' and '.join(dict.fromkeys(record['name'] for record in table.inputs))}: {table.read_as}"]
+        names = " and ".join(dict.fromkeys(record["name"] for record in table.inputs))
+        self.read_as = [f"{names}: {table.read_as}", *table.read_notes]
         return table
 
     def _annotated(self, names: Sequence[str]) -> bool:

@@ -93,7 +93,7 @@ class Case:
     def words(self) -> list[object]:
         """The question as options of the command."""
         query, rules = self.query, self.rules
-        words: list[object] = ["-t", rules.threshold]
+        words: list[object] = ["-t", rules.threshold] if rules.threshold > 1 else []
         words += [] if rules.clean else ["--no-clean"]
         words += [] if rules.min_size is None else ["--min-size", rules.min_size]
         words += [] if query.mode is None else ["--weight-mode", query.mode]

@@ -18,7 +18,9 @@ Key = tuple[Any, ...]
 Weights = dict[Key, Any]
 Ledger = dict[str, int]
 
-STEPS = ("null", "duplicate", "unselected", "background", "autapse", "size", "threshold", "distance", "unannotated")
+STEPS = (
+    "where", "null", "duplicate", "unselected", "background", "autapse", "size", "threshold", "distance", "unannotated",
+)  # fmt: skip
 
 
 class ConflictError(ValueError):

@@ -61,6 +61,7 @@ def ledger_of(table: Drawn, question: Question, rule: Rules, annotations: Any = 
     """The ledger that the commands print and record."""
     with Engine() as engine:
         space = Workspace(engine)
+        space.null_text = AS_DRAWN["null_text"]
         labels = None if annotations is None else space.annotations(annotations)
         opened = space.table(table.frame, ReadOptions(**AS_DRAWN))
         filters = RowFilter(rule.clean, (0,), rule.min_size, rule.threshold)
@@ -294,7 +295,7 @@ def test_trap_14_one_row_per_pair_and_neuropil(
         csv.writer(file).writerows([(columns[0], columns[1], name, columns[2]), *rows])
     ran = crant("connectivity", "in.csv", "--json", "-o", "out.csv")
     assert ran.code == 0
-    assert "1 edge rows were added to another" in ran.err
+    assert "1 edge row is added to another" in ran.err
     assert (json.loads(ran.text)["ledger"]["merged"], json.loads(ran.text)["ledger"]["kept"]) == (1, 3)
     assert (tmp_path / "out.csv").read_text() == "pre,post,weight\n1,2,7\n2,1,5\n1,3,1\n"
     assert crant("connectivity", "in.csv", "-t", 6).rows()[1:] == [["1", "2", "7"]]
@@ -314,7 +315,7 @@ def test_trap_14_one_row_per_pair_and_neuropil(
 
 def test_repeated_rows_without_a_neuron_are_dropped_not_refused() -> None:
     rows = [{"pre": None, "post": 5, "weight": 1}] * 2 + [{"pre": 1, "post": 5, "weight": 2}]
-    assert tuples(cc.get_connectivity(source=frame(rows, ("pre", "post", "weight")))) == [(1, 5, 2)]
+    assert tuples(cc.get_connectivity(source=frame(rows, ("pre", "post", "weight")), **AS_DRAWN)) == [(1, 5, 2)]
 
 
 def test_ids_beside_each_other_are_not_one_neuron() -> None:

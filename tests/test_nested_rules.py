@@ -16,7 +16,7 @@ from conftest import Crant
 from hypothesis import given
 from nested_cases import Case, case, cases, check, npz, same
 from oracle import ConflictError, adds_up
-from strategies import AS_DRAWN, SETTINGS, as_json, tuples
+from strategies import AS_DRAWN, AS_TYPED, SETTINGS, as_json, tuples
 from tables import record
 
 import crantcli as cc
@@ -70,7 +70,7 @@ def test_command_follows_the_rules(crant: Crant, tmp_path: Path, seed: int) -> N
     made = case(random.Random(seed))
     made.table.to_parquet(tmp_path / "in.parquet", index=made.kind == "adjacency")
     made.people.to_parquet(tmp_path / "cells.parquet")
-    words = ("nested", "in.parquet", "-a", "cells.parquet", *made.words())
+    words = ("nested", "in.parquet", "-a", "cells.parquet", *made.words(), *AS_TYPED)
     outputs = {"-o": "m", "--type-sum": "sum", "--type-mean": "mean", "--relative": "rel", "--relative-types": "types"}
     named = [word for option, stem in outputs.items() for word in (option, f"{stem}.npz")]
     ran = crant(*words, *named, "--order", "order.parquet", "--json")

@@ -254,7 +254,7 @@ def test_it_is_as_if_the_rest_were_not_there(
     outside = len(rows) - nulls - (counted["read"] - counted["null"])
     assert told == {
         "read": len(rows), "null": nulls, "unselected": outside, "kept": len(kept),
-        **{step: counted[step] for step in oracle.STEPS[1:] if counted[step] and step != "unselected"},
+        **{step: counted[step] for step in oracle.STEPS[2:] if counted[step] and step != "unselected"},
     }  # fmt: skip
     weights, _ = oracle.synapse_edges(inside(rows, *steps))
     assert answer(crant("connectivity", *words)) == [tuple(map(str, row)) for row in oracle.ordered(weights)]

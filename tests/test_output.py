@@ -32,7 +32,9 @@ from crantcli.version import __version__
 SYNAPSES, TYPES = SAMPLE / "synapses.parquet", SAMPLE / "annotations.csv"
 TABLES = ("parquet", "feather", "csv", "csv.gz", "tsv", "tsv.gz")
 PICTURES = ("png", "svg", "pdf")
-STEPS = ["null", "duplicate", "unselected", "background", "autapse", "size", "threshold", "distance", "unannotated"]
+STEPS = [
+    "where", "null", "duplicate", "unselected", "background", "autapse", "size", "threshold", "distance", "unannotated",
+]  # fmt: skip
 
 
 def hidden(folder: Path) -> list[str]:

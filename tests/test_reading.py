@@ -607,7 +607,7 @@ def test_the_reading_is_recorded_and_reported(crant: Crant) -> None:
     text_file("e.csv", "body_pre,body_post,n_syn\n1,2,3\n")
     outcome = crant("connectivity", "e.csv", "-o", "o.parquet", "--json")
     told = "e.csv: read as edges: pre = body_pre, post = body_post, weight = n_syn"
-    assert json.loads(outcome.out)["read_as"] == [told]
+    assert json.loads(outcome.out)["read_as"][0] == told
     assert told in outcome.err
     found = json.loads(pq.read_schema("o.parquet").metadata[b"crantcli"])
     assert found["read_as"] == told.removeprefix("e.csv: ")
@@ -628,7 +628,7 @@ def test_options_settle_in_python_too() -> None:
         cc.get_connectivity(source=frame)
     found = cc.get_connectivity(source=frame, pre_col="up", post_col="down", weight_col="k")
     assert found.to_numpy().tolist() == [[2, 3, 7], [1, 2, 6]]
-    assert found.attrs["crantcli"]["read_as"].endswith("pre = up, post = down, weight = k")
+    assert found.attrs["crantcli"]["read_as"][0].endswith("pre = up, post = down, weight = k")
     where = cc.get_connectivity(source=frame, pre_col="up", post_col="down", weight_col="k", where="w = 4")
     assert where.to_numpy().tolist() == [[1, 2, 6]]
     with pytest.raises(TypeError, match="wieght_col"):

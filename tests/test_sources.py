@@ -787,7 +787,7 @@ def test_units_in_the_attributes_of_a_frame_are_heeded() -> None:
     found = cc.get_synapses(source=frame).set_index("id")
     assert [list(found["ctr_pt_position"][number]) for number in (1, 2)] == [[10, 10, 10], [1, 1, 1]]
     assert found["ctr_pt_position"][3] is None
-    assert found.attrs["crantcli"].pop("read_as").startswith("DataFrame: read as synapses")
+    assert found.attrs["crantcli"].pop("read_as")[0].startswith("DataFrame: read as synapses")
     assert found.attrs["crantcli"] == {"units": "pixels", "voxel_size_nm": [8.0, 8.0, 42.0]}
     same = cc.get_synapses(source=frame, return_pixels=False).set_index("id")
     assert list(same["ctr_pt_position"][1]) == [81, 81, 420]

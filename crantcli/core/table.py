@@ -109,6 +109,8 @@ class Table:
         Weights may be negative.
     read_as : str
         What the table was taken for, for people and for the provenance.
+    read_notes : tuple of str
+        What else was noticed when it was read.
     whole_rows : str or None
         A view of the rows with all their columns, under the names that they have in the source, beside `pre` and
         `post`: to tell what rows of one pair differ in.
@@ -141,6 +143,7 @@ class Table:
     filtered: int = 0
     signed: bool = False
     read_as: str = ""
+    read_notes: tuple[str, ...] = ()
     whole_rows: str | None = None
 
     @property

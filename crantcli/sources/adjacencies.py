@@ -40,10 +40,10 @@ def open_wide(engine: Engine, part: Part, decision: Decision, given: ReadOptions
     label_rows = f"(SELECT * FROM {labels} WHERE {_not_among('label', totals)})"
     rows = Part(
         f"(SELECT {quote(index)} FROM {part.relation} WHERE {_not_among(f'CAST({quote(index)} AS VARCHAR)', totals)})",
-        {index: kind}, part.name, null_text=part.null_text,
+        {index: kind}, part.name, recorded=part.recorded, null_text=part.null_text,
     )  # fmt: skip
     in_text = inspect_ids(engine, rows, [index]) if kind.startswith("VARCHAR") else {}
-    header = Part(label_rows, {"label": "VARCHAR"}, f"{part.name}, header", null_text=part.null_text)
+    header = Part(label_rows, {"label": "VARCHAR"}, f"{part.name}, header", recorded=part.recorded, null_text=part.null_text)
     of_columns = inspect_ids(engine, header, ["label"])["label"]
     integer = of_columns.integer and (index not in in_text or in_text[index].integer)
     id_type: IdType = "BIGINT" if integer else "VARCHAR"
@@ -67,7 +67,7 @@ def open_wide(engine: Engine, part: Part, decision: Decision, given: ReadOptions
         notes.append(f"{part.name}: {listed(totals)} {'holds' if len(totals) == 1 else 'hold'} sums, and is left out")
     view = engine.view("source", kept)
     table = _table(engine, view, id_type, bool(whole), axes, part.recorded[0], part.records, part.name, given)
-    return replace(table, notes=(*notes, *table.notes), read_as=decision.sentence())
+    return replace(table, read_notes=(*notes, *table.read_notes), read_as=decision.sentence())
 
 
 def _not_among(label: str, totals: list[str]) -> str:
@@ -219,7 +219,7 @@ def _table(
         filters=filters,
         inputs=tuple(records),
         silent=axes,
-        notes=tuple(notes),
+        read_notes=tuple(notes),
         filtered=filtered,
         signed=given.signed,
     )

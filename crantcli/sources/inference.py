@@ -134,7 +134,9 @@ def inspect_ids(engine: Engine, part: Part, columns: Sequence[str], neurons: boo
     """
     if not columns:
         return {}
-    words = null_words(part.null_text)
+    # Whatever our own files call a neuron is a name.
+    null_text = "" if part.recorded and all(record.command for record in part.recorded) else part.null_text
+    words = null_words(null_text)
     names = {column: column if part.text else "" for column in columns}
     counted = ", ".join(f"histogram({_state(quote(column), words, names[column])})" for column in columns)
     found = engine.execute(f"SELECT {counted} FROM {part.relation}")[0]
@@ -149,7 +151,7 @@ def inspect_ids(engine: Engine, part: Part, columns: Sequence[str], neurons: boo
             state = f"rtrim({_state('v', words, names[column])}, '+')"
             return first_row(engine, part, column, f"{state} = '{wanted}'")
 
-        _refuse(states, first, neurons, part.null_text)
+        _refuse(states, first, neurons, null_text)
         result[column] = _text_ids(states, blanks, words, first, column, neurons)
     return result
 

@@ -117,7 +117,7 @@ def _taken_for(engine: Engine, part: Part) -> dict[str, Any]:
     }
     try:
         opened = open_table(engine, [part], [], given)
-        found["decision_notes"] = [note for note in opened.notes if note not in part.notes]
+        found["decision_notes"] = [note for note in opened.read_notes if note not in part.notes]
     except CrantError as error:
         found["refused"] = str(error)
     return found

@@ -65,6 +65,8 @@ class Columns:
         Types are not known: every column is text.
     index : str, optional
         The column that was the index of a DataFrame.
+    files : int
+        How many files the sample may come from; their rows may be numbered anew in each.
     """
 
     def __init__(
@@ -73,8 +75,9 @@ class Columns:
         sample: Callable[[str], Sequence[Any]],
         text: bool = False,
         index: str | None = None,
+        files: int = 1,
     ) -> None:
-        self.types, self.text, self.index = dict(types), text, index
+        self.types, self.text, self.index, self.files = dict(types), text, index, files
         self._sample = sample
         self._seen: dict[str, list[Any]] = {}
 
@@ -82,7 +85,7 @@ class Columns:
         """The same but for some columns."""
         kept = {name: kind for name, kind in self.types.items() if name not in dropped}
         index = None if self.index in dropped else self.index
-        return Columns(kept, self.values, self.text, index)
+        return Columns(kept, self.values, self.text, index, self.files)
 
     def values(self, column: str) -> list[Any]:
         """The first values of a column; text without blanks at its ends, and None for empty text."""
@@ -209,7 +212,7 @@ def _indices(columns: Columns, given: ReadOptions) -> tuple[str, ...]:
     found = []
     for name in candidates:
         values = columns.values(name)
-        if not values or not _numbers_rows(values):
+        if not values or not _numbers_rows(values, columns.files):
             continue
         others = {other for other in columns.types if other not in candidates}
         if others and others == {_label(value) for value in values}:
@@ -218,9 +221,15 @@ def _indices(columns: Columns, given: ReadOptions) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _numbers_rows(values: Sequence[Any]) -> bool:
+def _numbers_rows(values: Sequence[Any], files: int) -> bool:
+    """Whether values count from 0 or from 1, anew in each file."""
     texts = [_label(value) for value in values]
-    return any(texts == [str(number) for number in range(start, start + len(texts))] for start in (0, 1))
+    if not all(text.isdigit() for text in texts) or texts[0] not in ("0", "1"):
+        return False
+    numbers = [int(text) for text in texts]
+    anew = sum(number == numbers[0] for number in numbers)
+    steps = zip(numbers, numbers[1:], strict=False)
+    return anew <= files and all(after in (before + 1, numbers[0]) for before, after in steps)
 
 
 def _label(value: Any) -> str:

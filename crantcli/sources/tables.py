@@ -310,7 +310,7 @@ def decide_part(engine: Engine, part: Part, given: ReadOptions) -> Decision:
     """
     ours = _kind_of_ours(part, given)
     try:
-        return decide(Columns(part.columns, _sampler(engine, part), part.text, part.index), given, ours)
+        return decide(Columns(part.columns, _sampler(engine, part), part.text, part.index, max(1, len(part.files))), given, ours)
     except DataError as error:
         if str(error).startswith(part.name):  # said by the engine, of a row
             raise
@@ -390,8 +390,9 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
     inputs = tuple(record for part, _ in matched for record in part.records)
     notes = [note for part, match in matched for note in (*part.notes, *match.notes)]
     notes += [note for reader in readers for note in reader.notes]
+    told: tuple[str, ...] = ()
     if kind is Kind.SYNAPSES and len(inputs) > 1 and "id" not in canonical:
-        notes.append("the tables have no id column, so a synapse that stands in two of them counts twice")
+        told = ("the tables have no id column, so a synapse that stands in two of them counts twice",)
     if kind is not Kind.POINTS and not recorded.command:
         notes += _alike(engine, relation) if id_type == "VARCHAR" else _numbered(engine, relation)
     filters = dict(recorded.filters)
@@ -419,7 +420,8 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
         coverage=recorded.coverage,
         filters=filters,
         inputs=inputs,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=told,
+        read_notes=tuple(dict.fromkeys(notes)),
         filtered=sum(reader.filtered for reader in readers),
         signed=given.signed,
         whole_rows=_whole_rows(engine, kind, readers, id_type),
