@@ -24,7 +24,7 @@ from conftest import SAMPLE, Crant
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import Neuron
-from strategies import SETTINGS, Drawn, as_json, frame, rules, synapse_tables, tuples
+from strategies import AS_DRAWN, SETTINGS, Drawn, as_json, frame, rules, synapse_tables, tuples
 from tables import ONE, TWO, answer, complaint, feather_file, ledger, parquet_file, record, text_file
 
 from crantcli.core.attach import COLUMNS, Question, attach
@@ -140,7 +140,10 @@ def test_every_site_is_where_brute_force_puts_it(data: st.DataObject, table: Dra
     expected, expected_ledger, expected_sites = oracle.attach(rows, drawn, rule, sides, limit)
     neurons = sorted(drawn)
     with Engine(threads=2) as engine:
-        opened = Workspace(engine).table(with_positions(table, rows), ReadOptions(coordinates="nm", carry="positions"))
+        space = Workspace(engine)
+        space.null_text = AS_DRAWN["null_text"]
+        reading = ReadOptions(coordinates="nm", carry="positions", **AS_DRAWN)
+        opened = space.table(with_positions(table, rows), reading)
         kept = RowFilter(rule.clean, (0,), rule.min_size, rule.threshold)
         found = attach(
             engine, opened, neurons, lambda place: skeleton(drawn[neurons[place]]), kept,
@@ -629,7 +632,7 @@ def test_text_ids(crant: Crant) -> None:
     synapse_file(id=[1, 2], pre=["NA", "007"], post=["007", "é b"])
     for neuron in ("NA", "007", "é b"):
         text_file(f"ids/{neuron}.swc", LINE)
-    assert [row[:2] for row in sites(crant(*GIVEN[:4], "--skeletons", "ids"))] == [
+    assert [row[:2] for row in sites(crant(*GIVEN[:4], "--skeletons", "ids", "--null-text", ""))] == [
         ("007", "1"), ("007", "2"), ("NA", "1"), ("é b", "2"),
     ]  # fmt: skip
 

@@ -43,7 +43,17 @@ EVERYBODY = {"errors", "signals", "temporary", "version"}
 PACKAGES = {
     "core": {"numpy", "pandas", "scipy"},
     "engine": {"duckdb", "numpy", "pyarrow"},
-    "sources": {"DracoPy", "caveclient", "numpy", "pandas", "pyarrow", "platformdirs", "requests"},
+    "sources": {
+        "DracoPy",
+        "caveclient",
+        "deltalake",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "platformdirs",
+        "python_calamine",
+        "requests",
+    },
     "output": {"numpy", "pyarrow", "matplotlib"},
     "workspace": {"pandas"},
     "session": {"pandas", "pyarrow"},

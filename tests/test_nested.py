@@ -313,7 +313,7 @@ def test_a_neuron_counts_whatever_its_partners_are(crant: Crant, kind: str, word
 def test_a_row_of_weight_0_says_that_both_neurons_are_there(crant: Crant) -> None:
     """Until a threshold is given, which it does not reach; so do rows that cancel each other."""
     text_file("zero.csv", "pre,post,roi,weight\n1,3,EB,6\n2,3,EB,0\n4,9,EB,2\n4,9,FB,-2\n5,5,EB,0\n")
-    words = ("nested", "zero.csv", "-a", "cells.csv", "--directed")
+    words = ("nested", "zero.csv", "-a", "cells.csv", "--directed", "--signed")
     assert crant(*words).rows() == grid("pre/post 3|1 6|2 0|4 0")
     assert crant(*words, "--source-types", "ER10").rows() == grid("pre/post 3|2 0|4 0")
     assert crant(*words, "--no-clean").rows() == grid("pre/post 3 5|1 6 0|2 0 0|4 0 0|5 0 0")
@@ -612,15 +612,17 @@ def test_nan_in_a_column_to_add_up_is_no_value(crant: Crant) -> None:
 
 
 @pytest.mark.usefixtures("files")
-def test_what_has_no_total_has_no_fractions(crant: Crant) -> None:
-    """Of signed weights that cancel each other; and no zeros are stored."""
-    text_file("signed.csv", "pre,post,weight\n1,2,3\n1,3,-3\n2,3,4\n")
-    ran = crant(
-        "nested", "signed.csv", "-a", "cells.csv", "--weight-mode", "relative_outgoing", "-o", "m.npz", "--json"
-    )
-    assert json.loads(ran.out)["entries"] == 1
-    with np.load("m.npz") as arrays:
-        assert arrays["data"].tolist() == [1.0]
+def test_fractions_of_signed_weights_are_of_absolute_totals(crant: Crant) -> None:
+    """Weights that cancel each other do not make others larger."""
+    text_file("signed.csv", "pre,post,weight\n1,2,3\n1,3,-1\n2,3,4\n")
+    words = ("nested", "signed.csv", "-a", "cells.csv", "--weight-mode", "relative_outgoing", "-o", "m.npz")
+    complaint(crant(*words), 3, "-1", "--signed")
+    for scope in ("selected", "all"):
+        ran = crant(*words, "--signed", "--normalization-scope", scope)
+        assert ran.code == 0, ran.err
+        assert "absolute" in ran.err
+        with np.load("m.npz") as arrays:
+            assert arrays["data"].tolist() == [0.75, -0.25, 1.0]
 
 
 @pytest.mark.usefixtures("files")
@@ -672,6 +674,7 @@ def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
     import sys
 
     table, cells = seeded(3000)
+    table = table.assign(id=range(len(table)))
     table.to_csv(tmp_path / "in.csv", index=False)
     cells.to_csv(tmp_path / "cells.csv", index=False)
     command = f"{sys.executable} -m crantcli nested in.csv -a cells.csv -q | head -n 1"

@@ -23,6 +23,8 @@ from neuropil_oracle import Point
 from oracle import Row, Rules
 from strategies import (
     ANNOTATION_COLUMNS,
+    AS_DRAWN,
+    AS_TYPED,
     FEWER,
     Drawn,
     annotation_tables,
@@ -156,7 +158,7 @@ def test_square_matrices(
         rows = table.rows
     found = cc.NestedMatrix.from_synapses_by_neuropil(
         source, frame(annotations, ANNOTATION_COLUMNS), meshes=meshes, include_other=other, weight_mode=mode,
-        weight_column=column, annotation_scope="all" if everybody else "annotated_only", **table.asked,
+        weight_column=column, annotation_scope="all" if everybody else "annotated_only", **table.asked, **AS_DRAWN,
     )  # fmt: skip
     nothing = Rules(clean=False)
     places = regions.assigned(rows, BOXES, other)
@@ -193,7 +195,7 @@ def test_rectangular_matrices(
     scope = "selected" if mode == "count" else scope
     found = cc.DirectedNestedMatrix.from_synapses_by_neuropil(
         table.frame, frame(annotations, ANNOTATION_COLUMNS), meshes=meshes, weight_mode=mode, normalization_scope=scope,
-        source_types=sources, target_types=targets, **table.asked,
+        source_types=sources, target_types=targets, **table.asked, **AS_DRAWN,
     )  # fmt: skip
     nothing = Rules(clean=False)
     places = regions.assigned(table.rows, BOXES)
@@ -221,7 +223,7 @@ def test_the_command(
     else:
         table.frame.to_parquet(tmp_path / "in.parquet")
     frame(annotations, ANNOTATION_COLUMNS).to_parquet(tmp_path / "types.parquet")
-    words = [f"in.{form}", "--threshold", rule.threshold, *([] if rule.clean else ["--no-clean"])]
+    words = [f"in.{form}", *AS_TYPED, "--threshold", rule.threshold, *([] if rule.clean else ["--no-clean"])]
     words += [] if rule.min_size is None else ["--min-size", rule.min_size]
     boxes = {name: BOXES[name] for name in ("A", "C.1", "empty")} if split else BOXES
     chosen = ["--neuropils", "A,C.1", "--neuropils", "empty"] if split else []
@@ -311,6 +313,8 @@ def test_what_is_said(crant: Crant, here: Path) -> None:
     ran = crant("neuropil", *USUAL, "--json")
     assert ran.code == 0, ran.err
     assert ran.err.splitlines() == [
+        "crantcli neuropil: few.parquet: read as synapses (one row is one synapse): pre = pre_pt_root_id, "
+        "post = post_pt_root_id, id = id, size = size",
         "crantcli neuropil: in each neuropil, a weight is the fraction of output shown of the presynaptic neuron",
         "crantcli neuropil: 5 synapses read, 5 kept; 5 memberships: 4 in 3 of 5 neuropils, 1 synapses in none, "
         "1 without a position -> out",
@@ -440,12 +444,12 @@ def test_a_row_without_a_neuron_does_not_place_the_synapse(crant: Crant, here: P
     rows = {"id": [5, 5, 6, 6, 7], "pre_pt_root_id": pd.array([None, 1, None, None, 2], dtype="Int64")}
     places = pd.Series([[1, 1, 1], [13, 1, 1], [1, 1, 1], [1, 1, 2], [13, 1, 1]], dtype=object)
     few(**rows, ctr_pt_position=places, post_pt_root_id=[2, 2, 2, 2, 1]).to_parquet("few.parquet")
-    assert crant("neuropil", *USUAL, "--assignments-only").code == 0
+    assert crant("neuropil", *USUAL, "--assignments-only", "--allow-null").code == 0
     found = pd.read_parquet(here / "out" / "assignments.parquet")
     assert found.to_dict("list") == {"id": [5, 6, 7], "neuropil": ["B, b", "A", "B, b"]}
     assert record(here / "out" / "assignments.parquet")["ledger"]["kept"] == 3
     more = ("--assignments", "out/assignments.parquet", "--neuropil", "A")
-    assert crant("connectivity", "few.parquet", *more).rows()[1:] == []
+    assert crant("connectivity", "few.parquet", "--allow-null", *more).rows()[1:] == []
 
 
 def test_assignments_keep_the_order_of_the_table(crant: Crant, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

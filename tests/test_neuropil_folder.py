@@ -212,4 +212,5 @@ def test_info_of_the_folder(crant: Crant) -> None:
     assert "input       few.parquet" in found.text
     assert "5  kept" in found.text
     assert "kind        assignments" in crant("info", "out/assignments.parquet").text
-    complaint(crant("info", "."), 2, "manifest.json")
+    Path("else").mkdir()
+    complaint(crant("info", "else"), 2, "manifest.json")

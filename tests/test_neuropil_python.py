@@ -49,7 +49,8 @@ DEFAULTS = {
 def test_parameters_and_defaults(cls: Any, names: list[str]) -> None:
     """As people know them, by place and by name; what is ours is by name only."""
     parameters = inspect.signature(cls.from_synapses_by_neuropil).parameters
-    known = [name for name, found in parameters.items() if found.kind is not inspect.Parameter.KEYWORD_ONLY]
+    by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+    known = [name for name, found in parameters.items() if found.kind not in by_name]
     assert known == names
     for name in names[2:]:
         assert parameters[name].default == DEFAULTS.get(name), name

@@ -177,6 +177,8 @@ def _totals(weights: NDArray[Any], owners: NDArray[Any], length: int) -> NDArray
 def fractions(matrix: LabelledMatrix, side: str, totals: NDArray[Any] | None = None) -> LabelledMatrix:
     """Each entry divided by the total of its row (`side` "output") or of its column ("input").
 
+    Totals are of absolute weights, so that inhibition does not cancel excitation.
+
     Parameters
     ----------
     totals : ndarray, optional
@@ -188,7 +190,8 @@ def fractions(matrix: LabelledMatrix, side: str, totals: NDArray[Any] | None = N
         Weights are float64. Where a total is 0, there are no entries.
     """
     if totals is None:
-        totals = row_totals(matrix) if side == "output" else column_totals(matrix)
+        sizes = replace(matrix, weights=np.abs(matrix.weights))
+        totals = row_totals(sizes) if side == "output" else column_totals(sizes)
     whole = totals[_owners(matrix) if side == "output" else matrix.indices]
     weights = np.divide(matrix.weights, whole, out=np.zeros(len(whole)), where=whole != 0)
     if not weights.all():

@@ -305,6 +305,8 @@ def _normalised(
     if side is None:
         return blocks
     if question.scope == "selected":
+        if table.signed:
+            notes.append("fractions of signed weights are of the total of absolute weights")
         return Blocks(fractions(blocks.matrix, side), blocks.source, blocks.target, blocks.quantity)
     end = ENDS[side]
     annotated = ""

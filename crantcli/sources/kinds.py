@@ -204,6 +204,8 @@ def _indices(columns: Columns, given: ReadOptions) -> tuple[str, ...]:
     """Columns that pandas or R left: named like an index, and numbering the rows."""
     named = {given.pre_col, given.post_col, given.weight_col, given.value, given.position}
     place = {fold(name) for name in columns.types} >= set(AXES)
+    if len(columns.types) < 2:
+        return ()
     candidates = [
         name
         for name in columns.types
@@ -255,7 +257,7 @@ def _long(columns: Columns, given: ReadOptions, ours: str | None) -> Decision | 
         kind = Kind.EDGES
     if kind is None:
         _refuse_counts_of_neurons(rest, pair, given)
-        kind, more = _kind(columns, pair, weights, evidence)
+        kind, more = _kind(columns, pair, weights, evidence, given)
         notes += more
     if kind is Kind.EDGES:
         weight = _weight(columns, weights, given)
@@ -273,7 +275,9 @@ def _long(columns: Columns, given: ReadOptions, ours: str | None) -> Decision | 
     return Decision(Kind.SYNAPSES, roles, find_positions(rest.types), prefix, (), None, reasons, tuple(notes))
 
 
-def _kind(columns: Columns, pair: tuple[str, str], weights: list[str], evidence: list[str]) -> tuple[Kind, list[str]]:
+def _kind(
+    columns: Columns, pair: tuple[str, str], weights: list[str], evidence: list[str], given: ReadOptions
+) -> tuple[Kind, list[str]]:
     """Synapses or edges, where no option says so."""
     if weights:
         # Gephi numbers its edges.
@@ -286,7 +290,8 @@ def _kind(columns: Columns, pair: tuple[str, str], weights: list[str], evidence:
         return Kind.EDGES, []
     if evidence:
         return Kind.SYNAPSES, []
-    others = [name for name in columns.types if name not in pair and _may_weigh(columns, name)]
+    named = (*pair, given.value, given.position)
+    others = [name for name in columns.types if name not in named and _may_weigh(columns, name)]
     if others:
         raise DataError(
             f"columns {', '.join(pair)} hold neuron IDs, and {listed(others)} numbers: nothing tells whether a row is "

@@ -51,6 +51,8 @@ def matrix_reasons(columns: Columns, given: ReadOptions, known: bool) -> tuple[s
     index = _label_column(columns)
     targets = [name for name in names if name != index]
     ours = fold(index) == fold(CORNER)
+    if not targets and columns.index == index:
+        return index, ("a DataFrame without columns: an adjacency without neurons on one side",)
     if known or ours:
         return index, (f"the first header cell is {CORNER}" if ours else "said by an option or by the file itself",)
     _refuse_words(names, index, targets)

@@ -310,7 +310,9 @@ def decide_part(engine: Engine, part: Part, given: ReadOptions) -> Decision:
     """
     ours = _kind_of_ours(part, given)
     try:
-        return decide(Columns(part.columns, _sampler(engine, part), part.text, part.index, max(1, len(part.files))), given, ours)
+        return decide(
+            Columns(part.columns, _sampler(engine, part), part.text, part.index, max(1, len(part.files))), given, ours
+        )
     except DataError as error:
         if str(error).startswith(part.name):  # said by the engine, of a row
             raise
