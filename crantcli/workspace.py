@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from crantcli.core.containment import MeshIndex
     from crantcli.sources.live.brain import Brain
     from crantcli.sources.live.ids import Update
-    from crantcli.sources.meshes import MeshPlace, Neuropil
+    from crantcli.sources.meshes import MeshLocation, Neuropil
 
 
 def _none(source: Any) -> bool:
@@ -404,7 +404,7 @@ class Workspace:
         """
         from crantcli.sources.mesh_index import open_index
 
-        place = self._mesh_place(folder, scale)
+        place = self._mesh_location(folder, scale)
         found = self._neuropils_of(place, names, exclude)
         index = open_index(found, self.live_options.cache_dir, self.engine.threads)
         return [mesh.name for mesh in found], index, place.boxes()
@@ -417,10 +417,10 @@ class Workspace:
         scale: VoxelSize | None = None,
     ) -> list[Neuropil]:
         """Read neuropil meshes one by one, members of unions too; from the data set's own place if none is given."""
-        return self._neuropils_of(self._mesh_place(place, scale), names, exclude, apart=True)
+        return self._neuropils_of(self._mesh_location(place, scale), names, exclude, apart=True)
 
-    def _mesh_place(self, place: str | None, scale: VoxelSize | None) -> MeshPlace:
-        from crantcli.sources.meshes import MeshPlace
+    def _mesh_location(self, place: str | None, scale: VoxelSize | None) -> MeshLocation:
+        from crantcli.sources.meshes import MeshLocation
 
         own = None if self.dataset is None else self.dataset.meshes or self.dataset.mesh_source
         source = place or own
@@ -428,10 +428,10 @@ class Workspace:
             raise UsageError(
                 "no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ... or [neuropils]"
             )
-        return MeshPlace(source, self.live_options, None if place else self.lock, scale)
+        return MeshLocation(source, self.live_options, None if place else self.lock, scale)
 
     def _neuropils_of(
-        self, place: MeshPlace, names: Sequence[str] | None, exclude: Sequence[str], *, apart: bool = False
+        self, place: MeshLocation, names: Sequence[str] | None, exclude: Sequence[str], *, apart: bool = False
     ) -> list[Neuropil]:
         with self.live_options.patience.status.during("reading the meshes"):
             found = place.neuropils(names, exclude, apart=apart)

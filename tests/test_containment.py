@@ -107,6 +107,18 @@ def test_agrees_with_exact_rays_where_coordinates_use_every_bit() -> None:
     assert inside(mesh, points) == [contains(mesh, point, SMALLER) for point in points]
 
 
+@pytest.mark.parametrize("size", [1e-9, 1e-20, 1e-200])
+def test_agrees_with_exact_rays_where_a_triangle_is_a_point_to_the_grid(size: float) -> None:
+    """A box with a corner cut off, so near to it that its three vertices have one place in a cell."""
+    ends = [[size, 0, 0], [0, size, 0], [0, 0, size], [8, 0, 0], [0, 8, 0], [0, 0, 8], [8, 8, 0], [8, 0, 8], [0, 8, 8]]
+    sides = ([0, 2, 1], [0, 1, 4, 6, 3], [1, 2, 5, 8, 4], [2, 0, 3, 7, 5], [3, 6, 9, 7], [4, 8, 9, 6], [5, 7, 9, 8])
+    faces = [[side[0], side[k], side[k + 1]] for side in sides for k in range(1, len(side) - 1)]
+    mesh = np.array([*ends, [8, 8, 8]]), np.array(faces)
+    places = (-1.0, 0.0, size / 4, size / 2, size, 3.0, 8.0)
+    points = np.array([(x, y, z) for x in places for y in places[1:] for z in places[1:]])
+    assert inside(mesh, points) == [contains(mesh, point, SMALLER) for point in points]
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_agrees_with_exact_rays_on_small_integers(data: st.DataObject) -> None:

@@ -659,7 +659,8 @@ def test_bytes_do_not_depend_on_threads(crant: Crant, tmp_path: Path, mode: str)
     table, cells = seeded(4000)
     table.to_parquet(tmp_path / "in.parquet", row_group_size=500)
     cells.to_csv(tmp_path / "cells.csv", index=False)
-    words = ["nested", "in.parquet", "-a", "cells.csv", "--weight-mode", mode, "--neuron-order", "weight"]
+    words = ["nested", "in.parquet", "--kind", "synapses", "-a", "cells.csv", "--weight-mode", mode]
+    words += ["--neuron-order", "weight"]
     words += ["--weight-column", "area"] if mode == "column" else []
     found = []
     for threads in (1, 2, 4):

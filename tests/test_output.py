@@ -185,7 +185,7 @@ def test_every_format_carries_the_same_provenance_and_no_more_than_that(crant: C
         assert told == found, name
         assert str(tmp_path).encode() not in name.read_bytes(), name
     assert (found["crantcli"], found["command"], found["kind"]) == (__version__, "adjacency", "adjacency")
-    assert found["options"] == {"background_ids": ["0"], "clean": True, "threshold": 1}
+    assert found["options"] == {"allow_null": True, "background_ids": ["0"], "clean": True, "threshold": 1}
     assert found["selection"] == {"pre": {"named": [label, "D (x)"], "neurons": 2}}
     sources = {source["name"]: source for source in found["inputs"]}
     assert set(sources) == {"edges.csv", "types.csv"}

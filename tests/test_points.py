@@ -25,7 +25,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import Kind
 from crantcli.sources.mesh_index import open_index
-from crantcli.sources.meshes import MeshPlace
+from crantcli.sources.meshes import MeshLocation
 
 #: In A; in A and C.1; in B, b; in none; nowhere.
 PLACES: tuple[Point | None, ...] = ((1, 1, 1), (5, 5, 5), (13, 1, 1), (50, 50, 50), None)
@@ -61,7 +61,7 @@ def _arrow(frame: pd.DataFrame) -> Any:
 
 
 def assigned(engine: Engine, source: Table, folder: Path, **more: Any) -> Assignment:
-    place = MeshPlace(folder)
+    place = MeshLocation(folder)
     found = place.neuropils()
     names = [neuropil.name for neuropil in found]
     return assign(engine, source, open_index(found), names, EVERY, boxes=place.boxes(), **more)

@@ -49,6 +49,8 @@ WAYS = {
     "old mac": TREE.replace("\n", "\r"),
     "blank lines": TREE.replace("\n", "\n\n") + "  \n\t\n",
     "tabs": TREE.replace(" ", "\t"),
+    "a tab among spaces": TREE.replace("2 0 3", "2 0\t3"),
+    "a tab, and more columns": TREE.replace("2 0 3 4 0 1 1", "2 0\t3 4 0 1 1 5"),
     "columns in line": TREE.replace(" ", "   "),
     "spaces at both ends": "".join(f"  {line} \n" for line in TREE.splitlines()),
     "byte order mark": "\ufeff" + TREE,
@@ -56,6 +58,9 @@ WAYS = {
     "floats": TREE.replace("3 4", "3.0 4e0"),
     "everything a float": "\n".join(" ".join(f"{float(v):.6e}" for v in line.split()) for line in TREE.splitlines()),
     "more columns": TREE.replace("\n", " 9 x\n"),
+    "a comment at once": TREE.replace("12 1 2", "12 1 2#tip"),
+    "a radius of Windows": TREE.replace("5 -1", "1.#QNAN -1"),
+    "a radius of Windows, with comments": TREE.replace("5 -1", "1.#QNAN -1 # a root"),
     "no radius": TREE.replace("5 -1", "nan -1").replace("1 1\n", "NA 1\n"),
     "label in words": TREE.replace("1 1 0", "1 soma 0"),
     "children first": "\n".join(reversed(TREE.splitlines())),
@@ -113,6 +118,10 @@ BROKEN = {
     "a node twice": (TREE + "2 0 0 0 0 1 1\n", "line 5", "node 2", "second time"),
     "another negative parent": (TREE.replace("5 0 0 0 0 1 -1", "5 0 0 0 0 1 -2"), "line 4", "node 5 is -2", "-1"),
     "a negative parent as a float": (TREE[:-3] + "-7.0\n", "line 4", "node 5 is -7", "-1"),
+    "no label": (TREE.replace("2 0 3", "2  3"), "line 2", "6 fields", "7"),
+    "no parent, aligned": (TREE.replace("2 0 3 4 0 1 1", "2  0 3 4 0 1"), "line 2", "6 fields", "7"),
+    "a comment for a label": (TREE.replace("2 0 3", "2 #0 3"), "line 2", "1 field"),
+    "a comment for a radius": (TREE.replace("4 0 1 1", "4 0 #1 1"), "line 2", "5 fields"),
     "a negative node": (TREE + "-4 0 0 0 0 1 1\n", "line 5", "node -4", "negative"),
     "a node that is a root": (TREE + "-1 0 0 0 0 1 1\n", "line 5", "node -1", "negative"),
     "two roots of one ID": (TREE + "5 0 9 9 9 1 -1\n", "line 5", "node 5", "second time"),
@@ -259,7 +268,7 @@ def test_a_zip_that_lies_about_its_sizes(crant: Crant, monkeypatch: pytest.Monke
     complaint(crant(*GIVEN, "z.zip"), 3, "1.swc", "damaged")
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "locked", "no zip"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "locked", "no zip", "zeroed"])
 def test_a_damaged_zip(crant: Crant, damage: str) -> None:
     path = zipped("z.zip", **{"1.swc": TREE})
     data = bytearray(path.read_bytes())
@@ -267,6 +276,9 @@ def test_a_damaged_zip(crant: Crant, damage: str) -> None:
         del data[-10:]
     elif damage == "flipped":
         data[45] ^= 0xFF
+    elif damage == "zeroed":  # checksum and size of what is in it, as the directory has them
+        entry = data.index(b"PK\x01\x02")
+        data[entry + 16 : entry + 20] = data[entry + 24 : entry + 28] = bytes(4)
     elif damage == "locked":
         data[6] |= 1
         data[data.index(b"PK\x01\x02") + 8] |= 1

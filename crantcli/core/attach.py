@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from crantcli.core.ledger import Ledger
-from crantcli.core.nearest import HARDLY, Sweep, Tally
+from crantcli.core.nearest import IMPLAUSIBLE, Sweep, Tally
 from crantcli.core.skeleton import Skeleton
 from crantcli.core.sql import SqlEngine
 from crantcli.core.synapses import RowFilter, Wanted, kept_condition, no_null_ids, prepare
@@ -25,7 +25,7 @@ from crantcli.ids import Selection
 from crantcli.schema import AXES, NeuronId, listed
 
 #: How far a site may be from its skeleton, in nm, where cleaning is on.
-MAX_DISTANCE = HARDLY
+MAX_DISTANCE = IMPLAUSIBLE
 
 #: Columns of the table of connectors.
 COLUMNS = (
@@ -303,8 +303,8 @@ def _notes(neurons: Sequence[NeuronId], tally: Tally, limit: float) -> list[str]
             "left out"
         )
     placed = found - removed["position"] - removed["empty"]
-    if 2 * max(removed["distance"], tally.doubtful) > placed:
-        far = f"farther than {HARDLY:,g} nm" if 2 * tally.doubtful > placed else "far"
+    if 2 * max(removed["distance"], tally.implausible) > placed:
+        far = f"farther than {IMPLAUSIBLE:,g} nm" if 2 * tally.implausible > placed else "far"
         notes.append(f"most sites are {far} from their skeletons; are the units of positions and skeletons right?")
     silent = np.flatnonzero(tally.found.sum(axis=1) == 0)
     if len(silent):

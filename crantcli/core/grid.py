@@ -174,7 +174,7 @@ def _in_columns(corners: Array, low: Array, high: Array, counts: Array, slack: f
     normal = _product(b - a, c - a)
     longest = np.maximum(np.abs(b - a).sum(axis=0), np.abs(c - a).sum(axis=0))
     # Of a needle, neither side nor slope is known well enough: all cells of its bounds that are near its longest edge.
-    needle = np.abs(normal[2]) < 1e-6 * longest**2
+    needle = np.abs(normal[2]) <= 1e-6 * longest**2
     half = 0.5 + slack
     touches = np.ones(len(item), dtype=bool)
     turn = np.sign(normal[2])

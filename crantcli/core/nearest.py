@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Truths = np.ndarray[Any, np.dtype[np.bool_]]
 
 #: Hardly any site is farther than this from its skeleton, in nm, where both are in the units that are told.
-HARDLY = 10_000.0
+IMPLAUSIBLE = 10_000.0
 
 
 class Batch(Protocol):
@@ -49,8 +49,8 @@ class Tally:
         In nm; 0 unless it was asked for.
     found, attached, far, unplaced, bare : ndarray of int64, shape (skeletons, 2)
         Sites, pre and post: all; attached; too far; without a position; of a skeleton without nodes.
-    doubtful : int
-        Sites farther than `HARDLY` from their skeletons, attached or not.
+    implausible : int
+        Sites farther than `IMPLAUSIBLE` from their skeletons, attached or not.
     """
 
     nodes: Ints
@@ -60,7 +60,7 @@ class Tally:
     far: Ints
     unplaced: Ints
     bare: Ints
-    doubtful: int = 0
+    implausible: int = 0
 
     @classmethod
     def empty(cls, skeletons: int) -> Tally:
@@ -235,7 +235,7 @@ class Sweep:
             node_id[here][usable[here]], distance[here][usable[here]] = found.node_id, found.distance
         bare = usable & np.isnan(distance)
         keep = distance <= self._limit  # false for those without a distance
-        self._tally.doubtful += int((distance > HARDLY).sum())
+        self._tally.implausible += int((distance > IMPLAUSIBLE).sum())
         place, side = batch.array("place"), batch.array("side")
         connector = self._numbered(place, keep)
         reasons = {"found": np.ones_like(keep), "attached": keep, "unplaced": ~usable, "bare": bare}

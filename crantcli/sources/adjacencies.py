@@ -43,9 +43,7 @@ def open_wide(engine: Engine, part: Part, decision: Decision, given: ReadOptions
         {index: kind}, part.name, recorded=part.recorded, null_text=part.null_text,
     )  # fmt: skip
     in_text = inspect_ids(engine, rows, [index]) if kind.startswith("VARCHAR") else {}
-    header = Part(
-        label_rows, {"label": "VARCHAR"}, f"{part.name}, header", recorded=part.recorded, null_text=part.null_text
-    )
+    header = replace(rows, relation=label_rows, columns={"label": "VARCHAR"}, name=f"{part.name}, header")
     of_columns = inspect_ids(engine, header, ["label"])["label"]
     integer = of_columns.integer and (index not in in_text or in_text[index].integer)
     id_type: IdType = "BIGINT" if integer else "VARCHAR"

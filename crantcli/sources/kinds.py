@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from crantcli.errors import DataError
@@ -230,8 +231,7 @@ def _numbers_rows(values: Sequence[Any], files: int) -> bool:
         return False
     numbers = [int(text) for text in texts]
     anew = sum(number == numbers[0] for number in numbers)
-    steps = zip(numbers, numbers[1:], strict=False)
-    return anew <= files and all(after in (before + 1, numbers[0]) for before, after in steps)
+    return anew <= files and all(after in (before + 1, numbers[0]) for before, after in pairwise(numbers))
 
 
 def _label(value: Any) -> str:

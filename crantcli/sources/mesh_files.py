@@ -12,8 +12,9 @@ from crantcli.sources.plain import refuse_other_kinds
 from crantcli.sources.ply import read_ply
 from crantcli.sources.stl import read_stl
 
-#: Suffixes of mesh files.
+#: Suffixes of mesh files, and readers of those that do not say their unit.
 SUFFIXES = (".ply", ".obj", ".stl")
+_BARE = {".obj": read_obj, ".stl": read_stl}
 
 
 def mesh_files(folder: Path) -> dict[str, Path]:
@@ -73,14 +74,10 @@ def read_mesh(path: Path, scale: VoxelSize | None = None) -> Surface:
     if not data.strip():
         raise DataError(f"{name}: is empty; fetch or make it again")
     refuse_other_kinds(data, name)
-    unit: str | None = None
-    if kind == ".ply":
-        surface, unit = read_ply(data, name)
-    else:
-        surface = read_obj(data, name) if kind == ".obj" else read_stl(data, name)
-    if scale is not None and unit == "nm":
-        raise UsageError(f"{name}: the file records that it is in nm, which --mesh-scale contradicts; leave that out")
     # Numbers of damaged files may be too large to be multiplied, or signal that they are none.
     with np.errstate(all="ignore"):
+        surface, unit = read_ply(data, name) if kind == ".ply" else (_BARE[kind](data, name), None)
         welded = weld(surface if scale is None else Surface(surface.vertices * np.array(scale), surface.faces))
+    if scale is not None and unit == "nm":
+        raise UsageError(f"{name}: the file records that it is in nm, which --mesh-scale contradicts; leave that out")
     return Surface(welded.vertices, proper_faces(welded.faces))

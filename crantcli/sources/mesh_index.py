@@ -13,7 +13,7 @@ from crantcli.sources.live.cache import CacheError, cache_store
 from crantcli.sources.meshes import Neuropil
 
 #: Version of the index: another one is another cache file. To be raised when its arrays or its answers change.
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
 
 
 def open_index(

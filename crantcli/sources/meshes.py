@@ -103,11 +103,11 @@ def read_neuropils(
     lock: Lock | None = None,
     scale: VoxelSize | None = None,
 ) -> list[Neuropil]:
-    """Read neuropil meshes; the parameters are those of `MeshPlace` and of its `neuropils`."""
-    return MeshPlace(folder, live, lock, scale).neuropils(names, exclude, unions, apart=apart)
+    """Read neuropil meshes; the parameters are those of `MeshLocation` and of its `neuropils`."""
+    return MeshLocation(folder, live, lock, scale).neuropils(names, exclude, unions, apart=apart)
 
 
-class MeshPlace:
+class MeshLocation:
     """Where meshes are, and how they are read.
 
     Parameters

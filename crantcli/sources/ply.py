@@ -206,9 +206,8 @@ def _read_text(data: bytes, head: _Head, name: str) -> dict[str, Values]:
         rows = lines[start : start + element.number]
         if len(rows) < element.number:
             raise DataError(f"{name}: has {len(rows):,} of {element.number:,} lines of {element.name}; is it cut?")
-        if element.needed:
-            tidy = _tidy_rows(element, rows)
-            found[element.name] = _text_rows(element, rows, name) if tidy is None else tidy
+        tidy = _tidy_rows(element, rows)
+        found[element.name] = _text_rows(element, rows, name) if tidy is None else tidy
         start += element.number
     if start < len(lines):
         raise DataError(f"{name}, line {lines[start][0]}: goes on after all that its head says; is it damaged?")

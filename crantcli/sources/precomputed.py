@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.bodies import Surface, proper_faces, weld
+from crantcli.core.soundness import LARGEST
 from crantcli.errors import CrantError, DataError
 from crantcli.schema import listed
 from crantcli.sources.live.http import parse_json
@@ -44,8 +45,8 @@ class Catalogue:
 
     Attributes
     ----------
-    path : str
-        Of its folder, relative to the address that was given.
+    address, path : str
+        The address that was given, and that of the folder of the meshes relative to it.
     kind : str
         The form of its meshes, as its `@type` has it.
     info : dict
@@ -54,6 +55,7 @@ class Catalogue:
         The name of each mesh by its ID.
     """
 
+    address: str
     path: str
     kind: str
     info: dict[str, Any] = field(default_factory=dict)
@@ -63,20 +65,21 @@ class Catalogue:
     def transform(self) -> tuple[float, ...]:
         """From the coordinates in the files to those that neuroglancer takes for nm."""
         found = self.info.get("transform", IDENTITY)
-        if len(found) != 12:
-            raise DataError("the transform of the mesh source is not 12 numbers")
+        numbers = isinstance(found, list | tuple) and all(isinstance(number, int | float) for number in found)
+        if not numbers or len(found) != 12 or not all(abs(number) <= LARGEST for number in found):
+            raise DataError(f"{self.address}: its transform is not 12 numbers, the rows of a 3 by 4 matrix")
         return tuple(float(number) for number in found)
 
     def as_text(self) -> str:
         """JSON, for the cache."""
         labels = {str(key): name for key, name in self.labels.items()}
-        return json.dumps([self.path, self.kind, self.info, labels], sort_keys=True)
+        return json.dumps([self.address, self.path, self.kind, self.info, labels], sort_keys=True)
 
     @classmethod
     def from_text(cls, text: str) -> Catalogue:
         """Read back what `as_text` made."""
-        path, kind, info, labels = parse_json(text)
-        return cls(path, kind, info, {int(key): name for key, name in labels.items()})
+        address, path, kind, info, labels = parse_json(text)
+        return cls(address, path, kind, info, {int(key): name for key, name in labels.items()})
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,11 @@ class RawMesh:
 
         x, y, z = self.vertices.T
         rows = np.asarray(transform, dtype=np.float64).reshape(3, 4)
-        # One by one, and not as a product of matrices, which may round the same vertex of two parts differently.
-        moved = np.stack([a * x + b * y + c * z + d for a, b, c, d in rows], axis=1)
-        welded = weld(Surface(moved, self.faces))
+        # Numbers of damaged files may be too large to be multiplied.
+        with np.errstate(all="ignore"):
+            # One by one, and not as a product of matrices, which may round the same vertex of two parts differently.
+            moved = np.stack([a * x + b * y + c * z + d for a, b, c, d in rows], axis=1)
+            welded = weld(Surface(moved, self.faces))
         return Surface(welded.vertices, proper_faces(welded.faces))
 
 
@@ -122,7 +127,7 @@ def read_catalogue(store: Store, labelled: bool) -> Catalogue:
     DataError
         Where it is no source of meshes, or does not say which it has.
     """
-    info, path = _json(store, "info"), "."
+    info, path, address = _json(store, "info"), ".", store.address
     if info is not None and (info.get("@type") in _VOLUMES or ("@type" not in info and "scales" in info)):
         if not isinstance(info.get("mesh"), str):
             raise DataError(f"{store.address}: is a volume without meshes")
@@ -138,9 +143,8 @@ def read_catalogue(store: Store, labelled: bool) -> Catalogue:
         info = {"@type": _LEGACY}
     kind = info.get("@type")
     if kind not in (_LEGACY, _LEVELS):
-        raise DataError(f"{store.address}: its info is of the kind {kind}; meshes are {_LEGACY} or {_LEVELS}")
-    catalogue = Catalogue(path, kind, info)
-    return catalogue if labelled else Catalogue(path, kind, info, _labels(store, info))
+        raise DataError(f"{store.address}: its info is of the kind {str(kind)[:60]}; meshes are {_LEGACY} or {_LEVELS}")
+    return Catalogue(address, path, kind, info, {} if labelled else _labels(store, info))
 
 
 def _json(store: Store, name: str) -> dict[str, Any] | None:
@@ -150,7 +154,7 @@ def _json(store: Store, name: str) -> dict[str, Any] | None:
         return None
     try:
         found = parse_json(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise store.broken(f"{name} is damaged, or something else than JSON")
@@ -160,7 +164,7 @@ def _json(store: Store, name: str) -> dict[str, Any] | None:
 def _labels(store: Store, info: dict[str, Any]) -> dict[int, str]:
     """Names of the meshes: from the source's properties of segments, else their numbers."""
     where = info.get("segment_properties")
-    properties = _json(store.child(where), "info") if where else None
+    properties = _json(store.child(where), "info") if isinstance(where, str) and where else None
     if properties is not None:
         try:
             inline = properties["inline"]
@@ -179,7 +183,20 @@ def _labels(store: Store, info: dict[str, Any]) -> dict[int, str]:
 
 
 def reader(store: Store, catalogue: Catalogue) -> Callable[[int], RawMesh]:
-    """What reads a mesh by its ID, from the folder in which the source's meshes are."""
+    """What reads a mesh by its ID, from the folder in which the source's meshes are. It may be used in threads."""
+    read = _reader(store, catalogue)
+
+    def quietly(key: int) -> RawMesh:
+        import numpy as np
+
+        # Numbers of damaged files may be too large for anything, or signal that they are none.
+        with np.errstate(all="ignore"):
+            return read(key)
+
+    return quietly
+
+
+def _reader(store: Store, catalogue: Catalogue) -> Callable[[int], RawMesh]:
     if catalogue.kind == _LEGACY:
         return lambda key: _read_legacy(store, key)
     shards = Shards(store, catalogue.info["sharding"]) if catalogue.info.get("sharding") else None
@@ -261,7 +278,7 @@ def _read_levels(store: Store, shards: Shards | None, bits: int, key: int) -> Ra
         raise store.broken(f"the manifest of the mesh {key} is cut or damaged") from None
     # In a sharded source the parts stand right before the manifest.
     start, length = 0 if end is None else end - manifest.total, sum(manifest.sizes)
-    parts = store.read(file, (start, start + length)) if length else b""
+    parts = store.read(file, (start, start + length)) if length and start >= 0 else b""
     if parts is None or start < 0 or len(parts) < length:
         raise store.broken(f"the parts of the mesh {key} are missing or cut")
     vertices, faces, number, at = [np.empty((0, 3))], [np.empty((0, 3), np.int64)], 0, 0
@@ -313,8 +330,8 @@ def _decode(data: bytes, bits: int, store: Store, key: int) -> tuple[Array, Arra
         found = DracoPy.decode(data)
         points = np.asarray(found.points, dtype=np.float64).reshape(-1, 3)
         faces = np.asarray(found.faces, dtype=np.int64).reshape(-1, 3)
-    except Exception as error:  # whatever the decoder raises for bytes that are something else
-        raise store.broken(f"a part of the mesh {key} cannot be decoded ({error})") from None
+    except Exception:  # whatever the decoder raises for bytes that are something else
+        raise store.broken(f"a part of the mesh {key} cannot be decoded; it is damaged") from None
     whole = (points == np.floor(points)).all() and (not len(points) or (points.min() >= 0 and points.max() < 2**bits))
     if not whole or (len(faces) and not (faces.min() >= 0 and faces.max() < len(points))):
         raise store.broken(f"a part of the mesh {key} has vertices that are not of {bits} bits, or too few of them")
@@ -332,6 +349,10 @@ def check_labels(labels: Iterable[tuple[int, str]], address: str) -> dict[str, i
     found: dict[str, int] = {}
     seen: dict[str, int] = {}
     for key, name in labels:
+        if not name.isprintable() or not name.strip():
+            raise DataError(
+                f"{address}: the mesh {key} has a name that cannot be printed; name it in labels of [neuropils]"
+            )
         if name.casefold() in seen:
             raise DataError(f"{address}: the meshes {seen[name.casefold()]} and {key} are both named {name}")
         seen[name.casefold()] = found[name] = key

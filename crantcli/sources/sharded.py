@@ -64,7 +64,7 @@ class Shards:
             encodings = (settings.get(f"{part}_encoding", "raw") for part in ("minishard_index", "data"))
             self._index_zipped, self._data_zipped = ({"raw": False, "gzip": True}[name] for name in encodings)
             known = settings["@type"] == "neuroglancer_uint64_sharded_v1"
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             known = False
         if not known or not all(0 <= bits <= 64 for bits in (self._preshift, self._minishard_bits, self._shard_bits)):
             raise DataError(f"{store.address}: its sharding is not of the kind neuroglancer_uint64_sharded_v1")
@@ -86,6 +86,8 @@ class Shards:
 
     def raw(self, file: str, start: int, end: int) -> bytes:
         """Bytes of a file, all of them."""
+        if not start <= end < _MASK64 // 2:
+            raise self._store.broken(f"{file}: an index is damaged")
         data = self._store.read(file, (start, end))
         if data is None or len(data) < end - start:
             raise self._store.broken(f"{file} ends too early; it is cut")

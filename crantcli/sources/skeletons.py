@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -31,9 +30,6 @@ LARGEST = 2**29
 
 #: How many times its size a zip may unpack to. Text of coordinates shrinks to a third or a fifth.
 _LARGEST_RATIO = 100
-
-#: What zipfile raises for a damaged or locked archive.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError)
 
 
 @dataclass(frozen=True)
@@ -65,14 +61,23 @@ class SkeletonFile:
             if self.archive is not None and self.member is not None:
                 with self.archive.open(self.member) as file:
                     data = file.read(LARGEST + 1)
+                if not data and any(self._head(self.member)):
+                    raise zipfile.BadZipFile
             else:
                 with self.path.open("rb") as plain:
                     data = plain.read(LARGEST + 1)
-        except _DAMAGED as error:
-            raise DataError(f"{self.label}: cannot be read ({error}); is it damaged or locked?") from None
+        except Exception as error:  # whatever zipfile raises for a damaged archive, beside what files do
+            raise DataError(f"{self.label}: cannot be read{_reason(error)}; is it damaged or locked?") from None
         if len(data) > LARGEST:
             raise DataError(f"{self.label}: is larger than {LARGEST // 2**20} MB, which is no skeleton of a neuron")
         return data
+
+    def _head(self, member: zipfile.ZipInfo) -> bytes:
+        """Checksum and size that stand before the file in the zip; in a directory zeros may be damage."""
+        with self.path.open("rb") as archive:
+            archive.seek(member.header_offset + 14)
+            head = archive.read(12)
+        return head[:4] + head[8:]
 
 
 @dataclass
@@ -156,6 +161,11 @@ def _is_skeleton(name: str) -> bool:
     return name.lower().endswith(".swc") and not name.startswith(".")  # ._NAME is what macOS adds to a zip
 
 
+def _reason(error: Exception) -> str:
+    """What the system says about a file; nothing where others say it in words of theirs."""
+    return f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+
+
 def _plain(path: Path) -> SkeletonFile:
     return SkeletonFile(path.stem, str(path), path)
 
@@ -164,11 +174,10 @@ def _members(path: Path, stack: ExitStack) -> list[SkeletonFile]:
     """The skeletons in a zip, in whatever folders. Nothing is unpacked to disk, so that no name can lead anywhere."""
     try:
         archive = stack.enter_context(zipfile.ZipFile(path))
-    except _DAMAGED as error:
-        raise DataError(f"{path}: cannot be read as a zip ({error})") from None
-    inside = [
-        info for info in archive.infolist() if not info.is_dir() and _is_skeleton(PurePosixPath(info.filename).name)
-    ]
+    except Exception as error:  # likewise
+        raise DataError(f"{path}: cannot be read as a zip{_reason(error)}; is it damaged?") from None
+    files = [info for info in archive.infolist() if info.filename and not info.is_dir()]
+    inside = [info for info in files if _is_skeleton(PurePosixPath(info.filename).name)]
     if not inside:
         raise UsageError(f"{path}: no skeleton (.swc) in this zip")
     total, packed = sum(info.file_size for info in inside), path.stat().st_size

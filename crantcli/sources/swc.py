@@ -98,7 +98,9 @@ def _fast(data: bytes) -> Nodes | None:
     import numpy as np
 
     head = re.match(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\r\n]*)?(?:\r?\n|\Z))*", data)
-    body = memoryview(data)[head.end() if head else 0 :]
+    body = data[head.end() if head else 0 :]
+    if b" #" in body:  # a comment, and no label
+        return None
     if not body:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros((0, 3))
     found = plain_columns(body, _KINDS)
@@ -109,7 +111,7 @@ def _fast(data: bytes) -> Nodes | None:
 
 def _tidied(data: bytes) -> bytes:
     """The same nodes without comments, with seven fields a line and one space between."""
-    lines = (line.split(b"#", 1)[0].split() for line in data.removeprefix(b"\xef\xbb\xbf").splitlines())
+    lines = map(_fields, data.removeprefix(b"\xef\xbb\xbf").splitlines())
     return b"\n".join(b" ".join(fields[:7]) for fields in lines if fields)
 
 
@@ -163,8 +165,22 @@ def _plain(field: bytes) -> bytes:
 def _lines(data: bytes) -> list[tuple[int, list[bytes]]]:
     """Number and fields of the lines that have any."""
     lines = enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1)
-    split = ((number, line.split(b"#", 1)[0].split()) for number, line in lines)
+    split = ((number, _fields(line)) for number, line in lines)
     return [(number, fields) for number, fields in split if fields]
+
+
+def _fields(line: bytes) -> list[bytes]:
+    """The fields of a line up to a comment, which may follow the last one without a space: `1 1 0 0 0 5 -1#root`.
+
+    A radius such as 1.#QNAN has none in it.
+    """
+    fields = line.split()
+    if b"#" in line:
+        comment = next((place for place, field in enumerate(fields) if field.startswith(b"#")), len(fields))
+        fields = fields[:comment]
+        if len(fields) == len(_KINDS):
+            fields[-1] = fields[-1].partition(b"#")[0]
+    return fields
 
 
 def _at(data: bytes, name: str, row: Any, what: str) -> DataError:

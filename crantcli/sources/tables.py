@@ -309,10 +309,9 @@ def decide_part(engine: Engine, part: Part, given: ReadOptions) -> Decision:
         Where that cannot be told; the message names the file.
     """
     ours = _kind_of_ours(part, given)
+    columns = Columns(part.columns, _sampler(engine, part), part.text, part.index, max(1, len(part.files)))
     try:
-        return decide(
-            Columns(part.columns, _sampler(engine, part), part.text, part.index, max(1, len(part.files))), given, ours
-        )
+        return decide(columns, given, ours)
     except DataError as error:
         if str(error).startswith(part.name):  # said by the engine, of a row
             raise

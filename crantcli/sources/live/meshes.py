@@ -27,7 +27,7 @@ from crantcli.sources.precomputed import Catalogue, RawMesh, check_labels, read_
 Made = TypeVar("Made")
 
 #: Version of the cache files: another one is another file.
-_FORMAT = 1
+_FORMAT = 2
 
 #: Meshes that are asked for at once.
 _AT_ONCE = 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from pathlib import Path
 from typing import Protocol
@@ -69,9 +70,13 @@ class Folder:
             with (self.path / name).open("rb") as file:
                 if span is None:
                     return file.read()
-                file.seek(span[0])
-                return file.read(span[1] - span[0])
+                # Damaged files name bytes far beyond their end, which would be made room for.
+                start, end = (min(place, os.fstat(file.fileno()).st_size) for place in span)
+                file.seek(start)
+                return file.read(max(end - start, 0))
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+        except ValueError:  # no file has a zero byte in its name
             return None
         except OSError as error:
             raise CrantError(f"{self.path / name}: cannot be read ({error.strerror or error})") from None
@@ -85,8 +90,11 @@ class Folder:
         return DataError(f"{self.address}: {what}")
 
     def names(self) -> list[str]:
-        """Files in it."""
-        return sorted(entry.name for entry in self.path.iterdir() if entry.is_file())
+        """Files in it; none where there is no such folder."""
+        try:
+            return sorted(entry.name for entry in self.path.iterdir() if entry.is_file())
+        except (OSError, ValueError):
+            return []
 
 
 class Site:
