@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.absent import unrelated_note
 from crantcli.core.neuropil import Members
 from crantcli.core.table import Annotations, Table, Totals, merge_filters
 from crantcli.engine.duckdb import Engine
@@ -63,6 +64,7 @@ class Workspace:
         self.paths: list[Path] = []
         self._annotations: Annotations | None = None
         self._annotation_columns: tuple[str | None, str | None] = (None, None)
+        self._labelled = False
         #: Whether rows with a background ID are dropped, those of the annotations too.
         self.clean = True
         #: Where the annotations came from, for those who ask for nothing else.
@@ -165,7 +167,14 @@ class Workspace:
             self.lock.check_files("synapses", table.inputs)
         self.inputs += table.inputs
         self.notes += table.notes
+        if self._labelled:
+            self._relate(table)
         return table
+
+    def _relate(self, table: Table) -> None:
+        """See that the annotations that are used are of the table's neurons."""
+        if self._annotations is not None:
+            self.notes += unrelated_note(self.engine, table, self._annotations)
 
     def further_query(self, query: Query, neurons: Mapping[str, Selection]) -> Query | None:
         """What to fetch beside a query for the neurons on both sides: synapses of some of them with others.
@@ -186,7 +195,7 @@ class Workspace:
         reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"))
         record = self.brain.record()
         found = [Source(path, "parquet", record["name"], record)]
-        table = open_table(self.engine, parts(self.engine, found), found, reading)
+        table = replace(open_table(self.engine, parts(self.engine, found), found, reading), partial=True)
         self.told = [f"{record['name']}: {self.brain.moment}"]
         self.inputs += [item for item in table.inputs if item not in self.inputs]
         self.notes += table.notes
@@ -294,6 +303,7 @@ class Workspace:
 
         Those on a server are fetched only if `needed`; without, criteria fetch them.
         """
+        self._labelled = needed
         if source is None:
             if self.dataset is None:
                 return None
@@ -340,6 +350,8 @@ class Workspace:
             return self._selected[tuple(selectors)]
         selection = self._resolve(selectors, table.id_type)
         self.notes += selection.notes
+        if any(isinstance(selector, Criteria) for selector in selectors):
+            self._relate(table)
         return selection
 
     def _resolve(self, selectors: Sequence[Selector], id_type: IdType) -> Selection:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core import sql
+from crantcli.core.absent import absent, some
 from crantcli.core.adjacency import ArrayEngine
 from crantcli.core.blocks import Axis, Blocks, fractions
 from crantcli.core.edges import Edges, edges, present_pairs
@@ -26,6 +27,7 @@ from crantcli.core.synapses import RowFilter, member
 from crantcli.core.table import Annotations, Coverage, Table, Totals
 from crantcli.core.wholes import ENDS, Side, wholes
 from crantcli.errors import UsageError
+from crantcli.ids import Selection
 from crantcli.schema import Kind, number_of
 
 WeightMode = Literal["relative_outgoing", "relative_incoming", "count", "column"]
@@ -191,7 +193,7 @@ def nested(
     of_whole: list[str] = []
     blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)
     notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question)]
-    notes += _missing(engine, asked, labels, blocks, question, found.ledger.unit)
+    notes += _missing(engine, table, asked, labels, present, question, rows, found.ledger.unit)
     return NestedResult(
         blocks,
         found.ledger,
@@ -373,30 +375,36 @@ def coverage_reasons(question: NestedQuestion, table: Table, rows: RowFilter, le
 
 def _missing(
     engine: ArrayEngine,
+    table: Table,
     asked: dict[str, str | None],
     labels: str,
-    blocks: Blocks,
+    present: str,
     question: NestedQuestion,
+    rows: RowFilter,
     unit: str,
 ) -> list[str]:
-    """What to say of chosen neurons that are on no axis."""
+    """What to say of chosen neurons that are not there after cleaning and threshold, or have no annotation."""
     notes = []
-    for end, side, axis in (("pre", "source", blocks.source), ("post", "target", blocks.target)):
+    for end, side in (("pre", "source"), ("post", "target")):
         if asked[end] is None:
             continue
-        known = f"count(*) FILTER (id IN (SELECT id FROM {labels}))"
-        total, annotated = engine.execute(f"SELECT count(*), {known} FROM {asked[end]}")[0]
-        able = annotated if question.annotation_scope == "annotated_only" else total
-        if able < total:
+        chosen = engine.execute(
+            f"SELECT id, id IN (SELECT id FROM {labels}) AS known FROM {asked[end]} ORDER BY known, id"
+        )
+        able, of_all = [neuron for neuron, _ in chosen], f"of {len(chosen):,} chosen {side} neurons are"
+        if question.annotation_scope == "annotated_only":
+            able = [neuron for neuron, known in chosen if known]
+        if len(able) < len(chosen):
             notes.append(
-                f"{total - able:,} of {total:,} chosen {side} neurons are left out for want of an annotation "
-                "(annotation scope annotated_only)"
+                f"{len(chosen) - len(able):,} {of_all} left out for want of an annotation, such as "
+                f"{some([neuron for neuron, known in chosen if not known])} (annotation scope annotated_only)"
             )
-        if len(axis.neurons) < able:
-            notes.append(
-                f"{able - len(axis.neurons):,} of {total:,} chosen {side} neurons are left out for want of {unit} "
-                "(--keep-unconnected keeps them)"
-            )
+        missing = absent(engine, table, Selection(tuple(able)), present, (end,), rows)
+        if missing and not question.keep_silent:
+            which = f"for want of {unit}, such as {some(missing)} (--keep-unconnected keeps them)"
+            notes.append(f"{len(missing):,} {of_all} left out {which}")
+        elif missing and not table.partial:  # of that it was not fetched whether they are there
+            notes.append(f"{len(missing):,} {of_all} without {unit}, such as {some(missing)}")
     return notes
 
 

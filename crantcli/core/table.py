@@ -101,6 +101,8 @@ class Table:
         What the file was filtered by when it was made: clean, min_size, threshold.
     within : str or None
         A condition on the rows that belong to the table, as query text; the others count as unselected.
+    partial : bool
+        It was fetched for the neurons that were asked for, and says nothing of others.
     """
 
     kind: Kind
@@ -127,6 +129,7 @@ class Table:
     filters: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     within: str | None = None
+    partial: bool = False
 
     def require_synapses(self, command: str) -> None:
         """Refuse a table that has not one row per synapse.
