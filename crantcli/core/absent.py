@@ -128,6 +128,50 @@ def axis_notes(
     return notes
 
 
+def chosen_notes(
+    engine: SqlEngine,
+    table: Table,
+    asked: Mapping[str, str | None],
+    labels: str | None,
+    present: str,
+    rows: RowFilter,
+    kept: bool,
+) -> list[str]:
+    """What to say of neurons chosen for the axes of a nested matrix that have no annotation, or nothing that counts.
+
+    Parameters
+    ----------
+    asked : mapping of "pre" and "post" to str or None
+        Tables `id` of the chosen neurons.
+    labels : str or None
+        A table `id` of the annotated neurons, if others are left out.
+    present : str
+        Pairs after cleaning and threshold.
+    kept : bool
+        Neurons that are not among them are on the axes nevertheless.
+    """
+    unit, notes = "synapses" if table.kind is Kind.SYNAPSES else "edges", []
+    for end, side in (("pre", "source"), ("post", "target")):
+        if asked[end] is None:
+            continue
+        known = f"id IN (SELECT id FROM {labels})" if labels is not None else "TRUE"
+        chosen = engine.execute(f"SELECT id, {known} AS known FROM {asked[end]} ORDER BY id")
+        able, unknown = ([neuron for neuron, told in chosen if told is wanted] for wanted in (True, False))
+        of_all = f"of {len(chosen):,} chosen {side} neurons are"
+        if unknown:
+            notes.append(
+                f"{len(unknown):,} {of_all} left out for want of an annotation, such as {some(unknown)} "
+                "(annotation scope annotated_only)"
+            )
+        missing = absent(engine, table, Selection(tuple(able)), present, (end,), rows)
+        if missing and not kept:
+            which = f"for want of {unit}, such as {some(missing)} (--keep-unconnected keeps them)"
+            notes.append(f"{len(missing):,} {of_all} left out {which}")
+        elif missing and not table.partial:  # of that it was not fetched whether they are there
+            notes.append(f"{len(missing):,} {of_all} without {unit}, such as {some(missing)}")
+    return notes
+
+
 def unrelated_note(engine: SqlEngine, table: Table, annotations: Annotations) -> list[str]:
     """What to say of annotations none of whose neurons is in the table, and which of their columns has its IDs."""
     if table.partial or not table.rows:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core import sql
-from crantcli.core.absent import absent, some
+from crantcli.core.absent import chosen_notes
 from crantcli.core.adjacency import ArrayEngine
 from crantcli.core.blocks import Axis, Blocks, fractions
 from crantcli.core.edges import Edges, edges, present_pairs
@@ -27,7 +27,6 @@ from crantcli.core.synapses import RowFilter, member
 from crantcli.core.table import Annotations, Coverage, Table, Totals
 from crantcli.core.wholes import ENDS, Side, wholes
 from crantcli.errors import UsageError
-from crantcli.ids import Selection
 from crantcli.schema import Kind, number_of
 
 WeightMode = Literal["relative_outgoing", "relative_incoming", "count", "column"]
@@ -193,7 +192,8 @@ def nested(
     of_whole: list[str] = []
     blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)
     notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question)]
-    notes += _missing(engine, table, asked, labels, present, question, rows, found.ledger.unit)
+    annotated_only = question.annotation_scope == "annotated_only"
+    notes += chosen_notes(engine, table, asked, labels if annotated_only else None, present, rows, question.keep_silent)
     return NestedResult(
         blocks,
         found.ledger,
@@ -371,41 +371,6 @@ def coverage_reasons(question: NestedQuestion, table: Table, rows: RowFilter, le
     if ledger.removed.get("unannotated"):
         reasons.append("the annotation scope annotated_only")
     return reasons
-
-
-def _missing(
-    engine: ArrayEngine,
-    table: Table,
-    asked: dict[str, str | None],
-    labels: str,
-    present: str,
-    question: NestedQuestion,
-    rows: RowFilter,
-    unit: str,
-) -> list[str]:
-    """What to say of chosen neurons that are not there after cleaning and threshold, or have no annotation."""
-    notes = []
-    for end, side in (("pre", "source"), ("post", "target")):
-        if asked[end] is None:
-            continue
-        chosen = engine.execute(
-            f"SELECT id, id IN (SELECT id FROM {labels}) AS known FROM {asked[end]} ORDER BY known, id"
-        )
-        able, of_all = [neuron for neuron, _ in chosen], f"of {len(chosen):,} chosen {side} neurons are"
-        if question.annotation_scope == "annotated_only":
-            able = [neuron for neuron, known in chosen if known]
-        if len(able) < len(chosen):
-            notes.append(
-                f"{len(chosen) - len(able):,} {of_all} left out for want of an annotation, such as "
-                f"{some([neuron for neuron, known in chosen if not known])} (annotation scope annotated_only)"
-            )
-        missing = absent(engine, table, Selection(tuple(able)), present, (end,), rows)
-        if missing and not question.keep_silent:
-            which = f"for want of {unit}, such as {some(missing)} (--keep-unconnected keeps them)"
-            notes.append(f"{len(missing):,} {of_all} left out {which}")
-        elif missing and not table.partial:  # of that it was not fetched whether they are there
-            notes.append(f"{len(missing):,} {of_all} without {unit}, such as {some(missing)}")
-    return notes
 
 
 def _coverage(
