@@ -59,13 +59,16 @@ def absent(
     found = engine.execute(
         f"SELECT id FROM {asked} WHERE id NOT IN ({' UNION ALL '.join(known)}){background} ORDER BY position"
     )
-    named = {new: old for old, new in reversed(chosen.requested)}
-    return [named.get(row[0], row[0]) for row in found]
+    named: dict[NeuronId, list[NeuronId]] = {}
+    for old, new in chosen.requested:
+        named.setdefault(new, []).append(old)
+    return [old for row in found for old in named.get(row[0], [row[0]])]
 
 
-def absent_note(table: Table, missing: Sequence[NeuronId], number: int, sides: Sequence[str]) -> str:
+def absent_note(table: Table, missing: Sequence[NeuronId], chosen: Selection, sides: Sequence[str]) -> str:
     """What to say of neurons without rows, which may be there all the same: without a partner, or on the other side."""
     neurons, what = _NAMES[tuple(sides)]
+    number = len(chosen.requested or chosen.ids)
     what = what.format(what="synapses" if table.kind is Kind.SYNAPSES else "edges")
     have = "has" if len(missing) == 1 else "have"
     where = "in the table" if table.within is None else "in these neuropils"
@@ -84,7 +87,7 @@ def absent_notes(engine: SqlEngine, table: Table, wanted: Wanted, relation: str,
     notes = []
     if wanted.either is not None:
         missing = absent(engine, table, wanted.either, relation, ("pre", "post"), rows)
-        notes = [absent_note(table, missing, len(wanted.either.ids), ("pre", "post"))] if missing else []
+        notes = [absent_note(table, missing, wanted.either, ("pre", "post"))] if missing else []
     both = wanted.pre is not None and wanted.post is not None
     for side, chosen in (("pre", wanted.pre), ("post", wanted.post)):
         missing = absent(engine, table, chosen, relation, (side,), rows) if chosen is not None else []
@@ -101,7 +104,7 @@ def absent_notes(engine: SqlEngine, table: Table, wanted: Wanted, relation: str,
         if both:
             missing = absent(engine, table, Selection(tuple(missing)), table.relation, (side,), rows)
         if missing:
-            notes.append(absent_note(table, missing, len(chosen.ids), (side,)))
+            notes.append(absent_note(table, missing, chosen, (side,)))
     return notes
 
 
@@ -124,7 +127,7 @@ def axis_notes(
         if missing:
             missing = absent(engine, table, Selection(tuple(missing)), table.relation, (side,), rows)
         if missing:
-            notes.append(absent_note(table, missing, len(selection.ids), (side,)))
+            notes.append(absent_note(table, missing, selection, (side,)))
     return notes
 
 

@@ -70,7 +70,7 @@ def counts(
     notes = list(found.notes)
     if neurons is not None:
         missing = absent(engine, table, neurons, found.pairs, ("pre", "post"), rows)
-        notes += [absent_note(table, missing, len(neurons.ids), ("pre", "post"))] if missing else []
+        notes += [absent_note(table, missing, neurons, ("pre", "post"))] if missing else []
         notes += _dropped(engine, relation, missing, int(number), int(silent))
     return Result(
         f"SELECT {sql.columns(columns)} FROM {relation} ORDER BY {order}",
