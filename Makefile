@@ -14,7 +14,7 @@ help:
 	@echo 'make test       the tests'
 	@echo 'make check      ruff, format, mypy, tests: what has to pass'
 	@echo 'make bench      speed and memory on generated tables; N=20000000 for that many synapses'
-	@echo 'make reference  write the reference and the output of examples into README.md anew'
+	@echo 'make reference  write the reference and the output of examples into README.md and docs/ anew'
 	@echo 'make clean      remove what the others made'
 
 demo: $(VENV)/.user

@@ -179,6 +179,7 @@ def build_by_neuropil(
     tuple of dict
         Matrices of the neuropils that have any synapses to show; synapses, pairs and neurons of every neuropil.
     """
+    from crantcli.core.absent import axis_notes
     from crantcli.core.neuropil import Remarks, assign, matrices
 
     if place.coordinates not in ("nm", "pixels"):
@@ -215,8 +216,10 @@ def build_by_neuropil(
                 remarks.add(result)
                 if len(result.blocks.matrix.weights):
                     made[name] = result.blocks
+        named = {end: choice.neurons for end, choice in question.axes.items()}
+        absent = axis_notes(engine, opened, named, found.relation, everything)
     notes = [f"{found.unplaced:,} synapses have no position and lie in no neuropil"] if found.unplaced else []
-    _warn([*space.notes, *found.notes, *notes, *remarks.notes])
+    _warn([*space.notes, *found.notes, *notes, *absent, *remarks.notes])
     return made, counts
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.absent import unrelated_note
 from crantcli.core.neuropil import Members
 from crantcli.core.table import Annotations, Table, Totals, VoxelSize, merge_filters
 from crantcli.engine.duckdb import Engine
@@ -69,6 +70,7 @@ class Workspace:
         self.paths: list[Path] = []
         self._annotations: Annotations | None = None
         self._annotation_columns: tuple[str | None, str | None] = (None, None)
+        self._labelled = False
         #: Whether rows with a background ID are dropped, those of the annotations too.
         self.clean = True
         #: Where the annotations came from, for those who ask for nothing else.
@@ -176,7 +178,14 @@ class Workspace:
         self.notes += table.notes
         names = " and ".join(dict.fromkeys(record["name"] for record in table.inputs))
         self.read_as = [f"{names}: {table.read_as}", *table.read_notes]
+        if self._labelled:
+            self._relate(table)
         return table
+
+    def _relate(self, table: Table) -> None:
+        """See that the annotations that are used are of the table's neurons."""
+        if self._annotations is not None:
+            self.notes += unrelated_note(self.engine, table, self._annotations)
 
     def _annotated(self, names: Sequence[str]) -> bool:
         """Whether all names are neurons of the annotations, if any are open."""
@@ -208,7 +217,7 @@ class Workspace:
         reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"), allow_null=True)
         record = self.brain.record()
         found = [Source(path, "parquet", record["name"], record)]
-        table = open_table(self.engine, parts(self.engine, found), found, reading)
+        table = replace(open_table(self.engine, parts(self.engine, found), found, reading), partial=True)
         self.told = [f"{record['name']}: {self.brain.moment}"]
         self.inputs += [item for item in table.inputs if item not in self.inputs]
         self.notes += [*table.notes, *filter(None, [self.brain.missing()])]
@@ -330,6 +339,7 @@ class Workspace:
 
         Those on a server are fetched only if `needed`; without, criteria fetch them.
         """
+        self._labelled = needed
         if source is None:
             if self.dataset is None:
                 return None
@@ -376,6 +386,8 @@ class Workspace:
             return self._selected[tuple(selectors)]
         selection = self._resolve(selectors, table.id_type)
         self.notes += selection.notes
+        if any(isinstance(selector, Criteria) for selector in selectors):
+            self._relate(table)
         return selection
 
     def _resolve(self, selectors: Sequence[Selector], id_type: IdType) -> Selection:

@@ -1,7 +1,7 @@
 """What README.md shows and what the commands say, kept the same.
 
-`python tests/readme.py` writes the command reference and the examples' output into README.md anew; test_docs.py only
-compares.
+`python tests/readme.py` writes the command reference and the examples' output into README.md and the pages of docs/
+anew; test_docs.py only compares.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from crantcli.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+#: All pages whose examples are run.
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 START, END = "<!-- reference:start -->\n", "<!-- reference:end -->\n"
 CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 MARK = "\x1e"
@@ -86,7 +88,7 @@ def outputs(commands: Sequence[str], folder: Path) -> list[str]:
 
 
 def refreshed(text: str, run: Callable[[list[str]], list[str]]) -> str:
-    """README.md with what its commands print when they are run today."""
+    """A page with what its commands print when they are run today."""
     blocks = [steps(block) for block in CONSOLE.findall(text)]
     printed = iter(run([command for block in blocks for command, _ in block]))
     renewed = iter(["".join(f"{command}{next(printed)}" for command, _ in block) for block in blocks])
@@ -140,13 +142,14 @@ def with_reference(text: str) -> str:
 
 
 def main() -> None:
-    """Write README.md anew."""
+    """Write README.md and the pages of docs/ anew."""
     import tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        place = clone(Path(folder))
-        text = refreshed(README.read_text(encoding="utf-8"), lambda commands: outputs(commands, place))
-    README.write_text(with_reference(text), encoding="utf-8")
+    for page in PAGES:
+        with tempfile.TemporaryDirectory() as folder:
+            place = clone(Path(folder))
+            text = refreshed(page.read_text(encoding="utf-8"), lambda commands, at=place: outputs(commands, at))
+        page.write_text(with_reference(text) if page == README else text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ def selection(neurons: Any) -> Selection | None:
 # ------------------------------------------------------------------------------------------ rules against the oracle
 
 
+@NOTES_ARE_FINE
 @SETTINGS
 @given(data=st.data(), table=synapse_tables(), sides=SIDES)
 def test_edges_follow_the_rules(data: st.DataObject, table: Drawn, sides: tuple[bool, bool]) -> None:
@@ -126,6 +127,7 @@ def test_by_neuropil_thresholds_the_whole_pair(data: st.DataObject, table: Drawn
     assert ledger_of(table, Question(selection(neurons), by="neuropil"), rule) == as_json(ledger, unit)
 
 
+@NOTES_ARE_FINE
 @SETTINGS
 @given(data=st.data(), table=synapse_tables(neuropils=True), sides=SIDES, top=st.integers(1, 3), split=st.booleans())
 def test_top_keeps_the_strongest_partners(
@@ -738,6 +740,7 @@ def test_microns_edges(crant: Crant, real: Path) -> None:
     assert json.loads(ran.text)["ledger"] == as_json(ledger, "synapses")
 
 
+@NOTES_ARE_FINE
 @FEWER
 @given(data=st.data(), table=synapse_tables())
 def test_several_neurons_are_the_union_of_each(data: st.DataObject, table: Drawn) -> None:

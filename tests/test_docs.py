@@ -125,27 +125,62 @@ def outputs(crant: Crant, commands: list[str], folder: Path) -> list[str]:
     return printed
 
 
-def test_console_examples_give_what_is_shown(crant: Crant, tmp_path: Path) -> None:
-    folder = readme.clone(tmp_path)
-    renewed = readme.refreshed(TEXT, lambda commands: outputs(crant, commands, folder))
-    shown, given = (readme.fences("console", text) for text in (TEXT, renewed))
-    assert len(shown) > 10
-    assert given == shown, f"README.md shows what commands no longer print{STALE}"
+def named(page: Path) -> str:
+    return page.name
 
 
-def test_python_examples_give_what_is_shown(crant: Crant, tmp_path: Path) -> None:
-    folder = readme.clone(tmp_path)
-    code = "\n".join(readme.fences("pycon", TEXT))
+@pytest.mark.parametrize("page", readme.PAGES, ids=named)
+def test_console_examples_give_what_is_shown(crant: Crant, tmp_path: Path, page: Path) -> None:
+    folder, text = readme.clone(tmp_path), page.read_text(encoding="utf-8")
+    renewed = readme.refreshed(text, lambda commands: outputs(crant, commands, folder))
+    shown, given = (readme.fences("console", told) for told in (text, renewed))
+    assert len(shown) > (10 if page == readme.README else 3)
+    assert given == shown, f"{page.name} shows what commands no longer print{STALE}"
+
+
+@pytest.mark.parametrize("page", readme.PAGES, ids=named)
+def test_python_examples_give_what_is_shown(crant: Crant, tmp_path: Path, page: Path) -> None:
+    folder, text = readme.clone(tmp_path), page.read_text(encoding="utf-8")
+    code = "\n".join(readme.fences("pycon", text))
     read = [f"-o {file}" for file in ("demo/er2_synapses.parquet", "demo/ring_to_compass.npz") if f'"{file}"' in code]
-    lines = [line for block in readme.fences("console", TEXT) for line, _ in readme.steps(block)]
+    lines = [line for block in readme.fences("console", text) for line, _ in readme.steps(block)]
     outputs(crant, [line for line in lines if any(file in line for file in read)], folder)
-    session = doctest.DocTestParser().get_doctest(code, {}, "README.md", "README.md", 0)
+    session = doctest.DocTestParser().get_doctest(code, {}, page.name, page.name, 0)
     assert len(session.examples) > 10
     printed: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         failed, _ = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(session, out=printed.append)
     assert not failed, "".join(printed)
+
+
+#: What `crantpy.queries` offers: functions, classes with their methods and attributes.
+REFERENCE = {
+    "": "get_synapses get_connectivity get_synapse_counts get_adjacency attach_synapses",
+    "NestedMatrix": "from_connectivity from_synapses from_synapses_by_neuropil matrix ordered_neurons type_boundaries "
+    "neuron_to_type sum_type_matrix mean_type_matrix get_relative_weights plot",
+    "DirectedNestedMatrix": "from_connectivity from_synapses from_synapses_by_neuropil matrix source_neurons "
+    "target_neurons source_type_boundaries target_type_boundaries source_neuron_to_type target_neuron_to_type "
+    "sum_type_matrix mean_type_matrix get_relative_weights plot",
+    "NeuropilCollection": "plot",
+    "All": "minus",
+}
+
+
+def test_the_page_for_users_of_crantpy_names_all_that_they_know() -> None:
+    import crantcli
+
+    page = (ROOT / "docs" / "from-crantpy.md").read_text(encoding="utf-8")
+    for owner, names in REFERENCE.items():
+        whole = getattr(crantcli, owner) if owner else crantcli
+        assert owner in page
+        for name in names.split():
+            assert hasattr(whole, name), f"{owner}.{name}"
+            assert re.search(rf"\b{name}\b", page), f"docs/from-crantpy.md does not name {name}"
+    for command in re.findall(r"`crantcli (\w+)", page):
+        assert command in COMMANDS
+    for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", page):
+        assert f"`{option}" in TEXT or f" {option} " in TEXT or f" {option}`" in TEXT, f"there is no option {option}"
 
 
 def test_the_data_set_shown_is_one(tmp_path: Path) -> None:
@@ -197,8 +232,10 @@ def test_all_exit_codes_are_told() -> None:
 
 
 def test_links_and_pictures_are_there() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        assert target.startswith("https://") or (ROOT / target).is_file(), target
+    for page in readme.PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert target.startswith("https://") or (page.parent / target).is_file(), target
+        assert page == readme.README or f"](docs/{page.name})" in TEXT
     assert (SAMPLE / "nested.png").stat().st_size < 150_000
 
 

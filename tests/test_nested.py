@@ -237,11 +237,14 @@ def test_neurons_in_the_order_of_weight_and_of_ids(crant: Crant) -> None:
 def test_what_is_not_there_is_said(crant: Crant) -> None:
     ran = crant(*EDGE, "--source-types", "ER10", "--source-neurons", "9,77", "--source-type-order", "X,ER,Y")
     assert "type order: no type on the source axis is X, Y" in ran.err
-    assert "2 of 4 chosen source neurons are left out for want of an annotation" in ran.err
-    assert "1 of 4 chosen source neurons are left out for want of edges (--keep-unconnected keeps them)" in ran.err
+    assert "2 of 4 chosen source neurons are left out for want of an annotation, such as 9, 77 (annotation" in ran.err
+    left_out = "1 of 4 chosen source neurons are left out for want of edges, such as 4 (--keep-unconnected keeps them)"
+    assert left_out in ran.err
     assert "target" not in ran.err
     ran = crant(*EDGE, "--target-neurons", "2,9,77", "--annotation-scope", "all")
-    assert "1 of 3 chosen target neurons are left out for want of edges" in ran.err
+    assert "1 of 3 chosen target neurons are left out for want of edges, such as 77" in ran.err
+    ran = crant(*EDGE, "--target-neurons", "2,9,77", "--annotation-scope", "all", "--keep-unconnected")
+    assert "1 of 3 chosen target neurons are without edges, such as 77" in ran.err
     assert "want of an annotation" not in ran.err
     assert crant(*EDGE, "--source-types", "ER10", "-q").err == ""
     assert crant(*EDGE, "--type-order", "X").err.count("type order: ") == 1

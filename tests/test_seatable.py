@@ -807,7 +807,8 @@ def test_an_incomplete_answer_ends_the_command_that_needs_it(crant: Crant, table
 def test_python_fetches_too(table: SeaTable, tmp_path: Path) -> None:
     toml = str(brain(table, tmp_path))
     source = str(tmp_path / "synapses.parquet")
-    found = cc.get_connectivity(cc.NeuronCriteria(cell_type="ER1"), dataset=toml, source=source)
+    with pytest.warns(cc.CrantWarning, match="3 of 5 selected neurons have no synapses in the table"):
+        found = cc.get_connectivity(cc.NeuronCriteria(cell_type="ER1"), dataset=toml, source=source)
     assert found["pre"].tolist() == [FIRST + 1]
     annotated = cc.get_connectivity(dataset=toml, source=source, annotate="cell_type")
     assert set(annotated["pre_cell_type"]) == {"ER0", "ER1"}

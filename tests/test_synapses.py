@@ -41,6 +41,8 @@ from crantcli.ids import Selection
 from crantcli.sources.read_options import ReadOptions
 from crantcli.workspace import Workspace
 
+NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+
 POSITION = [f"ctr_pt_position_{axis}" for axis in "xyz"]
 FORMATS = ("parquet", "feather", "csv", "csv.gz", "tsv")
 
@@ -68,6 +70,7 @@ def ledger_of(table: Drawn, chosen: Chosen, rule: Rules) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------ rules against the oracle
 
 
+@NOTES_ARE_FINE
 @SETTINGS
 @given(data=st.data(), table=synapse_tables())
 def test_rows_follow_the_rules(data: st.DataObject, table: Drawn) -> None:
@@ -93,6 +96,7 @@ def test_every_row_is_accounted_for(data: st.DataObject, table: Drawn) -> None:
     assert tuple(found["removed"]) == oracle.STEPS
 
 
+@NOTES_ARE_FINE
 @FEWER
 @given(data=st.data(), table=synapse_tables())
 def test_many_neurons_are_selected_like_few(data: st.DataObject, table: Drawn) -> None:

@@ -52,7 +52,7 @@ def counts(
         options = {"sum_duplicates": rows.sum_duplicates or None}
         record = work.record("counts", table, kept, result, result.rows, options)
         work.write(result, record)
-        if result.facts["silent"]:
+        if result.facts["silent"] and not neurons:
             of_all = f"{result.facts['silent']:,} of {result.rows:,} neurons"
             result.notes.append(f"{of_all} have no synapses here, such as {result.facts['first_silent']}")
         work.finish("neurons", result.rows, result.ledger, result.notes)

@@ -68,6 +68,7 @@ def neuropil(
         style_of,
         with_neurons,
     )
+    from crantcli.core.absent import axis_notes
     from crantcli.core.neuropil import OTHER, POSITION, assign
     from crantcli.errors import EmptyResultError, UsageError
     from crantcli.sources.live.query import needed
@@ -139,6 +140,8 @@ def neuropil(
             folder.count()
         else:
             extras = {"relative": relative, "relative_types": relative_types}
+            named = {end: choice.neurons for end, choice in question.axes.items()}
+            folder.notes += axis_notes(work.engine, table, named, found.relation, kept)
             folder.matrices(annotations, question, totals, further, extras, (style, picture) if plot else None)
             if run.fail_empty and not folder.stems:
                 raise EmptyResultError(f"no neuropil has a matrix ({found.ledger.sentence()}); no file is written")

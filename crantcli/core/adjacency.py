@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from crantcli.core.absent import absent_notes
 from crantcli.core.edges import edges
 from crantcli.core.ledger import Ledger
 from crantcli.core.sql import SqlEngine
@@ -148,6 +149,7 @@ def adjacency(
     matrix = LabelledMatrix(pre, post, indptr, indices, weights)
     thinned = rows.thinned_by(table)
     facts, notes = _unasked(wanted, symmetric)
+    notes += absent_notes(engine, table, wanted, found.pairs, rows)
     return MatrixResult(matrix, found.ledger, pair_coverage(table, wanted, thinned), facts, [*found.notes, *notes])
 
 

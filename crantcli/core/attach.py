@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from crantcli.core.absent import some
 from crantcli.core.ledger import Ledger
 from crantcli.core.nearest import IMPLAUSIBLE, Sweep, Tally
 from crantcli.core.skeleton import Skeleton
@@ -309,7 +310,8 @@ def _notes(neurons: Sequence[NeuronId], tally: Tally, limit: float) -> list[str]
     silent = np.flatnonzero(tally.found.sum(axis=1) == 0)
     if len(silent):
         notes.append(
-            f"{len(silent):,} of {len(neurons):,} skeletons have no synapses here, such as {neurons[silent[0]]}"
+            f"{len(silent):,} of {len(neurons):,} skeletons have no synapses here, such as "
+            f"{some([neurons[place] for place in silent[:3]])}"
         )
     return notes
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from crantcli.core import sql
+from crantcli.core.absent import absent_notes
 from crantcli.core.edges import Edges, edges
 from crantcli.core.labels import key, typed, types_view
 from crantcli.core.sql import SqlEngine, quote
@@ -104,7 +105,7 @@ def connectivity(
         by_neuropil=question.by == "neuropil",
         sum_duplicates=question.sum_duplicates,
     )
-    notes = list(found.notes)
+    notes = [*found.notes, *absent_notes(engine, table, question.wanted, found.pairs, rows)]
     relation, columns = found.relation, ["pre", "post", "weight"]
     if question.by == "neuropil":
         columns = ["pre", "post", "neuropil", "weight"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from crantcli.core import sql
+from crantcli.core.absent import absent, absent_note, some
 from crantcli.core.edges import edges
 from crantcli.core.sql import SqlEngine
 from crantcli.core.synapses import RowFilter, Wanted
 from crantcli.core.table import Result, Table
 from crantcli.errors import DataError
 from crantcli.ids import Selection
+from crantcli.schema import NeuronId
 
 
 def counts(
@@ -68,6 +70,11 @@ def counts(
     facts: dict[str, Any] = {"labels": "neurons", "silent": int(silent)}
     if silent:
         facts["first_silent"] = str(first)
+    notes = list(found.notes)
+    if neurons is not None:
+        missing = absent(engine, table, neurons, found.pairs, ("pre", "post"), rows)
+        notes += [absent_note(table, missing, neurons, ("pre", "post"))] if missing else []
+        notes += _dropped(engine, relation, missing, int(number), int(silent))
     return Result(
         f"SELECT {sql.columns(columns)} FROM {relation} ORDER BY {order}",
         columns,
@@ -75,5 +82,17 @@ def counts(
         found.ledger,
         table.coverage.narrowed(asked, asked, thinned),
         facts,
-        list(found.notes),
+        notes,
     )
+
+
+def _dropped(engine: SqlEngine, relation: str, missing: list[NeuronId], number: int, silent: int) -> list[str]:
+    """What to say of neurons that are in the table, and of whose synapses none counts."""
+    if silent <= len(missing):
+        return []
+    named = {str(neuron) for neuron in missing}
+    zeros = engine.execute(f"SELECT neuron_id FROM {relation} WHERE pre = 0 AND post = 0 ORDER BY position")
+    others = [neuron for (neuron,) in zeros if str(neuron) not in named]
+    have = "has" if len(others) == 1 else "have"
+    what = f"{len(others):,} of {number:,} selected neurons {have} none that counts after cleaning and threshold"
+    return [f"{what}, such as {some(others)}"] if others else []

@@ -100,7 +100,9 @@ def further_neurons(
         if chosen is not None and question.annotation_scope == "annotated_only":
             conditions.append(f"id IN (SELECT id FROM {labels})")
         ends = (end,) if question.target is not None else ("pre", "post")
-        conditions += [f"id NOT IN (SELECT {side} FROM {pairs})" for side in ends if pairs is not None]
+        known = f"(SELECT id FROM {chosen or labels})"
+        seen = [f"SELECT DISTINCT {side} FROM {pairs} WHERE {side} IN {known}" for side in ends if pairs is not None]
+        conditions += [f"id NOT IN ({query})" for query in seen]
         query = f"SELECT id FROM {chosen or labels} WHERE {sql.all_of(conditions)} ORDER BY id"
         found[end] = Selection(tuple(row[0] for row in engine.execute(query)))
     return found

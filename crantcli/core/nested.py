@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core import sql
+from crantcli.core.absent import chosen_notes
 from crantcli.core.adjacency import ArrayEngine
 from crantcli.core.blocks import Axis, Blocks, fractions
 from crantcli.core.edges import Edges, edges, present_pairs
@@ -191,7 +192,8 @@ def nested(
     of_whole: list[str] = []
     blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)
     notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question)]
-    notes += _missing(engine, asked, labels, blocks, question, found.ledger.unit)
+    annotated_only = question.annotation_scope == "annotated_only"
+    notes += chosen_notes(engine, table, asked, labels if annotated_only else None, present, rows, question.keep_silent)
     return NestedResult(
         blocks,
         found.ledger,
@@ -371,35 +373,6 @@ def coverage_reasons(question: NestedQuestion, table: Table, rows: RowFilter, le
     if ledger.removed.get("unannotated"):
         reasons.append("the annotation scope annotated_only")
     return reasons
-
-
-def _missing(
-    engine: ArrayEngine,
-    asked: dict[str, str | None],
-    labels: str,
-    blocks: Blocks,
-    question: NestedQuestion,
-    unit: str,
-) -> list[str]:
-    """What to say of chosen neurons that are on no axis."""
-    notes = []
-    for end, side, axis in (("pre", "source", blocks.source), ("post", "target", blocks.target)):
-        if asked[end] is None:
-            continue
-        known = f"count(*) FILTER (id IN (SELECT id FROM {labels}))"
-        total, annotated = engine.execute(f"SELECT count(*), {known} FROM {asked[end]}")[0]
-        able = annotated if question.annotation_scope == "annotated_only" else total
-        if able < total:
-            notes.append(
-                f"{total - able:,} of {total:,} chosen {side} neurons are left out for want of an annotation "
-                "(annotation scope annotated_only)"
-            )
-        if len(axis.neurons) < able:
-            notes.append(
-                f"{able - len(axis.neurons):,} of {total:,} chosen {side} neurons are left out for want of {unit} "
-                "(--keep-unconnected keeps them)"
-            )
-    return notes
 
 
 def _coverage(

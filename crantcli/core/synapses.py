@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crantcli.core import sql
+from crantcli.core.absent import absent_notes
 from crantcli.core.ledger import Ledger
 from crantcli.core.repeats import each_once
 from crantcli.core.sql import SqlEngine, quote
@@ -227,7 +228,8 @@ def synapse_rows(
     )
     thinned = rows.thinned_by(table)
     coverage = pair_coverage(table, wanted, thinned)
-    return Result(query, tuple(shown.values()), ledger.kept, ledger, coverage, {"unique_ids": unique})
+    notes = absent_notes(engine, table, wanted, prepared.relation, rows)
+    return Result(query, tuple(shown.values()), ledger.kept, ledger, coverage, {"unique_ids": unique}, notes)
 
 
 def _selecting(engine: SqlEngine, table: Table, wanted: Wanted) -> str | None:

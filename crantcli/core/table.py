@@ -114,6 +114,8 @@ class Table:
     whole_rows : str or None
         A view of the rows with all their columns, under the names that they have in the source, beside `pre` and
         `post`: to tell what rows of one pair differ in.
+    partial : bool
+        It was fetched for the neurons that were asked for, and says nothing of others.
     """
 
     kind: Kind
@@ -145,6 +147,7 @@ class Table:
     read_as: str = ""
     read_notes: tuple[str, ...] = ()
     whole_rows: str | None = None
+    partial: bool = False
 
     @property
     def written_names(self) -> tuple[str, str]:

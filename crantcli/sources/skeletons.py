@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from crantcli.core.absent import some
 from crantcli.core.skeleton import Skeleton
 from crantcli.core.sql import quote
 from crantcli.core.table import Table, VoxelSize
@@ -298,10 +299,10 @@ def selected(skeletons: Skeletons, wanted: Sequence[NeuronId], current: Sequence
     missing = [neuron for neuron in wanted if neuron not in have]
     chosen = {skeletons.neurons[place]: skeletons._files[place] for neuron in wanted for place in have.get(neuron, [])}
     if not chosen:
-        raise DataError(f"none of the {len(missing):,} selected neurons has a skeleton, such as {missing[0]}")
+        raise DataError(f"none of the {len(missing):,} selected neurons has a skeleton, such as {some(missing)}")
     notes = [*skeletons.notes]
     if missing:
-        notes.append(f"{len(missing):,} of {len(wanted):,} selected neurons have no skeleton, such as {missing[0]}")
+        notes.append(f"{len(missing):,} of {len(wanted):,} selected neurons have no skeleton, such as {some(missing)}")
     return Skeletons(skeletons._collections, chosen, notes)
 
 
