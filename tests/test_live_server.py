@@ -493,6 +493,22 @@ def test_a_token_does_not_follow_a_redirection_to_another_server(
     assert tokens.arrived <= {tokens.CAVE_TOKEN}
 
 
+def test_a_redirection_to_nowhere_is_not_followed(crant: Crant, server: CaveServer) -> None:
+    for place in ("http://[x/", "//127.0.0.1:1/x", "https:///"):
+        server.weather.action = first(10_000, (302, {"Location": place}, b""))
+        complaint(crant("counts", "-d", described(server), "-n", ids(server, 0)), 1, "sends us elsewhere")
+    server.weather.action = first(10_000, (304, {}, b""))
+    complaint(crant("counts", "-d", described(server), "-n", ids(server, 0)), 6, "the server answers 304, 4 times")
+
+
+def test_a_connection_that_is_not_secure_is_not_tried_again(
+    crant: Crant, server: CaveServer, pauses: list[float]
+) -> None:
+    Path("s.toml").write_text(described(server) and Path("live.toml").read_text().replace("http://", "https://"))
+    complaint(crant("counts", "-d", "s.toml", "-n", ids(server, 0)), 1, "no secure connection")
+    assert pauses == []
+
+
 def test_a_redirection_within_a_server_is_followed(crant: Crant, server: CaveServer) -> None:
     def act(_: int, asked: Asked) -> Action:
         path, _, more = asked.path.partition("?")

@@ -191,9 +191,11 @@ class Wire:
     def _trouble(self, request: Any, answer: Any) -> _Trouble | None:
         """What is wrong with an answer, if the next may be better; where it will not be, an error is raised."""
         where, status = _address(answer.url), answer.status_code
-        if 300 <= status < 400:
+        if answer.is_redirect:
             self._refuse_way_out(request, answer)
             return None
+        if 300 <= status < 400:
+            return _Trouble(f"the server answers {status}", "the request may be at fault", _FEW_ATTEMPTS)
         if status < 300:
             if is_page(answer.headers.get("Content-Type", ""), answer.content):
                 return _Trouble(PAGE, f"open {where} in a browser to see what it is", _FEW_ATTEMPTS)
@@ -243,8 +245,8 @@ class Wire:
             here, there = (urlsplit(url) for url in (request.url, urljoin(request.url, answer.headers["Location"])))
             same = (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
             place = f"{there.scheme}://{there.netloc}"
-        except (KeyError, ValueError):
-            same, place = False, "nowhere"
+        except ValueError:
+            same, place = False, "what is no address"
         if not same:
             raise CrantError(
                 f"{_address(request.url)}: the server sends us elsewhere (to {self.clean(place)}), and the token does "
