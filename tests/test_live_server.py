@@ -26,7 +26,7 @@ from tables import answer, complaint, ledger, record
 
 import crantcli as cc
 from crantcli.sources.live import patience
-from crantcli.sources.live.between import ID_END, halves
+from crantcli.sources.live.live_query import ID_END, split_range
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -270,7 +270,7 @@ def test_a_range_is_halved_until_one_id_is_left(low: int, width: int, data: st.D
         if steps < hints:
             start = data.draw(st.integers(span[0], span[1] - 1))
             came = (start, data.draw(st.integers(start + 1, span[1])))
-        parts = halves(span, came)
+        parts = split_range(span, came)
         if not parts:
             break
         (start, middle), (again, end) = parts
