@@ -248,7 +248,9 @@ def read_body(response: Any, patience: Patience) -> bytes:
     read = getattr(response.raw, "read1", None)  # since urllib3 2.1
     if read is not None:
         # As it comes: its own way waits until a block is full, however long that takes.
-        response.raw.stream = lambda size, decode_content: iter(lambda: read(size, decode_content=decode_content), b"")
+        response.raw.stream = lambda size, decode_content: iter(
+            lambda: read(size, decode_content=decode_content) or b"", b""
+        )
     blocks, end = [], time.monotonic() + max(_WHOLE, patience.timeout)
     for block in response.iter_content(_BLOCK):
         blocks.append(block)
