@@ -84,7 +84,7 @@ def get_synapses(
     neuropil : str or sequence of str, optional
         With `assignments`: synapses that lie in any of these only.
     live : LiveOptions, optional
-        How a live data set is asked: `LiveOptions(lock=..., strict_ids=..., cache_dir=..., refresh=...)`.
+        How a live data set is asked: `LiveOptions(lock=..., strict_ids=..., allow_missing=..., refresh=..., ...)`.
     max_memory : str, default "2GB"
         What the engine may hold in memory.
     **reading

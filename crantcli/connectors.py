@@ -86,7 +86,7 @@ def attach_synapses(
     annotations : path or DataFrame, optional
         A supervoxel that they have for a neuron is what finds its ID first.
     live : LiveOptions, optional
-        How a live data set is asked: `LiveOptions(lock=..., strict_ids=..., cache_dir=..., refresh=...)`.
+        How a live data set is asked: `LiveOptions(lock=..., strict_ids=..., allow_missing=..., refresh=..., ...)`.
     max_memory : str, default "2GB"
     **reading
         How the source is to be read, where its columns do not tell; see `ReadKeywords`.

@@ -26,7 +26,7 @@ from tables import answer, complaint, ledger, record
 
 import crantcli as cc
 from crantcli.sources.live import patience
-from crantcli.sources.live.between import ID_END, halves
+from crantcli.sources.live.live_query import ID_END, split_range
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -270,7 +270,7 @@ def test_a_range_is_halved_until_one_id_is_left(low: int, width: int, data: st.D
         if steps < hints:
             start = data.draw(st.integers(span[0], span[1] - 1))
             came = (start, data.draw(st.integers(start + 1, span[1])))
-        parts = halves(span, came)
+        parts = split_range(span, came)
         if not parts:
             break
         (start, middle), (again, end) = parts
@@ -491,6 +491,22 @@ def test_a_token_does_not_follow_a_redirection_to_another_server(
         assert elsewhere.asked == []
     assert not Path("out.csv").exists()
     assert tokens.arrived <= {tokens.CAVE_TOKEN}
+
+
+def test_a_redirection_to_nowhere_is_not_followed(crant: Crant, server: CaveServer) -> None:
+    for place in ("http://[x/", "//127.0.0.1:1/x", "https:///"):
+        server.weather.action = first(10_000, (302, {"Location": place}, b""))
+        complaint(crant("counts", "-d", described(server), "-n", ids(server, 0)), 1, "sends us elsewhere")
+    server.weather.action = first(10_000, (304, {}, b""))
+    complaint(crant("counts", "-d", described(server), "-n", ids(server, 0)), 6, "the server answers 304, 4 times")
+
+
+def test_a_connection_that_is_not_secure_is_not_tried_again(
+    crant: Crant, server: CaveServer, pauses: list[float]
+) -> None:
+    Path("s.toml").write_text(described(server) and Path("live.toml").read_text().replace("http://", "https://"))
+    complaint(crant("counts", "-d", "s.toml", "-n", ids(server, 0)), 1, "no secure connection")
+    assert pauses == []
 
 
 def test_a_redirection_within_a_server_is_followed(crant: Crant, server: CaveServer) -> None:

@@ -492,8 +492,11 @@ def stage(folder: Path) -> Iterator[Stage]:
     (folder / "a.csv").write_text(f"root_id,cell_type\n{types}")
     rows = seatable_server.rows(120)
     roots = [int(row["root_id"]) for row in rows]
-    place = [[index * 997 % 4000 for index in range(300)] for _ in range(3)]
-    columns = {f"ctr_pt_position_{axis}": values for axis, values in zip("xyz", place, strict=True)}
+    corners = {"x": (-43200, 5600), "y": (-43200, 1600), "z": (-2520, 1680)}
+    columns = {
+        f"ctr_pt_position_{axis}": [low + index * 997 % size for index in range(300)]
+        for axis, (low, size) in corners.items()
+    }
     table = pa.table({"id": range(300), "pre": (roots * 3)[:300], "post": (roots[7:] * 3)[:300], **columns})
     units = json.dumps({"units": "nm"})
     pq.write_table(table.replace_schema_metadata({"crantcli": units}), folder / "s.parquet")

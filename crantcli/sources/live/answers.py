@@ -98,7 +98,7 @@ def cut_at(notice: str) -> int | None:
     return 0 if "Limited query" in notice or "may be more results" in notice else None
 
 
-def not_looked_up(notice: str) -> int:
+def missing_lookups(notice: str) -> int:
     """How many rows a notice says were left out, since their neurons are not looked up yet."""
     return sum(int(number) for number in re.findall(r"There are (\d+) annotations that need supervoxel", notice))
 
@@ -146,7 +146,7 @@ def _ids(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(values, _NEVER_LOOKED_UP), pa.scalar(None, pa.int64()), values)
 
 
-def strangers(table: pa.Table, filters: Mapping[str, Mapping[str, Any]]) -> int:
+def unrequested(table: pa.Table, filters: Mapping[str, Mapping[str, Any]]) -> int:
     """How many rows are not those that were asked for, with filters as for `Cave.rows`: some servers ignore filters."""
     import numpy as np
     import pyarrow.compute as pc
@@ -200,7 +200,7 @@ def middle(table: pa.Table) -> int | None:
     return int(np.partition(ids, len(ids) // 2)[len(ids) // 2])
 
 
-def span_of(table: pa.Table) -> tuple[int, int] | None:
+def id_range(table: pa.Table) -> tuple[int, int] | None:
     """The lowest of the synapse IDs, and what comes after the highest; None where there are none."""
     import pyarrow.compute as pc
 

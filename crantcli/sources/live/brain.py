@@ -11,11 +11,11 @@ from typing import Any
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import IncompleteError
-from crantcli.sources.live.between import what_is_missing
 from crantcli.sources.live.cache import Store, cache_folder, key_of
 from crantcli.sources.live.cave import Cave
 from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.live.ids import Supervoxels, Update, update_ids
+from crantcli.sources.live.live_query import missing_note
 from crantcli.sources.live.lock import Lock
 from crantcli.sources.live.moment import Moment, parse_materialization, resolve_moment
 from crantcli.sources.live.query import LiveOptions, Query
@@ -47,7 +47,7 @@ class Brain:
         self.store = Store(cache_folder(options.cache_dir) / "cave" / folder)
         self._known: dict[str, Any] | None = None
         self._current: dict[int, bool] = {}
-        #: Synapses that may be missing in what was fetched, as `what_is_missing` tells them.
+        #: Synapses that may be missing in what was fetched, as `missing_note` tells them.
         self.left_out: dict[str, int] = {}
 
     @cached_property
@@ -124,7 +124,7 @@ class Brain:
 
     def missing(self) -> str:
         """What to say of synapses that may be missing in what was fetched; "" for none."""
-        return what_is_missing(self.left_out.get("base", 0), self.left_out.get("new", 0))
+        return missing_note(self.left_out.get("base", 0), self.left_out.get("new", 0))
 
     def update(self, ids: Sequence[int], supervoxels: Supervoxels) -> list[Update]:
         """Find the IDs of neurons at the moment."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
-from crantcli.sources.live.answers import Rows, cut_at, not_looked_up
+from crantcli.sources.live.answers import Rows, cut_at, missing_lookups
 from crantcli.sources.live.connection import Connection, explained
 from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.live.moment import Version
@@ -196,7 +196,7 @@ class Cave(Connection):
                 params={**common, "direct_sql_pandas": "True", **parameters},
             )
         notice = self._wires["materialize"].notice
-        return Rows(answer.table, answer.content, cut_at(notice), not_looked_up(notice))
+        return Rows(answer.table, answer.content, cut_at(notice), missing_lookups(notice))
 
     # Neurons over time
 

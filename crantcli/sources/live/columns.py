@@ -61,9 +61,9 @@ def arrow_table(rows: Rows, name: str) -> tuple[pa.Table, list[str]]:
         if column.name.lower() in seen:
             raise DataError(f"{name}: columns {seen[column.name.lower()]} and {column.name} are called the same")
         seen[column.name.lower()] = column.name
-        values = [_shown(row.get(column.name), column) for row in rows.rows]
+        values = [_display_value(row.get(column.name), column) for row in rows.rows]
         array, note = _array(column, values, name)
-        notes += [text for text in (note, _full(column, values, name)) if text]
+        notes += [text for text in (note, _link_limit_note(column, values, name)) if text]
         if array is not None:
             arrays[column.name] = array
     return pa.table(arrays), notes
@@ -108,7 +108,7 @@ def _numbers(values: list[Any]) -> pa.Array:
     return pa.array(values, pa.list_(kind) if any(isinstance(value, list) for value in values) else kind)
 
 
-def _full(column: Column, values: Sequence[Any], name: str) -> str:
+def _link_limit_note(column: Column, values: Sequence[Any], name: str) -> str:
     """What to say of cells that may have more links than came."""
     if column.type not in ("link", "link-formula"):
         return ""
@@ -160,7 +160,7 @@ def _positions(column: Column, values: Sequence[str | None], name: str) -> tuple
     return pa.array(lists, pa.list_(pa.int64() if whole else pa.float64())), ""
 
 
-def _shown(value: Any, column: Column) -> Any:
+def _display_value(value: Any, column: Column) -> Any:
     """A cell as SeaTable shows it: options by their names, where a server gave their IDs, and dates in short."""
     names = dict(column.options)
     known = set(names.values())
@@ -169,26 +169,26 @@ def _shown(value: Any, column: Column) -> Any:
         return item if not isinstance(item, str) or item in known else names.get(item, item)
 
     if names:
-        value = _each(value, named)
-    return _each(value, lambda item: _date(item, column.shows)) if column.shows else value
+        value = _map_values(value, named)
+    return _map_values(value, lambda item: _date(item, column.date_format)) if column.date_format else value
 
 
-def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+def _map_values(value: Any, change: Callable[[Any], Any]) -> Any:
     """A cell with each of its values changed: itself, those of a list, what links show."""
     if isinstance(value, list):
-        return [_each(item, change) for item in value]
+        return [_map_values(item, change) for item in value]
     if isinstance(value, dict):
-        return {key: _each(item, change) if key == "display_value" else item for key, item in value.items()}
+        return {key: _map_values(item, change) if key == "display_value" else item for key, item in value.items()}
     return change(value)
 
 
-def _date(value: Any, shows: str) -> Any:
+def _date(value: Any, date_format: str) -> Any:
     """A date as its column shows it, in the one order of year, month and day; what is none stays as it is."""
     try:
         time = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return value
-    return time.strftime("%Y-%m-%d %H:%M" if "H" in shows else "%Y-%m-%d")
+    return time.strftime("%Y-%m-%d %H:%M" if "H" in date_format else "%Y-%m-%d")
 
 
 def _word(value: Any) -> str:

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crantcli.errors import IncompleteError
-from crantcli.sources.live.answers import Kept, Rows, checked, middle, span_of, strangers
-from crantcli.sources.live.between import ID_END, Between, Span, halves
+from crantcli.sources.live.answers import Kept, Rows, checked, id_range, middle, unrequested
 from crantcli.sources.live.cache import Store, key_of
 from crantcli.sources.live.cave import Cave
 from crantcli.sources.live.connection import THREADS
 from crantcli.sources.live.crew import Crew
+from crantcli.sources.live.live_query import ID_END, IdRange, LiveQueryState, split_range
 from crantcli.sources.live.moment import Moment
 from crantcli.sources.live.wire import TooLargeError
 
@@ -72,13 +72,13 @@ class Piece:
     hints: int = 0
 
     @property
-    def span(self) -> Span:
+    def id_range(self) -> IdRange:
         """Synapse IDs that it is about."""
         return self.low or 0, ID_END if self.high is None else self.high
 
-    def within(self, span: Span, hints: int) -> Piece:
+    def within(self, ids: IdRange, hints: int) -> Piece:
         """The part with these synapse IDs."""
-        low, high = span
+        low, high = ids
         return replace(self, low=low or None, high=None if high == ID_END else high, expected=None, hints=hints)
 
 
@@ -93,14 +93,14 @@ class Cut:
     middle : int or None
         The median of its synapse IDs.
     rows : int
-    came : Span or None
+    seen : IdRange or None
         The span of its synapse IDs.
     """
 
     limit: int
     middle: int | None
     rows: int = 0
-    came: Span | None = None
+    seen: IdRange | None = None
 
 
 class Fetch:
@@ -117,7 +117,7 @@ class Fetch:
         What to ask for; None means all.
     store : Store
         Takes the answers. What a run before has left in there is not asked for again.
-    between : Between
+    state : LiveQueryState
         What is known of the server, for moments between materializations.
     """
 
@@ -129,9 +129,9 @@ class Fetch:
         more: dict[str, list[int]],
         columns: Sequence[str] | None,
         store: Store,
-        between: Between,
+        state: LiveQueryState,
     ) -> None:
-        self._cave, self._moment, self._store, self._between = cave, moment, store, between
+        self._cave, self._moment, self._store, self._state = cave, moment, store, state
         self._column, self._more, self._columns = f"{side}_pt_root_id", more, columns
         self._what = "fetching outgoing synapses" if side == "pre" else "fetching incoming synapses"
         self._limit = USUAL_LIMIT
@@ -190,7 +190,7 @@ class Fetch:
                 if len(piece.ids) > 1 and piece.guess > self._limit:  # a limit that is lower than we thought
                     waiting += reversed(self._halves(piece, Cut(0, None)))
                     continue
-                if parts := self._between.parts(piece.span):
+                if parts := self._state.parts_of(piece.id_range):
                     waiting += [piece.within(part, piece.hints) for part in reversed(parts)]
                     continue
                 running[crew.submit(ask, piece)] = piece
@@ -243,14 +243,14 @@ class Fetch:
     def _spans(self, piece: Piece, cut: Cut) -> list[Piece]:
         """A piece in two by the range of synapse IDs."""
         hinted = piece.hints < _MOST_HINTS
-        parts = halves(piece.span, cut.came if hinted else None)
+        parts = split_range(piece.id_range, cut.seen if hinted else None)
         if not parts:
             raise IncompleteError(
                 f"the server cuts even answers about the one synapse ID {piece.low}, so that none can be shown to be "
                 "complete; ask for a version (--materialization latest); nothing is written"
             )
         if cut.limit > 2 * cut.rows:  # few rows, and more than the limit for the server: it is not these neurons
-            self._between.crowd(piece.span, parts)
+            self._state.add_split(piece.id_range, parts)
         return [piece.within(part, piece.hints + hinted) for part in parts]
 
     # One piece, in a thread of its own
@@ -320,15 +320,15 @@ class Fetch:
     def _judged(self, piece: Piece, answer: Rows) -> Kept | Cut:
         """Keep an answer if it is whole, or that it was not."""
         key, table = self._key(piece), checked(answer.table, self._columns)
-        wrong = strangers(table, self._filters(piece))
+        wrong = unrequested(table, self._filters(piece))
         if wrong:
             raise IncompleteError(
                 f"the server gives {wrong:,} synapses that were not asked for, and may not heed what it is asked; "
                 "nothing is written"
             )
         if self._is_cut(piece, answer):
-            cut = Cut(answer.cut or table.num_rows, middle(table), table.num_rows, span_of(table))
-            self._store.write_json(f"{key}.cut.json", [cut.limit, cut.middle, cut.rows, cut.came])
+            cut = Cut(answer.cut or table.num_rows, middle(table), table.num_rows, id_range(table))
+            self._store.write_json(f"{key}.cut.json", [cut.limit, cut.middle, cut.rows, cut.seen])
             return cut
         path = self._store.path(f"{key}.arrows")
         if answer.left_out:
@@ -341,9 +341,9 @@ class Fetch:
         if self._moment.version is not None:
             return self._cave.rows(self._moment.version, self._filters(piece), self._columns)
         question = (self._moment.time, self._filters(piece), self._columns)
-        allow = self._between.allow_missing
+        allow = self._state.allow_missing
         answer = self._cave.rows_at(*question, allow_missing=allow)
-        self._between.prove(answer, lambda: self._cave.rows_at(*question, limit=1, allow_missing=allow))
+        self._state.check_notices(answer, lambda: self._cave.rows_at(*question, limit=1, allow_missing=allow))
         return answer
 
     def _is_cut(self, piece: Piece, answer: Rows) -> bool:

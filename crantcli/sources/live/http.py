@@ -18,16 +18,16 @@ from crantcli.sources.live.patience import Patience
 
 #: Answers that may be others in a moment: too many requests, and a server, or what stands before it, that is overloaded
 #: or starts anew.
-PASSING = (408, 429, 502, 503, 504)
+RETRYABLE = (408, 429, 502, 503, 504)
 
 #: What is said of a web page that comes in place of data.
-PAGE = "a web page came in place of data, as a proxy or a login sends it"
+WEB_PAGE = "a web page came in place of data, as a proxy or a login sends it"
 
 #: Attempts at an address that gives a web page.
 _ATTEMPTS_AT_PAGE = 4
 
 #: How often a server may send us on.
-_WAYS = 10
+_MOST_REDIRECTS = 10
 
 #: Bytes that are read at once.
 _BLOCK = 2**16
@@ -148,14 +148,14 @@ class Server:
                 if answer.status != 200 or whole is None or whole(answer):
                     return answer
                 said = "the server gave an answer that is cut or damaged"
-            if attempt + 1 == (min(attempts, _ATTEMPTS_AT_PAGE) if said == PAGE else attempts):
+            if attempt + 1 == (min(attempts, _ATTEMPTS_AT_PAGE) if said == WEB_PAGE else attempts):
                 break
             self._patience.wait(attempt, asked, self.clean(said))
         where = urlsplit(url)
         raise IncompleteError(
             f"{where.scheme}://{where.netloc}{where.path}: {self.clean(said)}, {attempt + 1} "
             f"time{'s' if attempt else ''}; nothing is written; "
-            + ("open the address in a browser to see what it is" if said == PAGE else "try again later")
+            + ("open the address in a browser to see what it is" if said == WEB_PAGE else "try again later")
         )
 
     def _once(
@@ -166,14 +166,14 @@ class Server:
 
         damaged = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
         try:
-            for _ in range(_WAYS):
+            for _ in range(_MOST_REDIRECTS):
                 with self._session.request(
                     method, url, auth=_Authorisation(token), stream=True, allow_redirects=False,
                     timeout=self._patience.limits, **request,
                 ) as response:  # fmt: skip
                     body = read_body(response, self._patience)
                 if 300 <= response.status_code < 400 and "Location" in response.headers:
-                    url = self._way(url, response.headers["Location"], token)
+                    url = self._redirect(url, response.headers["Location"], token)
                     continue
                 return self._judged(response, body)
         except requests.exceptions.SSLError as error:
@@ -195,23 +195,23 @@ class Server:
 
     def _judged(self, response: Any, body: bytes) -> tuple[Answer | None, str, str | None]:
         status = response.status_code
-        if status in PASSING or status == 500:
+        if status in RETRYABLE or status == 500:
             return None, f"the server answered {status}", response.headers.get("Retry-After")
         if status < 300 and is_page(response.headers.get("Content-Type", ""), body):
-            return None, PAGE, None
+            return None, WEB_PAGE, None
         return Answer(status, body, response.headers.get("Content-Range", "")), "", None
 
-    def _way(self, url: str, way: str, token: str) -> str:
+    def _redirect(self, url: str, location: str, token: str) -> str:
         """Where a server sends us, if we may go there."""
         if token:
             raise CrantError(
                 f"{url}: the server sends us elsewhere, and the token does not go there; check the address"
             )
         try:
-            return check_address(urljoin(url, way))
+            return check_address(urljoin(url, location))
         except ValueError:  # a UsageError is one, too
             raise CrantError(
-                f"{url}: the server sends us to {self.clean(way)}, which is no https address; check the address"
+                f"{url}: the server sends us to {self.clean(location)}, which is no https address; check the address"
             ) from None
 
 
@@ -248,7 +248,9 @@ def read_body(response: Any, patience: Patience) -> bytes:
     read = getattr(response.raw, "read1", None)  # since urllib3 2.1
     if read is not None:
         # As it comes: its own way waits until a block is full, however long that takes.
-        response.raw.stream = lambda size, decode_content: iter(lambda: read(size, decode_content=decode_content), b"")
+        response.raw.stream = lambda size, decode_content: iter(
+            lambda: read(size, decode_content=decode_content) or b"", b""
+        )
     blocks, end = [], time.monotonic() + max(_WHOLE, patience.timeout)
     for block in response.iter_content(_BLOCK):
         blocks.append(block)

@@ -57,9 +57,9 @@ class Patience:
         own: float = min(0.5 * 2.0 ** min(attempt, 30), _LONGEST_PAUSE)
         return max(own, min(_seconds(asked), _LONGEST_ASKED))
 
-    def wait(self, attempt: int, asked: str | None, why: str, crowd: int = 0) -> None:
-        """Wait for so long, and tell that and why; longer where `crowd` others have failed for the same reason."""
-        pause = self.pause(max(attempt, crowd), asked)
+    def wait(self, attempt: int, asked: str | None, why: str, rate_limits: int = 0) -> None:
+        """Wait for so long, and tell that and why; longer after so many `rate_limits` of other requests."""
+        pause = self.pause(max(attempt, rate_limits), asked)
         with self.status.pausing(why, pause, f"attempt {attempt + 2} of {self.attempts}"):
             sleep(pause)
 

@@ -57,14 +57,14 @@ class Column:
     name, type : str
     options : tuple of (str, str)
         IDs and names of the options of a select column, or of one that is linked to.
-    shows : str
+    date_format : str
         How its dates are shown, such as `YYYY-MM-DD`; "" where it has none.
     """
 
     name: str
     type: str
     options: tuple[tuple[str, str], ...] = ()
-    shows: str = ""
+    date_format: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,9 @@ class _Base:
             raise AuthorisationError(
                 f"{address}: the token in {TOKEN_VARIABLE} is for the base {name}; give one for {address.base}"
             )
-        self._sql, self._request = self._way(found, quote(str(found["dtable_uuid"]), safe=""))
+        self._sql, self._request = self._query_address(found, quote(str(found["dtable_uuid"]), safe=""))
 
-    def _way(self, access: dict[str, Any], base: str) -> tuple[str, dict[str, Any]]:
+    def _query_address(self, access: dict[str, Any], base: str) -> tuple[str, dict[str, Any]]:
         """Where queries go, and what goes with them."""
         if access.get("use_api_gateway"):
             return f"{self._root}/api-gateway/api/v2/dtables/{base}/sql", {"convert_keys": True}
@@ -250,7 +250,7 @@ class _Base:
         found = self._query(f"SELECT * FROM `{table}` ORDER BY _ctime, _id LIMIT {PAGE} OFFSET {offset}")
         columns, rows = _columns(found.get("metadata")), found["results"] or []
         if not self._request:
-            rows = _named(rows, found.get("metadata"))
+            rows = _by_name(rows, found.get("metadata"))
         rowlike = isinstance(rows, list) and all(isinstance(row, dict) and row.get("_id") for row in rows)
         if not rowlike or len(rows) > PAGE or not columns:
             raise IncompleteError(f"{self._address}: SeaTable's answer is no page of a table; nothing is written")
@@ -261,7 +261,7 @@ def _is_document(answer: Answer) -> bool:
     return isinstance(answer.content, dict)
 
 
-def _named(rows: Any, metadata: Any) -> Any:
+def _by_name(rows: Any, metadata: Any) -> Any:
     """Rows by names of columns, where the server gives them by keys."""
     described = [item for item in metadata if isinstance(item, dict)] if isinstance(metadata, list) else []
     names = {item.get("key"): item.get("name") for item in described}
@@ -283,8 +283,8 @@ def _columns(metadata: Any) -> tuple[Column, ...]:
         options = [option for option in (listed if isinstance(listed, list) else []) if isinstance(option, dict)]
         pairs = tuple((str(option.get("id")), str(option.get("name"))) for option in options)
         dated = "date" in (kind, settings.get("result_type"), settings.get("array_type"))
-        shows = str(settings.get("format") or linked.get("format") or "") if dated else ""
-        found.append(Column(str(item["name"]), kind, pairs, shows))
+        date_format = str(settings.get("format") or linked.get("format") or "") if dated else ""
+        found.append(Column(str(item["name"]), kind, pairs, date_format))
     return tuple(found)
 
 

@@ -17,10 +17,10 @@ from crantcli.errors import CrantError, IncompleteError
 from crantcli.schema import KEY
 from crantcli.sources.files import literal_path
 from crantcli.sources.live.answers import Kept, Tally, taken
-from crantcli.sources.live.between import Between, find_base, left_out_of
 from crantcli.sources.live.cache import Store, key_of
 from crantcli.sources.live.cave import Cave
 from crantcli.sources.live.fetch import Fetch
+from crantcli.sources.live.live_query import LiveQueryState, count_left_out, find_base
 from crantcli.sources.live.moment import Moment
 from crantcli.sources.live.query import PAIR, Part, Query
 from crantcli.sources.live.wire import NoAnswerError
@@ -52,7 +52,7 @@ class Snapshot:
     path : Path
         A Parquet file, its rows in no order unless the query says so, which stays as long as the engine.
     left_out : dict of str to int
-        Synapses that may be missing in it, if any: `base` and `new`, as `what_is_missing` tells them.
+        Synapses that may be missing in it, if any: `base` and `new`, as `missing_note` tells them.
     """
 
     path: Path
@@ -130,11 +130,11 @@ def _fetch(place: Place, moment: Moment, query: Query, store: Store) -> _Fetched
     base = find_base(place.cave, moment) if moment.version is None else None
     missing = 0
     if base is not None:
-        missing = left_out_of(base, place.cave, moment, place.store, place.allow_missing, place.refresh)
-    between, found = Between(place.allow_missing), []
+        missing = count_left_out(base, place.cave, moment, place.store, place.allow_missing, place.refresh)
+    state, found = LiveQueryState(place.allow_missing), []
     for part in query.parts:
         more = {} if part.along is None else {part.columns[1]: list(part.along)}
-        fetch = Fetch(place.cave, moment, part.side, more, query.columns, store, between)
+        fetch = Fetch(place.cave, moment, part.side, more, query.columns, store, state)
         found.append((part, fetch.run(sorted(set(part.ids)))))
     new = max((kept.left_out for _, fetched in found for kept in fetched), default=0)
     left_out = {name: number for name, number in (("base", missing), ("new", new)) if number}

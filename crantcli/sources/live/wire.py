@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError
-from crantcli.sources.live.http import PAGE, PASSING, check_address, is_page, parse_json, read_body
+from crantcli.sources.live.http import RETRYABLE, WEB_PAGE, check_address, is_page, parse_json, read_body
 from crantcli.sources.live.patience import Patience
 
 #: Attempts where a server may have a bad moment, but more likely goes on like that: at a 500, which the servers give
@@ -66,7 +66,7 @@ class TooLargeError(CrantError):
 
 
 @dataclass(frozen=True)
-class _Trouble:
+class _Failure:
     """Why an answer is none, where the next may be better.
 
     Attributes
@@ -74,14 +74,14 @@ class _Trouble:
     text, advice : str
     attempts : int or None
         How many are worth while; None for as many as the user wants.
-    crowded : bool
+    rate_limited : bool
         It has had too many requests.
     """
 
     text: str
     advice: str = "try again later, with more --retries or a longer --timeout"
     attempts: int | None = None
-    crowded: bool = False
+    rate_limited: bool = False
 
 
 class Wire:
@@ -114,7 +114,7 @@ class Wire:
         self._patience, self._help, self._secrets, self._whole = patience, help_token, secrets, whole
         self._notices = threading.local()
         self._stopped = threading.Event()
-        self._crowd, self._counting = 0, threading.Lock()
+        self._rate_limits, self._counting = 0, threading.Lock()
 
     def stop(self) -> None:
         """Try nothing again: the run has failed, and other threads may still be at it."""
@@ -147,24 +147,24 @@ class Wire:
         """
         check_address(request.url)
         for attempt in itertools.count():
-            answer, trouble = self._once(request, options)
-            if trouble is None:
+            answer, failure = self._once(request, options)
+            if failure is None:
                 # caveclient would log the notice, and nothing more.
                 self._notices.text = answer.headers.pop("Warning", "")
-                self._eased()
+                self._forget_rate_limit()
                 return answer
-            most = min(self._patience.attempts, trouble.attempts or self._patience.attempts)
+            most = min(self._patience.attempts, failure.attempts or self._patience.attempts)
             if attempt + 1 >= most or self._stopped.is_set():
                 times = f"{attempt + 1} time{'s' if attempt else ''}"
                 where = f"{request.method} {_address(request.url)}"
-                raise NoAnswerError(f"{where}: {trouble.text}, {times}; nothing is written; {trouble.advice}")
+                raise NoAnswerError(f"{where}: {failure.text}, {times}; nothing is written; {failure.advice}")
             asked = answer.headers.get("Retry-After") if answer is not None else None
             # Without what the server says of itself.
-            told = trouble.text.partition(" (")[0]
-            self._patience.wait(attempt, asked, told, self._crowded() if trouble.crowded else 0)
+            told = failure.text.partition(" (")[0]
+            self._patience.wait(attempt, asked, told, self._count_rate_limit() if failure.rate_limited else 0)
         return None
 
-    def _once(self, request: Any, options: dict[str, Any]) -> tuple[Any, _Trouble | None]:
+    def _once(self, request: Any, options: dict[str, Any]) -> tuple[Any, _Failure | None]:
         """The answer, if there is one, and what is wrong with it, if that may pass."""
         import requests
 
@@ -179,25 +179,27 @@ class Wire:
                 f"{_address(request.url)}: no secure connection ({self.clean(str(error))[:200]})"
             ) from None
         except requests.Timeout:
-            return None, _Trouble("no answer in time")
+            return None, _Failure("no answer in time")
         except damaged:
-            return None, _Trouble("the answer broke off, or is damaged")
+            return None, _Failure("the answer broke off, or is damaged")
         except requests.ConnectionError as error:
             late = "timed out" in str(error).lower()
             lost = "no connection" if re.search("refused|resolve", str(error)) else "the connection broke"
-            return None, _Trouble("no answer in time" if late else lost)
-        return answer, self._trouble(request, answer)
+            return None, _Failure("no answer in time" if late else lost)
+        return answer, self._failure(request, answer)
 
-    def _trouble(self, request: Any, answer: Any) -> _Trouble | None:
+    def _failure(self, request: Any, answer: Any) -> _Failure | None:
         """What is wrong with an answer, if the next may be better; where it will not be, an error is raised."""
         where, status = _address(answer.url), answer.status_code
-        if 300 <= status < 400:
-            self._refuse_way_out(request, answer)
+        if answer.is_redirect:
+            self._check_redirect(request, answer)
             return None
+        if 300 <= status < 400:
+            return _Failure(f"the server answers {status}", "the request may be at fault", _FEW_ATTEMPTS)
         if status < 300:
             if is_page(answer.headers.get("Content-Type", ""), answer.content):
-                return _Trouble(PAGE, f"open {where} in a browser to see what it is", _FEW_ATTEMPTS)
-            return None if self._whole(answer) else _Trouble("the answer is cut or damaged")
+                return _Failure(WEB_PAGE, f"open {where} in a browser to see what it is", _FEW_ATTEMPTS)
+            return None if self._whole(answer) else _Failure("the answer is cut or damaged")
         if status in (401, 403):
             raise AuthorisationError(self._refusal(answer, where))
         said, told = self._said(answer), None
@@ -205,14 +207,14 @@ class Wire:
             told = _STATUS.match(said)
             status = int(told[1]) if told else 500
             said = said[told.end() :] if told else said
-        if status in PASSING:
-            return _Trouble(f"the server answers {status}{f' ({said})' if told else ''}", crowded=status == 429)
+        if status in RETRYABLE:
+            return _Failure(f"the server answers {status}{f' ({said})' if told else ''}", rate_limited=status == 429)
         self._refuse(where, status, said, meant=told is not None)
         if _DATA_BASE.search(said):
-            return _Trouble(f"the server fails with {status} ({said})")
+            return _Failure(f"the server fails with {status} ({said})")
         if _LASTING.search(said):
             raise RefusedError(f"{where}: {said}")
-        return _Trouble(f"the server fails with {status} ({said})", "the request may be at fault", _FEW_ATTEMPTS)
+        return _Failure(f"the server fails with {status} ({said})", "the request may be at fault", _FEW_ATTEMPTS)
 
     def _refuse(self, where: str, status: int, said: str, meant: bool) -> None:
         """Raise the error for a status below 500; `meant` where it stands in the text of a 500."""
@@ -235,7 +237,7 @@ class Wire:
             error = RefusedError if meant else CrantError
             raise error(f"{where}: the server refuses the request with {status} ({said})")
 
-    def _refuse_way_out(self, request: Any, answer: Any) -> None:
+    def _check_redirect(self, request: Any, answer: Any) -> None:
         """Raise an error where an answer leads to a login page, or to another server, where no token must go."""
         if _to_login(answer):
             raise AuthorisationError(self._refusal(answer, _address(answer.url)))
@@ -243,23 +245,23 @@ class Wire:
             here, there = (urlsplit(url) for url in (request.url, urljoin(request.url, answer.headers["Location"])))
             same = (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
             place = f"{there.scheme}://{there.netloc}"
-        except (KeyError, ValueError):
-            same, place = False, "nowhere"
+        except ValueError:
+            same, place = False, "what is no address"
         if not same:
             raise CrantError(
                 f"{_address(request.url)}: the server sends us elsewhere (to {self.clean(place)}), and the token does "
                 "not go there; check the address"
             )
 
-    def _crowded(self) -> int:
+    def _count_rate_limit(self) -> int:
         """How many answers have told of too many requests since the last that did not: pauses grow with that."""
         with self._counting:
-            self._crowd += 1
-            return self._crowd - 1
+            self._rate_limits += 1
+            return self._rate_limits - 1
 
-    def _eased(self) -> None:
+    def _forget_rate_limit(self) -> None:
         with self._counting:
-            self._crowd = max(self._crowd - 1, 0)
+            self._rate_limits = max(self._rate_limits - 1, 0)
 
     def _refusal(self, answer: Any, where: str) -> str:
         """What to do about 401, 403 and a way to the login page."""

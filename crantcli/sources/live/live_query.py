@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 ID_END = 2**63
 
 #: Synapse IDs from the first number up to before the second.
-Span = tuple[int, int]
+IdRange = tuple[int, int]
 
 #: How far from the synapse IDs that came others are looked for first, at least.
 _NEAR = 2**16
 
 
-class Between:
+class LiveQueryState:
     """What the fetches of one run learn of a server, and tell one another.
 
     Attributes
@@ -40,18 +40,18 @@ class Between:
 
     def __init__(self, allow_missing: bool = False) -> None:
         self.allow_missing = allow_missing
-        self._crowded: dict[Span, list[Span]] = {}
+        self._splits: dict[IdRange, list[IdRange]] = {}
         self._lock, self._proven = threading.Lock(), False
 
-    def crowd(self, span: Span, parts: list[Span]) -> None:
-        """Note that in a span more has changed than the server gives at once: all may begin with its parts."""
-        self._crowded.setdefault(span, parts)
+    def add_split(self, ids: IdRange, parts: list[IdRange]) -> None:
+        """Note that in a range more has changed than the server gives at once: all may begin with its parts."""
+        self._splits.setdefault(ids, parts)
 
-    def parts(self, span: Span) -> list[Span]:
-        """The parts of a span of which that is known; none of others."""
-        return self._crowded.get(span, [])
+    def parts_of(self, ids: IdRange) -> list[IdRange]:
+        """The parts of a range of which that is known; none of others."""
+        return self._splits.get(ids, [])
 
-    def prove(self, answer: Rows, cut_on_purpose: Callable[[], Rows]) -> None:
+    def check_notices(self, answer: Rows, cut_on_purpose: Callable[[], Rows]) -> None:
         """See that the server's notices of what it has cut arrive here: once, with an answer that is cut on purpose.
 
         Raises
@@ -69,21 +69,21 @@ class Between:
             self._proven |= answer.cut is not None or bool(answer.table.num_rows)
 
 
-def halves(span: Span, came: Span | None = None) -> list[Span]:
-    """A span in two; none where it is a single ID. It may begin far below, and end far above all IDs that there are.
+def split_range(ids: IdRange, seen: IdRange | None = None) -> list[IdRange]:
+    """A range in two; none where it is a single ID. It may begin far below, and end far above all IDs that there are.
 
     Parameters
     ----------
-    span : Span
-    came : Span, optional
+    ids : IdRange
+    seen : IdRange, optional
         The IDs that came of it lie in this, and others may be near: what is far from there is cut off first.
     """
-    low, high = span
+    low, high = ids
     if high - low < 2:
         return []
-    if came is not None:
-        near = max(came[1] - came[0], _NEAR)
-        start, end = max(came[0] - near, low), min(came[1] + near, high)
+    if seen is not None:
+        near = max(seen[1] - seen[0], _NEAR)
+        start, end = max(seen[0] - near, low), min(seen[1] + near, high)
         if 4 * (end - start) < high - low:
             split = start if start > low else end
             return [(low, split), (split, high)]
@@ -115,7 +115,7 @@ def find_base(cave: Cave, moment: Moment) -> Version:
     return base
 
 
-def left_out_of(
+def count_left_out(
     base: Version, cave: Cave, moment: Moment, store: Store, allow_missing: bool = False, refresh: bool = False
 ) -> int:
     """Synapses of a version that a server leaves out at a later time, since they had no neurons when it was made.
@@ -162,7 +162,7 @@ def _numbers(cave: Cave, version: int, store: Store, refresh: bool) -> tuple[int
     return known[0], known[1]
 
 
-def what_is_missing(base: int, new: int) -> str:
+def missing_note(base: int, new: int) -> str:
     """What to say of synapses that were left out, "" for none: of the version, and of those that are new since."""
     parts = [f"{base:,} of the version that the server builds on"] if base else []
     parts += [f"at least {new:,} new ones"] if new else []
