@@ -23,6 +23,7 @@ from crantcli.sources.live.lock import read_lock
 from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.reader import Part
 from crantcli.sources.selection import id_file, resolve
+from crantcli.sources.streams import source_of
 from crantcli.sources.tables import Reading, frame_part, open_table, parts
 
 if TYPE_CHECKING:
@@ -265,6 +266,8 @@ class Workspace:
             raise ArgumentTypeError(
                 f"{type(source).__name__} is no source; give a path, a list of paths, or a pandas DataFrame"
             ) from None
+        if "" in names:
+            raise UsageError("a source is an empty name; give a file")
         files = expand(names, self.engine)
         self.paths += [file.path for file in files]
         return parts(self.engine, [file for file in files if file.format != "npz"]), files
@@ -331,7 +334,7 @@ class Workspace:
     def _resolve(self, selectors: Sequence[Selector], id_type: IdType) -> Selection:
         for path in (id_file(selector) for selector in selectors if isinstance(selector, IdFile)):
             self.paths.append(path)
-            self.inputs.append(Source(path, "csv", path.name).record())
+            self.inputs.append(source_of(self.engine, path).record())
         if self._annotations is None and any(isinstance(selector, Criteria) for selector in selectors):
             self.annotations(None, *self._annotation_columns)
         return resolve(self.engine, selectors, id_type, self._annotations)
@@ -359,6 +362,8 @@ class Workspace:
         """Read neuropil meshes from a folder or a precomputed source, the data set's own if none is given."""
         from crantcli.sources.meshes import read_neuropils
 
+        if place == "":
+            raise UsageError("the meshes are an empty name; give a folder or an address")
         own = None if self.dataset is None else self.dataset.meshes or self.dataset.mesh_source
         source = place or own
         if source is None:

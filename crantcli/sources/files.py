@@ -7,15 +7,12 @@ import glob
 import gzip
 import hashlib
 import os
-import re
-import shutil
-import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
@@ -63,6 +60,10 @@ class Source:
     name: str
     origin: dict[str, Any] | None = None
 
+    def __post_init__(self) -> None:
+        """Bytes of a name that are no text are shown as such."""
+        object.__setattr__(self, "name", os.fsencode(self.name).decode("utf-8", "backslashreplace"))
+
     def record(self) -> dict[str, Any]:
         """For the provenance: base name, size and fingerprint, or the origin."""
         if self.origin is not None:
@@ -102,19 +103,21 @@ def expand(names: Iterable[str], engine: Engine) -> list[Source]:
     Parameters
     ----------
     names : iterable of str
-        Files, folders, globs, or `-` for CSV on standard input.
+        Files, folders, globs, pipes, or `-` for standard input.
     engine : Engine
-        Its scratch folder takes what comes from standard input.
+        Its scratch folder takes what comes from pipes and standard input.
 
     Raises
     ------
     UsageError
         Where there is no such file, or its suffix is not known.
     """
+    from crantcli.sources.streams import is_stream, spooled
+
     found: list[Source] = []
     for name in names:
-        if name == "-":
-            found.append(_from_stdin(engine))
+        if is_stream(name):
+            found.append(spooled(engine, name, again=False))
         else:
             found += [_source(path) for path in _paths(name)]
     unique = {os.path.realpath(source.path): source for source in found}
@@ -147,21 +150,6 @@ def _source(path: Path) -> Source:
     return Source(path, kind, path.name)
 
 
-def _from_stdin(engine: Engine) -> Source:
-    """Keep standard input in a file, since a table is looked at more than once."""
-    path = engine.scratch / "stdin.csv"
-    if path.exists() or path.with_suffix(".csv.gz").exists():
-        raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-    with path.open("rb") as file:
-        start = file.read(6)
-    if start[:2] == b"\x1f\x8b":
-        path = path.rename(path.with_suffix(".csv.gz"))
-    formats: dict[bytes, Format] = {b"PAR1": "parquet", b"ARRO": "arrow"}
-    return Source(path, formats.get(start[:4], "csv"), "stdin")
-
-
 def literal_path(path: Path) -> str:
     """A path as query text, for the engine to read this file, and not those that it would match as a pattern."""
     return text(glob.escape(str(path)))
@@ -180,10 +168,8 @@ def read_header(source: Source) -> CsvHeader:
     opener = gzip.open if source.path.name.endswith(".gz") else open
     try:
         with opener(source.path, "rt", encoding="utf-8-sig", newline="") as file:
-            line = file.readline()
-            while line.count('"') % 2 and (more := file.readline()):
-                line += more
-    except (OSError, EOFError) as error:
+            line = _whole_line(file, source.name)
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{source.name}: cannot be read ({error}); is it damaged?") from None
     except UnicodeDecodeError:
         raise DataError(f"{source.name}: is not UTF-8 text; save it as CSV in UTF-8") from None
@@ -191,7 +177,12 @@ def read_header(source: Source) -> CsvHeader:
         raise DataError(f"{source.name}: is empty; a table needs a header line")
     candidates = "\t,;" if ".tsv" in source.path.name.lower() else ",\t;"
     delimiter = next((mark for mark in candidates if mark in line), candidates[0])
-    names = tuple(name.strip() for name in next(csv.reader([line], delimiter=delimiter)))
+    try:
+        names = tuple(name.strip() for name in next(csv.reader([line], delimiter=delimiter)))
+    except csv.Error:
+        raise DataError(
+            f"{source.name}, line 1: the name of a column is longer than any name is; is a quote opened and not closed?"
+        ) from None
     if "" in names:  # pandas calls an index that it reads back so, and one more the second time
         unnamed = "Unnamed: 0" if "Unnamed: 0" not in names else "Unnamed: 0.1"
         names = tuple(name or unnamed for name in names)
@@ -203,6 +194,22 @@ def read_header(source: Source) -> CsvHeader:
             )
         seen[name.lower()] = name
     return CsvHeader(names, delimiter)
+
+
+#: Characters in a header; the engine takes lines of as many bytes.
+_LONGEST_LINE = 2**25
+
+
+def _whole_line(file: IO[str], name: str) -> str:
+    """The first line, which goes on where a quote in it does."""
+    lines = [file.readline(_LONGEST_LINE)]
+    length, quotes = len(lines[0]), lines[0].count('"')
+    while quotes % 2 and length < _LONGEST_LINE and (more := file.readline(_LONGEST_LINE)):
+        lines.append(more)
+        length, quotes = length + len(more), quotes + more.count('"')
+    if quotes % 2:
+        raise DataError(f"{name}, line 1: a quote is opened and not closed; mend the header")
+    return "".join(lines)
 
 
 def csv_relation(sources: Sequence[Source], header: CsvHeader) -> str:
@@ -221,18 +228,32 @@ def stage_arrow(engine: Engine, source: Source) -> Path:
     import pyarrow.ipc
 
     target = engine.scratch / f"{engine.name('staged')}.parquet"
+    damage: list[str] = []
+
+    def batches(file: Any) -> Iterator[Any]:
+        try:
+            for number in range(file.num_record_batches):
+                batch = file.get_batch(number)
+                batch.validate(full=True)  # places in memory that are read from the file must not lead out of it
+                yield batch
+        except (pa.ArrowException, OSError) as error:
+            damage.append(str(error).splitlines()[0])
+            raise
+
     try:
         with pa.memory_map(str(source.path)) as mapped:
             file = pa.ipc.open_file(mapped)
-            batches = (file.get_batch(number) for number in range(file.num_record_batches))
-            reader = pa.RecordBatchReader.from_batches(file.schema, batches)
-            name = engine.register("arrow", reader)
+            name = engine.register("arrow", pa.RecordBatchReader.from_batches(file.schema, batches(file)))
             engine.copy(f"SELECT * FROM {name}", str(target), {"FORMAT": "parquet"})
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source.name}: cannot be read as Arrow or Feather ({str(error).splitlines()[0]})") from None
     except CrantError as error:
-        if re.search("stream registered|Arrow Type", str(error)) and source.name not in str(error):
-            raise DataError(f"{source.name}: is damaged, or has columns of unknown types ({error})") from None
+        if damage:
+            raise DataError(
+                f"{source.name}: is truncated or damaged ({damage[0]}); make it or fetch it again"
+            ) from None
+        if "Arrow Type" in str(error):
+            raise DataError(f"{source.name}: has columns of types that are not known ({error})") from None
         raise
     return target
 

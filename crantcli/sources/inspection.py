@@ -9,8 +9,9 @@ from typing import Any
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import ANNOTATION_IDS, CONNECTORS, COUNTS, INDEX_COLUMNS, KEY, MANIFEST, recognise
-from crantcli.sources.files import DAMAGED_NPZ, Source, file_format
+from crantcli.sources.files import Source, file_format
 from crantcli.sources.recorded import provenance, read_recorded
+from crantcli.sources.streams import is_stream, prepared, spooled
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -32,6 +33,8 @@ def describe(name: str) -> dict[str, Any]:
     path = Path(name)
     if path.is_dir():
         return _folder(name, path)
+    if is_stream(name):
+        return _stream(name)
     if not path.is_file():
         raise UsageError(f"{name}: there is no such file")
     suffix = path.suffix.lower()
@@ -48,7 +51,20 @@ def describe(name: str) -> dict[str, Any]:
     if record is not None and found["kind"] != "picture":
         found["kind"] = record.get("kind", found["kind"])
     voxel = list(recorded.voxel_size) if recorded.voxel_size else None
-    return {"file": path.name, **found, "units": recorded.unit, "voxel_size_nm": voxel, "provenance": record}
+    return {
+        "file": Source(path, "csv", path.name).name,
+        **found,
+        "units": recorded.unit,
+        "voxel_size_nm": voxel,
+        "provenance": record,
+    }
+
+
+def _stream(name: str) -> dict[str, Any]:
+    """What comes from a pipe or from stdin."""
+    with Engine() as engine:
+        source = spooled(engine, name)
+        return {**describe(str(source.path)), "file": source.name}
 
 
 def _folder(name: str, path: Path) -> dict[str, Any]:
@@ -69,11 +85,12 @@ def _table(path: Path) -> dict[str, Any]:
     if kind is None:
         raise UsageError(f"{path}: unknown kind of file")
     with Engine(files=[path]) as engine:
-        part = parts(engine, [Source(path, kind, path.name)])[0]
+        source = prepared(engine, Source(path, kind, path.name))
+        part = parts(engine, [source])[0]
         rows = part.rows
         if rows is None:
             rows = int(engine.execute(f"SELECT count(*) FROM {part.relation}")[0][0])
-        metadata = _metadata(engine, path, kind)
+        metadata = _metadata(engine, source.path, kind)
     names = list(part.columns)
     return {"kind": _guess(names), "rows": rows, "columns": names, "metadata": metadata}
 
@@ -104,16 +121,13 @@ def _guess(names: list[str]) -> str:
 
 
 def _npz(path: Path) -> dict[str, Any]:
-    import numpy as np
+    from crantcli.sources.npz import read_npz
 
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            shape = [int(size) for size in archive["shape"]] if "shape" in archive else [None]
-            record = str(archive[KEY].item()) if KEY in archive else "null"
-            columns = list(archive.files)
-    except DAMAGED_NPZ as error:
-        raise DataError(f"{path.name}: cannot be read as .npz ({error})") from None
-    return {"kind": "adjacency", "rows": shape[0], "columns": columns, "metadata": {KEY: record}}
+    arrays, columns = read_npz(path, path.name, ("shape", KEY))
+    shape = arrays["shape"].ravel().tolist() if "shape" in arrays else []
+    rows = shape[0] if shape and isinstance(shape[0], int) else None
+    record = str(arrays[KEY].item()) if KEY in arrays and arrays[KEY].size == 1 else "null"
+    return {"kind": "adjacency", "rows": rows, "columns": columns, "metadata": {KEY: record}}
 
 
 def _picture(path: Path, suffix: str) -> dict[str, str]:

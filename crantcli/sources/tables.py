@@ -27,6 +27,7 @@ from crantcli.sources import adjacencies
 from crantcli.sources.files import Source, arrow_metadata, csv_relation, literal_path, read_header, stage_arrow
 from crantcli.sources.reader import Carry, Part, Reader
 from crantcli.sources.recorded import Recorded, combine, read_recorded, resolve_units
+from crantcli.sources.streams import prepared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,8 @@ class Reading:
 
 def parts(engine: Engine, sources: Sequence[Source]) -> list[Part]:
     """Group files that can be read together, and look at their headers and footers."""
-    engine.reading += [source.name for source in sources]
+    sources = [prepared(engine, source) for source in sources]
+    engine.reading.update({str(source.path): source.name for source in sources})
     parquet = [source for source in sources if source.format == "parquet"]
     found = [_parquet_part(engine, files) for files in _same_columns(engine, parquet)]
     for source in sources:
