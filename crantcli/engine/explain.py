@@ -108,6 +108,8 @@ def _explain(error: Exception, reading: Reading) -> CrantError:
     found = _damaged(message, reading)
     if found:
         return found
+    if type(error).__name__ == "IOException":
+        return CrantError(line)
     return CrantError(f"the query engine failed ({line}); this is a defect, please report it with --debug")
 
 
@@ -119,8 +121,10 @@ def _among(reading: Reading) -> str:
 
 def _damaged(message: str, reading: Reading) -> DataError | None:
     """The file that cannot be read, if the message or another look at the files tells."""
-    reason = next((told for pattern, told in _DAMAGE if re.search(pattern, message, re.IGNORECASE)), "")
     names = [name for path, name in reading.items() if path in message]
+    for path in reading:  # whose names are not what is wrong
+        message = message.replace(path, "")
+    reason = next((told for pattern, told in _DAMAGE if re.search(pattern, message, re.IGNORECASE)), "")
     if not names or not reason:
         names = [reading[path] for path in _unreadable([path for path in reading if path.lower().endswith(PARQUET)])]
         if not names and not reason:
