@@ -7,13 +7,14 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench reference clean
+.PHONY: help demo test check bench campaign reference clean
 
 help:
 	@echo 'make demo       install into .venv and run every command on the sample data, into demo/'
 	@echo 'make test       the tests'
 	@echo 'make check      ruff, format, mypy, tests: what has to pass'
 	@echo 'make bench      speed and memory on generated tables; N=20000000 for that many synapses'
+	@echo 'make campaign   kills and damaged inputs at random; N=1000 for that many of each, SEED=1 for the same again'
 	@echo 'make reference  write the reference and the output of examples into README.md and docs/ anew'
 	@echo 'make clean      remove what the others made'
 
@@ -31,6 +32,10 @@ check: $(VENV)/.developer
 
 bench: $(VENV)/.developer
 	$(BIN)/python tests/benchmarks/run.py $(if $(N),--n $(N))
+
+campaign: $(VENV)/.developer
+	$(BIN)/python tests/campaign/kills.py $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python tests/campaign/inputs.py $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED))
 
 reference: $(VENV)/.developer
 	$(BIN)/python tests/readme.py

@@ -41,7 +41,9 @@ def leaving() -> bool:
 
 
 def on_leave(cleanup: Callable[[], None]) -> None:
-    """Have something done when a signal ends the command; it must not wait for what the main thread may hold."""
+    """Have something done when a signal ends the command, after what was told before; it must not wait for what the
+    main thread may hold.
+    """
     _cleanups.append(cleanup)
 
 
@@ -73,7 +75,7 @@ def _leave(number: int, _frame: object) -> None:
         return
     _leaving = True
     ignore()  # so that a second one does not stop the cleaning
-    for cleanup in reversed(_cleanups):
+    for cleanup in _cleanups:
         try:
             cleanup()
         except Exception:  # nobody is left to be told

@@ -37,6 +37,15 @@ def _plain(stem: str) -> str:
     return _NOT_IN_NAMES.sub("_", stem).encode()[:_LONGEST].decode("utf-8", "ignore")
 
 
+def is_text(name: str) -> bool:
+    """Whether a name is UTF-8 text, as the engine wants names to be; systems take any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def temporary_name(stem: str) -> str:
     """A name for a temporary file or folder of this process."""
     return f".{_plain(stem)}.crantcli-{_host()}-{os.getpid()}-{next(_numbers)}.tmp"

@@ -25,6 +25,7 @@ from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.read_options import ReadOptions
 from crantcli.sources.reader import Part
 from crantcli.sources.selection import id_file, resolve
+from crantcli.sources.streams import source_of
 from crantcli.sources.tables import frame_part, open_table, parts
 
 if TYPE_CHECKING:
@@ -317,6 +318,8 @@ class Workspace:
             raise ArgumentTypeError(
                 f"{type(source).__name__} is no source; give a path, a list of paths, or a pandas DataFrame"
             ) from None
+        if "" in names:
+            raise UsageError("a source is an empty name; give a file")
         files = expand(names, self.engine)
         self.paths += [file.path for file in files]
         tables = [file for file in files if file.format != "npz"]
@@ -393,7 +396,7 @@ class Workspace:
     def _resolve(self, selectors: Sequence[Selector], id_type: IdType) -> Selection:
         for path in (id_file(selector) for selector in selectors if isinstance(selector, IdFile)):
             self.paths.append(path)
-            self.inputs.append(Source(path, "csv", path.name).record())
+            self.inputs.append(source_of(self.engine, path).record())
         if self._annotations is None and any(isinstance(selector, Criteria) for selector in selectors):
             self.annotations(None, *self._annotation_columns)
         return resolve(self.engine, selectors, id_type, self._annotations, self.null_text)
@@ -434,6 +437,8 @@ class Workspace:
     def _mesh_location(self, place: str | None, scale: VoxelSize | None) -> MeshLocation:
         from crantcli.sources.meshes import MeshLocation
 
+        if place == "":
+            raise UsageError("the meshes are an empty name; give a folder or an address")
         own = None if self.dataset is None else self.dataset.meshes or self.dataset.mesh_source
         source = place or own
         if source is None:

@@ -18,6 +18,7 @@ PARTS = {
     "errors": set(),
     "version": set(),
     "signals": set(),
+    "descriptors": set(),
     "temporary": set(),
     "crantb": set(),
     "schema": set(),
@@ -37,7 +38,7 @@ PARTS = {
     "__main__": {"cli"},
     "__init__": {"api", "connectors", "ids", "nested", "neuropil", "sources"},
 }
-EVERYBODY = {"errors", "signals", "temporary", "version"}
+EVERYBODY = {"descriptors", "errors", "signals", "temporary", "version"}
 
 #: Part -> other people's packages that it may use. The rest gets by with the standard library.
 PACKAGES = {

@@ -26,6 +26,7 @@ from crantcli.cli import (
 )
 from crantcli.cli import annotations as annotation_command
 from crantcli.cli.console import error_line
+from crantcli.cli.names import without_empty_names
 from crantcli.errors import INTERRUPTED, CrantError, UsageError
 from crantcli.version import __version__
 
@@ -72,7 +73,7 @@ for name, command, epilog in (
     ("cache", cache.cache, cache.EPILOG),
     ("info", info.info, info.EPILOG),
 ):
-    app.command(name, epilog=epilog)(command)
+    app.command(name, epilog=epilog)(without_empty_names(command))
 
 
 def run(arguments: list[str]) -> int:
@@ -153,11 +154,14 @@ def _report(label: str, error: Exception) -> int:
         error_line(label, str(error))
         return error.exit_code
     if message is not None:  # what Typer raises for the command line itself
-        text = message() or "no command given"
+        text = " ".join((message() or "no command given").split())
         error_line(label, f"{text.rstrip('.')} (see {label} --help)")
         return UsageError.exit_code
     if isinstance(error, OSError):
         error_line(label, f"{error.filename or 'a file or stdout'}: {error.strerror or error}")
+        return CrantError.exit_code
+    if isinstance(error, MemoryError):
+        error_line(label, "out of memory; give it a smaller question, or a machine with more")
         return CrantError.exit_code
     error_line(label, f"unexpected {type(error).__name__}: {error}; this is a defect, please report it with --debug")
     return CrantError.exit_code

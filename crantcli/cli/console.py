@@ -49,11 +49,12 @@ class Console:
     def note(self, message: str) -> None:
         """Say something that the user should know."""
         if not self._quiet:
-            print(f"{self._command}: {message}", file=sys.stderr)
+            error_line(self._command, message)
 
     def json(self, summary: dict[str, Any]) -> None:
-        """Print the summary as one object."""
-        print(json.dumps(summary, ensure_ascii=False, indent=2))
+        """Print the summary as one object. What cannot be printed in its texts is escaped, as JSON has it."""
+        for line in json.dumps(summary, ensure_ascii=False, indent=2).split("\n"):
+            print("".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in line))
 
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], total: int) -> None:
         """Show a short table on a terminal."""
@@ -63,7 +64,7 @@ class Console:
         shown = len(columns) if len(columns) <= _WIDEST else _WIDEST
         table = Table(box=None, header_style="bold", pad_edge=False)
         for column in columns[:shown]:
-            table.add_column(column, no_wrap=True)
+            table.add_column(printable(column), no_wrap=True)
         for row in rows:
             table.add_row(*map(_cell, row[:shown]))
         terminal = Terminal(highlight=False, markup=False)
@@ -117,14 +118,38 @@ def _clear_line() -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else printable(str(value))
 
 
 def error_line(command: str, message: str) -> None:
     """Say what went wrong, as one line on stderr."""
-    print(f"{command}: {printable(message)}", file=sys.stderr)
+    # Twice, since escaping makes it longer, and takes a while where a message has a whole file in it.
+    print(shortened(f"{command}: {printable(shortened(message))}"), file=sys.stderr)
+
+
+#: Longest line on stderr. What stands in a file may be of any length.
+_LONGEST = 2_000
+
+#: Of a line that is too long, the end has what to do.
+_END = 500
+
+
+def shortened(line: str) -> str:
+    """A line that can be read; what is left out is in the middle."""
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[: _LONGEST - _END - 5]} ... {line[-_END:]}"
 
 
 def printable(text: str) -> str:
-    """A text as one line. What stands in a damaged file, or what a server says, must not steer the terminal."""
-    return "".join(mark if mark.isprintable() else "?" for mark in " ".join(text.split()))
+    """A text as one line. What stands in a damaged file, or what a server says, must not steer the terminal.
+
+    Line ends, escape sequences and other marks that do not print are shown as Python writes them, and bytes that are no
+    text as bytes.
+    """
+    return "".join(mark if mark.isprintable() else _escaped(mark) for mark in text)
+
+
+def _escaped(mark: str) -> str:
+    byte = ord(mark) - 0xDC00  # PEP 383
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else mark.encode("unicode_escape").decode()

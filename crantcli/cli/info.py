@@ -21,7 +21,7 @@ def info(
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
 ) -> None:
     """Show a file's kind, columns, rows and provenance, and what it is complete for."""
-    from crantcli.cli.console import Console
+    from crantcli.cli.console import Console, printable
     from crantcli.sources.inspection import describe
 
     console = Console("crantcli info", quiet)
@@ -30,7 +30,7 @@ def info(
         console.json(found)
         return
     for line in _lines(found):
-        print(line)
+        print(printable(line))
     if found["provenance"] is None:
         console.note("the file carries no provenance of crantcli")
 
@@ -51,10 +51,17 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines += [f"{'because':12}{reason}" for reason in found.get("reasons", [])]
     lines += [f"{'note':12}{note}" for note in [*found.get("notes", []), *found.get("decision_notes", [])]]
     lines += [f"{'refused':12}{found['refused']}"] if "refused" in found else []
-    record = found["provenance"]
+    try:
+        return lines + _history(found["provenance"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return [*lines, f"{'made by':12}unknown: the provenance of the file is damaged"]
+
+
+def _history(record: dict[str, Any] | None) -> list[str]:
+    """How the file came about."""
     if record is None:
-        return lines
-    lines.append(f"{'made by':12}crantcli {record['crantcli']} {record['command']}")
+        return []
+    lines = [f"{'made by':12}crantcli {record['crantcli']} {record['command']}"]
     lines += [f"{'option':12}{name} = {_short(value)}" for name, value in record["options"].items()]
     for source in record["inputs"]:
         size = f"{source['bytes']:,} bytes, " if "bytes" in source else ""

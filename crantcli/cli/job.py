@@ -23,13 +23,14 @@ from crantcli.cli.options import (
 from crantcli.core.ledger import Ledger
 from crantcli.core.synapses import RowFilter
 from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize
+from crantcli.descriptors import descriptor_of
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import EmptyResultError, UsageError
 from crantcli.ids import IdFile, IdStdin, Selection, Selector, parse_selectors
 from crantcli.output import provenance
 from crantcli.output.atomic import Outputs, check_destination, check_folder, outputs
 from crantcli.output.matrices import check_width, wide_query, write_npz
-from crantcli.output.streams import descriptor_of, find_stream
+from crantcli.output.streams import find_stream, is_pipe
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
 from crantcli.schema import CORNER, Kind
 from crantcli.sources.access import engine_files
@@ -130,10 +131,22 @@ class Job:
                 raise UsageError(f"-o {destination} and --json both write to stdout; use one of them")
 
     def _check_stdin(self) -> None:
-        readers = [*(self.source.sources or []), self.source.annotations].count("-")
-        readers += sum(isinstance(item, IdStdin) for found in self._selectors.values() for item in found)
-        if readers > 1:
+        selectors = [selector for found in self._selectors.values() for selector in found]
+        readers = ["-" for selector in selectors if isinstance(selector, IdStdin)]
+        readers += [name for name in self._inputs() if name == "-" or descriptor_of(name) == 0]
+        if len(readers) > 1:
             raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
+        # Whoever writes to a pipe keeps its reader waiting, who would be waiting for himself.
+        for output in filter(is_pipe, self.destinations):
+            if any(os.path.exists(name) and os.path.samefile(name, output) for name in self._inputs()):
+                raise UsageError(f"{output} is an input of this command; write to another file")
+
+    def _inputs(self) -> list[str]:
+        """Names of what the command reads, as they were given."""
+        given = [*(self.source.sources or []), self.source.annotations, *self._tables]
+        selectors = [selector for found in self._selectors.values() for selector in found]
+        lists = [str(id_file(selector)) for selector in selectors if isinstance(selector, IdFile)]
+        return [*(name for name in given if name is not None), *lists]
 
     @contextmanager
     def opened(self) -> Iterator[Work]:
@@ -153,14 +166,7 @@ class Job:
 
     def _files(self, dataset: Dataset | None, pending: Outputs) -> list[Path]:
         """What the engine may open."""
-        lists = [
-            id_file(selector)
-            for found in self._selectors.values()
-            for selector in found
-            if isinstance(selector, IdFile)
-        ]
-        given = (self.source.sources, self.source.annotations, self._tables, lists)
-        return [*engine_files(*given, dataset=dataset, live=self.live), *pending.paths]
+        return [*engine_files(self._inputs(), dataset=dataset, live=self.live), *pending.paths]
 
     @property
     def destinations(self) -> list[str]:

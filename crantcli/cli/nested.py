@@ -172,15 +172,19 @@ def _check_order(destination: str) -> None:
 
 def question_of(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) -> NestedQuestion:
     """The question as far as the options tell it; neurons are found when the table is open."""
+    from functools import cache
+
     from crantcli.core.nested import NestedQuestion
     from crantcli.core.order import SIZE, TypeOrder
     from crantcli.core.roster import AxisChoice
     from crantcli.errors import UsageError
     from crantcli.sources.selection import read_labels
 
+    labels = cache(lambda value: read_labels([value]))  # a pipe can be read once
+
     def axis(types: list[str] | None, order: str | None) -> AxisChoice:
         found = order or nest.type_order
-        ordered = TypeOrder.of(found if found in (None, SIZE) else read_labels([found]))
+        ordered = TypeOrder.of(found if found in (None, SIZE) else labels(found))
         return AxisChoice(read_labels(types) if types else None, None, ordered)
 
     source, target = (

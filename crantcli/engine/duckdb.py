@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, Batch, column, spool
-from crantcli.errors import CrantError, DataError, UsageError
+from crantcli.engine.explain import explained, explained_batches
+from crantcli.errors import CrantError, UsageError
 from crantcli.schema import IdType, NeuronId
-from crantcli.temporary import TEMPORARY, remove, sweep, temporary_path
+from crantcli.temporary import is_text, remove, sweep, temporary_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,14 +80,18 @@ class Engine:
         parent = Path(tmp_dir or tempfile.gettempdir())
         if not parent.is_dir():
             raise UsageError(f"--tmp-dir {parent}: there is no such folder")
+        if not is_text(os.path.realpath(parent)):
+            raise UsageError(f"--tmp-dir {parent}: its name is not UTF-8 text; give another folder")
         self.memory = parse_memory(max_memory)
         self.threads = threads or os.cpu_count() or 1
         sweep(parent, "spill")
         self.scratch = temporary_path(parent, "spill")
         self._names: dict[str, int] = {}
         self._made: list[str] = []
-        #: Names of the files that are read, for messages.
-        self.reading: list[str] = []
+        #: Files that are read, by their paths, and what to call them in messages.
+        self.reading: dict[str, str] = {}
+        #: What has been copied into the scratch folder to be read there.
+        self.copies: dict[str, Any] = {}
         try:
             self.scratch.mkdir(mode=0o700)
             self._connection = duckdb.connect(
@@ -120,13 +125,11 @@ class Engine:
         folders, paths = [os.path.realpath(self.scratch), "/dev/fd"], list[str]()
         for file in files:
             name = os.fspath(file)
-            try:
-                name.encode()
-            except UnicodeEncodeError:  # cannot be told in a query, so such files are read from the scratch folder
-                continue
             # Names are also given as patterns, in which their special characters are escaped.
             real = os.path.realpath(name)
             spelled = [real, glob.escape(real), glob.escape(os.path.abspath(name))]
+            # A name that is no text cannot be told in a query; such files are read from the scratch folder.
+            spelled = [spelling for spelling in spelled if is_text(spelling)]
             there = os.path.exists(name)
             folders += spelled if os.path.isdir(name) or not there else []
             paths += spelled if not os.path.isdir(name) else []
@@ -224,7 +227,7 @@ class Engine:
     def reader(self, query: str, rows: int = 122_880) -> pa.RecordBatchReader:
         """The result of a query as a stream of Arrow batches."""
         with explained(self.reading):
-            return self._connection.sql(query).to_arrow_reader(rows)
+            return explained_batches(self._connection.sql(query).to_arrow_reader(rows), self.reading)
 
     def arrays(self, query: str) -> dict[str, np.ndarray[Any, Any]]:
         """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
@@ -282,83 +285,3 @@ class Engine:
         """Write the result of a query to a file. Option values are query text."""
         listed = ", ".join(f"{name} {value}" for name, value in options.items())
         self.execute(f"COPY ({query}) TO {text(path)} ({listed}, USE_TMP_FILE false)")
-
-
-@contextlib.contextmanager
-def explained(reading: Sequence[str] = ()) -> Any:
-    """Turn what the engine raises into our errors, one line each. `reading`: names of files that may be to blame."""
-    import duckdb
-
-    try:
-        yield
-    except (duckdb.InterruptException, RuntimeError) as error:
-        if isinstance(error, duckdb.InterruptException) or "interrupted" in str(error).lower():
-            raise KeyboardInterrupt from error
-        raise
-    except duckdb.OutOfMemoryException as error:
-        raise CrantError(
-            f"out of memory or of temporary disk space ({_first_line(error)}); raise --max-memory, lower --threads, "
-            "or point --tmp-dir to a larger disk"
-        ) from error
-    except duckdb.Error as error:
-        raise _explain(error, reading) from error
-
-
-def _first_line(error: Exception) -> str:
-    line = re.sub(r"^[A-Za-z ]+ Error: ", "", str(error).strip().splitlines()[0])
-    inner = re.search(r'"exception_message":"((?:[^"\\]|\\.)*)"', line)
-    if inner:
-        line = inner[1].replace("\\", "")
-    return re.sub(TEMPORARY, r"\1", line)
-
-
-def _explain(error: Exception, reading: Sequence[str]) -> CrantError:
-    message = str(error)
-    line = _first_line(error)
-    csv = re.search(r"CSV Error on Line: (\d+)", message)
-    if csv:
-        return _csv_error(message, csv[1])
-    if "at least one non-root column" in message:
-        return DataError(f"{['a file', *reading][-1]}: has no columns; a table needs those of neuron IDs")
-    if "No space left" in message:
-        return CrantError(f"the disk is full: {line}; free some space, or write elsewhere")
-    if "File too large" in message:
-        return CrantError(f"a file grew over the limit of the system: {line}")
-    if "CSV Parser state machine" in message:
-        return DataError(
-            f"{_csv_file(message)}: cannot be read as CSV; its lines end in different ways, or a quote is misplaced; "
-            "save the table again with one kind of line end"
-        )
-    damage = (
-        "magic bytes|footer length|invalid parquet|too small to be|thrift|tprotocol|corrupt|snappy|zstd|gzip|"
-        "decompress|varint|ttype|don't know what type|could not read enough|out of buffer|invalid unicode"
-    )
-    if re.search(damage, message, re.IGNORECASE):
-        named = [name for name in reading if name in line] or list(reading)
-        where = " or ".join(named) if 0 < len(named) <= 3 else "a file"
-        return DataError(f"{where} is truncated or damaged: {line}; make it or fetch it again")
-    if re.search("INT128|HUGEINT|Overflow in sum|out of range for the destination type INT64", message):
-        return DataError("a sum goes beyond 2^63 - 1, the largest number that is added up exactly; mend the weights")
-    if "Could not convert" in message or "Conversion Error" in message:
-        return DataError(line)
-    return CrantError(line)
-
-
-def _csv_file(message: str) -> str:
-    file = re.search(r"^\s*file = (.+)$", message, re.MULTILINE)
-    return Path(file[1]).name if file else "a table"
-
-
-def _csv_error(message: str, line: str) -> DataError:
-    where = f"{_csv_file(message)}, "
-    expected = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
-    if expected:
-        return DataError(
-            f"{where}line {line}: {expected[2]} columns instead of the {expected[1]} of the header; mend the row"
-        )
-    if "unicode" in message:
-        return DataError(f"{where}line {line}: is not UTF-8 text; save the table as CSV in UTF-8")
-    if "unterminated quote" in message:
-        return DataError(f"{where}line {line}: a quote is opened and not closed, or stands in the middle; mend the row")
-    reason = message.splitlines()[1:3]
-    return DataError(f"{where}line {line}: cannot be read as CSV ({'; '.join(reason)}); mend the row")

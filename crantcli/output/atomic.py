@@ -21,7 +21,7 @@ from crantcli.errors import CrantError, UsageError
 from crantcli.output.streams import Stream, find_stream
 from crantcli.schema import KEY, MANIFEST, listed
 from crantcli.signals import Held
-from crantcli.temporary import forget, remove, sweep, temporary_path
+from crantcli.temporary import forget, is_text, remove, sweep, temporary_path
 
 
 def check_destination(destination: str, inputs: list[Path]) -> None:
@@ -157,7 +157,7 @@ class Outputs:
     def _output(self, destination: str) -> _Output:
         stream = find_stream(destination)
         final = Path(os.path.realpath(destination))
-        if stream is None and _is_text(str(final.parent)):
+        if stream is None and is_text(str(final.parent)):
             return _Output(temporary_path(final.parent, final.name), final)
         if self._aside is None:
             self._aside = temporary_path(self._parent, "spill")
@@ -228,15 +228,6 @@ class Outputs:
         if self._aside is not None:
             remove(self._aside)
         self._pending.clear()
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name is text, as the engine wants names to be."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _copied(written: Path, final: Path) -> Path:

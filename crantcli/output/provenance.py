@@ -86,7 +86,9 @@ def table_record(
 
 def as_text(record: dict[str, Any]) -> str:
     """JSON with sorted keys, so that the same record gives the same bytes."""
-    return json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    # Bytes of a name that are no text become escapes, which JSON has too.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def metadata(record: dict[str, Any]) -> dict[str, str]:

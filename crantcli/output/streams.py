@@ -9,15 +9,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import select
 import stat
 from pathlib import Path
 
+from crantcli.descriptors import descriptor_of
 from crantcli.errors import CrantError, UsageError
-
-#: Links that are followed before they are taken for a circle, as the system does it.
-_MOST_LINKS = 40
 
 _BLOCK = 1 << 20
 
@@ -139,22 +136,9 @@ def find_stream(destination: str) -> Stream | None:
     return None
 
 
-def descriptor_of(destination: str) -> int | None:
-    """The number of the open descriptor that a name such as /dev/stdout or /dev/fd/3, or a link to one, stands for.
-
-    Raises
-    ------
-    UsageError
-        Where links lead in a circle.
-    """
-    path = os.path.join(os.getcwd(), destination)
-    ours = re.compile(rf"/proc/{os.getpid()}(/task/\d+)?/fd|/dev/fd")
-    for _ in range(_MOST_LINKS):
-        folder, name = os.path.realpath(os.path.dirname(path)), os.path.basename(path)
-        if ours.fullmatch(folder) and re.fullmatch("[0-9]{1,9}", name):
-            return int(name)
-        try:
-            path = os.path.join(folder, os.readlink(os.path.join(folder, name)))
-        except OSError:  # no link
-            return None
-    raise UsageError(f"{destination} is a link that leads in a circle; give a file name")
+def is_pipe(name: str) -> bool:
+    """Whether a name is that of a pipe, or leads to one."""
+    try:
+        return stat.S_ISFIFO(os.stat(name).st_mode)
+    except (OSError, ValueError):
+        return False

@@ -11,9 +11,10 @@ from crantcli.core.where import condition_sql
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.schema import KEY, TOTALS, IdType, Kind, fold, listed, near
-from crantcli.sources.files import DAMAGED_NPZ, Source
+from crantcli.sources.files import Source
 from crantcli.sources.inference import as_number, inspect_ids, not_number
 from crantcli.sources.kinds import Decision
+from crantcli.sources.npz import read_matrix
 from crantcli.sources.read_options import ReadOptions
 from crantcli.sources.reader import Part, check_id_type
 from crantcli.sources.recorded import Recorded, read_recorded
@@ -247,17 +248,8 @@ def open_npz(engine: Engine, source: Source, given: ReadOptions) -> Table:
     """
     import numpy as np
 
-    try:
-        with source.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except DAMAGED_NPZ as error:
-        raise DataError(f"{source.name}: cannot be read as .npz ({error}); make it again") from None
-    missing = {"format", "shape", "data", "indices", "indptr", "pre", "post"} - set(arrays)
-    if missing:
-        raise DataError(f"{source.name}: has no array {', '.join(sorted(missing))}; not an adjacency made by crantcli")
+    arrays = read_matrix(source.path, source.name)
     pre, post = arrays["pre"], arrays["post"]
-    if arrays["format"].item() not in ("csr", b"csr") or len(arrays["indptr"]) != len(pre) + 1:
-        raise DataError(f"{source.name}: is not in compressed sparse row form with one ID per row")
     integer = all(np.issubdtype(ids.dtype, np.integer) for ids in (pre, post))
     if not integer:
         pre, post = pre.astype(str), post.astype(str)

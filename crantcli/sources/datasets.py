@@ -198,7 +198,7 @@ def _section(record: dict[str, Any], key: str, name: str) -> dict[str, Any]:
 
 
 def _path(value: Any, folder: Path, where: str) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value:
         raise DataError(f"data set {where} is a path in quotes")
     return str(folder / Path(value).expanduser())
 

@@ -6,11 +6,9 @@ import glob
 import hashlib
 import os
 import re
-import shutil
-import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -95,6 +93,10 @@ class Source:
     note: str = ""
     together: str = ""
 
+    def __post_init__(self) -> None:
+        """Bytes of a name that are no text are shown as such."""
+        object.__setattr__(self, "name", os.fsencode(self.name).decode("utf-8", "backslashreplace"))
+
     def record(self) -> dict[str, Any]:
         """For the provenance: base name, size and fingerprint, or the origin."""
         if self.origin is not None:
@@ -134,21 +136,23 @@ def expand(names: Iterable[str], engine: Engine) -> list[Source]:
     Parameters
     ----------
     names : iterable of str
-        Files, folders, globs, or `-` for CSV on standard input.
+        Files, folders, globs, pipes, or `-` for standard input.
     engine : Engine
-        Its scratch folder takes what comes from standard input.
+        Its scratch folder takes what comes from pipes and standard input.
 
     Raises
     ------
     UsageError
         Where there is no such file, or its suffix is not known.
     """
+    from crantcli.sources.streams import is_stream, spooled
+
     found: list[Source] = []
     for name in names:
-        if name == "-":
-            found.append(_from_stdin(engine))
-        elif not name.strip():
+        if not name.strip():
             raise UsageError("SOURCE is empty (an unset variable of a shell?); name a file, a folder or a glob")
+        if is_stream(name):
+            found.append(spooled(engine, name, again=False))
         else:
             found += _named(name)
     unique = {os.path.realpath(source.path): source for source in found}
@@ -284,16 +288,6 @@ def _zip_format(path: Path) -> Format:
     raise DataError(f"{path.name}: is a zip archive and no table; unpack it")
 
 
-def _from_stdin(engine: Engine) -> Source:
-    """Keep standard input in a file, since a table is looked at more than once."""
-    path = engine.scratch / "stdin.csv"
-    if path.exists():
-        raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-    return Source(path, content_format(path) or "csv", "stdin")
-
-
 def literal_path(path: Path) -> str:
     """A path as query text, for the engine to read this file, and not those that it would match as a pattern."""
     return text(glob.escape(str(path)))
@@ -305,18 +299,32 @@ def stage_arrow(engine: Engine, source: Source) -> Path:
     import pyarrow.ipc
 
     target = engine.scratch / f"{engine.name('staged')}.parquet"
+    damage: list[str] = []
+
+    def batches(file: Any) -> Iterator[Any]:
+        try:
+            for number in range(file.num_record_batches):
+                batch = file.get_batch(number)
+                batch.validate(full=True)  # places in memory that are read from the file must not lead out of it
+                yield batch
+        except (pa.ArrowException, OSError) as error:
+            damage.append(str(error).splitlines()[0])
+            raise
+
     try:
         with pa.memory_map(str(source.path)) as mapped:
             file = pa.ipc.open_file(mapped)
-            batches = (file.get_batch(number) for number in range(file.num_record_batches))
-            reader = pa.RecordBatchReader.from_batches(file.schema, batches)
-            name = engine.register("arrow", reader)
+            name = engine.register("arrow", pa.RecordBatchReader.from_batches(file.schema, batches(file)))
             engine.copy(f"SELECT * FROM {name}", str(target), {"FORMAT": "parquet"})
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source.name}: cannot be read as Arrow or Feather ({str(error).splitlines()[0]})") from None
     except CrantError as error:
-        if re.search("stream registered|Arrow Type", str(error)) and source.name not in str(error):
-            raise DataError(f"{source.name}: is damaged, or has columns of unknown types ({error})") from None
+        if damage:
+            raise DataError(
+                f"{source.name}: is truncated or damaged ({damage[0]}); make it or fetch it again"
+            ) from None
+        if "Arrow Type" in str(error):
+            raise DataError(f"{source.name}: has columns of types that are not known ({error})") from None
         raise
     return target
 

@@ -10,9 +10,10 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, CONNECTORS, COUNTS, KEY, MANIFEST, Names
 from crantcli.sources.access import engine_files
-from crantcli.sources.files import DAMAGED_NPZ, Source, expand, holds_tables
+from crantcli.sources.files import Source, expand, holds_tables
 from crantcli.sources.reader import Part
 from crantcli.sources.recorded import provenance, read_recorded
+from crantcli.sources.streams import is_stream, prepared, spooled
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -35,6 +36,8 @@ def describe(name: str) -> dict[str, Any]:
     path = Path(name)
     if path.is_dir() and ((path / MANIFEST).is_file() or not holds_tables(path)):
         return _folder(name, path)
+    if is_stream(name):
+        return _stream(name)
     suffix = path.suffix.lower()
     found: dict[str, Any]
     if suffix in (".png", ".svg", ".pdf"):
@@ -48,7 +51,20 @@ def describe(name: str) -> dict[str, Any]:
         found["kind"] = record.get("kind", found["kind"])
         found.pop("refused", None)
     voxel = list(recorded.voxel_size) if recorded.voxel_size else None
-    return {"file": path.resolve().name, **found, "units": recorded.unit, "voxel_size_nm": voxel, "provenance": record}
+    return {
+        "file": Source(path.resolve(), "csv", path.resolve().name).name,
+        **found,
+        "units": recorded.unit,
+        "voxel_size_nm": voxel,
+        "provenance": record,
+    }
+
+
+def _stream(name: str) -> dict[str, Any]:
+    """What comes from a pipe or from stdin."""
+    with Engine() as engine:
+        source = spooled(engine, name)
+        return {**describe(str(source.path)), "file": source.name}
 
 
 def _folder(name: str, path: Path) -> dict[str, Any]:
@@ -66,7 +82,7 @@ def _table(name: str) -> dict[str, Any]:
     from crantcli.sources.tables import parts
 
     with Engine(files=engine_files(name)) as engine:
-        source = expand([name], engine)[0]
+        source = prepared(engine, expand([name], engine)[0])
         if source.format == "npz":
             return _npz(source.path)
         part = parts(engine, [source])[0]
@@ -124,16 +140,13 @@ def _taken_for(engine: Engine, part: Part) -> dict[str, Any]:
 
 
 def _npz(path: Path) -> dict[str, Any]:
-    import numpy as np
+    from crantcli.sources.npz import read_npz
 
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            shape = [int(size) for size in archive["shape"]] if "shape" in archive else [None]
-            record = str(archive[KEY].item()) if KEY in archive else "null"
-            columns = list(archive.files)
-    except DAMAGED_NPZ as error:
-        raise DataError(f"{path.name}: cannot be read as .npz ({error})") from None
-    return {"kind": "adjacency", "rows": shape[0], "columns": columns, "metadata": {KEY: record}}
+    arrays, columns = read_npz(path, path.name, ("shape", KEY))
+    shape = arrays["shape"].ravel().tolist() if "shape" in arrays else []
+    rows = shape[0] if shape and isinstance(shape[0], int) else None
+    record = str(arrays[KEY].item()) if KEY in arrays and arrays[KEY].size == 1 else "null"
+    return {"kind": "adjacency", "rows": rows, "columns": columns, "metadata": {KEY: record}}
 
 
 def _picture(path: Path, suffix: str) -> dict[str, str]:

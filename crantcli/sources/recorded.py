@@ -44,7 +44,7 @@ def provenance(metadata: dict[str, str], rows: int | None = None) -> dict[str, A
     """
     try:
         record = json.loads(metadata.get(KEY, "null"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or (rows is not None and record.get("rows") != rows):
         return None
@@ -52,7 +52,14 @@ def provenance(metadata: dict[str, str], rows: int | None = None) -> dict[str, A
 
 
 def read_recorded(metadata: dict[str, str], rows: int | None = None) -> Recorded:
-    """Read what a file says about itself."""
+    """Read what a file says about itself. What is not of the form that we write says nothing."""
+    try:
+        return _read(metadata, rows)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return Recorded()
+
+
+def _read(metadata: dict[str, str], rows: int | None) -> Recorded:
     record = provenance(metadata, rows)
     if record is None:
         try:
@@ -69,7 +76,7 @@ def read_recorded(metadata: dict[str, str], rows: int | None = None) -> Recorded
         filters=dict(record.get("filters", {})),
         command=record.get("command"),
         kind=record.get("kind"),
-        neuropils=tuple(record.get("options", {}).get("neuropils", ())),
+        neuropils=tuple(map(str, record.get("options", {}).get("neuropils", ()))),
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import re
 import sys
+import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from crantcli.core.table import Annotations
@@ -14,15 +16,21 @@ from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, Selection, Selector, parse_id, parse_labels
 from crantcli.schema import ANNOTATION_IDS, BLANKS, IdType, Names, NeuronId, fold, is_word, listed, near
 from crantcli.sources.annotations import matching, open_annotations
-from crantcli.sources.files import Source, content_format, file_format
+from crantcli.sources.files import Source, content_format
+from crantcli.sources.streams import is_stream, prepared, source_of
 from crantcli.sources.tables import parts
 
 
 def check_files(selectors: Sequence[Selector]) -> None:
     """Refuse files that do not exist, before any work is done."""
     for selector in selectors:
-        if isinstance(selector, IdFile) and not id_file(selector).is_file():
+        if isinstance(selector, IdFile) and not _is_there(id_file(selector)):
             raise UsageError(f"{selector}: there is no such file")
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file, or a stream of bytes."""
+    return path.is_file() or is_stream(str(path))
 
 
 def id_file(selector: IdFile) -> Path:
@@ -85,8 +93,8 @@ def read_labels(values: Iterable[str]) -> tuple[str, ...]:
     for value in values:
         if value.startswith("@"):
             path = Path(value[1:])
-            if not path.is_file():
-                raise UsageError(f"{value}: there is no file {path}")
+            if not value[1:] or not _is_there(path):
+                raise UsageError(f"{value}: there is no such file" if value[1:] else "@ needs a file name: @FILE")
             lines = [line.strip() for line in _lines(Source(path, "csv", path.name))]
             labels = [line.strip('"') for line in lines if line and not line.startswith("#")]
             if not labels:
@@ -138,14 +146,14 @@ def _typed(ids: Iterable[NeuronId], id_type: IdType, what: str) -> list[NeuronId
 def _from_file(engine: Engine, selector: IdFile, id_type: IdType, null_text: str | None) -> list[NeuronId]:
     path = id_file(selector)
     column = selector.column if path == Path(selector.path) else None
-    kind = content_format(path) or file_format(path.name)
-    source = Source(path, kind or "csv", path.name)
-    if kind in ("parquet", "arrow", "xlsx"):
+    source = source_of(engine, path)
+    source = prepared(engine, replace(source, format=content_format(source.path) or source.format))
+    if source.format in ("parquet", "arrow", "xlsx"):
         return _from_table(engine, source, column, id_type, null_text)
     lines = _lines(source)
-    if column is not None or _is_table(path.name, [line for line in lines if line.strip() and line[0] != "#"]):
+    if column is not None or _is_table(source.name, [line for line in lines if line.strip() and line[0] != "#"]):
         return _from_table(engine, source, column, id_type, null_text)
-    return _from_lines(lines, path.name, id_type)
+    return _from_lines(lines, source.name, id_type)
 
 
 def _is_table(name: str, lines: Sequence[str]) -> bool:
@@ -171,11 +179,11 @@ def _is_table(name: str, lines: Sequence[str]) -> bool:
 
 
 def _lines(source: Source) -> list[str]:
-    opener = gzip.open if source.name.endswith(".gz") else open
+    opener = gzip.open if source.path.name.endswith(".gz") else open
     try:
         with opener(source.path, "rb") as file:
             return _decoded(file.read(), source.name)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{source.name}: cannot be read ({error}); is it damaged?") from None
 
 

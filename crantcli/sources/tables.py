@@ -27,6 +27,7 @@ from crantcli.sources.kinds import SAMPLE, Columns, Decision, decide
 from crantcli.sources.read_options import ReadOptions
 from crantcli.sources.reader import Part, Reader
 from crantcli.sources.recorded import Recorded, combine, read_recorded, resolve_units
+from crantcli.sources.streams import prepared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,8 @@ def parts(
         Where a text file has no header, or files of one folder have different columns.
     """
     given = given or ReadOptions()
-    engine.reading += [source.name for source in sources]
+    sources = [prepared(engine, source) for source in sources]
+    engine.reading.update({str(source.path): source.name for source in sources})
     found = [
         _parquet_part(engine, files)
         for files in _same_columns(engine, [source for source in sources if source.format == "parquet"])
