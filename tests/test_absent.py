@@ -16,7 +16,7 @@ from crantcli.core import absent
 from crantcli.core.synapses import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
-from crantcli.sources.tables import Reading
+from crantcli.sources.read_options import ReadOptions
 from crantcli.workspace import Workspace
 
 #: 101 -> 102 twice, 103 -> 101; 104 with itself only, 105 with the background only, 106 without a partner, 107 rarely.
@@ -31,6 +31,8 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [line.split(",") for line in SYNAPSES.split()]
     placed = ["id,pre,post,ctr_pt_position", *(f'{i},{a},{b},"[{x}, 1, 1]"' for i, a, b, x in rows[1:])]
+    # Others, so that no more than a tenth of the rows is without an ID.
+    placed += [f'{i},801,802,"[9, 1, 1]"' for i in (51, 52, 53)]
     text_file("synapses.csv", "\n".join(placed) + "\n")
     text_file("edges.csv", "pre,post,weight\n101,102,2\n103,101,1\n107,101,1\n")
     text_file("cells.csv", CELLS)
@@ -249,7 +251,7 @@ def test_functions_say_that_annotations_are_of_other_ids() -> None:
 def test_neurons_are_named_as_they_were_asked_for() -> None:
     """Where IDs were brought to another time, two of them may be one neuron now."""
     with Engine() as engine:
-        table = Workspace(engine).table(pd.read_csv("edges.csv"), Reading())
+        table = Workspace(engine).table(pd.read_csv("edges.csv"), ReadOptions())
         asked = Selection((101, 7, 8), requested=((101, 101), (5, 7), (6, 7), (8, 8)))
         missing = absent.absent(engine, table, asked, table.relation, ("pre", "post"), RowFilter())
         said = absent.absent_note(table, missing, asked, ("pre", "post"))

@@ -29,7 +29,7 @@ def value(column: str, place: int) -> Any:
     makers: list[tuple[str, Callable[[], Any]]] = [
         (r"(pre|post)rootid[0-9]+", lambda: (pre if name.startswith("pre") else post) % 10**9),
         (r"id", lambda: place + 1),
-        (r".*(index|ptposition|[xyz]pre|prey)", lambda: "[1, 2, 3]" if "position" in name else 7 + place),
+        (r"[xyz]pre|.*(index|ptposition)", lambda: "[1, 2, 3]" if "position" in name else 7 + place),
         (r"typefrom|typeto", lambda: f"T{place}"),
         (r"type", lambda: "Directed" if fold("timeset") else ""),
         (r"pre.*id|bodyidpre|bodypre|skeletonidpre|source|from|pre", lambda: pre),

@@ -231,8 +231,11 @@ def test_the_command(
         "neuropil", *words, "-a", "types.parquet", "--meshes", meshes, "-o", "out", *table.options, "--weight-mode",
         "count", "--no-plot", "--json", *chosen, *([] if other else ["--no-include-other"]),
     )  # fmt: skip
-    assert ran.code == 0, ran.err
     places = regions.assigned(table.rows, boxes, other)
+    if ran.code == 3 and "no position lies in the box of any mesh" in ran.err:
+        assert not any(inside for name, inside in regions.assigned(table.rows, BOXES, True).items() if name != "other")
+        return
+    assert ran.code == 0, ran.err
     told = json.loads(ran.text)
     assert told["ledger"] == as_json(regions.ledger(table.rows, rule), "synapses")
     assert oracle.adds_up(regions.ledger(table.rows, rule))

@@ -204,13 +204,17 @@ def _roles(columns: Columns, spellings: Mapping[str, Sequence[str]]) -> dict[str
 def _indices(columns: Columns, given: ReadOptions) -> tuple[str, ...]:
     """Columns that pandas or R left: named like an index, and numbering the rows."""
     named = {given.pre_col, given.post_col, given.weight_col, given.value, given.position}
+    # R writes a column X first, and pandas an index first or, in Parquet, last.
+    ends = (next(iter(columns.types)), list(columns.types)[-1])
     place = {fold(name) for name in columns.types} >= set(AXES)
     if len(columns.types) < 2:
         return ()
     candidates = [
         name
         for name in columns.types
-        if is_index_name(name, possible=True) and name not in named and not (place and fold(name) == "x")
+        if name not in named
+        and (is_index_name(name) or (is_index_name(name, possible=True) and name in ends))
+        and not (place and fold(name) == "x")
     ]
     found = []
     for name in candidates:
