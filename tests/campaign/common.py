@@ -26,6 +26,7 @@ def arguments(what: str, number: int) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=what)
     parser.add_argument("-n", type=int, default=number, help=f"number of runs; default: {number}")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
+    parser.add_argument("--show", action="store_true", help="print messages that do not name the file, too")
     parser.add_argument("--keep", type=Path, help="folder for what went wrong")
     given = parser.parse_args()
     print(f"{what}: {given.n} runs, --seed {given.seed}", flush=True)

@@ -259,8 +259,8 @@ def made(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name.startswith(("out.", "more."))}
 
 
-def damaged(rng: random.Random, whole: dict[str, pa.Table], folder: Path) -> tuple[list[str], str]:
-    """Files of which one is damaged, and a command that reads them; and what was done to which."""
+def damaged(rng: random.Random, whole: dict[str, pa.Table], folder: Path) -> tuple[list[str], str, str]:
+    """Files of which one is damaged: a command that reads them, what was done, and to which."""
     files = {"npz": str(folder / "npz.npz")}
     suffixes = (".parquet", ".feather", ".csv", ".tsv", ".csv.gz")
     for name, table in whole.items():
@@ -288,7 +288,7 @@ def damaged(rng: random.Random, whole: dict[str, pa.Table], folder: Path) -> tup
         new = path.with_name(f"{name}_{harm.__name__}{path.name.removeprefix(name)}")
         new.write_bytes(harm(rng, path.read_bytes()))
         told = harm.__name__
-    return [word.replace(str(path), new.name).replace(f"{folder}/", "") for word in words], told
+    return [word.replace(str(path), new.name).replace(f"{folder}/", "") for word in words], told, new.name
 
 
 def judged(words: list[str], folder: Path) -> tuple[int | None, list[str], bytes]:
@@ -333,13 +333,16 @@ def main() -> int:
             rng = random.Random(f"{given.seed} {number}")
             folder = Path(made_in) / str(number)
             folder.mkdir()
-            words, harm = damaged(rng, whole, folder)
+            words, harm, name = damaged(rng, whole, folder)
             code, faults, err = judged(words, folder)
             report.count(f"exit {code}")
+            said = err.decode("utf-8", "backslashreplace")
+            if code == 3 and name not in said:
+                report.count("exit 3 without the file's name")
+                if given.show:
+                    print(f"    {number} {harm}: {said[:300]}", flush=True)
             if faults:
-                report.fault(
-                    number, f"{harm}: {' '.join(words)}: {'; '.join(faults)}", err.decode("utf-8", "backslashreplace")
-                )
+                report.fault(number, f"{harm}: {' '.join(words)}: {'; '.join(faults)}", said)
                 if given.keep:
                     shutil.copytree(folder, given.keep / f"{given.seed}-{number}", dirs_exist_ok=True)
             shutil.rmtree(folder)

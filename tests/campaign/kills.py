@@ -104,7 +104,14 @@ def content(path: Path) -> dict[str, bytes]:
 def begin(command: Command, folder: Path) -> subprocess.Popen[bytes]:
     """Start a command."""
     words = [*PROGRAM, *command.words.split(), "--tmp-dir", "spill"]
-    return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(folder))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(words, cwd=folder, env=environment(folder), preexec_fn=_heeding, **pipes)
+
+
+def _heeding() -> None:
+    """A shell lets what it runs in the background ignore Ctrl-C, and so would the command."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def listens(process: subprocess.Popen[bytes]) -> bool:
