@@ -18,7 +18,6 @@ _TIMES = int(os.environ.get("EXAMPLES", "1"))
 SETTINGS = settings(
     max_examples=8 * _TIMES,
     deadline=None,
-    phases=(__import__("hypothesis").Phase.explicit, __import__("hypothesis").Phase.generate),
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],

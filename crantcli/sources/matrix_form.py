@@ -77,7 +77,7 @@ def _label_column(columns: Columns) -> str:
     """The index of a DataFrame, which Parquet has last; else the first column."""
     if columns.index is not None:
         return columns.index
-    corners = (name for name in columns.types if is_index_name(name, possible=True) or fold(name) == fold(CORNER))
+    corners = (name for name in columns.types if is_index_name(name) or fold(name) == fold(CORNER))
     return next(corners, next(iter(columns.types)))
 
 
