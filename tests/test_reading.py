@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -613,7 +612,13 @@ def test_the_reading_is_recorded_and_reported(crant: Crant) -> None:
     assert found["read_as"] == told.removeprefix("e.csv: ")
 
 
-Reader = Callable[[str], object]
+def test_totals_are_of_the_rows_that_the_edges_are_of(crant: Crant) -> None:
+    text_file("s.csv", "id,pre,post,size\n1,1,2,9\n2,1,2,1\n3,3,2,9\n")
+    assert crant("counts", "s.csv", "-o", "all.parquet").code == 0
+    assert crant("counts", "s.csv", "--where", "size > 5", "-o", "large.parquet").code == 0
+    words = ("connectivity", "s.csv", "--where", "size > 5", "--normalize", "input", "--totals")
+    complaint(crant(*words, "all.parquet"), 3, "all.parquet", "--where")
+    assert rows(crant(*words, "large.parquet")) == ["1,2,1,0.5", "3,2,1,0.5"]
 
 
 def test_options_settle_in_python_too() -> None:

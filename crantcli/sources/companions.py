@@ -77,6 +77,11 @@ def open_totals(engine: Engine, part: Part, passed: dict[str, Any]) -> Totals:
                 f"{part.name}: made with {name} = {recorded.filters.get(name)}, and the edges with {passed[name]}; "
                 "make it again with the same"
             )
+    if recorded.command and list(recorded.filters.get("where", ())) != list(passed.get("where", ())):
+        made = " and ".join(recorded.filters.get("where", ())) or "of no kind"
+        raise DataError(
+            f"{part.name}: made with --where {made}, and the edges with another; make it again with the same"
+        )
     relation = engine.view(
         "totals",
         'SELECT id, TRY_CAST("c:post_synapses" AS DOUBLE) AS input, TRY_CAST("c:pre_synapses" AS DOUBLE) AS output '
