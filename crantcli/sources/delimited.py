@@ -35,6 +35,8 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 #: Lines that are looked at, as long as they have this many characters together or fewer.
 _LINES, _CHARACTERS = 25, 2**18
+#: Characters of the name of a column.
+_LONGEST_NAME = 2**17
 #: A line that is longer than this is none: a quote was not closed.
 _LONGEST = 2**25
 
@@ -147,6 +149,7 @@ def text_form(
         raise DataError(f"{source.name}: cannot be read ({error}); is it damaged?") from None
     if not lines:
         raise DataError(f"{source.name}: is empty; a table needs a header line")
+    _refuse_open_quote(source.name, lines, skip)
     head = "".join(lines)
     mark = delimiter or _delimiter(source.name, head, cut, header, skip)
     records = _records(head, mark, cut)
@@ -162,6 +165,21 @@ def text_form(
     if table:
         _refuse_headerless(source.name, records, named)
     return TextForm(_names(source.name, first), mark, skip, True, gzipped), notes
+
+
+def _refuse_open_quote(name: str, lines: list[str], skip: int) -> None:
+    """Stop at a header of which a quote is not closed within the lines that are looked at, or that has no end."""
+    quotes = 0
+    for line in lines:
+        quotes += line.count('"')
+        if quotes % 2 == 0:
+            break
+    else:
+        raise DataError(f"{name}, line {skip + 1}: a quote is opened and not closed; mend the header")
+    if any(len(field) > _LONGEST_NAME for field in re.split(r"[,;\t|]", lines[0])):
+        raise DataError(
+            f"{name}, line {skip + 1}: the name of a column is longer than any name is; is a quote not closed?"
+        )
 
 
 def _is_gzip(path: Path) -> bool:
