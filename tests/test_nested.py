@@ -49,7 +49,7 @@ def test_the_default_is_fractions_of_synapses_and_the_weights_of_edges(crant: Cr
     assert ran.rows() == grid(f"pre/post 1 2 3|1 0.0 {two} {third}|2 0.0 0.0 1.0|3 1.0 0.0 0.0")
     assert "a weight is the fraction of output shown of the presynaptic neuron" in ran.err
     assert "8 synapses read, 1 background, 1 autapse, 1 unannotated, 5 kept" in ran.err
-    assert "left out: 1 neuron without annotation, with 1 synapses" in ran.err
+    assert "1 synapses of neurons without annotation are left out" in ran.err
     ran = crant(*EDGE)
     assert ran.rows() == grid("pre/post 1 2 3|1 0 2 1|2 0 0 1|3 1 0 0")
     assert "weights are as they come in the table" in ran.err
@@ -560,9 +560,32 @@ def test_the_matrix_is_a_source_that_knows_what_it_holds(crant: Crant) -> None:
         complaint(crant("connectivity", "m.npz", "--normalize", "output"), 3, "thinned")
     tables = ("--type-sum", "sum.parquet", "--type-mean", "mean.parquet", "--relative", "relative.parquet")
     assert crant(*EDGE, "--annotation-scope", "all", "-o", "m.npz", *tables).code == 0
-    for name, why in (("sum", "without a type"), ("mean", "a mean"), ("relative", "a fraction of the row")):
+    for name, why in (("sum", "sums per type"), ("mean", "means per type"), ("relative", "a fraction of the row")):
         complaint(crant("connectivity", f"{name}.parquet", "--normalize", "output"), 3, why)
     assert crant("connectivity", "m.npz").out == crant("connectivity", "edges.csv").out
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("scope", ["annotated_only", "all"])
+@pytest.mark.parametrize("mode", ["count", "column", "relative_outgoing", "relative_incoming"])
+def test_tables_per_type_are_the_same_whatever_else_is_asked_for(crant: Crant, mode: str, scope: str) -> None:
+    """Bytes with footers; the summary is that of what was asked for, whichever way it was computed."""
+    column = ("--weight-column", "size") if mode == "column" else ()
+    asked = (*SYNAPSE, "--weight-mode", mode, *column, "--annotation-scope", scope)
+    tables = ("--type-sum", "sum.parquet", "--relative-types", "shares.npz")
+    alone = crant(*asked, *tables)
+    assert alone.code == 0, alone.err
+    first = {name: Path(name).read_bytes() for name in ("sum.parquet", "shares.npz")}
+    with_means = crant(*asked, *tables, "--type-mean", "mean.parquet")  # which need the pairs of neurons
+    assert with_means.err.replace(", mean.parquet", "") == alone.err
+    mean = Path("mean.parquet").read_bytes()
+    assert {name: Path(name).read_bytes() for name in first} == first
+    assert crant(*asked, *tables, "--type-mean", "mean.parquet", "-o", "m.npz").code == 0
+    assert {name: Path(name).read_bytes() for name in first} == first
+    assert Path("mean.parquet").read_bytes() == mean
+    for name in ("sum.parquet", "mean.parquet"):
+        complete = record(name)["complete_for"]
+        assert (complete["inputs_of"], complete["outputs_of"]) == ([], [])
 
 
 @pytest.mark.usefixtures("files")

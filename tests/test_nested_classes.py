@@ -562,7 +562,7 @@ def test_warnings_point_at_the_caller() -> None:
         warnings.simplefilter("always")
         cc.NestedMatrix.from_connectivity(EDGES, CELLS.iloc[:2])
     assert [Path(warning.filename).name for warning in caught] == ["test_nested_classes.py"]
-    assert "left out: 1 neuron without annotation, with 3 edges" in str(caught[0].message)
+    assert "3 edges of neurons without annotation are left out" in str(caught[0].message)
 
 
 def test_plot_says_what_is_shown(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crantcli.core import sql
 from crantcli.core.absent import chosen_notes
-from crantcli.core.adjacency import ArrayEngine
+from crantcli.core.adjacency import ArrayEngine, LabelledMatrix
 from crantcli.core.blocks import Axis, Blocks, fractions
 from crantcli.core.edges import Edges, edges, present_pairs
 from crantcli.core.labels import typed
@@ -113,6 +113,18 @@ class NestedResult:
     notes: list[str] = field(default_factory=list)
     #: Those of the notes that are about what fractions are of.
     whole_notes: list[str] = field(default_factory=list)
+    #: Why the matrix does not hold all synapses.
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def type_sum(self) -> LabelledMatrix:
+        """Entries added up per pair of types."""
+        return self.blocks.type_sum
+
+    @property
+    def quantity(self) -> str:
+        """What an entry of the matrix is."""
+        return self.blocks.quantity
 
     @property
     def statement(self) -> str:
@@ -132,6 +144,7 @@ def nested(
     rows: RowFilter,
     totals: Totals | None = None,
     further: Table | None = None,
+    types_only: bool = False,
 ) -> NestedResult:
     """Build a nested matrix.
 
@@ -149,6 +162,8 @@ def nested(
     further : Table, optional
         More synapses of neurons of the axes, with neurons that the table was not made for. They say who is there, and
         count for nothing else.
+    types_only : bool
+        Tables per type are all that is asked for, so that the notes speak of them.
 
     Raises
     ------
@@ -191,17 +206,19 @@ def nested(
     found.ledger.check()
     of_whole: list[str] = []
     blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)
-    notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question)]
+    notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question, types_only)]
     annotated_only = question.annotation_scope == "annotated_only"
     notes += chosen_notes(engine, table, asked, labels if annotated_only else None, present, rows, question.keep_silent)
+    reasons = coverage_reasons(question, table, rows, found.ledger)
     return NestedResult(
         blocks,
         found.ledger,
-        _coverage(table, blocks, asked, question, rows, found.ledger),
+        _coverage(table, blocks, asked, reasons),
         found,
         {"weights": blocks.quantity, "labels": "neurons"},
         notes,
         of_whole,
+        reasons,
     )
 
 
@@ -238,14 +255,15 @@ def _leave_out(engine: ArrayEngine, found: Edges, labels: str, outside: str, amo
     left_out = int(engine.execute(f"SELECT {counted} {inside} AND {sql.any_of(list(unknown.values()))}")[0][0] or 0)
     found.ledger.remove("unannotated", left_out)
     found.ledger.kept -= left_out
+    return unannotated_note(found.ledger)
+
+
+def unannotated_note(ledger: Ledger) -> list[str]:
+    """What to say of rows that are left out, as their neurons have no annotation."""
+    left_out = ledger.removed.get("unannotated", 0)
     if not left_out:
         return []
-    ends = " UNION ".join(f"SELECT {end} AS id {inside} AND {condition}" for end, condition in unknown.items())
-    neurons = engine.execute(f"SELECT count(*) FROM ({ends})")[0][0]
-    return [
-        f"left out: {number_of(neurons, 'neuron')} without annotation, with {left_out:,} {found.ledger.unit} "
-        "(annotation scope annotated_only)"
-    ]
+    return [f"{left_out:,} {ledger.unit} of neurons without annotation are left out (annotation scope annotated_only)"]
 
 
 def _on_axes(
@@ -335,15 +353,18 @@ def _axis_notes(
     on_axis: dict[str, NDArray[np.bool_]],
     blocks: Blocks,
     question: NestedQuestion,
+    types_only: bool,
 ) -> list[str]:
     """What to say of untyped neurons, of neurons that are not there, and of entries of the type order that are not."""
     notes = []
     shown = on_axis["pre"] | on_axis["post"]
     untyped = shown & (neurons.type_code < 0)
     annotated = int((untyped & (neurons.place != NOWHERE)).sum())
-    if annotated:
+    if types_only:
+        notes += untyped_note(annotated)
+    elif annotated:
         notes.append(f"{number_of(annotated, 'annotated neuron')} without a type, after the typed blocks")
-    if int(untyped.sum()) > annotated:
+    if int(untyped.sum()) > annotated and not types_only:
         unknown = number_of(int(untyped.sum()) - annotated, "neuron")
         notes.append(f"{unknown} without annotation, at the end")
     return notes + unmatched_order(question, {"pre": blocks.source.types, "post": blocks.target.types})
@@ -375,16 +396,32 @@ def coverage_reasons(question: NestedQuestion, table: Table, rows: RowFilter, le
     return reasons
 
 
-def _coverage(
-    table: Table,
-    blocks: Blocks,
-    asked: dict[str, str | None],
-    question: NestedQuestion,
-    rows: RowFilter,
-    ledger: Ledger,
-) -> Coverage:
+def untyped_note(neurons: int) -> list[str]:
+    """What to say of annotated neurons that no table per type has."""
+    if not neurons:
+        return []
+    verb = "takes" if neurons == 1 else "take"
+    return [f"{number_of(neurons, 'annotated neuron')} without a type {verb} no part in tables per type"]
+
+
+def types_coverage(table: Table, reasons: Sequence[str], cells: str) -> Coverage:
+    """What a table per pair of types is complete for: nobody's totals, since its IDs are no neurons.
+
+    Parameters
+    ----------
+    table : Table
+    reasons : sequence of str
+        Those of `coverage_reasons`.
+    cells : str
+        What a cell is: a "sum", a "mean" or a "fraction of the row".
+    """
+    nobody = frozenset[str]()
+    plural = {"sum": "sums", "mean": "means"}.get(cells, "fractions")
+    return table.coverage.narrowed(nobody, nobody, " and ".join([*reasons, f"{plural} per type"]))
+
+
+def _coverage(table: Table, blocks: Blocks, asked: dict[str, str | None], reasons: Sequence[str]) -> Coverage:
     """What is complete in the matrix, when it is read as a table of edges."""
-    reasons = coverage_reasons(question, table, rows, ledger)
 
     def texts(axis: Axis, end: str, other: str) -> frozenset[str] | None:
         if asked[other] is not None:

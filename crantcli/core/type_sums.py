@@ -15,7 +15,16 @@ from crantcli.core.adjacency import ArrayEngine, LabelledMatrix
 from crantcli.core.blocks import label_array, labelled
 from crantcli.core.labels import typed
 from crantcli.core.ledger import Ledger
-from crantcli.core.nested import NestedQuestion, coverage_reasons, missing_values, read_condition, unmatched_order
+from crantcli.core.nested import (
+    NestedQuestion,
+    coverage_reasons,
+    missing_values,
+    read_condition,
+    types_coverage,
+    unannotated_note,
+    unmatched_order,
+    untyped_note,
+)
 from crantcli.core.roster import AxisChoice, asked_table, known_types, label_table, matching_types
 from crantcli.core.synapses import RowFilter, prepare
 from crantcli.core.table import Annotations, Coverage, Table
@@ -36,17 +45,25 @@ class TypeSums:
 
     Attributes
     ----------
-    matrix : LabelledMatrix
+    type_sum : LabelledMatrix
         Types as IDs.
     quantity : str
+    reasons : list of str
+        Why not all synapses are in it.
     """
 
-    matrix: LabelledMatrix
+    type_sum: LabelledMatrix
     quantity: str
     ledger: Ledger
     coverage: Coverage
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def statement(self) -> str:
+        """What an entry is; `one_pass` admits no fractions."""
+        return f"weights are {self.quantity}"
 
 
 def one_pass(question: NestedQuestion, table: Table, rows: RowFilter) -> bool:
@@ -116,18 +133,19 @@ def type_sums(
     ledger.check()
     kept = inside & (found["step"] == 0)
     reasons = coverage_reasons(question, table, rows, ledger)
-    nobody = frozenset[str]()
     return TypeSums(
         _matrix(found, kept, types, shown, question),
         question.quantity(table),
         ledger,
-        table.coverage.narrowed(nobody, nobody, " and ".join([*reasons, "sums per type"])),
+        types_coverage(table, reasons, "sum"),
         {"weights": question.quantity(table), "labels": "types"},
         [
             *missing_values(engine, table, values),
-            *_notes(ledger, len(untyped)),
+            *unannotated_note(ledger),
+            *untyped_note(len(untyped)),
             *unmatched_order(question, {"pre": shown["pre"], "post": shown["post"]}),
         ],
+        reasons,
     )
 
 
@@ -218,15 +236,3 @@ def _matrix(
         axes[end], places[end] = label_array(ordered), place[found[end][counted]]
     weights = found["value" if question.weight_mode == "column" else "n"][counted]
     return labelled(axes["pre"], axes["post"], places["pre"], places["post"], weights.astype(np.int64))
-
-
-def _notes(ledger: Ledger, untyped: int) -> list[str]:
-    notes = []
-    left_out = ledger.removed.get("unannotated", 0)
-    if left_out:
-        notes.append(
-            f"{left_out:,} synapses of neurons without annotation are left out (annotation scope annotated_only)"
-        )
-    if untyped:
-        notes.append(f"{untyped:,} annotated neurons without a type take no part in sums per type")
-    return notes
