@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crantcli.core import sql
+from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
-from crantcli.core.sql import SqlEngine, id_literal, quote
-from crantcli.core.synapses import Prepared, RowFilter, pair_strength, prepare, synapse_pairs, value_sum
+from crantcli.core.sql import id_literal, quote
+from crantcli.core.synapses import Prepared, RowFilter, pair_strength, prepare, synapse_pairs
 from crantcli.core.table import Table
 from crantcli.errors import DataError
 from crantcli.schema import Kind, NeuronId, listed, number_of
@@ -114,27 +116,17 @@ def _edge_pairs(
     """Make edge rows into pairs, shaped like the pairs of synapses, and complete the ledger in edge rows."""
     table = prepared.table
     keys = "pre, post, neuropil" if table.has_neuropil else "pre, post"
-    whole = table.whole_weights
-
-    def total(column: str, order: str) -> str:
-        # Sums of floats depend on their order, so that is fixed.
-        return f"CAST(sum({column}) AS BIGINT)" if whole else f"sum({column} ORDER BY {order})"
-
-    value = f", {value_sum(table)} AS value" if values else ""
-    rows_per_key = engine.table(
-        "edge_rows",
-        f"SELECT {keys}, {total('weight', 'weight')} AS n, count(*) AS total{value} "
-        f"FROM {prepared.relation} GROUP BY {keys}",
-    )
+    value = f", {sql.total('value', 'value', table.whole_values)} AS value" if values else ""
+    weight = sql.total("weight", "weight", table.whole_weights)
+    rows_per_key = engine.count_pairs("edge_rows", prepared.relation, keys, f"{weight} AS n, count(*) AS total{value}")
     if not sum_duplicates:
         _refuse_repeats(engine, rows_per_key, table)
     dropped = f"(pre IS NULL OR post IS NULL OR {rows.background_sql(table.id_type)} OR {rows.autapse_sql})"
     grouped = rows_per_key
     if table.has_neuropil and not by_neuropil:
-        grouped = (
-            f"(SELECT pre, post, {total('n', 'neuropil, n')} AS n, CAST(sum(total) AS BIGINT) AS total{value} "
-            f"FROM {rows_per_key} GROUP BY pre, post)"
-        )
+        weight = sql.total("n", "neuropil, n", table.whole_weights)
+        sums = f"{weight} AS n, CAST(sum(total) AS BIGINT) AS total{value}"
+        grouped = f"(SELECT pre, post, {sums} FROM {rows_per_key} GROUP BY pre, post)"
     pairs = engine.table("pairs", f"SELECT *, {dropped} AS dropped FROM {grouped}")
     _count_edge_rows(engine, prepared, rows, pairs, by_neuropil, outside)
     if prepared.ledger.merged:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
-from crantcli.core.sql import SqlEngine, quote
+from crantcli.core.sql import quote
 from crantcli.core.synapses import Prepared
 from crantcli.core.table import Table
 from crantcli.errors import DataError

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from crantcli.core import sql
 from crantcli.core.absent import absent_notes
+from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.repeats import each_once
-from crantcli.core.sql import SqlEngine, quote
+from crantcli.core.sql import quote
 from crantcli.core.table import Coverage, Result, Table
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
@@ -353,8 +354,9 @@ def synapse_pairs(
     if rows.min_size is not None:
         numbers, total = f"count(*) FILTER (NOT {rows.small_sql}) AS n, count(*) AS total", "total"
     if values:
-        numbers += f", {value_sum(prepared.table, f'FILTER (NOT {rows.small_sql})')} AS value"
-    counted = engine.table("counted", f"SELECT {keys}, {numbers} FROM {prepared.relation} GROUP BY {keys}")
+        reaching = f"NOT {rows.small_sql}"
+        numbers += f", {sql.total('value', 'value', prepared.table.whole_values, reaching)} AS value"
+    counted = engine.count_pairs("counted", prepared.relation, keys, numbers)
     background = rows.background_sql(prepared.table.id_type)
     pairs = engine.view(
         "pairs",
@@ -363,14 +365,6 @@ def synapse_pairs(
     )
     count_pairs(engine, prepared, rows, pairs, by_neuropil, outside)
     return pairs
-
-
-def value_sum(table: Table, chosen: str = "") -> str:
-    """The sum of the column `value`, as query text; `chosen` is a FILTER clause.
-
-    Sums of floats depend on their order, so that is fixed.
-    """
-    return f"CAST(sum(value) {chosen} AS BIGINT)" if table.whole_values else f"sum(value ORDER BY value) {chosen}"
 
 
 def pair_strength(by_neuropil: bool) -> str:
