@@ -165,7 +165,7 @@ def attach(
     )
     facts = {"positions": positions, "sites": tally.sites(), "skeletons": tally.skeletons()}
     notes = _notes(neurons, tally, limit)
-    if not table.has_id:
+    if "id" not in table.roles:
         notes.append("the table has no id column, so synapse_id is empty")
     return Attached(Result(query, columns, int(tally.attached.sum()), ledger, coverage, facts, notes), relation, tally)
 
@@ -188,7 +188,7 @@ def _kept(
     asked = Selection(tuple(dict.fromkeys(neurons)))
     wanted = Wanted(either=asked) if len(positions) == 2 else Wanted(**{next(iter(positions)): asked})
     coordinates = [f"{name}_{axis}" for name in dict.fromkeys(positions.values()) for axis in AXES]
-    needed = (*(["size"] if table.has_size else []), *coordinates)
+    needed = (*table.having("size"), *coordinates)
     prepared = prepare(engine, table, wanted.condition(engine, table.id_type), needed)
     passing = kept_condition(engine, prepared, rows)
     points = [
@@ -196,7 +196,7 @@ def _kept(
         for name in dict.fromkeys(positions.values())
         for axis, expression in zip(AXES, in_nanometres(table, name), strict=True)
     ]
-    synapse = "id" if table.has_id else "CAST(NULL AS BIGINT) AS id"
+    synapse = "id" if "id" in table.roles else "CAST(NULL AS BIGINT) AS id"
     relation = engine.table(
         "kept",
         f"SELECT {sql.row_numbers()} AS row, pre, post, {synapse}, {', '.join(points)} "
@@ -227,7 +227,7 @@ def _sites(
         if side in positions
     ]
     # Synapses without an id are told apart by all that they have.
-    unique = table.has_id and no_null_ids(engine, kept)
+    unique = "id" in table.roles and no_null_ids(engine, kept)
     order = "place, synapse_id, side" + ("" if unique else ", partner_id, x, y, z")
     return f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY {order}"
 

@@ -91,9 +91,9 @@ class Assignment:
 
         In the order of the source; by id where ids were repeated.
         """
-        key = "id" if self.table.has_id else "row"
+        key = "id" if "id" in self.table.roles else "row"
         order = "" if self.in_order else f" ORDER BY {key}, code"
-        where = " WHERE synapse IS NOT NULL" if self.table.has_id else ""
+        where = " WHERE synapse IS NOT NULL" if "id" in self.table.roles else ""
         name = sql.one_of(self.names, "code")
         return f"SELECT synapse AS {key}, {name} AS neuropil FROM {self.relation}{where}{order}"
 
@@ -163,7 +163,7 @@ def assign(
     rows.check(table)
     where = position_of(table, position)
     nanometres = in_nanometres(table, where, offset)
-    counted = [*(["size"] if table.has_size else []), *(["value"] if table.has_value else [])]
+    counted = table.having("size", "value")
     axes, counts = table.axes(where), ["pre", "post", *counted]
     if table.kind is Kind.POINTS:
         prepared, counts = points_once(engine, table, axes), []
@@ -171,11 +171,11 @@ def assign(
     else:
         prepared = prepare(engine, table, None, (*counted, *axes))
         count_steps(engine, prepared, rows)
-        relation = ids_once(engine, prepared, (*counted, *axes)) if table.has_id else prepared.relation
+        relation = ids_once(engine, prepared, (*counted, *axes)) if "id" in table.roles else prepared.relation
     prepared.ledger.check()
     made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
     made.in_order = not made.ledger.removed.get("duplicate") and relation == prepared.relation
-    made.notes += missing_values(engine, table, table.has_value)
+    made.notes += missing_values(engine, table, "value" in table.roles)
 
     def place(batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
@@ -193,7 +193,7 @@ def assign(
             made.memberships += len(members)
             yield batch.taken(members, {"code": codes.astype(np.int32)}, "xyz")
 
-    key = "id" if table.has_id else sql.row_numbers()
+    key = "id" if "id" in table.roles else sql.row_numbers()
     points = ", ".join(f"coalesce({e}, 'nan') AS {axis}" for e, axis in zip(nanometres, "xyz", strict=True))
     query = f"SELECT {', '.join([f'{key} AS synapse', *counts, points])} FROM {relation}"
     made.relation = engine.mapped("assigned", query, place, {"code": "int32"}, "xyz", _BATCH)
@@ -207,10 +207,11 @@ def in_neuropil(engine: SqlEngine, assignment: Assignment, code: int) -> Table:
     """The synapses of one neuropil, each once."""
     relation = engine.view("in_neuropil", f"SELECT * FROM {assignment.relation} WHERE code = {code}")
     number = int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
+    source = assignment.table
+    roles = source.roles - {"id", "neuropil"}
     return replace(
-        assignment.table, relation=relation, rows=number, null_rows=None, has_id=False, has_neuropil=False, carried=(),
-        positions=(), unique_ids=True,
-    )  # fmt: skip
+        source, relation=relation, rows=number, null_rows=None, roles=roles, carried=(), positions=(), unique_ids=True
+    )
 
 
 @dataclass(frozen=True)
