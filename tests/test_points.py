@@ -47,7 +47,7 @@ def table(
     frame = pd.DataFrame([place or (np.nan,) * 3 for place in places], columns=columns, dtype="float64")
     if ids is not None:
         frame.insert(0, "id", pd.array(ids, dtype="Int64"))
-    settings = {"has_id": ids is not None, "unit": "nm", **more}
+    settings = {"roles": frozenset() if ids is None else {"id"}, "unit": "nm", **more}
     view = engine.view("points", f"SELECT * FROM {engine.register('frame', _arrow(frame))}")
     return Table(
         Kind.POINTS, view, "BIGINT", len(frame), carried=tuple(columns), positions=(position,), **settings

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from crantcli.core.engine import SqlEngine
 from crantcli.core.labels import key
-from crantcli.core.sql import SqlEngine, text
+from crantcli.core.sql import text
 from crantcli.core.table import Annotations, Table, annotation_column
 from crantcli.ids import Selection
 from crantcli.schema import Kind, NeuronId

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from crantcli.core.absent import absent_notes
 from crantcli.core.edges import edges
+from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
-from crantcli.core.sql import SqlEngine
 from crantcli.core.synapses import RowFilter, Wanted, pair_coverage
 from crantcli.core.table import Coverage, Table
 from crantcli.errors import UsageError
@@ -16,14 +16,6 @@ from crantcli.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-
-
-class ArrayEngine(SqlEngine, Protocol):
-    """An engine that can also hand over whole columns."""
-
-    def arrays(self, query: str) -> dict[str, np.ndarray[Any, Any]]:
-        """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -99,7 +91,7 @@ def unconnected_kept(keep_unconnected: bool | None, keep_silent: bool | None) ->
 
 
 def adjacency(
-    engine: ArrayEngine,
+    engine: SqlEngine,
     table: Table,
     wanted: Wanted,
     rows: RowFilter,
@@ -112,7 +104,7 @@ def adjacency(
 
     Parameters
     ----------
-    engine : ArrayEngine
+    engine : SqlEngine
     table : Table
     wanted : Wanted
         `pre` and `post`, both of which must hold.

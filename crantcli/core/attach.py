@@ -9,15 +9,15 @@ from __future__ import annotations
 import importlib
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
+from crantcli.core import sql
 from crantcli.core.absent import some
+from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.nearest import IMPLAUSIBLE, Sweep, Tally
 from crantcli.core.skeleton import Skeleton
-from crantcli.core.sql import SqlEngine
 from crantcli.core.synapses import RowFilter, Wanted, kept_condition, no_null_ids, prepare
 from crantcli.core.table import Result, Table
 from crantcli.core.units import in_nanometres
@@ -41,20 +41,6 @@ SUMMARY = (
     "neuron_id", "nodes", "cable_um", "sites", "pre_sites", "post_sites", "too_far", "not_placed",
     "median_distance_nm", "sites_per_um",
 )  # fmt: skip
-
-
-class AttachEngine(SqlEngine, Protocol):
-    """An engine that can also send rows through a function, and take columns in."""
-
-    def mapped(
-        self, stem: str, query: str, transform: Callable[[Iterator[Any]], Iterator[Any]], added: Mapping[str, str]
-    ) -> str:
-        """Keep the rows of a query, sent through a function that takes and gives batches, in a temporary table."""
-        ...
-
-    def columns_table(self, stem: str, columns: Mapping[str, Any]) -> str:
-        """Name a table made of arrays of the same length."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -110,7 +96,7 @@ class Attached:
 
 
 def attach(
-    engine: AttachEngine,
+    engine: SqlEngine,
     table: Table,
     neurons: Sequence[NeuronId],
     load: Callable[[int], Skeleton],
@@ -122,7 +108,7 @@ def attach(
 
     Parameters
     ----------
-    engine : AttachEngine
+    engine : SqlEngine
     table : Table
         A synapse table with positions.
     neurons : sequence of int or str
@@ -179,7 +165,7 @@ def attach(
     )
     facts = {"positions": positions, "sites": tally.sites(), "skeletons": tally.skeletons()}
     notes = _notes(neurons, tally, limit)
-    if not table.has_id:
+    if "id" not in table.roles:
         notes.append("the table has no id column, so synapse_id is empty")
     return Attached(Result(query, columns, int(tally.attached.sum()), ledger, coverage, facts, notes), relation, tally)
 
@@ -202,7 +188,7 @@ def _kept(
     asked = Selection(tuple(dict.fromkeys(neurons)))
     wanted = Wanted(either=asked) if len(positions) == 2 else Wanted(**{next(iter(positions)): asked})
     coordinates = [f"{name}_{axis}" for name in dict.fromkeys(positions.values()) for axis in AXES]
-    needed = (*(["size"] if table.has_size else []), *coordinates)
+    needed = (*table.having("size"), *coordinates)
     prepared = prepare(engine, table, wanted.condition(engine, table.id_type), needed)
     passing = kept_condition(engine, prepared, rows)
     points = [
@@ -210,10 +196,10 @@ def _kept(
         for name in dict.fromkeys(positions.values())
         for axis, expression in zip(AXES, in_nanometres(table, name), strict=True)
     ]
-    synapse = "id" if table.has_id else "CAST(NULL AS BIGINT) AS id"
+    synapse = "id" if "id" in table.roles else "CAST(NULL AS BIGINT) AS id"
     relation = engine.table(
         "kept",
-        f"SELECT row_number() OVER () - 1 AS row, pre, post, {synapse}, {', '.join(points)} "
+        f"SELECT {sql.row_numbers()} AS row, pre, post, {synapse}, {', '.join(points)} "
         f"FROM {prepared.relation} AS r WHERE {passing}",
     )
     return relation, prepared.ledger
@@ -241,12 +227,12 @@ def _sites(
         if side in positions
     ]
     # Synapses without an id are told apart by all that they have.
-    unique = table.has_id and no_null_ids(engine, kept)
+    unique = "id" in table.roles and no_null_ids(engine, kept)
     order = "place, synapse_id, side" + ("" if unique else ", partner_id, x, y, z")
     return f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY {order}"
 
 
-def summary(engine: AttachEngine, table: Table, neurons: Sequence[NeuronId], attached: Attached) -> Result:
+def summary(engine: SqlEngine, table: Table, neurons: Sequence[NeuronId], attached: Attached) -> Result:
     """One row per skeleton: sites attached and left out, distances, cable, sites per length.
 
     Returns

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.sql import SqlEngine, any_of
+from crantcli.core.engine import SqlEngine
+from crantcli.core.sql import any_of
 from crantcli.core.table import Table
 from crantcli.errors import DataError
 

@@ -8,8 +8,9 @@ from typing import Literal
 from crantcli.core import sql
 from crantcli.core.absent import absent_notes
 from crantcli.core.edges import Edges, edges
+from crantcli.core.engine import SqlEngine
 from crantcli.core.labels import key, typed, types_view
-from crantcli.core.sql import SqlEngine, quote
+from crantcli.core.sql import quote
 from crantcli.core.synapses import RowFilter, Wanted
 from crantcli.core.table import Annotations, Coverage, Result, Table, Totals, annotation_column
 from crantcli.core.wholes import ENDS, Side, wholes
@@ -157,7 +158,7 @@ def _by_type(engine: SqlEngine, table: Table, found: Edges, annotations: Annotat
     found.ledger.kept -= int(untyped or 0)
     if untyped:
         notes.append(f"{int(untyped):,} {found.ledger.unit} of neurons without a type are left out")
-    weight = "CAST(sum(weight) AS BIGINT)" if table.whole_weights else "sum(weight ORDER BY pre_id, post_id)"
+    weight = sql.total("weight", "pre_id, post_id", table.whole_weights)
     return engine.table(
         "by_type",
         f"SELECT pre, post, {weight} AS weight, count(DISTINCT pre_id) AS pre_neurons, "
@@ -197,8 +198,8 @@ def _wholes(
         return whole
     return engine.table(
         "type_wholes",
-        f"SELECT t.label AS id, sum(w.whole ORDER BY t.id) AS whole FROM {whole} AS w JOIN {types} AS t ON w.id = t.id "
-        "GROUP BY t.label",
+        f"SELECT t.label AS id, {sql.ordered_sum('w.whole', 't.id')} AS whole FROM {whole} AS w "
+        f"JOIN {types} AS t ON w.id = t.id GROUP BY t.label",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from crantcli.core import sql
 from crantcli.core.absent import absent, absent_note, some
 from crantcli.core.edges import edges
-from crantcli.core.sql import SqlEngine
+from crantcli.core.engine import SqlEngine
 from crantcli.core.synapses import RowFilter, Wanted
 from crantcli.core.table import Result, Table
 from crantcli.errors import DataError
@@ -33,14 +33,12 @@ def counts(
     wanted = Wanted(either=neurons)
     condition = None if wanted.everything else wanted.condition(engine, table.id_type)
     found = edges(engine, table, condition, rows, sum_duplicates=sum_duplicates)
-    weight_type = "BIGINT" if table.whole_weights else "DOUBLE"
-    total = "sum(weight)" if table.whole_weights else "sum(weight ORDER BY pre, post)"
     tally = engine.table(
         "tally",
         f"SELECT id, CAST(sum(p) AS BIGINT) AS pre, CAST(sum(q) AS BIGINT) AS post, "
-        f"CAST(sum(s) AS {weight_type}) AS pre_synapses, CAST(sum(t) AS {weight_type}) AS post_synapses FROM ("
-        f"SELECT pre AS id, count(*) AS p, 0 AS q, {total} AS s, 0 AS t FROM {found.relation} GROUP BY pre "
-        f"UNION ALL SELECT post, 0, count(*), 0, {total} FROM {found.relation} GROUP BY post) GROUP BY id",
+        f"CAST(sum(s) AS BIGINT) AS pre_synapses, CAST(sum(t) AS BIGINT) AS post_synapses FROM ("
+        f"SELECT pre AS id, count(*) AS p, 0 AS q, sum(weight) AS s, 0 AS t FROM {found.relation} GROUP BY pre "
+        f"UNION ALL SELECT post, 0, count(*), 0, sum(weight) FROM {found.relation} GROUP BY post) GROUP BY id",
     )
     numbers = ", ".join(f"coalesce({name}, 0) AS {name}" for name in ("pre", "post", "pre_synapses", "post_synapses"))
     if neurons is not None and neurons.requested:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crantcli.core import sql
+from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
-from crantcli.core.sql import SqlEngine, id_literal, quote
-from crantcli.core.synapses import Prepared, RowFilter, pair_strength, prepare, synapse_pairs, value_sum
+from crantcli.core.sql import id_literal, quote
+from crantcli.core.synapses import Prepared, RowFilter, pair_strength, prepare, synapse_pairs
 from crantcli.core.table import Table
 from crantcli.errors import DataError
 from crantcli.schema import Kind, NeuronId, listed, number_of
@@ -61,20 +63,20 @@ def edges(
         A condition on `pre` and `post` that holds for pairs whose rows count as unselected. They stay among the edges.
     """
     rows.check(table)
-    if by_neuropil and not table.has_neuropil:
+    if by_neuropil and "neuropil" not in table.roles:
         raise DataError("--by neuropil needs a column neuropil or roi, and this table has neither")
     notes: list[str] = []
     if table.kind is Kind.SYNAPSES:
         # Where copies of a synapse differ, the smallest one stays; so its size decides before its neuropil does, and
         # that before its value.
-        copies = (by_neuropil or values) and table.has_id and not table.unique_ids
-        sized = rows.min_size is not None or (copies and table.has_size)
-        placed = by_neuropil or (copies and table.has_neuropil)
+        copies = (by_neuropil or values) and "id" in table.roles and not table.unique_ids
+        sized = rows.min_size is not None or (copies and "size" in table.roles)
+        placed = by_neuropil or (copies and "neuropil" in table.roles)
         needed = (*(["size"] if sized else []), *(["neuropil"] if placed else []), *(["value"] if values else []))
         prepared = prepare(engine, table, condition, needed)
         pairs = synapse_pairs(engine, prepared, rows, by_neuropil, values=values, outside=outside)
     else:
-        needed = ("weight", *(["neuropil"] if table.has_neuropil else []), *(["value"] if values else []))
+        needed = ("weight", *table.having("neuropil"), *(["value"] if values else []))
         prepared = prepare(engine, table, condition, needed)
         pairs = _edge_pairs(engine, prepared, rows, by_neuropil, sum_duplicates, notes, values, outside)
     prepared.ledger.check()
@@ -113,33 +115,23 @@ def _edge_pairs(
 ) -> str:
     """Make edge rows into pairs, shaped like the pairs of synapses, and complete the ledger in edge rows."""
     table = prepared.table
-    keys = "pre, post, neuropil" if table.has_neuropil else "pre, post"
-    whole = table.whole_weights
-
-    def total(column: str, order: str) -> str:
-        # Sums of floats depend on their order, so that is fixed.
-        return f"CAST(sum({column}) AS BIGINT)" if whole else f"sum({column} ORDER BY {order})"
-
-    value = f", {value_sum(table)} AS value" if values else ""
-    rows_per_key = engine.table(
-        "edge_rows",
-        f"SELECT {keys}, {total('weight', 'weight')} AS n, count(*) AS total{value} "
-        f"FROM {prepared.relation} GROUP BY {keys}",
-    )
+    keys = ", ".join(("pre", "post", *table.having("neuropil")))
+    value = f", {sql.total('value', 'value', table.whole_values)} AS value" if values else ""
+    weight = sql.total("weight", "weight", table.whole_weights)
+    rows_per_key = engine.count_pairs("edge_rows", prepared.relation, keys, f"{weight} AS n, count(*) AS total{value}")
     if not sum_duplicates:
         _refuse_repeats(engine, rows_per_key, table)
     dropped = f"(pre IS NULL OR post IS NULL OR {rows.background_sql(table.id_type)} OR {rows.autapse_sql})"
     grouped = rows_per_key
-    if table.has_neuropil and not by_neuropil:
-        grouped = (
-            f"(SELECT pre, post, {total('n', 'neuropil, n')} AS n, CAST(sum(total) AS BIGINT) AS total{value} "
-            f"FROM {rows_per_key} GROUP BY pre, post)"
-        )
+    if "neuropil" in table.roles and not by_neuropil:
+        weight = sql.total("n", "neuropil, n", table.whole_weights)
+        sums = f"{weight} AS n, CAST(sum(total) AS BIGINT) AS total{value}"
+        grouped = f"(SELECT pre, post, {sums} FROM {rows_per_key} GROUP BY pre, post)"
     pairs = engine.table("pairs", f"SELECT *, {dropped} AS dropped FROM {grouped}")
     _count_edge_rows(engine, prepared, rows, pairs, by_neuropil, outside)
     if prepared.ledger.merged:
         reason = "repeated rows of one pair"
-        if table.has_neuropil:
+        if "neuropil" in table.roles:
             found = engine.execute(
                 f"SELECT DISTINCT neuropil FROM {rows_per_key} WHERE neuropil IS NOT NULL ORDER BY neuropil"
             )
@@ -156,7 +148,7 @@ def _refuse_repeats(engine: SqlEngine, rows_per_key: str, table: Table) -> None:
     )
     if repeat:
         pre, post, times = repeat[0]
-        place = " in one neuropil" if table.has_neuropil else ""
+        place = " in one neuropil" if "neuropil" in table.roles else ""
         raise DataError(
             f"the pair {table.pre_name} {pre}, {table.post_name} {post} stands in {times} rows{place}"
             f"{_difference(engine, table, pre, post)}; an edge table has one row per pair. Use --sum-duplicates to add "

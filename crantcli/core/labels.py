@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crantcli.core.sql import SqlEngine
+from crantcli.core.engine import SqlEngine
+from crantcli.core.sql import joined
 from crantcli.core.table import Annotations, Table, annotation_column
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import IdType
@@ -42,7 +43,7 @@ def key(id_type: IdType) -> str:
 def words(column: str, listed: bool) -> str:
     """An annotation column as a label: lists joined, everything as text, blank text as none."""
     name = annotation_column(column)
-    text = f"array_to_string({name}, ';')" if listed else f"CAST({name} AS VARCHAR)"
+    text = joined(name, ";") if listed else f"CAST({name} AS VARCHAR)"
     return f"nullif(trim({text}), '')"
 
 

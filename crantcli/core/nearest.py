@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from crantcli.core.engine import Batch
 from crantcli.core.skeleton import NearestNode, Skeleton
 from crantcli.core.soundness import LARGEST
 
@@ -20,22 +21,6 @@ if TYPE_CHECKING:
 
 #: Hardly any site is farther than this from its skeleton, in nm, where both are in the units that are told.
 IMPLAUSIBLE = 10_000.0
-
-
-class Batch(Protocol):
-    """Some sites: their numbers as arrays."""
-
-    def __len__(self) -> int:
-        """Number of sites."""
-        ...
-
-    def array(self, name: str) -> Any:
-        """A column of numbers."""
-        ...
-
-    def extended(self, keep: Any, columns: Mapping[str, Any]) -> Batch:
-        """The sites to keep, with further columns."""
-        ...
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from crantcli.core import sql
-from crantcli.core.adjacency import ArrayEngine
 from crantcli.core.edges import edges, present_pairs
+from crantcli.core.engine import SqlEngine
 from crantcli.core.labels import typed
 from crantcli.core.nested import FRACTIONS, NestedQuestion
 from crantcli.core.roster import AxisChoice, asked_table, label_table
@@ -18,7 +18,7 @@ from crantcli.schema import IdType
 
 
 def needed_neurons(
-    engine: ArrayEngine,
+    engine: SqlEngine,
     id_type: IdType,
     annotations: Annotations | None,
     question: NestedQuestion,
@@ -30,7 +30,7 @@ def needed_neurons(
 
     Parameters
     ----------
-    engine : ArrayEngine
+    engine : SqlEngine
     id_type : {"BIGINT", "VARCHAR"}
         How the synapse table holds IDs.
     annotations : Annotations or None
@@ -58,7 +58,7 @@ def needed_neurons(
 
 
 def further_neurons(
-    engine: ArrayEngine,
+    engine: SqlEngine,
     table: Table,
     annotations: Annotations | None,
     question: NestedQuestion,
@@ -109,7 +109,7 @@ def further_neurons(
 
 
 def _chosen(
-    engine: ArrayEngine, id_type: IdType, annotations: Annotations | None, choice: AxisChoice, ignore_case: bool
+    engine: SqlEngine, id_type: IdType, annotations: Annotations | None, choice: AxisChoice, ignore_case: bool
 ) -> Selection:
     """The neurons of one axis: those that were chosen, else all that are annotated."""
     if choice.types is None and choice.neurons is not None:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from crantcli.core import sql
 from crantcli.core.absent import chosen_notes
-from crantcli.core.adjacency import ArrayEngine, LabelledMatrix
+from crantcli.core.adjacency import LabelledMatrix
 from crantcli.core.blocks import Axis, Blocks, fractions
 from crantcli.core.edges import Edges, edges, present_pairs
+from crantcli.core.engine import SqlEngine
 from crantcli.core.labels import typed
 from crantcli.core.ledger import Ledger
 from crantcli.core.order import NeuronOrder
@@ -137,7 +138,7 @@ class NestedResult:
 
 
 def nested(
-    engine: ArrayEngine,
+    engine: SqlEngine,
     table: Table,
     annotations: Annotations | None,
     question: NestedQuestion,
@@ -150,7 +151,7 @@ def nested(
 
     Parameters
     ----------
-    engine : ArrayEngine
+    engine : SqlEngine
     table : Table
         Opened with `value` where a column is to be added up.
     annotations : Annotations or None
@@ -228,7 +229,7 @@ def _outside(asked: dict[str, str | None]) -> str:
     return f"NOT {sql.all_of(inside)}" if inside else "FALSE"
 
 
-def read_condition(engine: ArrayEngine, table: Table, asked: dict[str, str | None]) -> str | None:
+def read_condition(engine: SqlEngine, table: Table, asked: dict[str, str | None]) -> str | None:
     """Which rows must be read: an axis of all neurons needs them all, two chosen ones need what touches either."""
     parts = []
     for end, chosen in asked.items():
@@ -239,7 +240,7 @@ def read_condition(engine: ArrayEngine, table: Table, asked: dict[str, str | Non
     return sql.any_of(parts)
 
 
-def missing_values(engine: ArrayEngine, table: Table, values: bool) -> list[str]:
+def missing_values(engine: SqlEngine, table: Table, values: bool) -> list[str]:
     """What to say of rows that have no value to add up."""
     if not values:
         return []
@@ -247,7 +248,7 @@ def missing_values(engine: ArrayEngine, table: Table, values: bool) -> list[str]
     return [f"{missing:,} rows have no value to add up, and count as 0"] if missing else []
 
 
-def _leave_out(engine: ArrayEngine, found: Edges, labels: str, outside: str, amount: str) -> list[str]:
+def _leave_out(engine: SqlEngine, found: Edges, labels: str, outside: str, amount: str) -> list[str]:
     """Count the edges of neurons without annotation, which the matrix does not show."""
     unknown = {end: f"{end} NOT IN (SELECT id FROM {labels})" for end in ("pre", "post")}
     inside = f"FROM {found.relation} WHERE NOT ({outside})"
@@ -267,7 +268,7 @@ def unannotated_note(ledger: Ledger) -> list[str]:
 
 
 def _on_axes(
-    engine: ArrayEngine,
+    engine: SqlEngine,
     table: Table,
     neurons: Roster,
     pairs: str,
@@ -309,7 +310,7 @@ def _on_axes(
 
 
 def _normalised(
-    engine: ArrayEngine,
+    engine: SqlEngine,
     table: Table,
     blocks: Blocks,
     neurons: Roster,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from crantcli.core.adjacency import ArrayEngine
+from crantcli.core import sql
 from crantcli.core.boxes import MeshBoxes, refuse_apart
 from crantcli.core.edges import Edges, edges
+from crantcli.core.engine import Batch, SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.points import points_once
 from crantcli.core.repeats import ids_once
-from crantcli.core.sql import text
 from crantcli.core.synapses import RowFilter, count_steps, prepare
 from crantcli.core.table import Table, VoxelSize
 from crantcli.core.units import in_nanometres
@@ -20,10 +20,6 @@ from crantcli.errors import DataError
 from crantcli.schema import Kind, near
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import numpy as np
-
     from crantcli.core.containment import MeshIndex
     from crantcli.core.nested import NestedQuestion, NestedResult
     from crantcli.core.table import Annotations, Totals
@@ -36,40 +32,6 @@ POSITION = "ctr_pt_position"
 
 #: Synapses whose positions are looked up at once.
 _BATCH = 500_000
-
-
-class Rows(Protocol):
-    """Some rows of a query, on their way through Python."""
-
-    def array(self, name: str) -> np.ndarray[Any, Any]:
-        """A column of numbers; nulls among floats are NaN."""
-        ...
-
-    def taken(
-        self, rows: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]], dropped: Sequence[str]
-    ) -> Rows:
-        """Chosen rows, in any number and order, with further columns and without some."""
-        ...
-
-
-class StreamEngine(ArrayEngine, Protocol):
-    """An engine that can send rows through a function."""
-
-    def mapped(
-        self,
-        stem: str,
-        query: str,
-        transform: Callable[[Iterator[Any]], Iterator[Any]],
-        added: Mapping[str, str],
-        dropped: Sequence[str] = (),
-        rows: int = ...,
-    ) -> str:
-        """Keep the rows of a query, sent through a function, in a temporary table, and return its name."""
-        ...
-
-    def forgotten(self) -> Any:
-        """A context at whose end the tables and views that were made in it are dropped."""
-        ...
 
 
 @dataclass
@@ -129,11 +91,11 @@ class Assignment:
 
         In the order of the source; by id where ids were repeated.
         """
-        key = "id" if self.table.has_id else "row"
-        listed = ", ".join(map(text, self.names))
+        key = "id" if "id" in self.table.roles else "row"
         order = "" if self.in_order else f" ORDER BY {key}, code"
-        where = " WHERE synapse IS NOT NULL" if self.table.has_id else ""
-        return f"SELECT synapse AS {key}, [{listed}][code + 1] AS neuropil FROM {self.relation}{where}{order}"
+        where = " WHERE synapse IS NOT NULL" if "id" in self.table.roles else ""
+        name = sql.one_of(self.names, "code")
+        return f"SELECT synapse AS {key}, {name} AS neuropil FROM {self.relation}{where}{order}"
 
 
 def position_of(table: Table, column: str | None) -> str:
@@ -153,7 +115,7 @@ def position_of(table: Table, column: str | None) -> str:
 
 
 def assign(
-    engine: StreamEngine,
+    engine: SqlEngine,
     table: Table,
     index: MeshIndex,
     names: Sequence[str],
@@ -168,7 +130,7 @@ def assign(
 
     Parameters
     ----------
-    engine : StreamEngine
+    engine : SqlEngine
     table : Table
         Synapses or points, with positions of known unit.
     index : MeshIndex
@@ -201,7 +163,7 @@ def assign(
     rows.check(table)
     where = position_of(table, position)
     nanometres = in_nanometres(table, where, offset)
-    counted = [*(["size"] if table.has_size else []), *(["value"] if table.has_value else [])]
+    counted = table.having("size", "value")
     axes, counts = table.axes(where), ["pre", "post", *counted]
     if table.kind is Kind.POINTS:
         prepared, counts = points_once(engine, table, axes), []
@@ -209,13 +171,13 @@ def assign(
     else:
         prepared = prepare(engine, table, None, (*counted, *axes))
         count_steps(engine, prepared, rows)
-        relation = ids_once(engine, prepared, (*counted, *axes)) if table.has_id else prepared.relation
+        relation = ids_once(engine, prepared, (*counted, *axes)) if "id" in table.roles else prepared.relation
     prepared.ledger.check()
     made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
     made.in_order = not made.ledger.removed.get("duplicate") and relation == prepared.relation
-    made.notes += missing_values(engine, table, table.has_value)
+    made.notes += missing_values(engine, table, "value" in table.roles)
 
-    def place(batches: Iterator[Rows]) -> Iterator[Rows]:
+    def place(batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
             found = index.contains(np.stack([batch.array(axis) for axis in "xyz"]).T, engine.threads)
             members, codes = found.pairs()
@@ -231,7 +193,7 @@ def assign(
             made.memberships += len(members)
             yield batch.taken(members, {"code": codes.astype(np.int32)}, "xyz")
 
-    key = "id" if table.has_id else "row_number() OVER () - 1"
+    key = "id" if "id" in table.roles else sql.row_numbers()
     points = ", ".join(f"coalesce({e}, 'nan') AS {axis}" for e, axis in zip(nanometres, "xyz", strict=True))
     query = f"SELECT {', '.join([f'{key} AS synapse', *counts, points])} FROM {relation}"
     made.relation = engine.mapped("assigned", query, place, {"code": "int32"}, "xyz", _BATCH)
@@ -241,14 +203,15 @@ def assign(
     return made
 
 
-def in_neuropil(engine: ArrayEngine, assignment: Assignment, code: int) -> Table:
+def in_neuropil(engine: SqlEngine, assignment: Assignment, code: int) -> Table:
     """The synapses of one neuropil, each once."""
     relation = engine.view("in_neuropil", f"SELECT * FROM {assignment.relation} WHERE code = {code}")
     number = int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
+    source = assignment.table
+    roles = source.roles - {"id", "neuropil"}
     return replace(
-        assignment.table, relation=relation, rows=number, null_rows=None, has_id=False, has_neuropil=False, carried=(),
-        positions=(), unique_ids=True,
-    )  # fmt: skip
+        source, relation=relation, rows=number, null_rows=None, roles=roles, carried=(), positions=(), unique_ids=True
+    )
 
 
 @dataclass(frozen=True)
@@ -266,7 +229,7 @@ class Count:
     neurons: int | None
 
 
-def count(engine: ArrayEngine, found: Edges) -> Count:
+def count(engine: SqlEngine, found: Edges) -> Count:
     """Count the synapses, pairs and neurons of a neuropil from its edges."""
     passing = f"FROM {found.pairs} WHERE NOT dropped AND n > 0"
     synapses, pairs = engine.execute(f"SELECT coalesce(sum(n), 0), count(*) {passing}")[0]
@@ -274,7 +237,7 @@ def count(engine: ArrayEngine, found: Edges) -> Count:
     return Count(int(synapses), int(pairs), int(neurons))
 
 
-def count_alone(engine: ArrayEngine, table: Table, rows: RowFilter) -> Count:
+def count_alone(engine: SqlEngine, table: Table, rows: RowFilter) -> Count:
     """Count what a neuropil holds where no matrix is made of it."""
     if table.kind is Kind.POINTS:
         return Count(table.rows, None, None)
@@ -307,7 +270,7 @@ class Members:
 
 
 def matrices(
-    engine: StreamEngine,
+    engine: SqlEngine,
     assignment: Assignment,
     annotations: Annotations | None,
     question: NestedQuestion,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
-from crantcli.core.sql import SqlEngine, quote
+from crantcli.core.sql import quote
 from crantcli.core.synapses import Prepared
 from crantcli.core.table import Table
 from crantcli.errors import DataError
@@ -29,7 +30,7 @@ def points_once(engine: SqlEngine, table: Table, axes: Sequence[str]) -> Prepare
     """
     ledger = Ledger(table.kind.value, table.rows, kept=table.rows)
     made = Prepared(table, table.relation, ledger, False)
-    if not table.has_id or table.unique_ids:
+    if "id" not in table.roles or table.unique_ids:
         return made
     ids, distinct = engine.execute(f"SELECT count(id), count(DISTINCT id) FROM {table.relation}")[0]
     if ids == distinct:

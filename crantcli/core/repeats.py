@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crantcli.core import sql
-from crantcli.core.sql import SqlEngine
+from crantcli.core.engine import SqlEngine
 from crantcli.core.table import Table
 from crantcli.errors import DataError
 
@@ -57,9 +57,8 @@ def each_once(engine: SqlEngine, relation: str, needed: tuple[str, ...], table: 
     # every command keeps the same one whatever columns it reads.
     order = ["size"] if "size" in needed else []
     order += [column for column in needed if column not in ("id", "pre", "post", "size")]
-    ordering = f"ORDER BY {sql.columns(order)}" if order else ""
-    first = f"row_number() OVER (PARTITION BY id {ordering}) = 1"
-    kept = engine.table("first", f"SELECT {sql.columns(needed)} FROM {copies} QUALIFY {first}")
+    first = sql.first_of_each(f"SELECT {sql.columns(needed)} FROM {copies}", "id", sql.columns(order))
+    kept = engine.table("first", first)
     distinct_rows = engine.view(
         "distinct_rows",
         f"SELECT {sql.columns(needed)} FROM {relation} AS r "
@@ -71,8 +70,7 @@ def each_once(engine: SqlEngine, relation: str, needed: tuple[str, ...], table: 
 
 def _ids_are_unique(engine: SqlEngine, relation: str) -> bool:
     """Tell cheaply whether any synapse id comes twice, which is rare. False also where that cannot be told cheaply."""
-    types = dict(engine.execute(f"SELECT column_name, column_type FROM (DESCRIBE SELECT id FROM {relation})"))
-    if types["id"] != "BIGINT":
+    if dict(engine.columns(f"SELECT id FROM {relation}"))["id"] != "BIGINT":
         return False
     low, high, count = engine.execute(f"SELECT min(id), max(id), count(id) FROM {relation}")[0]
     if not count:
@@ -95,10 +93,7 @@ def _fills_bitmap(engine: SqlEngine, relation: str, low: int, high: int, count: 
     # One aggregate holds at most a billion bits, so a wide range is cut into windows, all filled in the same pass.
     window = 500_000_000
     bounds = [(start, min(start + window, high + 1) - 1) for start in range(low, high + 1, window)]
-    bits = " + ".join(
-        f"coalesce(bit_count(bitstring_agg(id, {start}, {end}) FILTER (id BETWEEN {start} AND {end})), 0)"
-        for start, end in bounds
-    )
+    bits = " + ".join(sql.distinct_between("id", start, end) for start, end in bounds)
     return bool(engine.execute(f"SELECT {bits} FROM {relation}")[0][0] == count)
 
 
@@ -143,11 +138,11 @@ def ids_once(engine: SqlEngine, prepared: Prepared, columns: Sequence[str]) -> s
         return prepared.relation
     null = "(pre IS NULL OR post IS NULL)"
     names = ", ".join(map(sql.quote, dict.fromkeys(("id", "pre", "post", *columns))))
-    order = ", ".join(map(sql.quote, columns))
     lone = engine.table(
         "lone",
-        f"SELECT {names} FROM {prepared.relation} WHERE {null} AND id IS NOT NULL "
-        f"QUALIFY row_number() OVER (PARTITION BY id ORDER BY {order}) = 1",
+        sql.first_of_each(
+            f"SELECT {names} FROM {prepared.relation} WHERE {null} AND id IS NOT NULL", "id", sql.columns(columns)
+        ),
     )
     known = engine.table(
         "known",

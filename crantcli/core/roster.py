@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core import sql
-from crantcli.core.adjacency import ArrayEngine
+from crantcli.core.engine import SqlEngine
 from crantcli.core.labels import key, label
 from crantcli.core.order import COLUMN_FIELDS, COLUMNAR_TYPE, TypeOrder, ring_place
 from crantcli.core.table import Annotations, Table
@@ -69,7 +69,7 @@ class Roster:
     ring: NDArray[np.int64]
 
 
-def label_table(engine: ArrayEngine, id_type: IdType, annotations: Annotations, column: str) -> str:
+def label_table(engine: SqlEngine, id_type: IdType, annotations: Annotations, column: str) -> str:
     """A table of the annotated neurons: `id, place, label`, and the fields that tell the column of columnar ones."""
     fields = [
         f"coalesce(CASE WHEN {label(column, annotations)} = {sql.text(COLUMNAR_TYPE)} "
@@ -78,13 +78,16 @@ def label_table(engine: ArrayEngine, id_type: IdType, annotations: Annotations, 
     ]
     return engine.table(
         "labels",
-        f"SELECT {key(id_type)} AS id, place, {label(column, annotations)} AS label, {', '.join(fields)} "
-        f"FROM {annotations.relation} WHERE {key(id_type)} IS NOT NULL "
-        f"QUALIFY row_number() OVER (PARTITION BY {key(id_type)} ORDER BY place) = 1",
+        sql.first_of_each(
+            f"SELECT {key(id_type)} AS id, place, {label(column, annotations)} AS label, {', '.join(fields)} "
+            f"FROM {annotations.relation} WHERE {key(id_type)} IS NOT NULL",
+            key(id_type),
+            "place",
+        ),
     )
 
 
-def asked_table(engine: ArrayEngine, id_type: IdType, labels: str, choice: AxisChoice, ignore_case: bool) -> str | None:
+def asked_table(engine: SqlEngine, id_type: IdType, labels: str, choice: AxisChoice, ignore_case: bool) -> str | None:
     """A table `id` of the neurons chosen for an axis; None for all."""
     if not choice.given:
         return None
@@ -99,7 +102,7 @@ def asked_table(engine: ArrayEngine, id_type: IdType, labels: str, choice: AxisC
     return engine.table("axis_choice", " UNION ".join(chosen))
 
 
-def known_types(engine: ArrayEngine, labels: str) -> list[str]:
+def known_types(engine: SqlEngine, labels: str) -> list[str]:
     """All labels of a table of neurons."""
     query = f"SELECT DISTINCT label FROM {labels} WHERE label IS NOT NULL ORDER BY label"
     return [str(row[0]) for row in engine.execute(query)]
@@ -117,7 +120,7 @@ def matching_types(wanted: tuple[str, ...], known: list[str], ignore_case: bool)
 
 
 def roster(
-    engine: ArrayEngine, table: Table, labels: str, pairs: str, asked: dict[str, str | None], everybody: bool
+    engine: SqlEngine, table: Table, labels: str, pairs: str, asked: dict[str, str | None], everybody: bool
 ) -> Roster:
     """List the annotated neurons and, with `everybody`, all others that the pairs or the choices name."""
     sources = [f"SELECT * FROM {labels}"]

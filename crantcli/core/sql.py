@@ -1,58 +1,17 @@
-"""Pieces of query text, and the one thing core asks of an engine: to run it.
+"""Pieces of query text. Text is quoted here and nowhere else.
 
-The dialect is kept portable: plain joins, groups and windows. Text is quoted here and nowhere else.
+The dialect is kept portable: plain joins, groups and windows. Where engines spell things differently all the same, the
+text is made by a function under the last heading.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
 
 from crantcli.schema import BLANKS, IdType, NeuronId
 
-if TYPE_CHECKING:
-    import numpy as np
-
 #: Up to this many IDs stand in the query itself, where they tell a sorted Parquet file which row groups to skip.
 INLINE_IDS = 1000
-
-
-class SqlEngine(Protocol):
-    """What core needs: run text, keep a result under a name, put IDs into a table."""
-
-    @property
-    def memory(self) -> int:
-        """Bytes that may be held in memory."""
-        ...
-
-    @property
-    def threads(self) -> int:
-        """Number of threads."""
-        ...
-
-    def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
-        """Run a statement and return its rows."""
-        ...
-
-    def table(self, stem: str, query: str) -> str:
-        """Keep the result of a query in a temporary table, and return its name."""
-        ...
-
-    def view(self, stem: str, query: str) -> str:
-        """Name a query without running it."""
-        ...
-
-    def columns(self, query: str) -> list[tuple[str, str]]:
-        """Names and types of a query's columns."""
-        ...
-
-    def integers(self, query: str) -> np.ndarray[Any, Any]:
-        """A query's only column, int64 without nulls, as an array."""
-        ...
-
-    def id_table(self, stem: str, ids: Iterable[NeuronId], id_type: IdType) -> str:
-        """Make a table with columns `id` and `position` (0, 1, ...) out of IDs."""
-        ...
 
 
 def quote(name: str) -> str:
@@ -88,3 +47,52 @@ def any_of(conditions: Sequence[str]) -> str:
 def all_of(conditions: Sequence[str]) -> str:
     """The conditions joined by AND; true when there are none."""
     return "(" + " AND ".join(conditions) + ")" if conditions else "TRUE"
+
+
+# What engines spell differently
+
+
+def ordered_sum(column: str, order: str, where: str = "TRUE") -> str:
+    """The sum of floats, which depends on the order in which they are taken: in this one, where a condition holds."""
+    return f"sum({column} ORDER BY {order}){_filter(where)}"
+
+
+def total(column: str, order: str, whole: bool, where: str = "TRUE") -> str:
+    """The sum of a column as BIGINT where it holds integers only, else as `ordered_sum`."""
+    return f"CAST(sum({column}){_filter(where)} AS BIGINT)" if whole else ordered_sum(column, order, where)
+
+
+def _filter(where: str) -> str:
+    return "" if where == "TRUE" else f" FILTER ({where})"
+
+
+def first_of_each(query: str, key: str, order: str = "") -> str:
+    """A SELECT's first row for each value of an expression, in an order; without one, whichever."""
+    ordered = f" ORDER BY {order}" if order else ""
+    return f"{query} QUALIFY row_number() OVER (PARTITION BY {key}{ordered}) = 1"
+
+
+def row_numbers() -> str:
+    """The numbers of rows in the order in which they come, from 0."""
+    return "row_number() OVER () - 1"
+
+
+def one_of(values: Iterable[str], number: str) -> str:
+    """The text at a number, from 0, among some."""
+    return f"[{', '.join(map(text, values))}][{number} + 1]"
+
+
+def distinct_between(column: str, low: int, high: int) -> str:
+    """How many integers from `low` to `high` there are in a column: an aggregate that sets a bit for each."""
+    inside = f"FILTER ({column} BETWEEN {low} AND {high})"
+    return f"coalesce(bit_count(bitstring_agg({column}, {low}, {high}) {inside}), 0)"
+
+
+def matches(column: str, pattern: str) -> str:
+    """A condition that holds where a regular expression fits somewhere in a text."""
+    return f"regexp_matches({column}, {text(pattern)})"
+
+
+def joined(column: str, separator: str) -> str:
+    """The entries of a list as one text."""
+    return f"array_to_string({column}, {text(separator)})"

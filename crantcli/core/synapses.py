@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from crantcli.core import sql
 from crantcli.core.absent import absent_notes
+from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.repeats import each_once
-from crantcli.core.sql import SqlEngine, quote
+from crantcli.core.sql import quote
 from crantcli.core.table import Coverage, Result, Table
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
@@ -49,7 +50,7 @@ class RowFilter:
 
     def check(self, table: Table) -> None:
         """Refuse `min_size` where there are no sizes."""
-        if self.min_size is not None and not table.has_size:
+        if self.min_size is not None and "size" not in table.roles:
             raise DataError(
                 "--min-size needs a size column, and this table has none; leave the option out, or use a table "
                 "with one row per synapse and a column size"
@@ -158,7 +159,7 @@ def prepare(engine: SqlEngine, table: Table, condition: str | None, columns: tup
     of other neurons are counted as unselected.
     """
     ledger = table.ledger()
-    needed = tuple(dict.fromkeys(("pre", "post", *(["id"] if table.has_id else []), *columns)))
+    needed = tuple(dict.fromkeys(("pre", "post", *table.having("id"), *columns)))
     relation = table.relation
     if table.within is not None:
         condition = table.within if condition is None else f"{table.within} AND ({condition})"
@@ -172,7 +173,7 @@ def prepare(engine: SqlEngine, table: Table, condition: str | None, columns: tup
             nulls = _count(engine, f"{table.relation} WHERE pre IS NULL OR post IS NULL")
         ledger.remove("null", nulls)
         ledger.remove("unselected", table.rows - nulls - _count(engine, relation))
-    if table.has_id and not table.unique_ids:
+    if "id" in table.roles and not table.unique_ids:
         relation, repeats = each_once(engine, relation, needed, table)
         ledger.remove("duplicate", repeats)
     return Prepared(table, relation, ledger, condition is not None)
@@ -211,14 +212,14 @@ def synapse_rows(
         Columns as in the source, sorted by pre, post, id and then by all others.
     """
     rows.check(table)
-    extra = (*(["size"] if table.has_size else []), *(["neuropil"] if table.has_neuropil else []), *table.carried)
+    extra = (*table.having("size", "neuropil"), *table.carried)
     prepared = prepare(engine, table, _selecting(engine, table, wanted), extra)
     kept = kept_condition(engine, prepared, rows)
     ledger = prepared.ledger
     names = output_columns(table)
     shown = _chosen_columns(table, names, columns)
     chosen = [f"{(conversions or {}).get(inner, quote(inner))} AS {quote(outer)}" for inner, outer in shown.items()]
-    unique = table.has_id and no_null_ids(engine, prepared.relation)
+    unique = "id" in table.roles and no_null_ids(engine, prepared.relation)
     order = (
         ["pre", "post", "id"] if unique else ["pre", "post", *(name for name in names if name not in ("pre", "post"))]
     )
@@ -270,11 +271,9 @@ def no_null_ids(engine: SqlEngine, relation: str) -> bool:
 
 def output_columns(table: Table) -> dict[str, str]:
     """Canonical column -> its name on the way out, in the order of a synapse table."""
-    head = {"id": "id"} if table.has_id else {}
-    head |= dict(zip(("pre", "post"), table.written_names, strict=True))
-    head |= {"size": "size"} if table.has_size else {}
-    head |= {"neuropil": "neuropil"} if table.has_neuropil else {}
-    return head | {name: name for name in table.carried}
+    ends = dict(zip(("pre", "post"), table.written_names, strict=True))
+    named = ("id", *ends, "size", "neuropil")
+    return {name: ends.get(name, name) for name in (*table.having(*named), *table.carried)}
 
 
 def _chosen_columns(table: Table, names: dict[str, str], columns: tuple[str, ...]) -> dict[str, str]:
@@ -353,8 +352,9 @@ def synapse_pairs(
     if rows.min_size is not None:
         numbers, total = f"count(*) FILTER (NOT {rows.small_sql}) AS n, count(*) AS total", "total"
     if values:
-        numbers += f", {value_sum(prepared.table, f'FILTER (NOT {rows.small_sql})')} AS value"
-    counted = engine.table("counted", f"SELECT {keys}, {numbers} FROM {prepared.relation} GROUP BY {keys}")
+        reaching = f"NOT {rows.small_sql}"
+        numbers += f", {sql.total('value', 'value', prepared.table.whole_values, reaching)} AS value"
+    counted = engine.count_pairs("counted", prepared.relation, keys, numbers)
     background = rows.background_sql(prepared.table.id_type)
     pairs = engine.view(
         "pairs",
@@ -363,14 +363,6 @@ def synapse_pairs(
     )
     count_pairs(engine, prepared, rows, pairs, by_neuropil, outside)
     return pairs
-
-
-def value_sum(table: Table, chosen: str = "") -> str:
-    """The sum of the column `value`, as query text; `chosen` is a FILTER clause.
-
-    Sums of floats depend on their order, so that is fixed.
-    """
-    return f"CAST(sum(value) {chosen} AS BIGINT)" if table.whole_values else f"sum(value ORDER BY value) {chosen}"
 
 
 def pair_strength(by_neuropil: bool) -> str:

@@ -83,6 +83,8 @@ class Table:
 
     Attributes
     ----------
+    roles : frozenset of str
+        Which of these columns it has.
     rows : int
         Rows of the whole table, without those that `--where` left out.
     filtered : int
@@ -125,11 +127,8 @@ class Table:
     null_rows: int | None = None
     pre_name: str = "pre"
     post_name: str = "post"
-    has_id: bool = False
-    has_size: bool = False
-    has_neuropil: bool = False
+    roles: frozenset[str] = frozenset()
     whole_weights: bool = True
-    has_value: bool = False
     whole_values: bool = True
     carried: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
@@ -154,6 +153,10 @@ class Table:
         """What the ID columns are called in what is passed on: as in the source, where we write such names."""
         spelled = (self.pre_name, self.post_name)
         return spelled if spelled in PAIRS[:2] else PAIRS[0]
+
+    def having(self, *roles: str) -> tuple[str, ...]:
+        """Those of these columns that the table has, in the order given."""
+        return tuple(role for role in roles if role in self.roles)
 
     def ledger(self) -> Ledger:
         """The ledger of the table's rows, from which `--where` has taken some."""

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crantcli.core.adjacency import ArrayEngine, LabelledMatrix
+from crantcli.core import sql
+from crantcli.core.adjacency import LabelledMatrix
 from crantcli.core.blocks import label_array, labelled
+from crantcli.core.engine import SqlEngine
 from crantcli.core.labels import typed
 from crantcli.core.ledger import Ledger
 from crantcli.core.nested import (
@@ -79,7 +81,7 @@ def one_pass(question: NestedQuestion, table: Table, rows: RowFilter) -> bool:
 
 
 def type_sums(
-    engine: ArrayEngine,
+    engine: SqlEngine,
     table: Table,
     annotations: Annotations | None,
     question: NestedQuestion,
@@ -149,16 +151,17 @@ def type_sums(
     )
 
 
-def _codes(engine: ArrayEngine, labels: str, types: list[str]) -> str:
+def _codes(engine: SqlEngine, labels: str, types: list[str]) -> str:
     """A table `neuron, code`.
 
     A code is a place in `types`, or `_UNANNOTATED`; each neuron without a type has one of its own below that, so that
     they can be counted.
     """
     numbered = engine.id_table("type_codes", types, "VARCHAR")
+    own = f"{_UNANNOTATED - 1} - ({sql.row_numbers()})"
     return engine.table(
         "codes",
-        f"SELECT l.id AS neuron, CAST(coalesce(t.position, {_UNANNOTATED} - row_number() OVER ()) AS INTEGER) AS code "
+        f"SELECT l.id AS neuron, CAST(coalesce(t.position, {own}) AS INTEGER) AS code "
         f"FROM {labels} AS l LEFT JOIN {numbered} AS t ON l.label = t.id",
     )
 
@@ -174,7 +177,7 @@ def _also_there(found: dict[str, NDArray[Any]], more: dict[str, NDArray[Any]]) -
 
 
 def _counted(
-    engine: ArrayEngine,
+    engine: SqlEngine,
     relation: str,
     codes: str,
     table: Table,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from crantcli.core.sql import text, trimmed
+from crantcli.core.sql import matches, text, trimmed
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import BLANKS
 
@@ -117,8 +117,8 @@ def condition_sql(condition: Condition, column: str, kind: str, numeric: bool, w
             missing = f"(coalesce({trimmed(column)}, '') = '')"
         return missing if condition.operator == "is null" else f"(NOT {missing})"
     if condition.operator == "~":
-        pattern = text(f"^(?:{condition.values[0]})")
-        return f"coalesce(regexp_matches({_words(column, kind)}, {pattern}), false)"
+        found = matches(_words(column, kind), f"^(?:{condition.values[0]})")
+        return f"coalesce({found}, false)"
     if condition.operator in _ORDERS:
         return f"coalesce({_ordered(condition, column, kind, numeric, where)}, false)"
     equal = " OR ".join(_equal(value, column, kind, numeric) for value in condition.values)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from crantcli.core.sql import SqlEngine
+from crantcli.core import sql
+from crantcli.core.engine import SqlEngine
 from crantcli.core.table import Coverage, Table, Totals
 from crantcli.errors import DataError, UsageError
 
@@ -80,7 +81,7 @@ def _check_coverage(engine: SqlEngine, ids: str, coverage: Coverage, side: Side,
 
 def _from_pairs(engine: SqlEngine, table: Table, ids: str, pairs: str, end: str) -> str:
     weight = "abs(n)" if table.signed else "n"
-    total = f"sum({weight})" if table.whole_weights else f"sum({weight} ORDER BY pre, post)"
+    total = f"sum({weight})" if table.whole_weights else sql.ordered_sum(weight, "pre, post")
     return engine.table(
         "wholes",
         f"SELECT {end} AS id, {total} AS whole FROM {pairs} WHERE NOT dropped AND {end} IN (SELECT id FROM {ids}) "

@@ -41,7 +41,7 @@ def column(values: np.ndarray[Any, Any]) -> pa.Array:
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(bits)])
 
 
-class Batch:
+class ArrowBatch:
     """Some rows of a query.
 
     Parameters
@@ -62,29 +62,29 @@ class Batch:
 
     def taken(
         self, rows: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]], dropped: Sequence[str]
-    ) -> Batch:
+    ) -> ArrowBatch:
         """Chosen rows (their numbers, in any order), with a value for each in further columns, and without some."""
         import pyarrow as pa
 
         kept = [name for name in self.record.schema.names if name not in dropped]
         chosen = self.record.select(kept).take(pa.array(rows))
         arrays = [*chosen.columns, *(pa.array(values) for values in columns.values())]
-        return Batch(pa.RecordBatch.from_arrays(arrays, names=[*kept, *columns]))
+        return ArrowBatch(pa.RecordBatch.from_arrays(arrays, names=[*kept, *columns]))
 
-    def extended(self, keep: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]]) -> Batch:
+    def extended(self, keep: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]]) -> ArrowBatch:
         """The rows to keep (a boolean each), with further columns that have a value for each row of the batch."""
         import pyarrow as pa
 
         names = [*self.record.schema.names, *columns]
         arrays = [*self.record.columns, *map(column, columns.values())]
         whole = pa.RecordBatch.from_arrays(arrays, names=names)
-        return Batch(whole if keep.all() else whole.filter(column(keep)))
+        return ArrowBatch(whole if keep.all() else whole.filter(column(keep)))
 
 
 def spool(
     reader: pa.RecordBatchReader,
     path: Path,
-    transform: Callable[[Iterator[Batch]], Iterator[Batch]],
+    transform: Callable[[Iterator[ArrowBatch]], Iterator[ArrowBatch]],
     added: Mapping[str, str],
     dropped: Sequence[str] = (),
 ) -> None:
@@ -115,7 +115,7 @@ def spool(
     schema = pa.schema([*(known for known in reader.schema if known.name not in dropped), *fields])
     try:
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-            for batch in transform(Batch(record) for record in reader):
+            for batch in transform(ArrowBatch(record) for record in reader):
                 writer.write_batch(pa.RecordBatch.from_arrays(batch.record.columns, schema=schema))
     except OSError as error:
         raise CrantError(

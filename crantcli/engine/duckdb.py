@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.engine import SqlEngine
 from crantcli.core.sql import text
-from crantcli.engine.batches import ROWS, Batch, column, spool
+from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
 from crantcli.engine.explain import explained, explained_batches
 from crantcli.errors import CrantError, UsageError
 from crantcli.schema import IdType, NeuronId
@@ -49,7 +50,7 @@ def parse_memory(value: str) -> int:
     return size
 
 
-class Engine:
+class Engine(SqlEngine):
     """A connection with limits. Use it in a `with` block: leaving it removes what was spilled.
 
     Parameters
@@ -254,7 +255,7 @@ class Engine:
         self,
         stem: str,
         query: str,
-        transform: Callable[[Iterator[Batch]], Iterator[Batch]],
+        transform: Callable[[Iterator[ArrowBatch]], Iterator[ArrowBatch]],
         added: Mapping[str, str],
         dropped: Sequence[str] = (),
         rows: int = ROWS,

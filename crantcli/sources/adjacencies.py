@@ -215,6 +215,7 @@ def _table(
         id_type=id_type,
         rows=rows,
         null_rows=None,
+        roles=frozenset(("pre", "post", "weight")),
         whole_weights=whole,
         coverage=recorded.coverage,
         filters=filters,

@@ -31,7 +31,7 @@ def open_members(engine: Engine, part: Part, names: Sequence[str], table: Table)
             else "--assignments is the assignments.parquet that crantcli neuropil makes"
         )
         raise DataError(f"{part.name}: no column {', '.join(sorted(missing))}; {why}")
-    if not table.has_id:
+    if "id" not in table.roles:
         raise DataError(f"{part.name} tells synapses by their id, and the table has no column id")
     found_in = engine.execute(f"SELECT DISTINCT neuropil FROM {part.relation} WHERE neuropil IS NOT NULL")
     # One that was looked into may well be empty.
