@@ -1,0 +1,131 @@
+"""What a question answers with: tables, matrices, figures, and folders of them, each of which knows how it is made.
+
+They are not made yet. Who takes an output decides on its format; see `crantcli.output.writers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from crantcli.core.adjacency import LabelledMatrix
+    from crantcli.core.table import Coverage
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Table(NamedTuple):
+    """Rows and columns.
+
+    Attributes
+    ----------
+    query : str
+        SELECT text, ORDER BY included. It may be one that can be run once.
+    columns : tuple of str
+        Names of the columns.
+    rows : int
+        Number of rows.
+    told : mapping
+        What the provenance says of this table otherwise than of the run; None leaves a key out.
+    """
+
+    query: str
+    columns: tuple[str, ...]
+    rows: int
+    told: Mapping[str, Any] = _NOTHING
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the provenance says of this output in particular."""
+        return {**self.told, "rows": self.rows}
+
+
+class Matrix(NamedTuple):
+    """A labelled matrix.
+
+    Attributes
+    ----------
+    make : function
+        Makes it. Called once, and only if the matrix is wanted.
+    cells : str
+        What a cell is where it is no weight: "sum", "mean", "fraction of the row".
+    labels : {"neurons", "types", ""}
+        What rows and columns are; "" where the file need not say it.
+    completeness : Coverage, optional
+        Where it is another than that of the run.
+    """
+
+    make: Callable[[], LabelledMatrix]
+    cells: str = ""
+    labels: Literal["neurons", "types", ""] = ""
+    completeness: Coverage | None = None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the provenance says of this output in particular; `rows` are added when it is made."""
+        complete_for = None if self.completeness is None else self.completeness.as_dict()
+        told = {"cells": self.cells, "labels": self.labels, "complete_for": complete_for}
+        return {name: value for name, value in told.items() if value}
+
+
+class Figure(NamedTuple):
+    """A picture.
+
+    Attributes
+    ----------
+    kind : str
+        How to draw: "matrix", "nested", "arbors", "bars".
+    subject : object
+        What to draw; its type depends on the kind.
+    options : mapping
+        Keywords of the function that draws.
+    """
+
+    kind: str
+    subject: Any
+    options: Mapping[str, Any] = _NOTHING
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the provenance says of this output in particular; what the picture shows is added when it is drawn."""
+        return {}
+
+
+class FolderFile(NamedTuple):
+    """A file in a folder.
+
+    Attributes
+    ----------
+    name : str
+        Without suffix.
+    output : Table, Matrix or Figure
+    record : mapping
+        The provenance of the run that made it.
+    suffix : str
+        How it is to be written; "" for the usual format of its kind.
+    """
+
+    name: str
+    output: Table | Matrix | Figure
+    record: Mapping[str, Any]
+    suffix: str = ""
+
+
+class Folder(NamedTuple):
+    """A folder of files, and a manifest.
+
+    Attributes
+    ----------
+    files : iterable of FolderFile
+        Made one after another, so that one at a time is in memory.
+    manifest : function
+        The manifest, asked for when all files are written; names of files are added.
+    """
+
+    files: Iterable[FolderFile]
+    manifest: Callable[[], Mapping[str, Any]]
+
+
+Output = Table | Matrix | Figure | Folder
