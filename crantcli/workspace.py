@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.addresses import Dataset
 from crantcli.core.absent import unrelated_note
 from crantcli.core.neuropil import Members
 from crantcli.core.table import Annotations, Table, Totals, VoxelSize, merge_filters
@@ -16,12 +17,13 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.schema import IdType, NeuronId
+from crantcli.settings import LiveOptions
 from crantcli.sources.annotations import open_annotations, renamed, renamed_part
 from crantcli.sources.companions import open_members, open_totals
-from crantcli.sources.datasets import Dataset
+from crantcli.sources.datasets import recorded
 from crantcli.sources.files import Source, expand
 from crantcli.sources.live.lock import read_lock
-from crantcli.sources.live.query import LiveOptions, Query
+from crantcli.sources.live.query import Query
 from crantcli.sources.read_options import ReadOptions
 from crantcli.sources.reader import Part
 from crantcli.sources.selection import id_file, resolve
@@ -167,9 +169,9 @@ class Workspace:
             if query is not None:
                 return self._live_table(query, reading)
             source = [self.dataset.synapse_file()]
-            reading = replace(reading, dataset=self.dataset.recorded)
+            reading = replace(reading, dataset=recorded(self.dataset))
         elif self.dataset is not None:
-            reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"))
+            reading = replace(reading, dataset=replace(recorded(self.dataset), unit="unknown"))
         reading = replace(reading, annotated=self._annotated)
         found, files = self._parts(source, reading)
         table = open_table(self.engine, found, files, reading)
@@ -215,7 +217,7 @@ class Workspace:
         """Fetch what a question needs, and open it like any file."""
         assert self.dataset is not None
         path = self.brain.snapshot(self.engine, query)
-        reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"), allow_null=True)
+        reading = replace(reading, dataset=replace(recorded(self.dataset), unit="unknown"), allow_null=True)
         record = self.brain.record()
         found = [Source(path, "parquet", record["name"], record)]
         table = replace(open_table(self.engine, parts(self.engine, found), found, reading), partial=True)

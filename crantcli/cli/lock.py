@@ -19,7 +19,7 @@ from crantcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from crantcli.sources.datasets import Dataset
+    from crantcli.addresses import Dataset
     from crantcli.workspace import Workspace
 
 EPILOG = """Example: crantcli lock -d crantb -o crant.lock

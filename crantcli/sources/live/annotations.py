@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.addresses import TableAddress
 from crantcli.errors import CrantError
-from crantcli.sources.datasets import TableAddress
-from crantcli.sources.live.cache import CacheError, Store, cache_store
-from crantcli.sources.live.http import parse_json
+from crantcli.remote.cache import CacheError, Store, cache_store
+from crantcli.remote.client import parse_json
+from crantcli.settings import LiveOptions
 from crantcli.sources.live.lock import Lock
-from crantcli.sources.live.query import LiveOptions
 from crantcli.temporary import remove
 
 if TYPE_CHECKING:

@@ -9,18 +9,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from crantcli.addresses import CaveAddress
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import IncompleteError
-from crantcli.sources.live.cache import Store, cache_folder, key_of
+from crantcli.remote.adapter import GoneError
+from crantcli.remote.cache import Store, cache_folder, key_of
+from crantcli.settings import LiveOptions, parse_materialization
 from crantcli.sources.live.cave import Cave
-from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.live.ids import Supervoxels, Update, update_ids
 from crantcli.sources.live.live_query import missing_note
 from crantcli.sources.live.lock import Lock
-from crantcli.sources.live.moment import Moment, parse_materialization, resolve_moment
-from crantcli.sources.live.query import LiveOptions, Query
+from crantcli.sources.live.moment import Moment, resolve_moment
+from crantcli.sources.live.query import Query
 from crantcli.sources.live.snapshot import Place, snapshot
-from crantcli.sources.live.wire import GoneError
 
 
 class Brain:
@@ -30,13 +31,13 @@ class Brain:
     ----------
     name : str
         Of the data set, for messages.
-    facts : CaveFacts
+    facts : CaveAddress
     options : LiveOptions
     lock : Lock, optional
         Says which moment it is, and of which table.
     """
 
-    def __init__(self, name: str, facts: CaveFacts, options: LiveOptions, lock: Lock | None) -> None:
+    def __init__(self, name: str, facts: CaveAddress, options: LiveOptions, lock: Lock | None) -> None:
         options.check()
         self._locked = None if lock is None else lock.cave(facts, name)
         self.name, self.options = name, options

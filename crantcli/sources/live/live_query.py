@@ -15,8 +15,8 @@ from crantcli.errors import IncompleteError
 from crantcli.sources.live.moment import Moment, Version, base_of
 
 if TYPE_CHECKING:
+    from crantcli.remote.cache import Store
     from crantcli.sources.live.answers import Rows
-    from crantcli.sources.live.cache import Store
     from crantcli.sources.live.cave import Cave
 
 #: Synapse IDs are below this.

@@ -14,10 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from crantcli.addresses import CaveAddress, TableAddress
 from crantcli.errors import DataError
-from crantcli.sources.datasets import TableAddress
-from crantcli.sources.live.facts import CaveFacts
-from crantcli.sources.live.http import parse_json
+from crantcli.remote.client import parse_json
 from crantcli.sources.live.moment import Moment
 from crantcli.version import __version__
 
@@ -68,7 +67,7 @@ class Lock:
     path: str
     sections: Mapping[str, Any]
 
-    def cave(self, facts: CaveFacts, dataset: str) -> LockedCave:
+    def cave(self, facts: CaveAddress, dataset: str) -> LockedCave:
         """The state of a data set's server.
 
         Raises

@@ -13,15 +13,15 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from crantcli.addresses import MeshAddress
 from crantcli.core.bodies import Surface
 from crantcli.errors import DataError
-from crantcli.sources.datasets import MeshSource
-from crantcli.sources.live.cache import CacheError, cache_store
-from crantcli.sources.live.crew import Crew
-from crantcli.sources.live.http import Server
-from crantcli.sources.live.patience import Patience
-from crantcli.sources.live.query import LiveOptions
-from crantcli.sources.live.store import Folder, Site, Store, local_path, web_address
+from crantcli.remote.cache import CacheError, cache_store
+from crantcli.remote.client import Server
+from crantcli.remote.pool import Crew
+from crantcli.remote.retry import Patience
+from crantcli.remote.stores import Folder, Site, Store, local_path, web_address
+from crantcli.settings import LiveOptions
 from crantcli.sources.precomputed import Catalogue, RawMesh, check_labels, read_catalogue, reader
 
 Made = TypeVar("Made")
@@ -34,7 +34,7 @@ _AT_ONCE = 6
 
 
 def read_source(
-    source: MeshSource,
+    source: MeshAddress,
     choose: Callable[[Mapping[str, Any]], Sequence[str]],
     accept: Callable[[Mapping[str, Surface]], dict[str, Made]],
     live: LiveOptions,
@@ -43,7 +43,7 @@ def read_source(
 
     Parameters
     ----------
-    source : MeshSource
+    source : MeshAddress
     choose : callable
         Takes the names of all meshes and returns those to read.
     accept : callable

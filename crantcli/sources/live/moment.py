@@ -76,30 +76,6 @@ class Moment:
         return {"version": self.version, "time": self.time.isoformat()}
 
 
-def parse_materialization(text: str) -> str | int | datetime:
-    """Read what `--materialization` says: `latest`, `live`, a number, or a time.
-
-    Raises
-    ------
-    UsageError
-        For anything else, and for a time that is yet to come.
-    """
-    if text in ("latest", "live"):
-        return text
-    if text.isascii() and text.isdigit():
-        return int(text)
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--materialization {text}: latest, live, the number of a version, or a time such as 2026-03-01T12:00:00"
-        ) from None
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    if time > datetime.now(UTC):
-        raise UsageError(f"--materialization {text}: this time is yet to come")
-    return time
-
-
 def base_of(time: datetime, versions: Sequence[Version]) -> Version | None:
     """The version that a server starts from for a time between them: the last before it, else the first after it."""
     usable = [version for version in versions if version.available]
