@@ -16,14 +16,14 @@ from crantcli.core.table import Annotations, Table, Totals, VoxelSize, merge_fil
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
+from crantcli.locks import read_lock
 from crantcli.schema import IdType, NeuronId
 from crantcli.settings import LiveOptions
 from crantcli.sources.annotations import open_annotations, renamed, renamed_part
+from crantcli.sources.cave.query import Query
 from crantcli.sources.companions import open_members, open_totals
 from crantcli.sources.datasets import recorded
 from crantcli.sources.files import Source, expand
-from crantcli.sources.live.lock import read_lock
-from crantcli.sources.live.query import Query
 from crantcli.sources.read_options import ReadOptions
 from crantcli.sources.reader import Part
 from crantcli.sources.selection import id_file, resolve
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from crantcli.core.boxes import MeshBoxes
     from crantcli.core.containment import MeshIndex
-    from crantcli.sources.live.brain import Brain
-    from crantcli.sources.live.ids import Update
+    from crantcli.sources.cave.id_updates import Update
+    from crantcli.sources.cave.live import Brain
     from crantcli.sources.meshes import MeshLocation, Neuropil
 
 
@@ -93,7 +93,7 @@ class Workspace:
         UsageError
             Where the data set is on no server.
         """
-        from crantcli.sources.live.brain import Brain
+        from crantcli.sources.cave.live import Brain
 
         if self.dataset is None or self.dataset.cave is None:
             raise UsageError("this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]")
@@ -132,7 +132,7 @@ class Workspace:
         UsageError
             Where no side has neurons.
         """
-        from crantcli.sources.live.neurons import ids_to_fetch
+        from crantcli.sources.cave.neurons import ids_to_fetch
 
         assert self.dataset is not None
         unneeded = frozenset[NeuronId](self.background if clean else ())
@@ -206,7 +206,7 @@ class Workspace:
 
         None where that is nothing.
         """
-        from crantcli.sources.live.neurons import ids_to_fetch
+        from crantcli.sources.cave.neurons import ids_to_fetch
 
         pre, post = (ids_to_fetch(self.brain, neurons[end]) if neurons[end].ids else () for end in ("pre", "post"))
         if not pre and not post:
@@ -240,7 +240,7 @@ class Workspace:
 
     def updates(self, selectors: Sequence[Selector]) -> list[Update]:
         """What became of the neurons that were named, at the moment of the live data set."""
-        from crantcli.sources.live.neurons import notes_about, refuse_unresolved
+        from crantcli.sources.cave.neurons import notes_about, refuse_unresolved
 
         found = self.brain.update([int(neuron) for neuron in self._resolve(selectors, "BIGINT").ids], self._supervoxels)
         refuse_unresolved(self.brain, found)
@@ -259,7 +259,7 @@ class Workspace:
 
     def current(self, asked: Selection) -> Selection:
         """Neurons under the IDs that they have at the moment of the live data set."""
-        from crantcli.sources.live.neurons import brought_to
+        from crantcli.sources.cave.neurons import brought_to
 
         found = brought_to(self.brain, asked, self._supervoxels)
         self.notes += found.notes
@@ -268,7 +268,7 @@ class Workspace:
 
     def current_annotations(self, annotations: Annotations | None) -> Annotations | None:
         """Annotations under the IDs that the neurons have at the moment of the live data set."""
-        from crantcli.sources.live.neurons import annotated_changes
+        from crantcli.sources.cave.neurons import annotated_changes
 
         if annotations is None or not self.brain.options.update_ids:
             return annotations
@@ -282,7 +282,7 @@ class Workspace:
 
     def current_part(self, part: Part) -> Part:
         """An annotation table as it stands there, under the IDs that the neurons have at that moment."""
-        from crantcli.sources.live.neurons import annotated_changes
+        from crantcli.sources.cave.neurons import annotated_changes
 
         self._annotations = open_annotations(self.engine, [part], background=self.background)
         changed, notes = annotated_changes(self.engine, self.brain, self._annotations, self._supervoxels)
@@ -294,8 +294,8 @@ class Workspace:
 
     def _supervoxels(self, ids: Sequence[int]) -> dict[int, list[int]]:
         """Supervoxels of neurons, as the annotations have them; those of the data set where none are open."""
-        from crantcli.sources.live.neurons import supervoxels_of
-        from crantcli.sources.live.seatable import TOKEN_VARIABLE
+        from crantcli.sources.cave.neurons import supervoxels_of
+        from crantcli.sources.seatable.client import TOKEN_VARIABLE
 
         if self._annotations is None and self.dataset is not None and self.dataset.annotation_table is not None:
             why = ""
@@ -375,7 +375,7 @@ class Workspace:
             return found[0]
         if self.dataset.annotation_table is None:
             return None
-        from crantcli.sources.live.annotations import annotation_file
+        from crantcli.sources.seatable.snapshot import annotation_file
 
         with self.live_options.patience.status.during("fetching the annotations"):
             fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.live_options, self.lock)

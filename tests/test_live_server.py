@@ -26,7 +26,7 @@ from tables import answer, complaint, ledger, record
 
 import crantcli as cc
 from crantcli.remote import retry as patience
-from crantcli.sources.live.live_query import ID_END, split_range
+from crantcli.sources.cave.live_query import ID_END, split_range
 
 pytestmark = pytest.mark.usefixtures("own_home")
 

@@ -23,8 +23,8 @@ from crantcli.core.soundness import fault
 from crantcli.errors import CrantError, DataError, IncompleteError
 from crantcli.remote import retry as patience
 from crantcli.settings import LiveOptions
+from crantcli.sources import mesh_cache as live_meshes
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.live import meshes as live_meshes
 from crantcli.sources.meshes import Neuropil, read_neuropils
 from crantcli.sources.sharded import murmurhash3_x86_128_low
 

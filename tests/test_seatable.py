@@ -28,8 +28,8 @@ from crantcli.errors import IncompleteError
 from crantcli.remote import retry as patience
 from crantcli.settings import LiveOptions
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.live import annotations as cache
-from crantcli.sources.live import seatable
+from crantcli.sources.seatable import client as seatable
+from crantcli.sources.seatable import snapshot as cache
 
 pytestmark = pytest.mark.usefixtures("own_home")
 

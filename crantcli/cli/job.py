@@ -37,8 +37,8 @@ from crantcli.remote.retry import Patience
 from crantcli.schema import CORNER, Kind
 from crantcli.settings import LiveOptions
 from crantcli.sources.access import engine_files
+from crantcli.sources.cave.query import Query
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.live.query import Query
 from crantcli.sources.read_options import Carry
 from crantcli.sources.selection import check_files, id_file, read_labels
 from crantcli.workspace import Workspace

@@ -18,9 +18,11 @@ from crantcli.core.soundness import fault
 from crantcli.core.table import VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.remote.cache import CacheError, cache_store
+from crantcli.remote.lockfile import Lock
+from crantcli.remote.stores import web_address
 from crantcli.schema import listed, near
 from crantcli.settings import LiveOptions
-from crantcli.sources.live.lock import Lock
+from crantcli.sources.mesh_cache import locked_meshes, read_source
 from crantcli.sources.mesh_files import mesh_files, read_mesh
 
 if TYPE_CHECKING:
@@ -241,7 +243,6 @@ class MeshLocation:
         if self._source is None:
             files = mesh_files(Path(str(self._place)))
             return accept({name: _found(files[name], self._scale) for name in choose(files)})
-        from crantcli.sources.live.meshes import read_source
 
         def take(surfaces: Mapping[str, Surface]) -> dict[str, Made]:
             return accept({name: _Found(name, surface) for name, surface in surfaces.items()})
@@ -265,7 +266,7 @@ class MeshLocation:
 
     def _read_locked(self, choose: Choose, lock: Lock) -> dict[str, Neuropil]:
         """Meshes as a lock has them."""
-        locked = lock.neuropils(place_name(self._place))
+        locked = locked_meshes(lock, place_name(self._place))
         chosen = choose(locked)
         kept = [] if self._live.refresh else [_kept(name, locked[name], self._remote, self._live) for name in chosen]
         found = {neuropil.name: neuropil for neuropil in kept if neuropil is not None}
@@ -335,8 +336,6 @@ def place_name(place: Place) -> str:
 
 def _web_address(place: Place) -> str:
     """Where meshes are on a server, or ""."""
-    from crantcli.remote.stores import web_address
-
     source = _source(place)
     return "" if source is None else web_address(source.address) or ""
 

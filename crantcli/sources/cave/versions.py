@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from crantcli.addresses import CaveAddress
 from crantcli.errors import UsageError
+from crantcli.remote.lockfile import Lock, check
 
 #: Versions that a message lists at most.
 _LISTED = 8
@@ -116,3 +118,47 @@ def resolve_moment(asked: str | int | datetime, versions: Sequence[Version], dat
                 )
             return Moment(version.number, version.time)
     raise UsageError(f"--materialization {asked}: data stack {datastack} has no such version; {advice}")
+
+
+@dataclass(frozen=True)
+class LockedCave:
+    """The state of a CAVE server that a lock names.
+
+    Attributes
+    ----------
+    table : str
+        Name of the synapse table.
+    resolution : tuple of three floats
+        Nanometres per unit of the positions.
+    moment : Moment
+    """
+
+    table: str
+    resolution: tuple[float, float, float]
+    moment: Moment
+
+
+def locked_cave(lock: Lock, facts: CaveAddress, dataset: str) -> LockedCave:
+    """The state of a data set's server in a lock, which says `server, datastack, table, resolution, version, time`.
+
+    Raises
+    ------
+    DataError
+        Where it is not in the lock, or that of another data set is.
+    """
+    known = lock.section("cave")
+    there = (known["server"], known["datastack"], known["table"])
+    if there != (facts.server, facts.datastack, facts.synapse_table or known["table"]):
+        raise lock.error(
+            f"locks data stack {there[1]}, table {there[2]} on {there[0]}, and not those of data set {dataset}"
+        )
+    x, y, z = map(float, known["resolution"])
+    return LockedCave(known["table"], (x, y, z), Moment(known["version"], datetime.fromisoformat(known["time"])))
+
+
+def check_locked(section: Any) -> None:
+    """Raise an error unless that is what a lock says of a server."""
+    check(all(isinstance(section[name], str) for name in ("server", "datastack", "table")))
+    check(section["version"] is None or type(section["version"]) is int)
+    check(datetime.fromisoformat(section["time"]).tzinfo is not None)
+    check(len(section["resolution"]) == 3 and all(float(size) > 0 for size in section["resolution"]))

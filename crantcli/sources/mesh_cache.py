@@ -18,6 +18,7 @@ from crantcli.core.bodies import Surface
 from crantcli.errors import DataError
 from crantcli.remote.cache import CacheError, cache_store
 from crantcli.remote.client import Server
+from crantcli.remote.lockfile import Lock, check
 from crantcli.remote.pool import Crew
 from crantcli.remote.retry import Patience
 from crantcli.remote.stores import Folder, Site, Store, local_path, web_address
@@ -152,3 +153,28 @@ class _Cache:
     def _save(self, name: str, **arrays: Any) -> None:
         with contextlib.suppress(CacheError):
             self._store.write_arrays(name, {"address": self._address, **arrays})
+
+
+def mesh_section(source: str, meshes: Mapping[str, str]) -> dict[str, Any]:
+    """What a lock says of meshes: where they are, and the SHA-256 of each by its name."""
+    listed = "".join(f"{meshes[name]} {name}\n" for name in sorted(meshes))
+    return {"source": source, "sha256": hashlib.sha256(listed.encode()).hexdigest(), "meshes": dict(meshes)}
+
+
+def locked_meshes(lock: Lock, source: str) -> dict[str, str]:
+    """SHA-256 of each mesh in a lock, by name; they must be those of a source.
+
+    Raises
+    ------
+    DataError
+        Where there are none, or those of another source.
+    """
+    known = lock.section("neuropils")
+    if known["source"] != source:
+        raise lock.error(f"locks the meshes of {known['source']}, and not those of {source}")
+    return dict(known["meshes"])
+
+
+def check_locked(section: Any) -> None:
+    """Raise an error unless that is what a lock says of meshes."""
+    check(section == mesh_section(section["source"], section["meshes"]))

@@ -15,7 +15,7 @@ from crantcli.errors import AuthorisationError, CrantError, DataError, UsageErro
 from crantcli.remote.adapter import Wire
 from crantcli.remote.client import check_address, parse_json
 from crantcli.remote.retry import Patience
-from crantcli.sources.live.answers import read
+from crantcli.sources.cave.answers import read
 
 #: Environment variable with a token, before those that lie where caveclient looks for them.
 TOKEN_VARIABLE = "CRANTCLI_CAVE_TOKEN"

@@ -17,10 +17,10 @@ from crantcli.addresses import CaveAddress
 from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
 from crantcli.remote.adapter import NotFoundError, NotReadyError, RefusedError, TooLargeError
 from crantcli.remote.retry import Patience
-from crantcli.sources.live.answers import Rows, cut_at, missing_lookups
-from crantcli.sources.live.connection import Connection, explained
-from crantcli.sources.live.moment import Version
-from crantcli.sources.live.query import PAIR
+from crantcli.sources.cave.answers import Rows, cut_at, missing_lookups
+from crantcli.sources.cave.connection import Connection, explained
+from crantcli.sources.cave.query import PAIR
+from crantcli.sources.cave.versions import Version
 
 #: The first version of the server's engine that follows neurons from a version to an earlier time.
 _FOLLOWS_BACK = (5, 26, 3)
