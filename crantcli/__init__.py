@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crantcli.ids import NeuronCriteria
     from crantcli.nested import DirectedNestedMatrix, NestedMatrix
     from crantcli.neuropil import All, NeuropilCollection
-    from crantcli.sources.live.query import LiveOptions
+    from crantcli.settings import LiveOptions
 
 _HOMES = {
     "get_synapses": "api",
@@ -24,7 +24,7 @@ _HOMES = {
     "get_connectivity": "api",
     "get_synapse_counts": "api",
     "update_ids": "api",
-    "LiveOptions": "sources.live.query",
+    "LiveOptions": "settings",
     "NestedMatrix": "nested",
     "DirectedNestedMatrix": "nested",
     "NeuropilCollection": "neuropil",

@@ -18,9 +18,10 @@ from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageErr
 from crantcli.ids import python_selectors
 from crantcli.schema import AXES, KEY, Kind
 from crantcli.session import frame_of, live_options, named_neurons, opened
+from crantcli.settings import LiveOptions
 from crantcli.sources.access import engine_files
+from crantcli.sources.cave.query import needed
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.live.query import LiveOptions, needed
 from crantcli.sources.read_options import ReadKeywords, read_options
 from crantcli.sources.recorded import parse_voxel_size
 from crantcli.workspace import Workspace

@@ -18,7 +18,8 @@ from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import Selection, parse_id
 from crantcli.schema import IdType, NeuronId
 from crantcli.session import frame_of, opened
-from crantcli.sources.live.query import LiveOptions, needed
+from crantcli.settings import LiveOptions
+from crantcli.sources.cave.query import needed
 from crantcli.sources.read_options import ReadKeywords, read_options
 from crantcli.sources.recorded import parse_voxel_size
 from crantcli.sources.skeletons import skeleton_scale

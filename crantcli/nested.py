@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crantcli.core.blocks import Axis, Blocks
     from crantcli.core.nested import AnnotationScope, Scope, WeightMode
     from crantcli.core.order import NeuronOrder
-    from crantcli.sources.live.query import LiveOptions
+    from crantcli.settings import LiveOptions
     from crantcli.sources.read_options import ReadKeywords, TableKeywords
 
 #: Bytes of a dense frame that is made without being asked twice.

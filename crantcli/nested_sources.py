@@ -16,9 +16,9 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
 from crantcli.ids import python_selectors
 from crantcli.schema import KEY, Kind
+from crantcli.settings import LiveOptions
 from crantcli.sources.access import engine_files
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.live.query import LiveOptions
 from crantcli.sources.read_options import ReadKeywords, ReadOptions, TableKeywords, read_options
 from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
 from crantcli.version import __version__

@@ -14,9 +14,10 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantWarning, UsageError
 from crantcli.ids import Selection, Selector, python_selectors
 from crantcli.schema import KEY
+from crantcli.settings import LiveOptions
 from crantcli.sources.access import engine_files
+from crantcli.sources.cave.query import Query
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.read_options import ReadOptions
 from crantcli.workspace import Workspace
 

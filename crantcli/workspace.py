@@ -9,19 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.addresses import Dataset
 from crantcli.core.absent import unrelated_note
 from crantcli.core.neuropil import Members
 from crantcli.core.table import Annotations, Table, Totals, VoxelSize, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
+from crantcli.locks import read_lock
 from crantcli.schema import IdType, NeuronId
+from crantcli.settings import LiveOptions
 from crantcli.sources.annotations import open_annotations, renamed, renamed_part
+from crantcli.sources.cave.query import Query
 from crantcli.sources.companions import open_members, open_totals
-from crantcli.sources.datasets import Dataset
+from crantcli.sources.datasets import recorded
 from crantcli.sources.files import Source, expand
-from crantcli.sources.live.lock import read_lock
-from crantcli.sources.live.query import LiveOptions, Query
 from crantcli.sources.read_options import ReadOptions
 from crantcli.sources.reader import Part
 from crantcli.sources.selection import id_file, resolve
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 
     from crantcli.core.boxes import MeshBoxes
     from crantcli.core.containment import MeshIndex
-    from crantcli.sources.live.brain import Brain
-    from crantcli.sources.live.ids import Update
+    from crantcli.sources.cave.id_updates import Update
+    from crantcli.sources.cave.live import Brain
     from crantcli.sources.meshes import MeshLocation, Neuropil
 
 
@@ -91,7 +93,7 @@ class Workspace:
         UsageError
             Where the data set is on no server.
         """
-        from crantcli.sources.live.brain import Brain
+        from crantcli.sources.cave.live import Brain
 
         if self.dataset is None or self.dataset.cave is None:
             raise UsageError("this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]")
@@ -130,7 +132,7 @@ class Workspace:
         UsageError
             Where no side has neurons.
         """
-        from crantcli.sources.live.neurons import ids_to_fetch
+        from crantcli.sources.cave.neurons import ids_to_fetch
 
         assert self.dataset is not None
         unneeded = frozenset[NeuronId](self.background if clean else ())
@@ -167,9 +169,9 @@ class Workspace:
             if query is not None:
                 return self._live_table(query, reading)
             source = [self.dataset.synapse_file()]
-            reading = replace(reading, dataset=self.dataset.recorded)
+            reading = replace(reading, dataset=recorded(self.dataset))
         elif self.dataset is not None:
-            reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"))
+            reading = replace(reading, dataset=replace(recorded(self.dataset), unit="unknown"))
         reading = replace(reading, annotated=self._annotated)
         found, files = self._parts(source, reading)
         table = open_table(self.engine, found, files, reading)
@@ -204,7 +206,7 @@ class Workspace:
 
         None where that is nothing.
         """
-        from crantcli.sources.live.neurons import ids_to_fetch
+        from crantcli.sources.cave.neurons import ids_to_fetch
 
         pre, post = (ids_to_fetch(self.brain, neurons[end]) if neurons[end].ids else () for end in ("pre", "post"))
         if not pre and not post:
@@ -215,7 +217,7 @@ class Workspace:
         """Fetch what a question needs, and open it like any file."""
         assert self.dataset is not None
         path = self.brain.snapshot(self.engine, query)
-        reading = replace(reading, dataset=replace(self.dataset.recorded, unit="unknown"), allow_null=True)
+        reading = replace(reading, dataset=replace(recorded(self.dataset), unit="unknown"), allow_null=True)
         record = self.brain.record()
         found = [Source(path, "parquet", record["name"], record)]
         table = replace(open_table(self.engine, parts(self.engine, found), found, reading), partial=True)
@@ -238,7 +240,7 @@ class Workspace:
 
     def updates(self, selectors: Sequence[Selector]) -> list[Update]:
         """What became of the neurons that were named, at the moment of the live data set."""
-        from crantcli.sources.live.neurons import notes_about, refuse_unresolved
+        from crantcli.sources.cave.neurons import notes_about, refuse_unresolved
 
         found = self.brain.update([int(neuron) for neuron in self._resolve(selectors, "BIGINT").ids], self._supervoxels)
         refuse_unresolved(self.brain, found)
@@ -257,7 +259,7 @@ class Workspace:
 
     def current(self, asked: Selection) -> Selection:
         """Neurons under the IDs that they have at the moment of the live data set."""
-        from crantcli.sources.live.neurons import brought_to
+        from crantcli.sources.cave.neurons import brought_to
 
         found = brought_to(self.brain, asked, self._supervoxels)
         self.notes += found.notes
@@ -266,7 +268,7 @@ class Workspace:
 
     def current_annotations(self, annotations: Annotations | None) -> Annotations | None:
         """Annotations under the IDs that the neurons have at the moment of the live data set."""
-        from crantcli.sources.live.neurons import annotated_changes
+        from crantcli.sources.cave.neurons import annotated_changes
 
         if annotations is None or not self.brain.options.update_ids:
             return annotations
@@ -280,7 +282,7 @@ class Workspace:
 
     def current_part(self, part: Part) -> Part:
         """An annotation table as it stands there, under the IDs that the neurons have at that moment."""
-        from crantcli.sources.live.neurons import annotated_changes
+        from crantcli.sources.cave.neurons import annotated_changes
 
         self._annotations = open_annotations(self.engine, [part], background=self.background)
         changed, notes = annotated_changes(self.engine, self.brain, self._annotations, self._supervoxels)
@@ -292,8 +294,8 @@ class Workspace:
 
     def _supervoxels(self, ids: Sequence[int]) -> dict[int, list[int]]:
         """Supervoxels of neurons, as the annotations have them; those of the data set where none are open."""
-        from crantcli.sources.live.neurons import supervoxels_of
-        from crantcli.sources.live.seatable import TOKEN_VARIABLE
+        from crantcli.sources.cave.neurons import supervoxels_of
+        from crantcli.sources.seatable.client import TOKEN_VARIABLE
 
         if self._annotations is None and self.dataset is not None and self.dataset.annotation_table is not None:
             why = ""
@@ -373,7 +375,7 @@ class Workspace:
             return found[0]
         if self.dataset.annotation_table is None:
             return None
-        from crantcli.sources.live.annotations import annotation_file
+        from crantcli.sources.seatable.snapshot import annotation_file
 
         with self.live_options.patience.status.during("fetching the annotations"):
             fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.live_options, self.lock)

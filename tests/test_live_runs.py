@@ -21,7 +21,7 @@ from conftest import Crant
 from live import described, ids, rows, saved
 
 from crantcli import api
-from crantcli.sources.live.query import LiveOptions
+from crantcli.settings import LiveOptions
 
 pytestmark = pytest.mark.usefixtures("own_home")
 

@@ -25,8 +25,8 @@ from live import described, ids, rows, saved
 from tables import answer, complaint, ledger, record
 
 import crantcli as cc
-from crantcli.sources.live import patience
-from crantcli.sources.live.live_query import ID_END, split_range
+from crantcli.remote import retry as patience
+from crantcli.sources.cave.live_query import ID_END, split_range
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -554,7 +554,7 @@ def test_an_answer_that_comes_byte_by_byte_ends(
     crant: Crant, server: CaveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is never silent for long, and would take hours."""
-    from crantcli.sources.live import http
+    from crantcli.remote import client as http
 
     monkeypatch.setattr(http, "_WHOLE", 0.3)
     server.weather.action = first(10_000, "drip")

@@ -26,8 +26,8 @@ from tables import complaint, parquet_file, record
 from tokens import ACCOUNT_TOKEN
 
 import crantcli as cc
-from crantcli.sources.live import annotations as cache
-from crantcli.sources.live import patience
+from crantcli.remote import retry as patience
+from crantcli.sources.seatable import snapshot as cache
 
 #: A mesh of each neuropil, by ID, and their names.
 BOXES = {1: grid_box((0, 0, 0), (3, 2, 2)), 2: grid_box((5, 0, 0), (7, 2, 2))}

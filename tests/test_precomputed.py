@@ -17,13 +17,14 @@ from conftest import Crant, Outcome
 from mesh_sources import MURMUR, TRANSFORM, Levels, Site, grid_box, legacy, moved, serve
 from tables import parquet_file
 
+from crantcli.addresses import MeshAddress
 from crantcli.core.bodies import Surface, weld
 from crantcli.core.soundness import fault
 from crantcli.errors import CrantError, DataError, IncompleteError
-from crantcli.sources.datasets import MeshSource, find_dataset
-from crantcli.sources.live import meshes as live_meshes
-from crantcli.sources.live import patience
-from crantcli.sources.live.query import LiveOptions
+from crantcli.remote import retry as patience
+from crantcli.settings import LiveOptions
+from crantcli.sources import mesh_cache as live_meshes
+from crantcli.sources.datasets import find_dataset
 from crantcli.sources.meshes import Neuropil, read_neuropils
 from crantcli.sources.sharded import murmurhash3_x86_128_low
 
@@ -53,18 +54,18 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "sleep", lambda _: None)
 
 
-def write(form: str, folder: Path) -> MeshSource:
+def write(form: str, folder: Path) -> MeshAddress:
     """A source of the two boxes, as a data set would name it."""
     made = FORMS[form]
     if made == "legacy":
         legacy(folder, BOXES)
-        return MeshSource(str(folder), TRANSFORM, NAMES)
+        return MeshAddress(str(folder), TRANSFORM, NAMES)
     Levels(BOXES, sharding=None if made is None else SHARDING | made).write(folder)
-    return MeshSource(str(folder), None, NAMES)
+    return MeshAddress(str(folder), None, NAMES)
 
 
 def read_source(
-    source: MeshSource, choose: Any, cache_dir: Path | None = None, refresh: bool = False
+    source: MeshAddress, choose: Any, cache_dir: Path | None = None, refresh: bool = False
 ) -> dict[str, Surface]:
     """Surfaces in nm, closed or not."""
     live = LiveOptions(cache_dir=cache_dir, refresh=refresh, patience=patience.Patience(retries=2, timeout=0.3))
@@ -103,7 +104,7 @@ def test_every_form_from_a_folder(tmp_path: Path, form: str) -> None:
 def test_every_form_from_a_server(tmp_path: Path, form: str, ranges: bool) -> None:
     local = write(form, tmp_path / "pub" / "deep" / "source")
     with serve(tmp_path / "pub", ranges=ranges) as site:
-        remote = MeshSource(f"precomputed://{site.address}/deep/source/", local.transform, NAMES)
+        remote = MeshAddress(f"precomputed://{site.address}/deep/source/", local.transform, NAMES)
         found = read_source(remote, everything, tmp_path / "cache")
     for name, surface in read_source(local, everything).items():
         assert np.array_equal(surface.vertices, found[name].vertices)
@@ -112,7 +113,7 @@ def test_every_form_from_a_server(tmp_path: Path, form: str, ranges: bool) -> No
 
 def test_sixteen_bits_and_parts_of_other_shapes(tmp_path: Path) -> None:
     Levels(BOXES, (8, 2, 1), 16).write(tmp_path)
-    check(read_source(MeshSource(str(tmp_path), labels=NAMES), everything), 8 * 840 / 65535 / 2 + 1e-6)
+    check(read_source(MeshAddress(str(tmp_path), labels=NAMES), everything), 8 * 840 / 65535 / 2 + 1e-6)
 
 
 def test_hashes_are_those_of_the_format() -> None:
@@ -124,8 +125,8 @@ def test_hashes_are_those_of_the_format() -> None:
 
 def test_a_transform_of_the_user_goes_before_that_of_the_source(tmp_path: Path) -> None:
     Levels(BOXES, transform=(1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0, 0)).write(tmp_path)
-    check(read_source(MeshSource(str(tmp_path), TRANSFORM, NAMES), everything), STEP)
-    plain = read_source(MeshSource(str(tmp_path), None, NAMES), everything)
+    check(read_source(MeshAddress(str(tmp_path), TRANSFORM, NAMES), everything), STEP)
+    plain = read_source(MeshAddress(str(tmp_path), None, NAMES), everything)
     assert plain["left"].vertices.max() <= 8.01
 
 
@@ -154,33 +155,33 @@ def test_names_from_the_source(tmp_path: Path, volume: bool, remote: bool) -> No
         amend(folder / "info", segment_properties="names")
     with serve(tmp_path / "pub") as site:
         address = f"{site.address}/brain|neuroglancer-precomputed:" if remote else str(folder)
-        check(read_source(MeshSource(address), everything, tmp_path / "cache"), STEP)
+        check(read_source(MeshAddress(address), everything, tmp_path / "cache"), STEP)
 
 
 def test_labels_of_the_user_go_before_those_of_the_source(tmp_path: Path) -> None:
     Levels(BOXES).write(tmp_path / "a")
     properties(tmp_path / "a" / "names", ["1", "21"], ["right", "left"])
     amend(tmp_path / "a" / "info", segment_properties="names")
-    check(read_source(MeshSource(str(tmp_path / "a"), None, NAMES), everything), STEP)
+    check(read_source(MeshAddress(str(tmp_path / "a"), None, NAMES), everything), STEP)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_meshes_without_names_are_called_by_their_number(tmp_path: Path, form: str) -> None:
     source = write(form, tmp_path)
-    assert set(read_source(MeshSource(str(tmp_path), source.transform), everything)) == {"1", "21"}
+    assert set(read_source(MeshAddress(str(tmp_path), source.transform), everything)) == {"1", "21"}
 
 
 def test_an_old_volume_whose_meshes_have_no_metadata(tmp_path: Path) -> None:
     legacy(tmp_path / "mesh", BOXES, info=False)
     (tmp_path / "info").write_text(json.dumps({"@type": "neuroglancer_multiscale_volume", "mesh": "mesh"}))
-    check(read_source(MeshSource(str(tmp_path), TRANSFORM, NAMES), everything), 1e-6)
+    check(read_source(MeshAddress(str(tmp_path), TRANSFORM, NAMES), everything), 1e-6)
 
 
 def test_fragments_without_metadata_where_the_user_names_the_meshes(tmp_path: Path) -> None:
     legacy(tmp_path, BOXES, info=False)
-    check(read_source(MeshSource(str(tmp_path), TRANSFORM, NAMES), everything), 1e-6)
+    check(read_source(MeshAddress(str(tmp_path), TRANSFORM, NAMES), everything), 1e-6)
     with pytest.raises(DataError, match="no file info"):
-        read_source(MeshSource(str(tmp_path)), everything)
+        read_source(MeshAddress(str(tmp_path)), everything)
 
 
 # Damage: an error, never part of a mesh
@@ -205,13 +206,13 @@ def damage(path: Path, how: str) -> None:
 WAYS = ("gone", "cut", "empty", "noise")
 
 
-def damaged_read(source: MeshSource, folder: Path, said: str | None = None) -> None:
+def damaged_read(source: MeshAddress, folder: Path, said: str | None = None) -> None:
     """Reading through `read_neuropils` fails from a folder, and from a server."""
     with pytest.raises(CrantError, match=said) as caught:
         read_neuropils(source)
     assert isinstance(caught.value, DataError)
     with serve(folder) as site:
-        remote = MeshSource(site.address, source.transform, source.labels)
+        remote = MeshAddress(site.address, source.transform, source.labels)
         with pytest.raises(CrantError) as caught:
             read_neuropils(remote, live=LiveOptions(cache_dir=folder.parent / "cache"))
     assert isinstance(caught.value, IncompleteError | DataError)
@@ -279,15 +280,15 @@ def test_a_mesh_that_is_not_closed_is_named(tmp_path: Path) -> None:
     vertices, faces = BOXES[21]
     legacy(tmp_path, {**BOXES, 21: (vertices, faces[:-1])})
     with pytest.raises(DataError, match="right: the mesh is not closed"):
-        read_neuropils(MeshSource(str(tmp_path), TRANSFORM, NAMES))
+        read_neuropils(MeshAddress(str(tmp_path), TRANSFORM, NAMES))
 
 
 def test_a_label_without_a_mesh_and_two_meshes_of_one_name(tmp_path: Path) -> None:
     write("sharded", tmp_path)
     with pytest.raises(DataError, match="no mesh with the ID 5"):
-        read_source(MeshSource(str(tmp_path), None, (*NAMES, (5, "third"))), everything)
+        read_source(MeshAddress(str(tmp_path), None, (*NAMES, (5, "third"))), everything)
     with pytest.raises(DataError, match="1 and 21 are both named Left"):
-        read_source(MeshSource(str(tmp_path), None, ((1, "left"), (21, "Left"))), everything)
+        read_source(MeshAddress(str(tmp_path), None, ((1, "left"), (21, "Left"))), everything)
 
 
 # Servers
@@ -311,7 +312,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def test_a_file_that_does_not_come(site: Site, tmp_path: Path, behaviour: Any, kind: type, said: str) -> None:
     site.broken["21"] = behaviour
     with pytest.raises(kind, match=said):
-        read_source(MeshSource(site.address, None, NAMES), everything, tmp_path / "cache")
+        read_source(MeshAddress(site.address, None, NAMES), everything, tmp_path / "cache")
 
 
 def test_how_often_a_server_is_asked_is_up_to_the_user(site: Site, crant: Crant) -> None:
@@ -331,7 +332,7 @@ def test_a_web_page_in_place_of_a_file_is_named(site: Site, tmp_path: Path, cran
 def test_a_server_may_send_us_on_but_not_to_where_data_can_be_changed(site: Site, tmp_path: Path, crant: Crant) -> None:
     with serve(tmp_path / "pub") as other:
         site.broken["21"] = f"{other.address}/21"
-        check(read_source(MeshSource(site.address, None, NAMES), everything, tmp_path / "one"), STEP)
+        check(read_source(MeshAddress(site.address, None, NAMES), everything, tmp_path / "one"), STEP)
         assert other.requests == ["21"]
     for there, said in (
         ("http://meshes.example/21", "sends us to http://meshes.example/21, which is no https address"),
@@ -368,13 +369,13 @@ def test_addresses_that_are_not_read(crant: Crant, address: str) -> None:
 
 
 def test_what_was_fetched_is_not_fetched_again(site: Site, tmp_path: Path) -> None:
-    source, cache = MeshSource(site.address, None, NAMES), tmp_path / "cache"
+    source, cache = MeshAddress(site.address, None, NAMES), tmp_path / "cache"
     first = read_source(source, everything, cache)
     asked = len(site.requests)
     again = read_source(source, everything, cache)
     assert len(site.requests) == asked
     assert all(np.array_equal(first[name].vertices, again[name].vertices) for name in first)
-    moved_elsewhere = read_source(MeshSource(site.address, (1.0, 0, 0, 0) * 3, NAMES), everything, cache)
+    moved_elsewhere = read_source(MeshAddress(site.address, (1.0, 0, 0, 0) * 3, NAMES), everything, cache)
     assert len(site.requests) == asked
     assert not np.array_equal(first["left"].vertices, moved_elsewhere["left"].vertices)
     read_source(source, everything, cache, refresh=True)
@@ -389,7 +390,7 @@ def test_the_cache_is_where_the_variable_says(
     """That of meshes, and that of the index over them."""
     monkeypatch.setenv("CRANTCLI_CACHE_DIR", str(tmp_path / "mine"))
     synapses(tmp_path)
-    assigned(crant, tmp_path, "-d", brain(MeshSource(site.address, None, NAMES), tmp_path))
+    assigned(crant, tmp_path, "-d", brain(MeshAddress(site.address, None, NAMES), tmp_path))
     kept = [path.name.partition("-")[0] for path in (tmp_path / "mine" / "meshes").iterdir()]
     assert sorted(kept) == ["index", "source", "source"]
 
@@ -400,12 +401,12 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CRANTCLI_CACHE_DIR", str(tmp_path / "file"))
     synapses(tmp_path)
-    toml = brain(MeshSource(site.address, None, NAMES), tmp_path)
+    toml = brain(MeshAddress(site.address, None, NAMES), tmp_path)
     assert assigned(crant, tmp_path, "-d", toml) == [(1, "left"), (2, "right"), (3, "other")]
 
 
 def test_a_damaged_cache_is_fetched_again(site: Site, tmp_path: Path) -> None:
-    source, cache = MeshSource(site.address, None, NAMES), tmp_path / "cache"
+    source, cache = MeshAddress(site.address, None, NAMES), tmp_path / "cache"
     first = read_source(source, everything, cache)
     asked = len(site.requests)
     for path in cache.rglob("*.npz"):
@@ -418,7 +419,7 @@ def test_a_damaged_cache_is_fetched_again(site: Site, tmp_path: Path) -> None:
 
 
 def test_changed_meshes_come_with_refresh(site: Site, tmp_path: Path, crant: Crant) -> None:
-    toml = brain(MeshSource(site.address, None, NAMES), tmp_path)
+    toml = brain(MeshAddress(site.address, None, NAMES), tmp_path)
     assert crant("meshes", "-d", toml, "-o", "a").code == 0
     Levels({1: BOXES[21], 21: BOXES[1]}).write(site.folder)
     for folder, more, same in (("b", [], True), ("c", ["--refresh"], False)):
@@ -431,7 +432,7 @@ def test_changed_meshes_come_with_refresh(site: Site, tmp_path: Path, crant: Cra
 # Commands
 
 
-def brain(source: MeshSource, folder: Path) -> Path:
+def brain(source: MeshAddress, folder: Path) -> Path:
     """A data set with neuropils from a source."""
     labels = ", ".join(f'{key} = "{name}"' for key, name in source.labels or ())
     lines = ["[neuropils]", f'source = "{source.address}"']
@@ -530,7 +531,7 @@ def test_a_union_is_written_as_its_members(crant: Crant, tmp_path: Path) -> None
     names = ["NOc_r", "NOm1_r", "NOm2_r", "NOs_r"]
     boxes = {n: grid_box((10 * n, 0, 0), (10 * n + 3, 3, 3)) for n in range(4)}
     legacy(tmp_path / "source", boxes)
-    toml = brain(MeshSource(str(tmp_path / "source"), TRANSFORM, tuple(enumerate(names))), tmp_path)
+    toml = brain(MeshAddress(str(tmp_path / "source"), TRANSFORM, tuple(enumerate(names))), tmp_path)
     assert crant("meshes", "-d", toml, "-o", "out", "--neuropils", "nodulus_right").code == 0
     assert sorted(path.stem for path in (tmp_path / "out").glob("*.ply")) == names
     (union,) = read_neuropils(tmp_path / "out", ["nodulus_right"])
@@ -562,12 +563,12 @@ def test_crantb_has_its_meshes() -> None:
 
 
 @pytest.fixture(scope="module")
-def crantb(real: Path) -> MeshSource:
+def crantb(real: Path) -> MeshAddress:
     """The published meshes, whose own transform is not nm."""
     folder = real / "crantb_neuropils" / "precomputed" / "mesh"
     if not folder.is_dir():
         pytest.skip("the published CRANTb meshes are not here")
-    return MeshSource(str(folder), TRANSFORM)
+    return MeshAddress(str(folder), TRANSFORM)
 
 
 def volume(surface: Surface) -> float:
@@ -575,7 +576,7 @@ def volume(surface: Surface) -> float:
     return abs(float(np.einsum("ij,ij->", a, np.cross(b, c)))) / 6
 
 
-def test_crantb_meshes_are_those_of_the_ply_files(crantb: MeshSource, real: Path) -> None:
+def test_crantb_meshes_are_those_of_the_ply_files(crantb: MeshAddress, real: Path) -> None:
     from_files = {neuropil.name: neuropil.surfaces[0] for neuropil in read_neuropils(real / "crantb_neuropils")}
     found = read_neuropils(crantb)
     assert len(found) == len(from_files) == 21
@@ -593,7 +594,7 @@ def test_crantb_meshes_are_those_of_the_ply_files(crantb: MeshSource, real: Path
         assert volume(surface) == pytest.approx(volume(twin), rel=1e-6)
 
 
-def test_crantb_synapses_fall_into_their_meshes(crantb: MeshSource, real: Path, crant: Crant, tmp_path: Path) -> None:
+def test_crantb_synapses_fall_into_their_meshes(crantb: MeshAddress, real: Path, crant: Crant, tmp_path: Path) -> None:
     with (real / "crantb_synapses_10rows.csv").open() as file:
         expected = sorted((int(row["id"]), row["expected_label_id"]) for row in csv.DictReader(file))
     shutil.copyfile(real / "crantb_synapses_10rows.csv", tmp_path / "ten.csv")

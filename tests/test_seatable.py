@@ -23,11 +23,13 @@ from tokens import ACCOUNT_TOKEN, BASE_TOKEN, UNSENDABLE_TOKENS, WRONG_TOKEN
 
 import crantcli as cc
 from crantcli import crantb
+from crantcli.addresses import Dataset, TableAddress
 from crantcli.errors import IncompleteError
-from crantcli.sources.datasets import Dataset, TableAddress, find_dataset
-from crantcli.sources.live import annotations as cache
-from crantcli.sources.live import patience, seatable
-from crantcli.sources.live.query import LiveOptions
+from crantcli.remote import retry as patience
+from crantcli.settings import LiveOptions
+from crantcli.sources.datasets import find_dataset
+from crantcli.sources.seatable import client as seatable
+from crantcli.sources.seatable import snapshot as cache
 
 pytestmark = pytest.mark.usefixtures("own_home")
 

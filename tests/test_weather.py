@@ -22,7 +22,7 @@ from conftest import Crant
 from live import described, ids, rows, saved
 from tables import complaint
 
-from crantcli.sources.live import patience
+from crantcli.remote import retry as patience
 
 pytestmark = pytest.mark.usefixtures("own_home")
 

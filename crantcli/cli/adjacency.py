@@ -59,7 +59,7 @@ def adjacency(
     from crantcli.core.adjacency import adjacency as answer
     from crantcli.core.synapses import Wanted
     from crantcli.output.heatmap import check_picture
-    from crantcli.sources.live.query import needed
+    from crantcli.sources.cave.query import needed
 
     keep_silent = keep_silent or keep_unconnected
     if plot:

@@ -93,7 +93,7 @@ def attach(
     from crantcli.errors import UsageError
     from crantcli.output.arbors import check_picture
     from crantcli.output.tables import table_format
-    from crantcli.sources.live.query import needed
+    from crantcli.sources.cave.query import needed
     from crantcli.sources.recorded import parse_voxel_size
     from crantcli.sources.skeletons import find_skeletons, selected, skeleton_scale
 

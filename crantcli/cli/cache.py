@@ -29,7 +29,7 @@ def cache(
 ) -> None:
     """Show or empty the cache of what was fetched from servers."""
     from crantcli.cli.console import Console
-    from crantcli.sources.live.cache import cache_folder, clear, contents
+    from crantcli.remote.cache import cache_folder, clear, contents
 
     console = Console("crantcli cache", quiet)
     folder = cache_folder(cache_dir)

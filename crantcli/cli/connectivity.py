@@ -62,7 +62,7 @@ def connectivity(
     from crantcli.core.connectivity import Question
     from crantcli.core.connectivity import connectivity as answer
     from crantcli.errors import UsageError
-    from crantcli.sources.live.query import needed
+    from crantcli.sources.cave.query import needed
 
     added = tuple(name.strip() for names in annotate or [] for name in names.split(",") if name.strip())
     if totals and not normalize:

@@ -39,7 +39,7 @@ def counts(
     """Partners and synapses per neuron: neuron_id, pre, post, pre_synapses, post_synapses."""
     from crantcli.cli.job import Job
     from crantcli.core.counts import counts as answer
-    from crantcli.sources.live.query import needed
+    from crantcli.sources.cave.query import needed
 
     job = Job("counts", source, run, {"neurons": neurons}, members=members, fetch=fetch)
     with job.opened() as work:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.addresses import Dataset
 from crantcli.cli.console import Console
 from crantcli.cli.options import (
     FetchOptions,
@@ -32,11 +33,12 @@ from crantcli.output.atomic import Outputs, check_destination, check_folder, out
 from crantcli.output.matrices import check_width, wide_query, write_npz
 from crantcli.output.streams import find_stream, is_pipe
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
+from crantcli.remote.retry import Patience
 from crantcli.schema import CORNER, Kind
+from crantcli.settings import LiveOptions
 from crantcli.sources.access import engine_files
-from crantcli.sources.datasets import Dataset, find_dataset
-from crantcli.sources.live.patience import Patience
-from crantcli.sources.live.query import LiveOptions, Query
+from crantcli.sources.cave.query import Query
+from crantcli.sources.datasets import find_dataset
 from crantcli.sources.read_options import Carry
 from crantcli.sources.selection import check_files, id_file, read_labels
 from crantcli.workspace import Workspace

@@ -19,7 +19,7 @@ from crantcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from crantcli.sources.datasets import Dataset
+    from crantcli.addresses import Dataset
     from crantcli.workspace import Workspace
 
 EPILOG = """Example: crantcli lock -d crantb -o crant.lock
@@ -46,7 +46,7 @@ def lock(
 
     from crantcli.cli.job import Job
     from crantcli.errors import UsageError
-    from crantcli.sources.live.lock import lock_text
+    from crantcli.remote.lockfile import lock_text
     from crantcli.sources.selection import read_labels
 
     if server.lock is not None:
@@ -95,8 +95,9 @@ def _locked(
     space: Workspace, dataset: Dataset, annotations: bool, meshes: bool, exclude: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Each section of the lock: its name, what it holds, and what to say of it."""
+    from crantcli.remote.lockfile import file_section
     from crantcli.sources.files import expand
-    from crantcli.sources.live.lock import file_section, mesh_section
+    from crantcli.sources.mesh_cache import mesh_section
     from crantcli.sources.meshes import keep_for_good, place_name
 
     if dataset.cave is not None:
@@ -118,8 +119,8 @@ def _locked(
 def _annotations(space: Workspace, dataset: Dataset) -> tuple[dict[str, Any], str]:
     """What the lock holds of the annotations, and what to say of them."""
     from crantcli.errors import AuthorisationError
-    from crantcli.sources.live.annotations import annotation_file, keep_for_good
-    from crantcli.sources.live.lock import file_section
+    from crantcli.remote.lockfile import file_section
+    from crantcli.sources.seatable.snapshot import annotation_file, keep_for_good
 
     address = dataset.annotation_table
     if dataset.annotations is not None or address is None:

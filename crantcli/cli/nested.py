@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crantcli.core.type_sums import TypeSums
     from crantcli.ids import Selection
     from crantcli.output.heatmap import Style
-    from crantcli.sources.live.query import Query
+    from crantcli.sources.cave.query import Query
 
 EPILOG = """Example: crantcli nested synapses.parquet -a annotations.csv --weight-mode count -o nested.npz --plot n.png
 
@@ -75,7 +75,7 @@ def nested(
     from crantcli.output.heatmap import check_picture, save
     from crantcli.output.nested import draw_nested
     from crantcli.output.provenance import metadata
-    from crantcli.sources.live.query import needed
+    from crantcli.sources.cave.query import needed
 
     style = style_of(picture)
     if plot:

@@ -71,7 +71,7 @@ def neuropil(
     from crantcli.core.absent import axis_notes
     from crantcli.core.neuropil import OTHER, POSITION, assign
     from crantcli.errors import EmptyResultError, UsageError
-    from crantcli.sources.live.query import needed
+    from crantcli.sources.cave.query import needed
     from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
     from crantcli.sources.selection import read_labels
 

@@ -52,7 +52,7 @@ def synapses(
     from crantcli.cli.job import Job
     from crantcli.core.synapses import Wanted, synapse_rows
     from crantcli.core.units import convert_positions, unit_record
-    from crantcli.sources.live.query import needed
+    from crantcli.sources.cave.query import needed
     from crantcli.sources.recorded import parse_voxel_size
 
     voxel = parse_voxel_size(voxel_size) if voxel_size else None

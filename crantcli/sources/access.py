@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from crantcli.addresses import Dataset
 from crantcli.errors import ArgumentTypeError
-from crantcli.sources.datasets import Dataset
-from crantcli.sources.live.cache import cache_folder
-from crantcli.sources.live.query import LiveOptions
+from crantcli.remote.cache import cache_folder
+from crantcli.settings import LiveOptions
 
 
 def engine_files(*sources: Any, dataset: Dataset | None = None, live: LiveOptions | None = None) -> list[Path]:

@@ -5,124 +5,18 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crantcli import crantb
-from crantcli.core.table import Unit, VoxelSize
+from crantcli.addresses import CaveAddress, Dataset, MeshAddress, TableAddress
+from crantcli.core.table import VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import near
-from crantcli.sources.live.facts import CaveFacts
 from crantcli.sources.recorded import Recorded
 
 #: Environment variable with the name of the data set to use when none is given.
 DEFAULT_VARIABLE = "CRANT_DEFAULT_DATASET"
-
-
-@dataclass(frozen=True)
-class TableAddress:
-    """Where a table is on a SeaTable server.
-
-    Attributes
-    ----------
-    server : str
-        Its address, such as `https://cloud.seatable.io/`.
-    base, table : str
-    workspace : int, optional
-        The base's; needed with the token of an account, not with one of the base.
-    """
-
-    server: str
-    base: str
-    table: str
-    workspace: int | None = None
-
-    def __str__(self) -> str:
-        return f"{self.base}/{self.table} at {self.server.rstrip('/')}"
-
-
-@dataclass(frozen=True)
-class MeshSource:
-    """Where neuropil meshes are, in neuroglancer's precomputed format.
-
-    Attributes
-    ----------
-    address : str
-        Of a server, or a folder.
-    transform : tuple of 12 float, optional
-        From the coordinates in the files to nm: the rows of a 3 by 4 matrix. Overrides what the source says.
-    labels : tuple of (int, str), optional
-        IDs of the meshes to use, and their neuropils. Overrides what the source says.
-    """
-
-    address: str
-    transform: tuple[float, ...] | None = None
-    labels: tuple[tuple[int, str], ...] | None = None
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """What a data set's description says.
-
-    Attributes
-    ----------
-    name : str
-    synapses, annotations, meshes, skeletons : str or None
-        Local files; a folder of neuropil meshes in nm; a folder or zip of skeletons.
-    unit : {"nm", "pixels", "unknown"}
-        Of the positions in the local synapse file.
-    voxel_size : tuple of float, or None
-        In nm.
-    background : tuple of int
-        IDs that stand for no neuron.
-    cave : CaveFacts or None
-        The CAVE server that has its synapses.
-    annotation_table : TableAddress, optional
-        The annotations on a server, where no file is named.
-    mesh_source : MeshSource, optional
-        The neuropils' meshes, where no folder is named.
-    """
-
-    name: str
-    synapses: str | None = None
-    annotations: str | None = None
-    unit: Unit = "unknown"
-    voxel_size: VoxelSize | None = None
-    background: tuple[int, ...] = crantb.BACKGROUND_IDS
-    cave: CaveFacts | None = None
-    meshes: str | None = None
-    skeletons: str | None = None
-    annotation_table: TableAddress | None = None
-    mesh_source: MeshSource | None = None
-
-    @property
-    def recorded(self) -> Recorded:
-        """Unit and voxel size, as if a file recorded them."""
-        return Recorded(self.unit, self.voxel_size)
-
-    def synapse_file(self) -> str:
-        """The local synapse table.
-
-        Raises
-        ------
-        UsageError
-            Where the data set has none.
-        """
-        if self.synapses is not None:
-            return self.synapses
-        where = "names no synapse table; give a file as SOURCE, or a data set whose TOML has [files] synapses = ..."
-        if self.cave is not None:
-            where = (
-                "is on a server, and this question is answered from files; fetch its synapses with crantcli synapses "
-                f"-d {self.name} --pre NEURONS -o FILE, and give that file as SOURCE"
-            )
-        raise UsageError(f"data set {self.name} {where}")
-
-    @property
-    def live(self) -> CaveFacts | None:
-        """The server of its synapses, unless they are in a local file."""
-        return self.cave if self.synapses is None else None
 
 
 def find_dataset(name: str | None) -> Dataset | None:
@@ -148,7 +42,7 @@ def find_dataset(name: str | None) -> Dataset | None:
     if isinstance(own.get(name), dict):
         return _parse(name, own[name], listed.parent)
     if name in crantb.DATASTACKS:
-        facts = CaveFacts(crantb.CAVE_SERVER, crantb.DATASTACKS[name], crantb.SYNAPSE_TABLE)
+        facts = CaveAddress(crantb.CAVE_SERVER, crantb.DATASTACKS[name], crantb.SYNAPSE_TABLE)
         table, meshes = _annotations(crantb.ANNOTATIONS, name), _meshes(crantb.NEUROPILS, name, Path())
         return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, cave=facts, annotation_table=table, mesh_source=meshes)
     known = [*crantb.DATASTACKS, *own]
@@ -156,6 +50,11 @@ def find_dataset(name: str | None) -> Dataset | None:
         f"--dataset {name}: unknown ({near(name, known, 'known names')}); "
         f"a file must end in .toml, names stand in {listed}"
     )
+
+
+def recorded(dataset: Dataset) -> Recorded:
+    """Unit and voxel size of a data set, as if a file recorded them."""
+    return Recorded(dataset.unit, dataset.voxel_size)
 
 
 def user_file() -> Path:
@@ -217,7 +116,7 @@ def _annotations(section: dict[str, Any], name: str) -> TableAddress | None:
     return TableAddress(section["seatable_server"], section["base"], section["table"], workspace)
 
 
-def _meshes(section: dict[str, Any], name: str, folder: Path) -> MeshSource | None:
+def _meshes(section: dict[str, Any], name: str, folder: Path) -> MeshAddress | None:
     """The source that [neuropils] names."""
     if not section:
         return None
@@ -236,10 +135,10 @@ def _meshes(section: dict[str, Any], name: str, folder: Path) -> MeshSource | No
         if not isinstance(labels, dict) or not all(k.isdecimal() and isinstance(v, str) for k, v in labels.items()):
             raise DataError(f'data set {name}: neuropils.labels is like {{ 1 = "fan_shaped_body" }}')
         labels = tuple((int(key), label) for key, label in labels.items())
-    return MeshSource(address, transform, labels)
+    return MeshAddress(address, transform, labels)
 
 
-def _cave(section: dict[str, Any], name: str) -> CaveFacts | None:
+def _cave(section: dict[str, Any], name: str) -> CaveAddress | None:
     if not section:
         return None
     texts = {key: section.get(key) for key in ("server", "datastack", "synapse_table")}
@@ -250,7 +149,7 @@ def _cave(section: dict[str, Any], name: str) -> CaveFacts | None:
     if not re.match(r"https?://[^/]", server):
         raise DataError(f"data set {name}: cave.server is an address such as https://proofreading.zetta.ai")
     table = texts["synapse_table"]
-    return CaveFacts(server.rstrip("/"), datastack, None if table is None else str(table))
+    return CaveAddress(server.rstrip("/"), datastack, None if table is None else str(table))
 
 
 def _voxel(section: dict[str, Any], name: str) -> VoxelSize | None:

@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,9 +55,6 @@ _STRANGE = {
     b"\xfd7zXZ": "is packed with xz; unpack it",
     b"\x28\xb5\x2f\xfd": "is packed with zstd; unpack it",
 }
-
-#: What NumPy raises for a damaged .npz file.
-DAMAGED_NPZ = (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 #: Up to this size a file is fingerprinted whole; beyond it by its head and tail, where Parquet keeps its footer.
 WHOLE_FINGERPRINT = 64 * 2**20

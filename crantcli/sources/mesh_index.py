@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from crantcli.core.containment import MeshIndex
-from crantcli.sources.live.cache import CacheError, cache_store
+from crantcli.remote.cache import CacheError, cache_store
 from crantcli.sources.meshes import Neuropil
 
 #: Version of the index: another one is another cache file. To be raised when its arrays or its answers change.

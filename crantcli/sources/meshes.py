@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from crantcli import crantb
+from crantcli.addresses import MeshAddress
 from crantcli.core.bodies import Surface
 from crantcli.core.boxes import Box, MeshBoxes
 from crantcli.core.soundness import fault
 from crantcli.core.table import VoxelSize
 from crantcli.errors import DataError, UsageError
+from crantcli.remote.cache import CacheError, cache_store
+from crantcli.remote.lockfile import Lock
+from crantcli.remote.stores import web_address
 from crantcli.schema import listed, near
-from crantcli.sources.datasets import MeshSource
-from crantcli.sources.live.cache import CacheError, cache_store
-from crantcli.sources.live.lock import Lock
-from crantcli.sources.live.query import LiveOptions
+from crantcli.settings import LiveOptions
+from crantcli.sources.mesh_cache import locked_meshes, read_source
 from crantcli.sources.mesh_files import mesh_files, read_mesh
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 #: A folder, or a precomputed source by its address or as a data set describes it.
-Place = str | os.PathLike[str] | MeshSource
+Place = str | os.PathLike[str] | MeshAddress
 
 #: Takes the meshes that there are, by name, and gives the names of those to read.
 Choose = Callable[[Mapping[str, Any]], Sequence[str]]
@@ -112,7 +114,7 @@ class MeshLocation:
 
     Parameters
     ----------
-    place : path, address or MeshSource
+    place : path, address or MeshAddress
         A folder with PLY, OBJ or STL files, each named by its neuropil (folders in it are not looked into), or a
         precomputed source.
     live : LiveOptions, optional
@@ -183,7 +185,7 @@ class MeshLocation:
             cannot be read, are not closed or enclose nothing are all named in one message.
         """
         choice: dict[str, Sequence[str]] = {}
-        where = str(self._place.address if isinstance(self._place, MeshSource) else self._place)
+        where = str(self._place.address if isinstance(self._place, MeshAddress) else self._place)
         if self._lock is not None:
             where = f"--lock {self._lock.path}"
 
@@ -241,7 +243,6 @@ class MeshLocation:
         if self._source is None:
             files = mesh_files(Path(str(self._place)))
             return accept({name: _found(files[name], self._scale) for name in choose(files)})
-        from crantcli.sources.live.meshes import read_source
 
         def take(surfaces: Mapping[str, Surface]) -> dict[str, Made]:
             return accept({name: _Found(name, surface) for name, surface in surfaces.items()})
@@ -265,7 +266,7 @@ class MeshLocation:
 
     def _read_locked(self, choose: Choose, lock: Lock) -> dict[str, Neuropil]:
         """Meshes as a lock has them."""
-        locked = lock.neuropils(place_name(self._place))
+        locked = locked_meshes(lock, place_name(self._place))
         chosen = choose(locked)
         kept = [] if self._live.refresh else [_kept(name, locked[name], self._remote, self._live) for name in chosen]
         found = {neuropil.name: neuropil for neuropil in kept if neuropil is not None}
@@ -329,24 +330,22 @@ def place_name(place: Place) -> str:
     """What a lock calls the place of meshes: its web address, or the name of a folder."""
     if remote := _web_address(place):
         return remote
-    address = place.address if isinstance(place, MeshSource) else place
+    address = place.address if isinstance(place, MeshAddress) else place
     return Path(address).resolve().name
 
 
 def _web_address(place: Place) -> str:
     """Where meshes are on a server, or ""."""
-    from crantcli.sources.live.store import web_address
-
     source = _source(place)
     return "" if source is None else web_address(source.address) or ""
 
 
-def _source(place: Place) -> MeshSource | None:
+def _source(place: Place) -> MeshAddress | None:
     """A precomputed source; None for a folder of mesh files."""
-    if isinstance(place, MeshSource):
+    if isinstance(place, MeshAddress):
         return place
     text = os.fspath(place)
-    return MeshSource(text) if "://" in text or (Path(text) / "info").is_file() else None
+    return MeshAddress(text) if "://" in text or (Path(text) / "info").is_file() else None
 
 
 def _choice(

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 from crantcli.core.bodies import Surface, proper_faces, weld
 from crantcli.core.soundness import LARGEST
 from crantcli.errors import CrantError, DataError
+from crantcli.remote.client import parse_json
+from crantcli.remote.stores import Folder, Store
 from crantcli.schema import listed
-from crantcli.sources.live.http import parse_json
-from crantcli.sources.live.store import Folder, Store
 from crantcli.sources.sharded import Shards
 
 if TYPE_CHECKING:

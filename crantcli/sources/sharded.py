@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crantcli.errors import DataError
-from crantcli.sources.live.store import Store
+from crantcli.remote.stores import Store
 
 _MASK32 = 2**32 - 1
 _MASK64 = 2**64 - 1

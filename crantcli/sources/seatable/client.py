@@ -31,10 +31,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from crantcli.addresses import TableAddress
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
-from crantcli.sources.datasets import TableAddress
-from crantcli.sources.live.http import Answer, Server, check_address
-from crantcli.sources.live.patience import Patience
+from crantcli.remote.client import Answer, Server, check_address
+from crantcli.remote.retry import Patience
 
 #: Environment variable with the token of an account, or of the base.
 TOKEN_VARIABLE = "CRANTTABLE_TOKEN"

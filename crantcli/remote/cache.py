@@ -11,14 +11,15 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crantcli.errors import CrantError
-from crantcli.sources.files import DAMAGED_NPZ
-from crantcli.sources.live.http import parse_json
+from crantcli.remote.client import parse_json
 from crantcli.temporary import remove, sweep, temporary_path
 
 try:
@@ -28,6 +29,9 @@ except ImportError:  # pragma: no cover - not on Windows
 
 #: Environment variable with the cache folder, where `--cache-dir` is not given.
 CACHE_VARIABLE = "CRANTCLI_CACHE_DIR"
+
+#: What NumPy raises for a damaged .npz file.
+_DAMAGED = (OSError, ValueError, EOFError, NotImplementedError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
 
 
 class CacheError(CrantError):
@@ -89,7 +93,7 @@ class Store:
         try:
             with self.path(name).open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-        except (*DAMAGED_NPZ, KeyError, TypeError):
+        except _DAMAGED:
             return None
 
     def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
-from crantcli.sources.live.http import Server, check_address
+from crantcli.remote.client import Server, check_address
 
 Span = tuple[int, int]
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from crantcli.sources.live.cache import Store
-from crantcli.sources.live.cave import Cave, distinct
-from crantcli.sources.live.connection import THREADS
-from crantcli.sources.live.crew import Crew
-from crantcli.sources.live.moment import Moment
+from crantcli.remote.cache import Store
+from crantcli.remote.pool import Crew
+from crantcli.sources.cave.client import Cave, distinct
+from crantcli.sources.cave.connection import THREADS
+from crantcli.sources.cave.versions import Moment
 
 Method = Literal["current", "supervoxel", "chunkedgraph", "unresolved"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli.engine.batches import column, numbers
 from crantcli.errors import DataError
 from crantcli.schema import is_id_column
-from crantcli.sources.live.query import PAIR, Part
+from crantcli.sources.cave.query import PAIR, Part
 
 if TYPE_CHECKING:
     import pyarrow as pa

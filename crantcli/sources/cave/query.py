@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from crantcli.core.table import Coverage
-from crantcli.errors import UsageError
-from crantcli.sources.live.moment import parse_materialization
-from crantcli.sources.live.patience import Patience
 
 #: Neurons on the other side that are sent along as a filter; with more, rows are selected when they have come.
 _MOST_ALONG = 500
@@ -124,52 +119,3 @@ class Query:
         partly = self.apart is not None or (self.pre is not None and self.post is not None)
         whole = {} if partly else {part.side: frozenset(map(str, part.ids)) for part in self.parts}
         return Coverage(whole.get("post", nobody), whole.get("pre", nobody), known=True)
-
-
-@dataclass(frozen=True)
-class LiveOptions:
-    """How a live data set is asked.
-
-    Attributes
-    ----------
-    materialization : str
-        `latest`, `live`, a number, or a time.
-    update_ids, strict_ids : bool
-        Bring IDs to the time that is queried; an ID for which that fails is an error.
-    allow_missing : bool
-        Between versions, synapses whose neurons are not looked up yet may be missing; else that is an error.
-    lock : str or None
-        A file that `crantcli lock` made, which says the moment, the annotations and the meshes.
-    cache_dir : path, optional
-        Where to keep what was fetched; CRANTCLI_CACHE_DIR or the user's cache folder if not given.
-    refresh : bool
-        Take nothing from the cache.
-    patience : Patience
-    """
-
-    materialization: str = "latest"
-    update_ids: bool = True
-    strict_ids: bool = False
-    lock: str | None = None
-    cache_dir: str | os.PathLike[str] | None = None
-    refresh: bool = False
-    patience: Patience = field(default_factory=Patience)
-    allow_missing: bool = False
-
-    def check(self) -> None:
-        """Refuse what has no meaning, before anything is asked.
-
-        Raises
-        ------
-        UsageError
-        """
-        asked = parse_materialization(self.materialization)
-        if self.lock is not None:
-            if asked != "latest":
-                raise UsageError("--lock says which materialization it is; leave --materialization out")
-            if not Path(self.lock).is_file():
-                raise UsageError(f"--lock {self.lock}: there is no such file; make it with crantcli lock")
-        if self.strict_ids and not self.update_ids:
-            raise UsageError("--strict-ids and --no-update-ids contradict each other")
-        if self.patience.retries < 0 or not self.patience.timeout > 0:
-            raise UsageError("--retries is 0 or more, and --timeout more than 0 seconds")

@@ -9,18 +9,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from crantcli.addresses import CaveAddress
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import IncompleteError
-from crantcli.sources.live.cache import Store, cache_folder, key_of
-from crantcli.sources.live.cave import Cave
-from crantcli.sources.live.facts import CaveFacts
-from crantcli.sources.live.ids import Supervoxels, Update, update_ids
-from crantcli.sources.live.live_query import missing_note
-from crantcli.sources.live.lock import Lock
-from crantcli.sources.live.moment import Moment, parse_materialization, resolve_moment
-from crantcli.sources.live.query import LiveOptions, Query
-from crantcli.sources.live.snapshot import Place, snapshot
-from crantcli.sources.live.wire import GoneError
+from crantcli.remote.adapter import GoneError
+from crantcli.remote.cache import Store, cache_folder, key_of
+from crantcli.remote.lockfile import Lock
+from crantcli.settings import LiveOptions, parse_materialization
+from crantcli.sources.cave.client import Cave
+from crantcli.sources.cave.id_updates import Supervoxels, Update, update_ids
+from crantcli.sources.cave.live_query import missing_note
+from crantcli.sources.cave.query import Query
+from crantcli.sources.cave.snapshot import Place, snapshot
+from crantcli.sources.cave.versions import Moment, locked_cave, resolve_moment
 
 
 class Brain:
@@ -30,15 +31,15 @@ class Brain:
     ----------
     name : str
         Of the data set, for messages.
-    facts : CaveFacts
+    facts : CaveAddress
     options : LiveOptions
     lock : Lock, optional
         Says which moment it is, and of which table.
     """
 
-    def __init__(self, name: str, facts: CaveFacts, options: LiveOptions, lock: Lock | None) -> None:
+    def __init__(self, name: str, facts: CaveAddress, options: LiveOptions, lock: Lock | None) -> None:
         options.check()
-        self._locked = None if lock is None else lock.cave(facts, name)
+        self._locked = None if lock is None else locked_cave(lock, facts, name)
         self.name, self.options = name, options
         # The data stack may come to name another table.
         self.facts = facts if self._locked is None else replace(facts, synapse_table=self._locked.table)

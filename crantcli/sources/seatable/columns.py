@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import DataError
 from crantcli.schema import ANNOTATION_IDS
-from crantcli.sources.live.seatable import Column, Rows
+from crantcli.sources.seatable.client import Column, Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,16 +14,16 @@ from crantcli.core.repeats import ids_differ
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, IncompleteError
+from crantcli.remote.adapter import NoAnswerError
+from crantcli.remote.cache import Store, key_of
 from crantcli.schema import KEY
+from crantcli.sources.cave.answers import Kept, Tally, taken
+from crantcli.sources.cave.client import Cave
+from crantcli.sources.cave.fetch import Fetch
+from crantcli.sources.cave.live_query import LiveQueryState, count_left_out, find_base
+from crantcli.sources.cave.query import PAIR, Part, Query
+from crantcli.sources.cave.versions import Moment
 from crantcli.sources.files import literal_path
-from crantcli.sources.live.answers import Kept, Tally, taken
-from crantcli.sources.live.cache import Store, key_of
-from crantcli.sources.live.cave import Cave
-from crantcli.sources.live.fetch import Fetch
-from crantcli.sources.live.live_query import LiveQueryState, count_left_out, find_base
-from crantcli.sources.live.moment import Moment
-from crantcli.sources.live.query import PAIR, Part, Query
-from crantcli.sources.live.wire import NoAnswerError
 from crantcli.sources.recorded import provenance
 from crantcli.temporary import remove
 from crantcli.version import __version__

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from crantcli.addresses import CaveAddress
 from crantcli.errors import UsageError
+from crantcli.remote.lockfile import Lock, check
 
 #: Versions that a message lists at most.
 _LISTED = 8
@@ -76,30 +78,6 @@ class Moment:
         return {"version": self.version, "time": self.time.isoformat()}
 
 
-def parse_materialization(text: str) -> str | int | datetime:
-    """Read what `--materialization` says: `latest`, `live`, a number, or a time.
-
-    Raises
-    ------
-    UsageError
-        For anything else, and for a time that is yet to come.
-    """
-    if text in ("latest", "live"):
-        return text
-    if text.isascii() and text.isdigit():
-        return int(text)
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--materialization {text}: latest, live, the number of a version, or a time such as 2026-03-01T12:00:00"
-        ) from None
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    if time > datetime.now(UTC):
-        raise UsageError(f"--materialization {text}: this time is yet to come")
-    return time
-
-
 def base_of(time: datetime, versions: Sequence[Version]) -> Version | None:
     """The version that a server starts from for a time between them: the last before it, else the first after it."""
     usable = [version for version in versions if version.available]
@@ -140,3 +118,47 @@ def resolve_moment(asked: str | int | datetime, versions: Sequence[Version], dat
                 )
             return Moment(version.number, version.time)
     raise UsageError(f"--materialization {asked}: data stack {datastack} has no such version; {advice}")
+
+
+@dataclass(frozen=True)
+class LockedCave:
+    """The state of a CAVE server that a lock names.
+
+    Attributes
+    ----------
+    table : str
+        Name of the synapse table.
+    resolution : tuple of three floats
+        Nanometres per unit of the positions.
+    moment : Moment
+    """
+
+    table: str
+    resolution: tuple[float, float, float]
+    moment: Moment
+
+
+def locked_cave(lock: Lock, facts: CaveAddress, dataset: str) -> LockedCave:
+    """The state of a data set's server in a lock, which says `server, datastack, table, resolution, version, time`.
+
+    Raises
+    ------
+    DataError
+        Where it is not in the lock, or that of another data set is.
+    """
+    known = lock.section("cave")
+    there = (known["server"], known["datastack"], known["table"])
+    if there != (facts.server, facts.datastack, facts.synapse_table or known["table"]):
+        raise lock.error(
+            f"locks data stack {there[1]}, table {there[2]} on {there[0]}, and not those of data set {dataset}"
+        )
+    x, y, z = map(float, known["resolution"])
+    return LockedCave(known["table"], (x, y, z), Moment(known["version"], datetime.fromisoformat(known["time"])))
+
+
+def check_locked(section: Any) -> None:
+    """Raise an error unless that is what a lock says of a server."""
+    check(all(isinstance(section[name], str) for name in ("server", "datastack", "table")))
+    check(section["version"] is None or type(section["version"]) is int)
+    check(datetime.fromisoformat(section["time"]).tzinfo is not None)
+    check(len(section["resolution"]) == 3 and all(float(size) > 0 for size in section["resolution"]))

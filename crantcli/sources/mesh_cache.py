@@ -13,15 +13,16 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from crantcli.addresses import MeshAddress
 from crantcli.core.bodies import Surface
 from crantcli.errors import DataError
-from crantcli.sources.datasets import MeshSource
-from crantcli.sources.live.cache import CacheError, cache_store
-from crantcli.sources.live.crew import Crew
-from crantcli.sources.live.http import Server
-from crantcli.sources.live.patience import Patience
-from crantcli.sources.live.query import LiveOptions
-from crantcli.sources.live.store import Folder, Site, Store, local_path, web_address
+from crantcli.remote.cache import CacheError, cache_store
+from crantcli.remote.client import Server
+from crantcli.remote.lockfile import Lock, check
+from crantcli.remote.pool import Crew
+from crantcli.remote.retry import Patience
+from crantcli.remote.stores import Folder, Site, Store, local_path, web_address
+from crantcli.settings import LiveOptions
 from crantcli.sources.precomputed import Catalogue, RawMesh, check_labels, read_catalogue, reader
 
 Made = TypeVar("Made")
@@ -34,7 +35,7 @@ _AT_ONCE = 6
 
 
 def read_source(
-    source: MeshSource,
+    source: MeshAddress,
     choose: Callable[[Mapping[str, Any]], Sequence[str]],
     accept: Callable[[Mapping[str, Surface]], dict[str, Made]],
     live: LiveOptions,
@@ -43,7 +44,7 @@ def read_source(
 
     Parameters
     ----------
-    source : MeshSource
+    source : MeshAddress
     choose : callable
         Takes the names of all meshes and returns those to read.
     accept : callable
@@ -152,3 +153,28 @@ class _Cache:
     def _save(self, name: str, **arrays: Any) -> None:
         with contextlib.suppress(CacheError):
             self._store.write_arrays(name, {"address": self._address, **arrays})
+
+
+def mesh_section(source: str, meshes: Mapping[str, str]) -> dict[str, Any]:
+    """What a lock says of meshes: where they are, and the SHA-256 of each by its name."""
+    listed = "".join(f"{meshes[name]} {name}\n" for name in sorted(meshes))
+    return {"source": source, "sha256": hashlib.sha256(listed.encode()).hexdigest(), "meshes": dict(meshes)}
+
+
+def locked_meshes(lock: Lock, source: str) -> dict[str, str]:
+    """SHA-256 of each mesh in a lock, by name; they must be those of a source.
+
+    Raises
+    ------
+    DataError
+        Where there are none, or those of another source.
+    """
+    known = lock.section("neuropils")
+    if known["source"] != source:
+        raise lock.error(f"locks the meshes of {known['source']}, and not those of {source}")
+    return dict(known["meshes"])
+
+
+def check_locked(section: Any) -> None:
+    """Raise an error unless that is what a lock says of meshes."""
+    check(section == mesh_section(section["source"], section["meshes"]))

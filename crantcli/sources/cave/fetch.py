@@ -18,14 +18,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crantcli.errors import IncompleteError
-from crantcli.sources.live.answers import Kept, Rows, checked, id_range, middle, unrequested
-from crantcli.sources.live.cache import Store, key_of
-from crantcli.sources.live.cave import Cave
-from crantcli.sources.live.connection import THREADS
-from crantcli.sources.live.crew import Crew
-from crantcli.sources.live.live_query import ID_END, IdRange, LiveQueryState, split_range
-from crantcli.sources.live.moment import Moment
-from crantcli.sources.live.wire import TooLargeError
+from crantcli.remote.adapter import TooLargeError
+from crantcli.remote.cache import Store, key_of
+from crantcli.remote.pool import Crew
+from crantcli.sources.cave.answers import Kept, Rows, checked, id_range, middle, unrequested
+from crantcli.sources.cave.client import Cave
+from crantcli.sources.cave.connection import THREADS
+from crantcli.sources.cave.live_query import ID_END, IdRange, LiveQueryState, split_range
+from crantcli.sources.cave.versions import Moment
 
 #: IDs in one query: they are pasted into SQL as a list.
 IDS_AT_ONCE = 1000

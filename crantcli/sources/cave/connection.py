@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from crantcli.addresses import CaveAddress
 from crantcli.errors import AuthorisationError, CrantError, DataError, UsageError
-from crantcli.sources.live.answers import read
-from crantcli.sources.live.facts import CaveFacts
-from crantcli.sources.live.http import check_address, parse_json
-from crantcli.sources.live.patience import Patience
-from crantcli.sources.live.wire import Wire
+from crantcli.remote.adapter import Wire
+from crantcli.remote.client import check_address, parse_json
+from crantcli.remote.retry import Patience
+from crantcli.sources.cave.answers import read
 
 #: Environment variable with a token, before those that lie where caveclient looks for them.
 TOKEN_VARIABLE = "CRANTCLI_CAVE_TOKEN"
@@ -32,11 +32,11 @@ class Connection:
 
     Parameters
     ----------
-    facts : CaveFacts
+    facts : CaveAddress
     patience : Patience
     """
 
-    def __init__(self, facts: CaveFacts, patience: Patience) -> None:
+    def __init__(self, facts: CaveAddress, patience: Patience) -> None:
         self.facts, self._patience, self.status = facts, patience, patience.status
         server = facts.server.rstrip("/")
         self._server = server

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from crantcli.addresses import CaveAddress
 from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
-from crantcli.sources.live.answers import Rows, cut_at, missing_lookups
-from crantcli.sources.live.connection import Connection, explained
-from crantcli.sources.live.facts import CaveFacts
-from crantcli.sources.live.moment import Version
-from crantcli.sources.live.patience import Patience
-from crantcli.sources.live.query import PAIR
-from crantcli.sources.live.wire import NotFoundError, NotReadyError, RefusedError, TooLargeError
+from crantcli.remote.adapter import NotFoundError, NotReadyError, RefusedError, TooLargeError
+from crantcli.remote.retry import Patience
+from crantcli.sources.cave.answers import Rows, cut_at, missing_lookups
+from crantcli.sources.cave.connection import Connection, explained
+from crantcli.sources.cave.query import PAIR
+from crantcli.sources.cave.versions import Version
 
 #: The first version of the server's engine that follows neurons from a version to an earlier time.
 _FOLLOWS_BACK = (5, 26, 3)
@@ -34,11 +34,11 @@ class Cave(Connection):
 
     Parameters
     ----------
-    facts : CaveFacts
+    facts : CaveAddress
     patience : Patience
     """
 
-    def __init__(self, facts: CaveFacts, patience: Patience) -> None:
+    def __init__(self, facts: CaveAddress, patience: Patience) -> None:
         super().__init__(facts, patience)
         self._versions: list[Version] = []
         self._at_once = _IDS_AT_ONCE

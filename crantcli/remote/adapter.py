@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError
-from crantcli.sources.live.http import RETRYABLE, WEB_PAGE, check_address, is_page, parse_json, read_body
-from crantcli.sources.live.patience import Patience
+from crantcli.remote.client import RETRYABLE, WEB_PAGE, check_address, is_page, parse_json, read_body
+from crantcli.remote.retry import Patience
 
 #: Attempts where a server may have a bad moment, but more likely goes on like that: at a 500, which the servers give
 #: for any mistake, too, and at a web page in place of an answer.

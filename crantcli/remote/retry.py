@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
-from crantcli.sources.live.status import Status
+from crantcli.remote.progress import Status
 
 #: Longest pause between two attempts, in seconds.
 _LONGEST_PAUSE = 30.0

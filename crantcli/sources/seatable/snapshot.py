@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.addresses import TableAddress
 from crantcli.errors import CrantError
-from crantcli.sources.datasets import TableAddress
-from crantcli.sources.live.cache import CacheError, Store, cache_store
-from crantcli.sources.live.http import parse_json
-from crantcli.sources.live.lock import Lock
-from crantcli.sources.live.query import LiveOptions
+from crantcli.remote.cache import CacheError, Store, cache_store
+from crantcli.remote.client import parse_json
+from crantcli.remote.lockfile import Lock, check, check_files
+from crantcli.settings import LiveOptions
 from crantcli.temporary import remove
 
 if TYPE_CHECKING:
-    from crantcli.sources.live.seatable import Rows
+    from crantcli.sources.seatable.client import Rows
 
 #: How long a table in the cache is taken for the one on the server, in seconds.
 CACHE_SECONDS = 2 * 60 * 60
@@ -75,7 +75,7 @@ def annotation_file(address: TableAddress, folder: Path, live: LiveOptions, lock
     AuthorisationError, IncompleteError, DataError
         Where the server does not give the whole table, or not the one that is locked.
     """
-    locked = None if lock is None else lock.annotations(address)
+    locked = None if lock is None else locked_digest(lock, address)
     store, path = _store(live), folder / _name(address)
     places = [_name(address)] if locked is None else [_name(address, locked), _name(address)]
     for name in [] if live.refresh else places:
@@ -84,7 +84,7 @@ def annotation_file(address: TableAddress, folder: Path, live: LiveOptions, lock
             if name != places[0]:
                 keep_for_good(found, address, live)
             return found
-    from crantcli.sources.live.seatable import fetch
+    from crantcli.sources.seatable.client import fetch
 
     made = _write(fetch(address, live.patience), address, path)
     _keep(store, path, _name(address))
@@ -119,7 +119,7 @@ def _keep(store: Store, path: Path, name: str) -> None:
 def _write(rows: Rows, address: TableAddress, path: Path) -> AnnotationFile:
     import pyarrow.parquet as pq
 
-    from crantcli.sources.live.columns import arrow_table
+    from crantcli.sources.seatable.columns import arrow_table
 
     table, notes = arrow_table(rows, address.table)
     record = {
@@ -162,3 +162,28 @@ def _from_cache(cached: Path, path: Path, locked: str | None) -> AnnotationFile 
         pass
     remove(path)
     return None
+
+
+def locked_digest(lock: Lock, address: TableAddress) -> str:
+    """SHA-256 of the annotations in a lock, which must be those of a table on a server.
+
+    It says of them `server, base, table, rows, sha256`, or of a local table `files` as in the provenance.
+
+    Raises
+    ------
+    DataError
+        Where there are none, or those of another table.
+    """
+    known = lock.section("annotations")
+    there = "a file" if "files" in known else str(TableAddress(known["server"], known["base"], known["table"]))
+    if there != str(address):
+        raise lock.error(f"locks the annotations in {there}, and not those in {address}")
+    return str(known["sha256"])
+
+
+def check_locked(section: Any) -> None:
+    """Raise an error unless that is what a lock says of annotations."""
+    if "files" in section:
+        check_files(section)
+    else:
+        check(all(isinstance(section[name], str) for name in ("server", "base", "table", "sha256")))

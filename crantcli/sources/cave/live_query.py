@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crantcli.errors import IncompleteError
-from crantcli.sources.live.moment import Moment, Version, base_of
+from crantcli.sources.cave.versions import Moment, Version, base_of
 
 if TYPE_CHECKING:
-    from crantcli.sources.live.answers import Rows
-    from crantcli.sources.live.cache import Store
-    from crantcli.sources.live.cave import Cave
+    from crantcli.remote.cache import Store
+    from crantcli.sources.cave.answers import Rows
+    from crantcli.sources.cave.client import Cave
 
 #: Synapse IDs are below this.
 ID_END = 2**63

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from crantcli.errors import CrantError, IncompleteError, UsageError
-from crantcli.sources.live.patience import Patience
+from crantcli.remote.retry import Patience
 
 #: Answers that may be others in a moment: too many requests, and a server, or what stands before it, that is overloaded
 #: or starts anew.

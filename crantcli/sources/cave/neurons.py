@@ -12,8 +12,8 @@ from crantcli.errors import DataError
 from crantcli.ids import Selection
 from crantcli.schema import listed
 from crantcli.sources.annotations import integer_ids
-from crantcli.sources.live.brain import Brain
-from crantcli.sources.live.ids import Supervoxels, Update
+from crantcli.sources.cave.id_updates import Supervoxels, Update
+from crantcli.sources.cave.live import Brain
 
 #: Column of the annotations with a supervoxel of each neuron.
 SUPERVOXEL_COLUMN = "supervoxel_id"

@@ -1,1 +1,0 @@
-"""Live data sets: all about servers, versions, tokens, retries and IDs over time ends here, in whole, checked files."""

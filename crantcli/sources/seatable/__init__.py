@@ -1,0 +1,1 @@
+"""The annotation table of a SeaTable base, whole, as a Parquet file."""
