@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
 from crantcli.core.adjacency import adjacency, unconnected_kept
-from crantcli.core.connectivity import Question, connectivity
-from crantcli.core.counts import counts
+from crantcli.core.questions.connectivity import Question, connectivity
+from crantcli.core.questions.counts import counts
 from crantcli.core.synapses import Wanted, synapse_rows
 from crantcli.core.table import Result, Table, Unit, VoxelSize
 from crantcli.core.units import convert_positions, unit_record

@@ -352,7 +352,7 @@ def python_selectors(neurons: Any) -> tuple[Selector, ...]:
     ArgumentTypeError
         For floats and anything else that cannot be an ID.
     """
-    if isinstance(neurons, Criteria):
+    if isinstance(neurons, Criteria | LiteralId | IdFile | IdStdin):
         return (neurons,)
     if isinstance(neurons, str):
         return (LiteralId(neurons),)

@@ -180,7 +180,7 @@ def build_by_neuropil(
         Matrices of the neuropils that have any synapses to show; synapses, pairs and neurons of every neuropil.
     """
     from crantcli.core.absent import axis_notes
-    from crantcli.core.neuropil import Remarks, assign, matrices
+    from crantcli.core.questions.neuropil import Remarks, assign, matrices
 
     if place.coordinates not in ("nm", "pixels"):
         raise UsageError(f"coordinates={place.coordinates!r}: 'nm' or 'pixels'")

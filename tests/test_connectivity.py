@@ -39,7 +39,7 @@ from strategies import (
 )
 
 import crantcli as cc
-from crantcli.core.connectivity import Question, connectivity
+from crantcli.core.questions.connectivity import Question, connectivity
 from crantcli.core.synapses import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection

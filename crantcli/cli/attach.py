@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from crantcli.cli.job import Work
-    from crantcli.core.attach import Attached
+    from crantcli.core.questions.attach import Attached
     from crantcli.core.skeleton import Skeleton
     from crantcli.core.table import Table
     from crantcli.ids import Selection
@@ -88,8 +88,8 @@ def attach(
     from functools import partial
 
     from crantcli.cli.job import Job
-    from crantcli.core.attach import MAX_DISTANCE, Question
-    from crantcli.core.attach import attach as answer
+    from crantcli.core.questions.attach import MAX_DISTANCE, Question
+    from crantcli.core.questions.attach import attach as answer
     from crantcli.errors import UsageError
     from crantcli.output.arbors import check_picture
     from crantcli.output.tables import table_format
@@ -199,7 +199,7 @@ def _summarise(
     work: Work, table: Table, found: Skeletons, attached: Attached, record: dict[str, Any], destination: str
 ) -> None:
     """Write one row per skeleton."""
-    from crantcli.core.attach import summary
+    from crantcli.core.questions.attach import summary
     from crantcli.output.provenance import metadata
     from crantcli.output.tables import table_format, write_table
 

@@ -59,8 +59,8 @@ def connectivity(
 ) -> None:
     """Edges between neurons: pre, post, weight; strongest first."""
     from crantcli.cli.job import Job
-    from crantcli.core.connectivity import Question
-    from crantcli.core.connectivity import connectivity as answer
+    from crantcli.core.questions.connectivity import Question
+    from crantcli.core.questions.connectivity import connectivity as answer
     from crantcli.errors import UsageError
     from crantcli.sources.cave.query import needed
 

@@ -38,7 +38,7 @@ def counts(
 ) -> None:
     """Partners and synapses per neuron: neuron_id, pre, post, pre_synapses, post_synapses."""
     from crantcli.cli.job import Job
-    from crantcli.core.counts import counts as answer
+    from crantcli.core.questions.counts import counts as answer
     from crantcli.sources.cave.query import needed
 
     job = Job("counts", source, run, {"neurons": neurons}, members=members, fetch=fetch)

@@ -22,7 +22,7 @@ from crantcli.cli.options import (
 if TYPE_CHECKING:
     from crantcli.cli.job import Work
     from crantcli.core.nested import NestedResult
-    from crantcli.core.neuropil import Assignment, Count
+    from crantcli.core.questions.neuropil import Assignment, Count
     from crantcli.core.synapses import RowFilter
     from crantcli.core.table import Result, Table, VoxelSize
     from crantcli.output.heatmap import Style
@@ -69,7 +69,7 @@ def neuropil(
         with_neurons,
     )
     from crantcli.core.absent import axis_notes
-    from crantcli.core.neuropil import OTHER, POSITION, assign
+    from crantcli.core.questions.neuropil import OTHER, POSITION, assign
     from crantcli.errors import EmptyResultError, UsageError
     from crantcli.sources.cave.query import needed
     from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
@@ -225,7 +225,7 @@ class _Folder:
 
     def count(self) -> None:
         """Count what each neuropil holds, without matrices."""
-        from crantcli.core.neuropil import count_alone, in_neuropil
+        from crantcli.core.questions.neuropil import count_alone, in_neuropil
 
         for code, name in enumerate(self.assignment.names):
             with self.work.engine.forgotten():
@@ -242,7 +242,7 @@ class _Folder:
         drawing: tuple[Style, PlotOptions] | None,
     ) -> None:
         """Make the matrix, the tables and the picture of each neuropil."""
-        from crantcli.core.neuropil import Remarks, matrices
+        from crantcli.core.questions.neuropil import Remarks, matrices
         from crantcli.output.names import safe_file_names
 
         stems = safe_file_names(self.assignment.names, ("summary", "assignments", "manifest"))
@@ -323,7 +323,7 @@ class _Folder:
         record = self.work.record("assignments", self.table, self.rows, result, found.memberships, self.options)
         write_table(engine, summary, self.path / "summary.csv", table_format("summary.csv"), {})
         if plot:
-            from crantcli.core.neuropil import OTHER
+            from crantcli.core.questions.neuropil import OTHER
             from crantcli.output.bars import draw_bars
             from crantcli.output.heatmap import save
 

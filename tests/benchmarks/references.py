@@ -90,7 +90,7 @@ def nearest(folder: str, rounds: str, destination: str) -> None:
     import numpy as np
     from scipy.spatial import cKDTree
 
-    from crantcli.core.attach import Question, attach
+    from crantcli.core.questions.attach import Question, attach
     from crantcli.core.skeleton import Skeleton
     from crantcli.core.synapses import RowFilter
     from crantcli.engine.duckdb import Engine

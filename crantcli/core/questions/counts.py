@@ -2,17 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from crantcli.core import question as outputs
 from crantcli.core import sql
 from crantcli.core.absent import absent, absent_note, some
 from crantcli.core.edges import edges
 from crantcli.core.engine import SqlEngine
+from crantcli.core.questions.base import (
+    Describe,
+    Given,
+    Inputs,
+    Needs,
+    Question,
+    Results,
+    Scope,
+    Selectors,
+    normalize_selectors,
+)
 from crantcli.core.synapses import RowFilter, Wanted
 from crantcli.core.table import Result, Table
 from crantcli.errors import DataError
 from crantcli.ids import Selection
 from crantcli.schema import NeuronId
+
+
+@dataclass(frozen=True)
+class Counts(Question):
+    """How many partners and synapses neurons have.
+
+    Attributes
+    ----------
+    neurons : neurons or None
+        None counts all.
+    sum_duplicates : bool
+        Add up edge rows that repeat a pair.
+    """
+
+    neurons: Selectors = None
+    sum_duplicates: bool = False
+
+    command: ClassVar[str] = "counts"
+    outputs: ClassVar[Mapping[str, type]] = {"": outputs.Table}
+
+    def __post_init__(self) -> None:
+        normalize_selectors(self, "neurons")
+
+    def needs(self) -> Needs:
+        """Neurons, and nothing but pairs."""
+        return Needs({"neurons": self.neurons})
+
+    def scope(self, engine: SqlEngine, given: Given) -> Scope:
+        """All synapses of these neurons."""
+        return Scope(either=given.neurons["neurons"])
+
+    def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
+        """Count."""
+        neurons = given.neurons["neurons"]
+        result = counts(engine, given.source, neurons, given.rows, self.sum_duplicates)
+        remarks = []
+        if result.facts["silent"] and neurons is None:
+            of_all = f"{result.facts['silent']:,} of {result.rows:,} neurons"
+            remarks.append(f"{of_all} have no synapses here, such as {result.facts['first_silent']}")
+        return Results.of_table(
+            result, "counts", "neurons", options={"sum_duplicates": self.sum_duplicates or None}, remarks=remarks
+        )
 
 
 def counts(

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
+from crantcli.core import question as outputs
 from crantcli.core import sql
 from crantcli.core.absent import absent_notes
 from crantcli.core.edges import Edges, edges
 from crantcli.core.engine import SqlEngine
 from crantcli.core.labels import key, typed, types_view
+from crantcli.core.questions.base import (
+    Describe,
+    Given,
+    Inputs,
+    Needs,
+    Question,
+    Results,
+    Scope,
+    Selectors,
+    normalize_selectors,
+)
 from crantcli.core.sql import quote
 from crantcli.core.synapses import RowFilter, Wanted
 from crantcli.core.table import Annotations, Coverage, Result, Table, Totals, annotation_column
@@ -20,12 +33,12 @@ from crantcli.schema import Kind, near
 
 
 @dataclass(frozen=True)
-class Question:
-    """What `connectivity` is asked, beside the rows that count.
+class Connectivity(Question):
+    """Who talks to whom, and how strongly.
 
     Attributes
     ----------
-    neurons : Selection or None
+    neurons : neurons or None
         Neurons whose partners are wanted; None for all.
     upstream, downstream : bool
         Inputs of these neurons; outputs of them.
@@ -39,7 +52,7 @@ class Question:
     sum_duplicates : bool
     """
 
-    neurons: Selection | None = None
+    neurons: Selectors = None
     upstream: bool = True
     downstream: bool = True
     by: Literal["type", "neuropil"] | None = None
@@ -48,28 +61,55 @@ class Question:
     normalize: Side | None = None
     sum_duplicates: bool = False
 
+    command: ClassVar[str] = "connectivity"
+    outputs: ClassVar[Mapping[str, type]] = {"": outputs.Table}
+
     def __post_init__(self) -> None:
+        normalize_selectors(self, "neurons")
         if not (self.upstream or self.downstream):
             raise UsageError("without upstream and without downstream partners nothing is left; drop one of the two")
         if self.top is not None and self.top < 1:
             raise UsageError(f"top {self.top}: at least 1 partner per neuron")
+        if self.by not in (None, "type", "neuropil"):
+            raise UsageError(f"by={self.by!r}: 'type' or 'neuropil'")
+        if self.normalize not in (None, "input", "output"):
+            raise UsageError(f"normalize={self.normalize!r}: 'input' or 'output'")
         if self.by == "type" and self.annotate:
             raise UsageError("--annotate adds columns per neuron, and --by type has none; use one of them")
 
-    def about(self, neurons: Selection | None) -> Question:
-        """The same question about these neurons."""
-        return replace(self, neurons=neurons)
+    def needs(self) -> Needs:
+        """Neurons, their labels where columns come of these, and totals for fractions."""
+        useless = "" if self.normalize else "--totals goes with --normalize input or --normalize output"
+        return Needs({"neurons": self.neurons}, bool(self.annotate) or self.by == "type", without_totals=useless)
 
-    @property
-    def wanted(self) -> Wanted:
+    def scope(self, engine: SqlEngine, given: Given) -> Scope:
+        """Inputs and outputs of these neurons, as far as they are asked for."""
+        return Scope(either=given.neurons["neurons"], inputs=self.upstream, outputs=self.downstream)
+
+    def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
+        """Find the edges."""
+        asked = given.neurons["neurons"]
+        result = connectivity(engine, given.source, self, asked, given.rows, given.annotations, given.totals)
+        options = {
+            "upstream": self.upstream,
+            "downstream": self.downstream,
+            "annotate": self.annotate,
+            "by": self.by,
+            "top": self.top,
+            "normalize": self.normalize,
+            "sum_duplicates": self.sum_duplicates or None,
+        }
+        return Results.of_table(result, "edges", "edges", options=options)
+
+    def wanted(self, neurons: Selection | None) -> Wanted:
         """The rows that must be read."""
-        if self.neurons is None or (self.upstream and self.downstream):
-            return Wanted(either=self.neurons)
-        return Wanted(post=self.neurons) if self.upstream else Wanted(pre=self.neurons)
+        if neurons is None or (self.upstream and self.downstream):
+            return Wanted(either=neurons)
+        return Wanted(post=neurons) if self.upstream else Wanted(pre=neurons)
 
-    def coverage(self, table: Table, thinned: str) -> Coverage:
+    def coverage(self, table: Table, neurons: Selection | None, thinned: str) -> Coverage:
         """What is complete in the answer."""
-        asked = None if self.neurons is None else self.neurons.texts
+        asked = None if neurons is None else neurons.texts
         nothing = frozenset[str]()
         outputs = asked if self.downstream or asked is None else nothing
         inputs = asked if self.upstream or asked is None else nothing
@@ -79,7 +119,8 @@ class Question:
 def connectivity(
     engine: SqlEngine,
     table: Table,
-    question: Question,
+    question: Connectivity,
+    neurons: Selection | None,
     rows: RowFilter,
     annotations: Annotations | None = None,
     totals: Totals | None = None,
@@ -97,7 +138,8 @@ def connectivity(
     DataError
         Where columns are missing, or a fraction's whole is known to be incomplete.
     """
-    condition = None if question.wanted.everything else question.wanted.condition(engine, table.id_type)
+    wanted = question.wanted(neurons)
+    condition = None if wanted.everything else wanted.condition(engine, table.id_type)
     found = edges(
         engine,
         table,
@@ -106,7 +148,7 @@ def connectivity(
         by_neuropil=question.by == "neuropil",
         sum_duplicates=question.sum_duplicates,
     )
-    notes = [*found.notes, *absent_notes(engine, table, question.wanted, found.pairs, rows)]
+    notes = [*found.notes, *absent_notes(engine, table, wanted, found.pairs, rows)]
     relation, columns = found.relation, ["pre", "post", "weight"]
     if question.by == "neuropil":
         columns = ["pre", "post", "neuropil", "weight"]
@@ -114,11 +156,11 @@ def connectivity(
         relation = _by_type(engine, table, found, annotations, notes)
         columns += ["pre_neurons", "post_neurons"]
     if question.normalize:
-        whole = _wholes(engine, table, found, relation, question, rows, annotations, totals, notes)
+        whole = _wholes(engine, table, found, relation, question, neurons, rows, annotations, totals, notes)
         relation = _with_fraction(engine, relation, columns, question.normalize, whole)
         columns.append("fraction")
     if question.top is not None:
-        relation = _strongest(engine, table, relation, question, annotations)
+        relation = _strongest(engine, table, relation, question, neurons, annotations)
     if question.annotate:
         relation, added = _annotated(engine, table, relation, columns, question.annotate, annotations)
         columns += added
@@ -130,13 +172,13 @@ def connectivity(
         tuple(columns),
         int(number),
         found.ledger,
-        question.coverage(table, _thinned(question, table, rows)),
+        question.coverage(table, neurons, _thinned(question, table, rows)),
         {"labels": "types" if question.by == "type" else "neurons"},
         notes,
     )
 
 
-def _thinned(question: Question, table: Table, rows: RowFilter) -> str:
+def _thinned(question: Connectivity, table: Table, rows: RowFilter) -> str:
     reasons = [thinned] if (thinned := rows.thinned_by(table)) else []
     if question.top is not None:
         reasons.append(f"--top {question.top}")
@@ -172,7 +214,8 @@ def _wholes(
     table: Table,
     found: Edges,
     relation: str,
-    question: Question,
+    question: Connectivity,
+    asked: Selection | None,
     rows: RowFilter,
     annotations: Annotations | None,
     totals: Totals | None,
@@ -190,7 +233,7 @@ def _wholes(
         neurons = f"SELECT {end} AS id FROM {relation}"
     ids = engine.table("of_neurons", f"SELECT DISTINCT id FROM ({neurons}) WHERE id IS NOT NULL")
     pairs = found.pairs
-    if totals is None and question.neurons is not None:
+    if totals is None and asked is not None:
         condition = f"{end} IN (SELECT id FROM {ids})"
         pairs = edges(engine, table, condition, rows, sum_duplicates=question.sum_duplicates).pairs
     whole = wholes(engine, table, side, ids, pairs, found.relation, totals, notes)
@@ -214,12 +257,17 @@ def _with_fraction(engine: SqlEngine, relation: str, columns: list[str], side: S
 
 
 def _strongest(
-    engine: SqlEngine, table: Table, relation: str, question: Question, annotations: Annotations | None
+    engine: SqlEngine,
+    table: Table,
+    relation: str,
+    question: Connectivity,
+    neurons: Selection | None,
+    annotations: Annotations | None,
 ) -> str:
     """Keep the `top` strongest partners of each neuron that was asked for, in each direction that was asked for."""
     asked = "TRUE"
-    if question.neurons is not None:
-        ids = engine.id_table("asked", question.neurons.ids, table.id_type)
+    if neurons is not None:
+        ids = engine.id_table("asked", neurons.ids, table.id_type)
         chosen = f"SELECT id FROM {ids}"
         if question.by == "type":
             types = types_view(engine, table, *typed(annotations, "--by type"))

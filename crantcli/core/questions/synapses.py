@@ -1,0 +1,90 @@
+"""Rows of a synapse table, each synapse once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from crantcli.core import question as outputs
+from crantcli.core.engine import SqlEngine
+from crantcli.core.questions.base import (
+    Describe,
+    Given,
+    Inputs,
+    Needs,
+    Question,
+    Results,
+    Scope,
+    Selectors,
+    normalize_selectors,
+)
+from crantcli.core.synapses import Wanted, synapse_rows
+from crantcli.core.table import Table, Unit
+from crantcli.core.units import convert_positions, unit_record
+
+
+@dataclass(frozen=True)
+class Synapses(Question):
+    """Rows of a synapse table, sorted by pre, post, id.
+
+    Attributes
+    ----------
+    pre, post : neurons or None
+        With both, both must hold; None for all.
+    units : {"nm", "pixels"} or None
+        Convert positions to this unit; None leaves them as they are.
+    units_required : bool
+        Positions whose unit is not known are an error where they were to be converted; else they stay as they are.
+    columns : tuple of str
+        Columns that are wanted, in their order; all if empty.
+    """
+
+    pre: Selectors = None
+    post: Selectors = None
+    units: Unit | None = None
+    units_required: bool = True
+    columns: tuple[str, ...] = ()
+
+    command: ClassVar[str] = "synapses"
+    outputs: ClassVar[Mapping[str, type]] = {"": outputs.Table}
+
+    def __post_init__(self) -> None:
+        normalize_selectors(self, "pre", "post")
+
+    def needs(self) -> Needs:
+        """Rows of synapses with all that they have."""
+        return Needs({"pre": self.pre, "post": self.post}, synapses=True, columns=self.columns or None, carry=True)
+
+    def scope(self, engine: SqlEngine, given: Given) -> Scope:
+        """Synapses from the one to the other."""
+        return Scope(given.neurons["pre"], given.neurons["post"])
+
+    def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
+        """Select them."""
+        table, notes = given.source, list[str]()
+        conversions, unit, voxel = convert_positions(table, self._units(table, notes))
+        chosen = Wanted(given.neurons["pre"], given.neurons["post"])
+        result = synapse_rows(engine, table, chosen, given.rows, conversions, self.columns)
+        units = unit_record(table, result.columns, unit, voxel)
+        result.notes[:0] = notes
+        return Results.of_table(
+            result,
+            "synapses",
+            "synapses",
+            options={"units": self.units, "columns": self.columns},
+            units=units,
+            units_advice="tell the next command with --coordinates and --voxel-size, or write .parquet",
+            details=units,
+            subject=table,
+        )
+
+    def _units(self, table: Table, notes: list[str]) -> Unit | None:
+        """The unit to convert to."""
+        if self.units_required or (table.positions and table.unit != "unknown"):
+            return self.units
+        if table.positions and self.units is not None:
+            notes.append(
+                "the unit of the positions is not recorded, so they are not converted; say coordinates='nm' or 'pixels'"
+            )
+        return None
