@@ -656,7 +656,7 @@ def test_ten_real_synapses(crant: Crant, real: Path, tmp_path: Path) -> None:
 def test_the_picture_of_the_summary_has_what_is_no_neuropil_last() -> None:
     from matplotlib.colors import same_color
 
-    from crantcli.output.bars import draw_bars
+    from crantcli.output.figures.bars import draw_bars
 
     axes = draw_bars({"a": 2, "other": 90, "b": 30, "c": 30, "none": 0}, "synapses", "other").axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "c", "a", "none", "other"]

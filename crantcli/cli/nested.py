@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crantcli.core.table import Annotations, Table
     from crantcli.core.type_sums import TypeSums
     from crantcli.ids import Selection
-    from crantcli.output.heatmap import Style
+    from crantcli.output.figures.heatmap import Style
     from crantcli.sources.live.query import Query
 
 EPILOG = """Example: crantcli nested synapses.parquet -a annotations.csv --weight-mode count -o nested.npz --plot n.png
@@ -69,16 +69,15 @@ def nested(
     from crantcli.cli.job import Job
     from crantcli.core.labels import typed
     from crantcli.core.nested import nested as answer
+    from crantcli.core.question import Figure
     from crantcli.core.type_sums import one_pass, type_sums
     from crantcli.errors import UsageError
-    from crantcli.output.heatmap import check_picture, save
-    from crantcli.output.nested import draw_nested
-    from crantcli.output.provenance import metadata
+    from crantcli.output.writers import find_writer
     from crantcli.sources.live.query import needed
 
     style = style_of(picture)
     if plot:
-        check_picture(plot)
+        find_writer(Figure, plot)
     tables = {
         "--type-sum": type_sum, "--type-mean": type_mean, "--relative": relative, "--relative-types": relative_types
     }  # fmt: skip
@@ -117,9 +116,8 @@ def nested(
         )
         _write(work, result, record, tables, order, force_wide)
         if plot:
-            drawn = draw_nested(result.blocks, style, picture.level, picture.min_neurons, picture.show_neuron_labels)
-            save(drawn.figure, work.pending.place(plot), plot, metadata({**record, "picture": drawn.facts}))
-            result.notes.extend(drawn.notes)
+            figure = Figure("nested", result.blocks, drawing_of(picture, style))
+            result.notes += work.write_output(figure, plot, record)
         shape = result.blocks.matrix.shape
         entries = len(result.blocks.matrix.weights)
         types = {"source": len(result.blocks.source.types), "target": len(result.blocks.target.types)}
@@ -140,7 +138,7 @@ def style_of(picture: PlotOptions) -> Style:
     UsageError
     """
     from crantcli.errors import UsageError
-    from crantcli.output.heatmap import Style
+    from crantcli.output.figures.heatmap import Style
 
     size = None
     if picture.figsize is not None:
@@ -161,13 +159,24 @@ def style_of(picture: PlotOptions) -> Style:
     )
 
 
+def drawing_of(picture: PlotOptions, style: Style) -> dict[str, Any]:
+    """Options of a nested figure."""
+    return {
+        "style": style,
+        "level": picture.level,
+        "smallest": picture.min_neurons,
+        "neuron_labels": picture.show_neuron_labels,
+    }
+
+
 def _check_order(destination: str) -> None:
+    from crantcli.core.question import Table
     from crantcli.errors import UsageError
-    from crantcli.output.tables import table_format
+    from crantcli.output.writers import find_writer
 
     if destination == "-":
         raise UsageError("--order - : only -o writes to stdout; give a file name")
-    table_format(destination)
+    find_writer(Table, destination)
 
 
 def question_of(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) -> NestedQuestion:
@@ -368,16 +377,12 @@ def _write(
             told = {**record, "labels": labels, "cells": what, "complete_for": _completeness(record, blocks, what)}
             work.write_matrix(matrix(), destination, told, force_wide)
     if order:
-        from crantcli.output.matrices import order_query
-        from crantcli.output.provenance import metadata
-        from crantcli.output.tables import table_format, write_table
+        from crantcli.output.matrices import order_table
 
         axes = {"source": blocks.source, "target": blocks.target}
         if not record["options"].get("directed"):
             axes = {"both": blocks.source}
-        query, number = order_query(work.engine, axes)
-        told = {**record, "kind": "order", "rows": number}
-        write_table(work.engine, query, work.pending.place(order), table_format(order), metadata(told))
+        work.write_output(order_table(work.engine, axes), order, record)
 
 
 def _completeness(record: dict[str, Any], blocks: Blocks, what: str) -> dict[str, Any]:

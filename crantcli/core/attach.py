@@ -11,7 +11,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from crantcli.core.absent import some
 from crantcli.core.ledger import Ledger
@@ -107,6 +107,23 @@ class Attached:
     result: Result
     relation: str
     tally: Tally
+
+
+class Arbors(NamedTuple):
+    """What a picture of skeletons with their sites needs.
+
+    Attributes
+    ----------
+    relation : str
+        The sites, as in `Attached`.
+    neurons : tuple of int or str
+    load : function
+        Gives the skeleton at a place.
+    """
+
+    relation: str
+    neurons: Sequence[NeuronId]
+    load: Callable[[int], Skeleton]
 
 
 def attach(
@@ -316,4 +333,4 @@ def _notes(neurons: Sequence[NeuronId], tally: Tally, limit: float) -> list[str]
     return notes
 
 
-__all__ = ["COLUMNS", "CURRENT", "MAX_DISTANCE", "SUMMARY", "Attached", "Question", "attach", "summary"]
+__all__ = ["COLUMNS", "CURRENT", "MAX_DISTANCE", "SUMMARY", "Arbors", "Attached", "Question", "attach", "summary"]

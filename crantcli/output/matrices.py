@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.adjacency import LabelledMatrix
+from crantcli.core.question import Matrix, Table
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
+from crantcli.output.provenance import metadata
+from crantcli.output.tables import offer, write_table
+from crantcli.output.writers import Target, Writer, register
 from crantcli.schema import CORNER, KEY
 
 if TYPE_CHECKING:
@@ -92,8 +96,8 @@ def wide_query(engine: Engine, matrix: LabelledMatrix) -> str:
     return f"SELECT {chosen} FROM {relation}"
 
 
-def order_query(engine: Engine, axes: dict[str, Axis]) -> tuple[str, int]:
-    """A query for the axes as a table `axis, position, neuron, type`, and its number of rows. It can be run once.
+def order_table(engine: Engine, axes: dict[str, Axis]) -> Table:
+    """The axes as a table `axis, position, neuron, type`; it can be written once.
 
     Positions count from 0; a neuron without a type has null.
     """
@@ -112,7 +116,8 @@ def order_query(engine: Engine, axes: dict[str, Axis]) -> tuple[str, int]:
     columns = [pa.chunked_array(arrays) for arrays in parts.values()]
     relation = engine.register("axes", pa.Table.from_arrays(columns, names=list(parts)))
     total = sum(len(axis.neurons) for axis in axes.values())
-    return f"SELECT axis, position, neuron, nullif(type, '') AS type FROM {relation} ORDER BY axis, position", total
+    query = f"SELECT axis, position, neuron, nullif(type, '') AS type FROM {relation} ORDER BY axis, position"
+    return Table(query, tuple(parts), total, {"kind": "order"})
 
 
 def _refuse_same_names(names: list[str]) -> None:
@@ -156,3 +161,31 @@ def id_array(ids: np.ndarray[Any, Any]) -> pa.Array:
     np.cumsum([len(name) for name in encoded], out=offsets[1:])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def wide_table(engine: Engine, matrix: LabelledMatrix, destination: str, force: bool) -> Table:
+    """A matrix as a table; it can be written once.
+
+    Raises
+    ------
+    UsageError
+        As `check_width`, and for IDs that cannot be names of columns.
+    """
+    check_width(matrix.shape[1], destination, force)
+    columns = (CORNER, *(str(neuron) for neuron in matrix.post.tolist()))
+    return Table(wide_query(engine, matrix), columns, matrix.shape[0])
+
+
+def _write_wide(engine: Engine, matrix: LabelledMatrix, record: dict[str, Any], target: Target) -> list[str]:
+    table = wide_table(engine, matrix, target.destination, target.force_wide)
+    write_table(engine, table.query, target.place(), target.suffix, metadata(record))
+    return []
+
+
+def _write_sparse(engine: Engine, matrix: LabelledMatrix, record: dict[str, Any], target: Target) -> list[str]:
+    write_npz(matrix, target.place(), metadata(record))
+    return []
+
+
+offer(Matrix, _write_wide)
+register(Matrix, Writer(".npz", _write_sparse))
