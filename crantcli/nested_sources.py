@@ -180,7 +180,7 @@ def build_by_neuropil(
         Matrices of the neuropils that have any synapses to show; synapses, pairs and neurons of every neuropil.
     """
     from crantcli.core.absent import axis_notes
-    from crantcli.core.questions.neuropil import Remarks, assign, matrices
+    from crantcli.core.neuropil import Remarks, assign, matrices
 
     if place.coordinates not in ("nm", "pixels"):
         raise UsageError(f"coordinates={place.coordinates!r}: 'nm' or 'pixels'")
@@ -442,18 +442,20 @@ def draw(
     options: dict[str, Any],
 ) -> tuple[Figure, PlotAxes]:
     """Draw a nested matrix, and save the picture where a path is given."""
+    from crantcli.core import question
     from crantcli.output.atomic import outputs
-    from crantcli.output.heatmap import Style, check_picture, save
-    from crantcli.output.nested import LEVELS, draw_nested
+    from crantcli.output.figures.heatmap import Style
+    from crantcli.output.figures.nested import LEVELS, draw_nested
+    from crantcli.output.figures.save import save
     from crantcli.output.provenance import as_text
+    from crantcli.output.writers import find_writer
 
     if level not in LEVELS:
         raise UsageError(f"level={level!r}: one of {', '.join(LEVELS)}")
     if smallest < 1:
         raise UsageError(f"min_neurons_for_plot={smallest}: at least 1")
     destination = None if output_path is None else os.fspath(output_path)
-    if destination is not None:
-        check_picture(destination)
+    suffix = "" if destination is None else find_writer(question.Figure, destination).suffix
     drawn = draw_nested(blocks, Style(**options), level, smallest, neuron_labels)
     for note in drawn.notes:
         warnings.warn(note, CrantWarning, stacklevel=3)
@@ -461,6 +463,6 @@ def draw(
         Path(destination).parent.mkdir(parents=True, exist_ok=True)
         told = {"crantcli": __version__, "command": "plot", "weights": blocks.quantity, "picture": drawn.facts}
         with outputs() as pending:
-            save(drawn.figure, pending.place(destination), destination, {KEY: as_text(told)})
+            save(drawn.figure, pending.place(destination), suffix, {KEY: as_text(told)})
             pending.commit()
     return drawn.figure, drawn.axes

@@ -142,7 +142,7 @@ class NeuropilCollection(dict[str, Any]):
     def _plot_all(
         self, names: list[str], output_path: str | os.PathLike[str] | None = None, **kwargs: Any
     ) -> dict[str, tuple[Figure, Axes]]:
-        from crantcli.output.names import safe_file_names
+        from crantcli.core.filenames import safe_file_names
 
         stems = safe_file_names(names)
         paths: dict[str, Path] = {}

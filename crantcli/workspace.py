@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.addresses import Dataset
 from crantcli.core.absent import unrelated_note
-from crantcli.core.questions.neuropil import Members
+from crantcli.core.neuropil import Members
 from crantcli.core.table import Annotations, Table, Totals, VoxelSize, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError

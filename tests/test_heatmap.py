@@ -23,10 +23,13 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
 from crantcli.core.adjacency import LabelledMatrix
+from crantcli.core.question import Figure
 from crantcli.errors import UsageError
-from crantcli.output.heatmap import AxisText, Drawn, Style, check_picture, draw, reduce, save
-from crantcli.output.heatmap_colours import lightness, number
-from crantcli.output.heatmap_labels import spread
+from crantcli.output.figures.colours import lightness, number
+from crantcli.output.figures.heatmap import AxisText, RenderedFigure, Style, draw, reduce
+from crantcli.output.figures.labels import spread
+from crantcli.output.figures.save import save
+from crantcli.output.writers import find_writer
 from crantcli.schema import KEY
 
 
@@ -60,7 +63,7 @@ def many_sizes(types: int, neurons: int) -> list[int]:
     return np.maximum(1, share / share.sum() * neurons).astype(int).tolist()
 
 
-def rendered(made: Drawn) -> np.ndarray:
+def rendered(made: RenderedFigure) -> np.ndarray:
     """The part of the picture that the matrix covers, as RGB in 0..255."""
     canvas = made.figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
@@ -73,22 +76,22 @@ def rendered(made: Drawn) -> np.ndarray:
     return everything[top:bottom, left:right]
 
 
-def image_of(made: Drawn) -> AxesImage:
+def image_of(made: RenderedFigure) -> AxesImage:
     image = made.axes.images[0]
     assert isinstance(image, AxesImage)
     return image
 
 
-def beside(made: Drawn, axis: str) -> list[Text]:
+def beside(made: RenderedFigure, axis: str) -> list[Text]:
     """Labels of the rows ("y") or columns ("x") in their order."""
     return [text for text in made.axes.texts if (text.get_horizontalalignment() == "right") == (axis == "y")]
 
 
-def written(made: Drawn, axis: str) -> list[str]:
+def written(made: RenderedFigure, axis: str) -> list[str]:
     return [text.get_text() for text in beside(made, axis)]
 
 
-def lines(made: Drawn, zorder: float) -> list[np.ndarray]:
+def lines(made: RenderedFigure, zorder: float) -> list[np.ndarray]:
     """Positions of the boundaries of rows and of columns."""
     found = [made for made in made.axes.collections if made.get_zorder() == zorder]
     return [
@@ -98,7 +101,7 @@ def lines(made: Drawn, zorder: float) -> list[np.ndarray]:
     ]
 
 
-def assert_tidy(made: Drawn) -> None:
+def assert_tidy(made: RenderedFigure) -> None:
     """No text overlaps another or the matrix, and all of it is on the page."""
     renderer = made.figure.canvas.get_renderer()  # type: ignore[attr-defined]
     everywhere = [
@@ -501,12 +504,12 @@ def test_names_are_no_formulas() -> None:
 def test_letters_that_the_font_lacks_are_noted(tmp_path: Path) -> None:
     made = draw(matrix(np.eye(2, dtype=np.int64), ["hΔA", "字形"]), Style())
     assert made.notes == ["the picture's font lacks some letters, which become boxes in PNG and PDF: 字, 形"]
-    save(made.figure, tmp_path / "new", "new.svg", {KEY: "{}"})
+    save(made.figure, tmp_path / "new", ".svg", {KEY: "{}"})
     text = (tmp_path / "new").read_text()
     assert ">字形</text>" in text
     assert ">hΔA</text>" in text
     assert text.count("<image") == 2, "matrix and colour bar are one image each"
-    save(made.figure, tmp_path / "new", "new.png", {KEY: "{}"})
+    save(made.figure, tmp_path / "new", ".png", {KEY: "{}"})
 
 
 def test_a_users_settings_do_not_spoil_a_picture(tmp_path: Path) -> None:
@@ -525,7 +528,7 @@ def test_a_users_settings_do_not_spoil_a_picture(tmp_path: Path) -> None:
         ),
     ):
         with mpl.rc_context(settings):  # type: ignore[arg-type]
-            save(draw(drawn, Style()).figure, tmp_path / name, "x.png", {KEY: "{}"})
+            save(draw(drawn, Style()).figure, tmp_path / name, ".png", {KEY: "{}"})
     assert (tmp_path / "plain").read_bytes() == (tmp_path / "own").read_bytes()
 
 
@@ -561,7 +564,9 @@ def test_a_style_that_makes_no_picture_is_refused(changes: dict[str, Any], messa
 
 
 def test_a_style_is_checked_without_matplotlib() -> None:
-    code = "import sys; from crantcli.output.heatmap import Style; Style(); sys.exit('matplotlib' in sys.modules)"
+    code = (
+        "import sys; from crantcli.output.figures.heatmap import Style; Style(); sys.exit('matplotlib' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -591,4 +596,4 @@ def test_a_picture_tells_where_it_comes_from(suffix: str, crant: Crant, tmp_path
 
 def test_an_unknown_suffix_is_refused_before_any_work() -> None:
     with pytest.raises(UsageError, match=r"matrix\.jpg.*\.png, \.pdf, \.svg"):
-        check_picture("matrix.jpg")
+        find_writer(Figure, "matrix.jpg")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import SETTINGS
 
-from crantcli.output.names import safe_file_names
+from crantcli.core.filenames import safe_file_names
 
 
 @pytest.mark.parametrize(

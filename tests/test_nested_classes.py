@@ -18,7 +18,7 @@ from nested_cases import SPELLINGS, warned
 import crantcli as cc
 from crantcli.core.blocks import Blocks
 from crantcli.errors import ArgumentTypeError
-from crantcli.output.nested import quantity
+from crantcli.output.figures.nested import quantity
 
 FIRST = 576460752641833773
 EDGES = pd.DataFrame({"pre": [1, 1, 2, 3], "post": [2, 3, 3, 1], "weight": [4, 2, 5, 1]})

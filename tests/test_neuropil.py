@@ -457,7 +457,7 @@ def test_a_row_without_a_neuron_does_not_place_the_synapse(crant: Crant, here: P
 
 def test_assignments_keep_the_order_of_the_table(crant: Crant, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also in many batches; where ids are repeated they are sorted."""
-    monkeypatch.setattr("crantcli.core.questions.neuropil._BATCH", 3)
+    monkeypatch.setattr("crantcli.core.neuropil._BATCH", 3)
     table = few(id=[15, 12, 14, 11, 13])[::-1]
     table.to_parquet("few.parquet")
     crant("neuropil", *USUAL, "--assignments-only")
@@ -656,7 +656,7 @@ def test_ten_real_synapses(crant: Crant, real: Path, tmp_path: Path) -> None:
 def test_the_picture_of_the_summary_has_what_is_no_neuropil_last() -> None:
     from matplotlib.colors import same_color
 
-    from crantcli.output.bars import draw_bars
+    from crantcli.output.figures.bars import draw_bars
 
     axes = draw_bars({"a": 2, "other": 90, "b": 30, "c": 30, "none": 0}, "synapses", "other").axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "c", "a", "none", "other"]

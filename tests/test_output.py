@@ -429,7 +429,7 @@ def test_a_failing_second_output_leaves_the_first_as_it_was(
         assert any(name.startswith(".o.npz.") for name in hidden(tmp_path))  # the first is written, and not in place
         raise CrantError("the disk is full")
 
-    monkeypatch.setattr("crantcli.output.heatmap.save", full)
+    monkeypatch.setattr("crantcli.output.figures.save.save", full)
     complaint(crant("adjacency", "t.csv", "-o", "o.npz", "--plot", "o.png"), 1, "disk is full")
     assert Path("o.npz").read_text() == "old"
     assert not Path("o.png").exists()

@@ -18,7 +18,7 @@ from tables import complaint, record, text_file
 from crantcli.cli.job import Job
 from crantcli.cli.neuropil import _Folder
 from crantcli.cli.options import RunOptions, SourceOptions
-from crantcli.core.questions.neuropil import Assignment, Count, assign, count_alone, in_neuropil
+from crantcli.core.neuropil import Assignment, Count, assign, count_alone, in_neuropil
 from crantcli.core.synapses import RowFilter
 from crantcli.core.table import Table
 from crantcli.engine.duckdb import Engine

@@ -23,7 +23,7 @@ from tables import complaint, parquet_file, text_file
 
 from crantcli.core.skeleton import Skeleton
 from crantcli.errors import DataError
-from crantcli.output import arbors
+from crantcli.output.figures import arbors
 from crantcli.sources import skeletons, swc
 from crantcli.sources.swc import read_swc
 

@@ -57,13 +57,14 @@ def adjacency(
     """A matrix of synapse counts: presynaptic rows by postsynaptic columns."""
     from crantcli.cli.job import Job
     from crantcli.core.adjacency import adjacency as answer
+    from crantcli.core.question import Figure
     from crantcli.core.synapses import Wanted
-    from crantcli.output.heatmap import check_picture
-    from crantcli.sources.cave.query import needed
+    from crantcli.output.writers import find_writer
+    from crantcli.sources.live.query import needed
 
     keep_silent = keep_silent or keep_unconnected
     if plot:
-        check_picture(plot)
+        find_writer(Figure, plot)
     job = Job("adjacency", source, run, {"pre": pre, "post": post}, [plot], matrix=True, fetch=fetch)
     with job.opened() as work:
         work.annotations(clean=rows.clean)
@@ -90,12 +91,9 @@ def adjacency(
 
 def _write(work: Work, result: MatrixResult, record: dict[str, Any], force_wide: bool, plot: str | None) -> None:
     """Write the matrix and the picture that were asked for."""
-    from crantcli.output.provenance import metadata
+    from crantcli.core.question import Figure
 
     work.write_main_matrix(result.matrix, record, force_wide)
     if plot is not None:
-        from crantcli.output.heatmap import Style, draw, save
-
-        drawn = draw(result.matrix, Style(quantity="synapses" if work.counts_synapses else "weight"))
-        save(drawn.figure, work.pending.place(plot), plot, metadata({**record, "picture": drawn.facts}))
-        result.notes.extend(drawn.notes)
+        quantity = "synapses" if work.counts_synapses else "weight"
+        result.notes += work.write_output(Figure("matrix", result.matrix, {"quantity": quantity}), plot, record)

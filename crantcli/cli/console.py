@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from crantcli import signals
 
@@ -55,6 +55,16 @@ class Console:
         """Print the summary as one object. What cannot be printed in its texts is escaped, as JSON has it."""
         for line in json.dumps(summary, ensure_ascii=False, indent=2).split("\n"):
             print("".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in line))
+
+    @property
+    def stdout(self) -> BinaryIO:
+        """Takes tables as bytes."""
+        return sys.stdout.buffer
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody looks at stdout."""
+        return sys.stdout.isatty()
 
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], total: int) -> None:
         """Show a short table on a terminal."""

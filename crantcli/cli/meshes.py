@@ -46,7 +46,7 @@ def meshes(
     from crantcli.cli.job import Job
     from crantcli.core.ledger import Ledger
     from crantcli.errors import CrantError
-    from crantcli.output.names import safe_file_names
+    from crantcli.core.filenames import safe_file_names
     from crantcli.output.ply import write_ply
     from crantcli.output.provenance import as_text, table_record
     from crantcli.schema import KEY, MANIFEST

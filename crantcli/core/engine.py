@@ -84,7 +84,7 @@ class SqlEngine(Protocol):
         ...
 
     def columns_table(self, stem: str, columns: Mapping[str, np.ndarray[Any, Any]]) -> str:
-        """Name a table made of arrays of numbers of the same length."""
+        """Name a table made of arrays of numbers or text of the same length."""
         ...
 
     def mapped(

@@ -105,12 +105,15 @@ class FolderFile(NamedTuple):
         The provenance of the run that made it.
     suffix : str
         How it is to be written; "" for the usual format of its kind.
+    part : str
+        Whose it is, to be named in what is said about it; "" where that is clear.
     """
 
     name: str
     output: Table | Matrix | Figure
     record: Mapping[str, Any]
     suffix: str = ""
+    part: str = ""
 
 
 class Folder(NamedTuple):

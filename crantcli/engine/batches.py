@@ -30,13 +30,19 @@ def numbers(array: pa.Array) -> np.ndarray[Any, Any]:
 
 
 def column(values: np.ndarray[Any, Any]) -> pa.Array:
-    """An array of numbers or truths for Arrow, copied only where its memory is laid out otherwise.
+    """An array of numbers, truths or text for Arrow, copied only where its memory is laid out otherwise.
 
     `pyarrow.array` would import pandas, like `to_numpy`.
     """
     import numpy as np
     import pyarrow as pa
 
+    if values.dtype.kind == "U":
+        encoded = [text.encode() for text in values.tolist()]
+        offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
+        np.cumsum([len(text) for text in encoded], out=offsets[1:])
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+        return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
     bits = np.packbits(values, bitorder="little") if values.dtype == bool else np.ascontiguousarray(values)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(bits)])
 

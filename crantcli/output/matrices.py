@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.adjacency import LabelledMatrix
+from crantcli.core.question import Matrix, Table
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
+from crantcli.output.provenance import metadata
+from crantcli.engine.batches import column
+from crantcli.output.tables import offer, write_table
+from crantcli.output.writers import Target, Writer, register
 from crantcli.schema import CORNER, KEY
 
 if TYPE_CHECKING:
@@ -92,29 +97,6 @@ def wide_query(engine: Engine, matrix: LabelledMatrix) -> str:
     return f"SELECT {chosen} FROM {relation}"
 
 
-def order_query(engine: Engine, axes: dict[str, Axis]) -> tuple[str, int]:
-    """A query for the axes as a table `axis, position, neuron, type`, and its number of rows. It can be run once.
-
-    Positions count from 0; a neuron without a type has null.
-    """
-    import numpy as np
-    import pyarrow as pa
-
-    parts: dict[str, list[Any]] = {"axis": [], "position": [], "neuron": [], "type": []}
-    for name, axis in axes.items():
-        number = len(axis.neurons)
-        untyped = ["" for _ in range(number - axis.typed)]
-        types = [label for label, start, stop in axis.blocks for _ in range(stop - start)]
-        parts["axis"].append(id_array(np.array([name] * number, dtype=str)))
-        parts["position"].append(id_array(np.arange(number)))
-        parts["neuron"].append(id_array(axis.neurons))
-        parts["type"].append(id_array(np.array([*types, *untyped], dtype=str)))
-    columns = [pa.chunked_array(arrays) for arrays in parts.values()]
-    relation = engine.register("axes", pa.Table.from_arrays(columns, names=list(parts)))
-    total = sum(len(axis.neurons) for axis in axes.values())
-    return f"SELECT axis, position, neuron, nullif(type, '') AS type FROM {relation} ORDER BY axis, position", total
-
-
 def _refuse_same_names(names: list[str]) -> None:
     """Column names of a table do not heed case, so neurons that differ in nothing else would become one."""
     seen = {CORNER: "the column of presynaptic IDs"}
@@ -135,24 +117,36 @@ def _batches(matrix: LabelledMatrix, schema: pa.Schema) -> Iterator[pa.RecordBat
     for start in range(0, rows, step):
         stop = min(rows, start + step)
         block = np.ascontiguousarray(matrix.dense_rows(start, stop).T)
-        arrays = [id_array(matrix.pre[start:stop])]
+        arrays = [column(matrix.pre[start:stop])]
         arrays += [
             pa.Array.from_buffers(schema.field(number + 1).type, stop - start, [None, pa.py_buffer(block[number])])
             for number in range(columns)
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
+def wide_table(engine: Engine, matrix: LabelledMatrix, destination: str, force: bool) -> Table:
+    """A matrix as a table; it can be written once.
 
-def id_array(ids: np.ndarray[Any, Any]) -> pa.Array:
-    """IDs as an Arrow array, made from buffers: pyarrow would import pandas to look at Python objects."""
-    import numpy as np
-    import pyarrow as pa
+    Raises
+    ------
+    UsageError
+        As `check_width`, and for IDs that cannot be names of columns.
+    """
+    check_width(matrix.shape[1], destination, force)
+    columns = (CORNER, *(str(neuron) for neuron in matrix.post.tolist()))
+    return Table(wide_query(engine, matrix), columns, matrix.shape[0])
 
-    if ids.dtype.kind != "U":
-        values = np.ascontiguousarray(ids, dtype=np.int64)
-        return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
-    encoded = [name.encode() for name in ids.tolist()]
-    offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
-    np.cumsum([len(name) for name in encoded], out=offsets[1:])
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+def _write_wide(engine: Engine, matrix: LabelledMatrix, record: dict[str, Any], target: Target) -> list[str]:
+    table = wide_table(engine, matrix, target.destination, target.force_wide)
+    write_table(engine, table.query, target.place(), target.suffix, metadata(record))
+    return []
+
+
+def _write_sparse(engine: Engine, matrix: LabelledMatrix, record: dict[str, Any], target: Target) -> list[str]:
+    write_npz(matrix, target.place(), metadata(record))
+    return []
+
+
+offer(Matrix, _write_wide)
+register(Matrix, Writer(".npz", _write_sparse))

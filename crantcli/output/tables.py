@@ -7,67 +7,28 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from crantcli.core.question import Table
 from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError, UsageError
-from crantcli.output.streams import find_stream
+from crantcli.errors import CrantError
+from crantcli.output.provenance import metadata
+from crantcli.output.writers import Target, Write, Writer, register
 from crantcli.schema import PANDAS_KEY
 
-#: Suffixes of tables -> how they are written.
-SUFFIXES = (".parquet", ".feather", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
+#: Suffix -> delimiter of what is text, which has no place for units and provenance.
+_DELIMITERS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
+
+#: Suffixes of tables.
+SUFFIXES = (".parquet", ".feather", *_DELIMITERS)
 
 #: Rows in a Parquet row group. A sorted table in groups of this size answers for 100 neurons from a few groups.
 ROW_GROUP = 200_000
 
 
-@dataclass(frozen=True)
-class TableFormat:
-    """How to write a table.
-
-    Attributes
-    ----------
-    kind : str
-        "parquet", "feather" or "csv".
-    delimiter : str
-    compressed : bool
-    """
-
-    kind: str
-    delimiter: str = ","
-    compressed: bool = False
-
-    @property
-    def carries_metadata(self) -> bool:
-        """Whether units and provenance fit into the file."""
-        return self.kind != "csv"
-
-
-def table_format(destination: str, *, more: tuple[str, ...] = ()) -> TableFormat:
-    """The format that a destination's suffix asks for; CSV for pipes and devices without one, such as /dev/stdout.
-
-    Raises
-    ------
-    UsageError
-        For a suffix that is not known; `more` are further ones to name.
-    """
-    lower = destination.lower()
-    if lower.endswith(".parquet"):
-        return TableFormat("parquet")
-    if lower.endswith(".feather"):
-        return TableFormat("feather")
-    for suffix, delimiter in ((".csv", ","), (".tsv", "\t")):
-        if lower.endswith((suffix, suffix + ".gz")):
-            return TableFormat("csv", delimiter, lower.endswith(".gz"))
-    if find_stream(destination) is not None:
-        return TableFormat("csv")
-    raise UsageError(f"{destination}: unknown suffix; write to {', '.join((*SUFFIXES, *more))}")
-
-
-def write_table(engine: Engine, query: str, path: Path, form: TableFormat, metadata: dict[str, str]) -> None:
+def write_table(engine: Engine, query: str, path: Path, suffix: str, metadata: dict[str, str]) -> None:
     """Write the result of a query.
 
     Parameters
@@ -77,7 +38,8 @@ def write_table(engine: Engine, query: str, path: Path, form: TableFormat, metad
         With its ORDER BY.
     path : Path
         Where to; a temporary name, whatever its suffix.
-    form : TableFormat
+    suffix : str
+        One of `SUFFIXES`.
     metadata : dict of str to str
         Goes into Parquet and Feather files.
 
@@ -86,17 +48,17 @@ def write_table(engine: Engine, query: str, path: Path, form: TableFormat, metad
     CrantError
         Where the file cannot be written.
     """
-    if form.kind == "feather":
+    if suffix == ".feather":
         _write_feather(engine, query, path, metadata)
         return
-    if form.kind == "parquet":
+    if suffix == ".parquet":
         pairs = ", ".join(f"{text(key)}: {text(value)}" for key, value in sorted(metadata.items()))
         options = {"FORMAT": "parquet", "ROW_GROUP_SIZE": str(ROW_GROUP), "KV_METADATA": f"{{{pairs}}}"}
         if not metadata:
             del options["KV_METADATA"]
     else:
-        options = {"FORMAT": "csv", "HEADER": "true", "DELIMITER": text(form.delimiter)}
-        options["COMPRESSION"] = "'gzip'" if form.compressed else "'none'"
+        options = {"FORMAT": "csv", "HEADER": "true", "DELIMITER": text(_DELIMITERS[suffix])}
+        options["COMPRESSION"] = "'gzip'" if suffix.endswith(".gz") else "'none'"
     engine.copy(query, str(path), options)
 
 
@@ -170,3 +132,17 @@ def write_csv_stream(engine: Engine, query: str, stream: BinaryIO) -> None:
 def _blocks(descriptor: int) -> Iterator[bytes]:
     while block := os.read(descriptor, 1 << 20):
         yield block
+
+
+def offer(kind: type, write: Write) -> None:
+    """Register a writer for each of `SUFFIXES`; text is what goes to pipes and devices."""
+    for suffix in SUFFIXES:
+        register(kind, Writer(suffix, write, suffix not in _DELIMITERS, suffix == ".csv"))
+
+
+def _write(engine: Engine, table: Table, record: dict[str, Any], target: Target) -> list[str]:
+    write_table(engine, table.query, target.place(), target.suffix, metadata(record))
+    return []
+
+
+offer(Table, _write)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crantcli.core.questions.neuropil import Members
+from crantcli.core.neuropil import Members
 from crantcli.core.sql import text
 from crantcli.core.table import Table, Totals
 from crantcli.engine.duckdb import Engine

@@ -77,9 +77,7 @@ class Adjacency(Question):
         return Results(
             {
                 "": Matrix(lambda: matrix),
-                "plot": Figure(
-                    "matrix", matrix, {"quantity": "weight" if table.kind is Kind.EDGES else "synapses"}
-                ),
+                "plot": Figure("matrix", matrix, {"quantity": "weight" if table.kind is Kind.EDGES else "synapses"}),
             },
             "adjacency",
             shape[0],

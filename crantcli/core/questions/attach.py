@@ -9,14 +9,29 @@ from __future__ import annotations
 import importlib
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 from crantcli.core import sql
 from crantcli.core.absent import some
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.nearest import IMPLAUSIBLE, Sweep, Tally
+from crantcli.core.question import Figure, Output
+from crantcli.core.question import Table as OutputTable
+from crantcli.core.questions.base import (
+    Describe,
+    Given,
+    Inputs,
+    Needs,
+    Question,
+    Results,
+    Scope,
+    Selectors,
+    Skeletons,
+    normalize_selectors,
+)
 from crantcli.core.skeleton import Skeleton
 from crantcli.core.synapses import RowFilter, Wanted, kept_condition, no_null_ids, prepare
 from crantcli.core.table import Result, Table
@@ -44,34 +59,87 @@ SUMMARY = (
 
 
 @dataclass(frozen=True)
-class Question:
-    """Which sites are attached.
+class Attach(Question):
+    """The synapses of some neurons, each at the nearest node of its skeleton.
 
     Attributes
     ----------
+    neurons : neurons or None
+        Skeletons of these only; None for all that there are.
     pre, post : bool
         Presynaptic sites (outputs) and postsynaptic sites (inputs) of the neurons.
-    max_distance : float
-        In nm; a site farther from its skeleton is left out where cleaning is on.
-    measure : bool
-        Whether the length of each skeleton is wanted.
+    max_distance : float or None
+        In nm; a site farther from its skeleton is left out where cleaning is on. None: `MAX_DISTANCE`.
     """
 
+    neurons: Selectors = None
     pre: bool = True
     post: bool = True
-    max_distance: float = MAX_DISTANCE
-    measure: bool = False
+    max_distance: float | None = None
+
+    command: ClassVar[str] = "attach"
+    outputs: ClassVar[Mapping[str, type]] = {"": OutputTable, "summary": OutputTable, "plot": Figure}
 
     def __post_init__(self) -> None:
+        normalize_selectors(self, "neurons")
         if not (self.pre or self.post):
             raise UsageError("neither presynaptic nor postsynaptic sites are asked for; leave pre or post on")
-        if not self.max_distance >= 0:
+        if not self.limit >= 0:
             raise UsageError(f"max-distance {self.max_distance:g}: a distance in nm, 0 or more")
+
+    @property
+    def limit(self) -> float:
+        """The largest distance, in nm."""
+        return MAX_DISTANCE if self.max_distance is None else self.max_distance
 
     @property
     def sides(self) -> tuple[str, ...]:
         """The sides that are wanted."""
         return tuple(side for side, wanted in (("pre", self.pre), ("post", self.post)) if wanted)
+
+    def needs(self) -> Needs:
+        """Skeletons, and synapses with the positions of their sites."""
+        columns = tuple(f"{side}_pt_position" for side in self.sides)
+        return Needs({"neurons": self.neurons}, synapses=True, columns=columns, carry="positions", skeletons=True)
+
+    def scope(self, engine: SqlEngine, given: Given) -> Scope:
+        """Synapses of the neurons that have skeletons."""
+        return Scope(either=given.neurons["skeletons"], inputs=self.post, outputs=self.pre)
+
+    def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
+        """Attach them."""
+        skeletons, table = given.skeletons, given.source
+        assert skeletons is not None
+        attached = attach(engine, table, skeletons, given.rows, self, measure="summary" in wanted)
+        result = attached.result
+        told = {"kind": "summary of connectors", "units": None}
+        made: dict[str, Output] = {
+            "": OutputTable(result.query, result.columns, result.rows),
+            "plot": Figure("arbors", Arbors(attached.relation, skeletons.neurons, skeletons.load)),
+        }
+        if "summary" in wanted:
+            listed = summary(engine, table, skeletons.neurons, attached)
+            made["summary"] = OutputTable(listed.query, listed.columns, listed.rows, told)
+        return Results(
+            made,
+            "connectors",
+            result.rows,
+            result.ledger,
+            result.coverage,
+            result.rows,
+            "sites",
+            options={
+                "pre": self.pre,
+                "post": self.post,
+                "max_distance": self.limit if given.rows.clean else None,
+            },
+            facts=result.facts,
+            units={"units": "nm", **({"voxel_size_nm": list(table.voxel_size)} if table.voxel_size else {})},
+            units_advice="write .parquet to keep that in the file",
+            notes=result.notes,
+            details={name: result.facts[name] for name in ("sites", "skeletons")},
+            subject=attached,
+        )
 
 
 @dataclass
@@ -95,14 +163,31 @@ class Attached:
     tally: Tally
 
 
+class Arbors(NamedTuple):
+    """What a picture of skeletons with their sites needs.
+
+    Attributes
+    ----------
+    relation : str
+        The sites, as in `Attached`.
+    neurons : tuple of int or str
+    load : function
+        Gives the skeleton at a place.
+    """
+
+    relation: str
+    neurons: Sequence[NeuronId]
+    load: Callable[[int], Skeleton]
+
+
 def attach(
     engine: SqlEngine,
     table: Table,
-    neurons: Sequence[NeuronId],
-    load: Callable[[int], Skeleton],
+    skeletons: Skeletons,
     rows: RowFilter,
-    question: Question,
-    current: Sequence[NeuronId] | None = None,
+    question: Attach,
+    *,
+    measure: bool = False,
 ) -> Attached:
     """Attach the synapses of some neurons to the nearest nodes of their skeletons.
 
@@ -111,16 +196,13 @@ def attach(
     engine : SqlEngine
     table : Table
         A synapse table with positions.
-    neurons : sequence of int or str
-        One for each skeleton, in the order in which they shall come out. A neuron may have several skeletons here,
-        each of which gets all sites.
-    load : function
-        Gives the skeleton at a position in `neurons`. It is called in several threads, about once for each.
+    skeletons : Skeletons
+        Each gets all sites of its neuron. The answer is under `neurons`, with `current` beside it.
     rows : RowFilter
         Its threshold counts the synapses of a pair of neurons, wherever they are.
-    question : Question
-    current : sequence of int or str, optional
-        IDs of the neurons in the table, where these are others. The answer is under `neurons`, with these beside it.
+    question : Attach
+    measure : bool
+        Whether the length of each skeleton is wanted.
 
     Raises
     ------
@@ -138,13 +220,14 @@ def attach(
     rows.check(table)
     # It takes as long as the next questions to the engine, which leave Python alone.
     threading.Thread(target=importlib.import_module, args=["scipy.spatial"], daemon=True).start()
+    neurons, current = skeletons.neurons, skeletons.current
     positions = {side: _position(table, side) for side in question.sides}
     known = neurons if current is None else current
     kept, ledger = _kept(engine, table, known, rows, positions)
     tally = Tally.empty(len(neurons))
     seen = np.zeros(ledger.kept, dtype=bool)
-    limit = question.max_distance if rows.clean else math.inf
-    sweep = Sweep(load, tally, seen, limit, engine.threads, question.measure)
+    limit = question.limit if rows.clean else math.inf
+    sweep = Sweep(skeletons.load, tally, seen, limit, engine.threads, measure)
     added = {"node_id": "int64", "distance": "float64", "connector_id": "int64"}
     sites = _sites(engine, table, kept, neurons, current, positions)
     relation = engine.mapped("attached", sites, sweep, added)
@@ -302,4 +385,4 @@ def _notes(neurons: Sequence[NeuronId], tally: Tally, limit: float) -> list[str]
     return notes
 
 
-__all__ = ["COLUMNS", "CURRENT", "MAX_DISTANCE", "SUMMARY", "Attached", "Question", "attach", "summary"]
+__all__ = ["COLUMNS", "CURRENT", "MAX_DISTANCE", "SUMMARY", "Arbors", "Attach", "Attached", "attach", "summary"]

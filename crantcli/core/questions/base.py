@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
-from crantcli.core import question as outputs
 from crantcli.core.engine import SqlEngine
+from crantcli.core.ledger import Ledger
 from crantcli.core.question import Output
+from crantcli.core.question import Table as OutputTable
 from crantcli.core.synapses import RowFilter
 from crantcli.core.table import Annotations, Coverage, Result, Table, Totals
 from crantcli.ids import Selection, Selector, python_selectors
@@ -158,7 +159,7 @@ class Meshes(NamedTuple):
     """Neuropil meshes: their names, the index that finds points in them, and the boxes that they fill."""
 
     names: list[str]
-    index: MeshIndex
+    find: MeshIndex
     boxes: MeshBoxes
 
 
@@ -195,7 +196,7 @@ class Results:
     ledger : Ledger
     completeness : Coverage
     count : int
-        What the summary counts; 0 means that nothing is left.
+        What the summary counts.
     what : str
         What it counts, in words.
     options : dict
@@ -212,6 +213,10 @@ class Results:
         What those should be told who read the answer, and do not compute with it.
     details : dict
         More for a summary that is read by programs.
+    empty : list of str
+        Why there is nothing, where that is so.
+    rules : RowFilter or None
+        Which rows count in this output, where these are others than were asked for.
     subject : object
         What the outputs are made of, for callers in Python.
     """
@@ -230,12 +235,18 @@ class Results:
     notes: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
+    rules: RowFilter | None = None
     subject: Any = None
+
+    def __post_init__(self) -> None:
+        if not self.count and not self.empty:
+            self.empty.append(f"nothing is left ({self.ledger.sentence()})")
 
     @classmethod
     def of_table(cls, result: Result, kind: str, what: str, **more: Any) -> Results:
         """The results of a question whose one output is a table."""
-        table = outputs.Table(result.query, result.columns, result.rows)
+        table = OutputTable(result.query, result.columns, result.rows)
         return cls(
             {"": table}, kind, result.rows, result.ledger, result.coverage, result.rows, what,
             facts=result.facts, notes=result.notes, **more,
@@ -264,7 +275,7 @@ class Question(ABC):
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
         """Whose synapses suffice, of a table that is on a server."""
 
-    def further(self, engine: SqlEngine, given: Inputs) -> Mapping[str, Selection] | None:
+    def further(self, engine: SqlEngine, given: Inputs, scope: Scope) -> Mapping[str, Selection] | None:
         """Neurons ("pre", "post") whose synapses with others than those of the scope are to be fetched, too."""
         return None
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from crantcli.core import question as outputs
 from crantcli.core import sql
 from crantcli.core.absent import absent_notes
 from crantcli.core.edges import Edges, edges
 from crantcli.core.engine import SqlEngine
 from crantcli.core.labels import key, typed, types_view
+from crantcli.core.question import Table as OutputTable
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -62,7 +62,7 @@ class Connectivity(Question):
     sum_duplicates: bool = False
 
     command: ClassVar[str] = "connectivity"
-    outputs: ClassVar[Mapping[str, type]] = {"": outputs.Table}
+    outputs: ClassVar[Mapping[str, type]] = {"": OutputTable}
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")

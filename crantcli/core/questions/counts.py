@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from crantcli.core import question as outputs
 from crantcli.core import sql
 from crantcli.core.absent import absent, absent_note, some
 from crantcli.core.edges import edges
 from crantcli.core.engine import SqlEngine
+from crantcli.core.question import Table as OutputTable
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -45,7 +45,7 @@ class Counts(Question):
     sum_duplicates: bool = False
 
     command: ClassVar[str] = "counts"
-    outputs: ClassVar[Mapping[str, type]] = {"": outputs.Table}
+    outputs: ClassVar[Mapping[str, type]] = {"": OutputTable}
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")

@@ -1,354 +1,317 @@
-"""Which neuropils each synapse lies in, and the synapses of one neuropil as a table of their own."""
+"""Which brain regions synapses lie in, and a nested matrix for each of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar
 
-from crantcli.core import sql
-from crantcli.core.boxes import MeshBoxes, refuse_apart
-from crantcli.core.edges import Edges, edges
-from crantcli.core.engine import Batch, SqlEngine
+from crantcli.core.absent import axis_notes
+from crantcli.core.engine import SqlEngine
+from crantcli.core.filenames import safe_file_names
 from crantcli.core.ledger import Ledger
-from crantcli.core.points import points_once
-from crantcli.core.repeats import ids_once
-from crantcli.core.synapses import RowFilter, count_steps, prepare
-from crantcli.core.table import Table, VoxelSize
-from crantcli.core.units import in_nanometres
-from crantcli.errors import DataError
-from crantcli.schema import Kind, near
+from crantcli.core.nested import NestedQuestion, NestedResult
+from crantcli.core.neuropil import (
+    OTHER,
+    POSITION,
+    Assignment,
+    Count,
+    Remarks,
+    assign,
+    count_alone,
+    in_neuropil,
+    matrices,
+)
+from crantcli.core.question import Figure, Folder, FolderFile, Table
+from crantcli.core.questions.base import (
+    Describe,
+    Given,
+    Inputs,
+    MeshChoice,
+    Needs,
+    Question,
+    Results,
+    Scope,
+)
+from crantcli.core.questions.nested import Nested
+from crantcli.core.sql import text
+from crantcli.core.synapses import RowFilter
+from crantcli.core.table import VoxelSize
+from crantcli.errors import DataError, UsageError
+from crantcli.ids import Selection
+from crantcli.schema import Kind
 
-if TYPE_CHECKING:
-    from crantcli.core.containment import MeshIndex
-    from crantcli.core.nested import NestedQuestion, NestedResult
-    from crantcli.core.table import Annotations, Totals
+#: Names of files that are not of one neuropil.
+_OWN = ("summary", "assignments", "manifest")
 
-#: The key of synapses that lie in none of the meshes.
-OTHER = "other"
-
-#: The position that tells where a synapse lies, unless another is named.
-POSITION = "ctr_pt_position"
-
-#: Synapses whose positions are looked up at once.
-_BATCH = 500_000
+#: Axes for which nobody is named.
+_NOBODY: dict[str, Selection | None] = {"source_neurons": None, "target_neurons": None}
 
 
-@dataclass
-class Assignment:
-    """Where the synapses of a table lie.
+@dataclass(frozen=True)
+class Neuropil(Question):
+    """Which neuropils each synapse lies in, and a nested matrix for each neuropil.
 
     Attributes
     ----------
-    relation : str
-        A table with one row per membership: `synapse` (the id, or the row's number from 0), `code`, and the columns
-        that count: `pre`, `post`, `size`, `value`.
-    names : tuple of str
-        Neuropils by code; the last is "other" where that was asked for.
-    table : Table
-        The source.
-    ledger : Ledger
-        Of the source's rows; cleaning and size count, and neither threshold nor annotations.
-    rows : int
-        Rows with a position or without, each synapse once.
-    unplaced : int
-        Rows without a position, which lie nowhere.
-    inside, outside : int
-        Rows in at least one mesh, and in none.
-    memberships : int
-        Rows of `relation`.
-    in_order : bool
-        The rows are in the order of the source.
-    notes : list of str
-        What the user should be told.
-    """
-
-    relation: str
-    names: tuple[str, ...]
-    table: Table
-    ledger: Ledger
-    rows: int = 0
-    unplaced: int = 0
-    inside: int = 0
-    outside: int = 0
-    memberships: int = 0
-    in_order: bool = True
-    notes: list[str] = field(default_factory=list)
-
-    def counts(self) -> dict[str, int]:
-        """How many rows, for the provenance; rows = inside + outside + unplaced."""
-        return {
-            "rows": self.rows,
-            "in_neuropils": self.inside,
-            "in_none": self.outside,
-            "without_position": self.unplaced,
-            "memberships": self.memberships,
-        }
-
-    @property
-    def query(self) -> str:
-        """The memberships as a table for later questions: `id` (or `row`) and `neuropil`.
-
-        In the order of the source; by id where ids were repeated.
-        """
-        key = "id" if "id" in self.table.roles else "row"
-        order = "" if self.in_order else f" ORDER BY {key}, code"
-        where = " WHERE synapse IS NOT NULL" if "id" in self.table.roles else ""
-        name = sql.one_of(self.names, "code")
-        return f"SELECT synapse AS {key}, {name} AS neuropil FROM {self.relation}{where}{order}"
-
-
-def position_of(table: Table, column: str | None) -> str:
-    """The position that tells where a synapse lies.
-
-    Raises
-    ------
-    DataError
-        Where the table has no such position.
-    """
-    own = table.positions[:1] if table.kind is Kind.POINTS else ()
-    name = column or next(iter(own), POSITION)
-    if name not in table.positions:
-        known = near(name, table.positions, "positions") if table.positions else "it has no positions"
-        raise DataError(f"the table has no position {name} ({known}); name it with --position-column")
-    return name
-
-
-def assign(
-    engine: SqlEngine,
-    table: Table,
-    index: MeshIndex,
-    names: Sequence[str],
-    rows: RowFilter,
-    *,
-    position: str | None = None,
-    offset: VoxelSize | None = None,
-    include_other: bool = True,
-    boxes: MeshBoxes | None = None,
-) -> Assignment:
-    """Look up the neuropils of every synapse, or point.
-
-    Parameters
-    ----------
-    engine : SqlEngine
-    table : Table
-        Synapses or points, with positions of known unit.
-    index : MeshIndex
-        In nm.
-    names : sequence of str
-        Name of each of its meshes.
-    rows : RowFilter
-        For the ledger; all rows are looked up.
-    position : str, optional
-        Name of the position; "ctr_pt_position" if not given, of points their first.
-    offset : tuple of float, optional
-        Voxels to add to positions in pixels.
+    nested : Nested
+        What each matrix shows.
+    assignments_only : bool
+        No matrices.
+    neuropils : tuple of str or None
+        These only; None for all.
+    exclude : tuple of str
+        Not these.
     include_other : bool
-        Synapses in no mesh are members of "other".
-    boxes : MeshBoxes, optional
-        Of the meshes; without it, all positions may lie beyond them.
-
-    Raises
-    ------
-    DataError, UsageError
-        Where positions or their unit are not known, a mesh is called "other", or no position lies in the box of any
-        mesh.
-    """
-    import numpy as np
-
-    from crantcli.core.nested import missing_values
-
-    if OTHER in names:
-        raise DataError(f"a mesh is called {OTHER}, which is the name for synapses in no mesh; rename its file")
-    rows.check(table)
-    where = position_of(table, position)
-    nanometres = in_nanometres(table, where, offset)
-    counted = table.having("size", "value")
-    axes, counts = table.axes(where), ["pre", "post", *counted]
-    if table.kind is Kind.POINTS:
-        prepared, counts = points_once(engine, table, axes), []
-        relation = prepared.relation
-    else:
-        prepared = prepare(engine, table, None, (*counted, *axes))
-        count_steps(engine, prepared, rows)
-        relation = ids_once(engine, prepared, (*counted, *axes)) if "id" in table.roles else prepared.relation
-    prepared.ledger.check()
-    made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
-    made.in_order = not made.ledger.removed.get("duplicate") and relation == prepared.relation
-    made.notes += missing_values(engine, table, "value" in table.roles)
-
-    def place(batches: Iterator[Batch]) -> Iterator[Batch]:
-        for batch in batches:
-            found = index.contains(np.stack([batch.array(axis) for axis in "xyz"]).T, engine.threads)
-            members, codes = found.pairs()
-            nowhere = np.flatnonzero(~(found.anywhere() | found.missing))
-            made.rows += len(found)
-            made.unplaced += int(found.missing.sum())
-            made.outside += len(nowhere)
-            if include_other and len(nowhere):
-                members = np.concatenate([members, nowhere])
-                codes = np.concatenate([codes, np.full(len(nowhere), len(names), dtype=codes.dtype)])
-                order = np.argsort(members, kind="stable")
-                members, codes = members[order], codes[order]
-            made.memberships += len(members)
-            yield batch.taken(members, {"code": codes.astype(np.int32)}, "xyz")
-
-    key = "id" if "id" in table.roles else sql.row_numbers()
-    points = ", ".join(f"coalesce({e}, 'nan') AS {axis}" for e, axis in zip(nanometres, "xyz", strict=True))
-    query = f"SELECT {', '.join([f'{key} AS synapse', *counts, points])} FROM {relation}"
-    made.relation = engine.mapped("assigned", query, place, {"code": "int32"}, "xyz", _BATCH)
-    made.inside = made.rows - made.outside - made.unplaced
-    if boxes is not None and not made.inside and made.outside:
-        refuse_apart(engine, table, relation, nanometres, boxes)
-    return made
-
-
-def in_neuropil(engine: SqlEngine, assignment: Assignment, code: int) -> Table:
-    """The synapses of one neuropil, each once."""
-    relation = engine.view("in_neuropil", f"SELECT * FROM {assignment.relation} WHERE code = {code}")
-    number = int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
-    source = assignment.table
-    roles = source.roles - {"id", "neuropil"}
-    return replace(
-        source, relation=relation, rows=number, null_rows=None, roles=roles, carried=(), positions=(), unique_ids=True
-    )
-
-
-@dataclass(frozen=True)
-class Count:
-    """What a neuropil holds, after cleaning and size, whatever the threshold and the annotations.
-
-    Attributes
-    ----------
-    synapses, pairs, neurons : int
-        Synapses, pairs of neurons, and neurons on either side; of points, only how many they are is known.
+        Synapses in none of the meshes are those of "other".
+    position_column : str or None
+        Position that tells where a synapse lies; None for the centre of the synapse.
+    voxel_offset : tuple of float, or None
+        Voxels to add to positions in pixels.
+    relative, relative_types : bool
+        Weights, and sums per type, as fractions of their row, too.
+    plot : bool
+        Draw each matrix, and what each neuropil holds.
     """
 
-    synapses: int
-    pairs: int | None
-    neurons: int | None
+    nested: Nested = field(default_factory=Nested)
+    assignments_only: bool = False
+    neuropils: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    include_other: bool = True
+    position_column: str | None = None
+    voxel_offset: VoxelSize | None = None
+    relative: bool = False
+    relative_types: bool = False
+    plot: bool = True
 
+    command: ClassVar[str] = "neuropil"
+    outputs: ClassVar[Mapping[str, type]] = {"": Folder}
 
-def count(engine: SqlEngine, found: Edges) -> Count:
-    """Count the synapses, pairs and neurons of a neuropil from its edges."""
-    passing = f"FROM {found.pairs} WHERE NOT dropped AND n > 0"
-    synapses, pairs = engine.execute(f"SELECT coalesce(sum(n), 0), count(*) {passing}")[0]
-    neurons = engine.execute(f"SELECT count(*) FROM (SELECT pre {passing} UNION SELECT post {passing})")[0][0]
-    return Count(int(synapses), int(pairs), int(neurons))
-
-
-def count_alone(engine: SqlEngine, table: Table, rows: RowFilter) -> Count:
-    """Count what a neuropil holds where no matrix is made of it."""
-    if table.kind is Kind.POINTS:
-        return Count(table.rows, None, None)
-    return count(engine, edges(engine, table, None, rows))
-
-
-@dataclass(frozen=True)
-class Members:
-    """Synapses that a file of assignments puts into chosen neuropils.
-
-    Attributes
-    ----------
-    relation : str
-        A table `id` of these synapses, each once.
-    names : tuple of str
-    """
-
-    relation: str
-    names: tuple[str, ...]
-
-    def within(self, table: Table) -> Table:
-        """The table with only these synapses; the others count as unselected."""
-        reason = f"the neuropil {', '.join(self.names)}"
-        thinned = f"{table.coverage.thinned} and {reason}" if table.coverage.thinned else reason
+    def needs(self) -> Needs:
+        """Meshes, and synapses with positions; what a nested matrix needs, unless there is to be none."""
+        inner = self.nested.needs()
         return replace(
-            table,
-            within=f"id IN (SELECT id FROM {self.relation})",
-            coverage=replace(table.coverage, thinned=thinned),
+            inner,
+            labels=not self.assignments_only,
+            labels_for_scope=True,
+            synapses=True,
+            columns=(self.position_column or POSITION, *(inner.columns or ())),
+            ordered=True,  # as the assignments come out
+            carry="positions",
+            position=self.position_column,
+            points=self.assignments_only,
+            meshes=MeshChoice(self.neuropils, self.exclude),
         )
 
+    def scope(self, engine: SqlEngine, given: Given) -> Scope:
+        """As of a nested matrix."""
+        return self.nested.scope(engine, given)
 
-def matrices(
-    engine: SqlEngine,
-    assignment: Assignment,
-    annotations: Annotations | None,
-    question: NestedQuestion,
-    rows: RowFilter,
-    totals: Totals | None = None,
-    further: Assignment | None = None,
-) -> Iterator[tuple[str, Count, NestedResult | None]]:
-    """One nested matrix after the other: the neuropil's name, what it holds, and the matrix; None where nothing lies.
-
-    `further` are synapses that only say who is there, in the same neuropils. A matrix may be without entries, of
-    synapses that are all left out. What the engine made for a neuropil is dropped before the next one.
-    """
-    from crantcli.core.nested import nested
-
-    # With neurons chosen for both axes, what touches none of them is not read for the matrix.
-    partly = all(choice.given for choice in question.axes.values())
-    for code, name in enumerate(assignment.names):
-        with engine.forgotten():
-            table = in_neuropil(engine, assignment, code)
-            if not table.rows:
-                yield name, Count(0, 0, 0), None
-                continue
-            # A fraction of totals from a file is one of the whole brain, wherever the synapses lie.
-            about = replace(question, within="" if totals is not None else name)
-            more = None if further is None else in_neuropil(engine, further, code)
-            result = nested(engine, table, annotations, about, rows, totals, more)
-            held = count_alone(engine, table, rows) if partly else count(engine, result.edges)
-            yield name, held, result
-
-
-class Remarks:
-    """What to say of all matrices at once.
-
-    Parameters
-    ----------
-    assignment : Assignment
-    question : NestedQuestion
-    totals : Totals or None
-    """
-
-    def __init__(self, assignment: Assignment, question: NestedQuestion, totals: Totals | None) -> None:
-        self._assignment, self._question, self._totals = assignment, question, totals
-        self._types: dict[str, set[str]] = {"pre": set(), "post": set()}
-        self._last: NestedResult | None = None
-        self._notes: list[str] = []
-        self.left_out = 0
-
-    def add(self, result: NestedResult) -> None:
-        """Take note of a matrix."""
-        self._last = result
-        self.left_out += result.ledger.removed.get("unannotated", 0)
-        self._notes += result.whole_notes
-        self._types["pre"] |= set(result.blocks.source.types)
-        self._types["post"] |= set(result.blocks.target.types)
-
-    @property
-    def notes(self) -> list[str]:
-        """Each once."""
-        from crantcli.core.nested import unmatched_order
-
-        if self._last is None:
-            return []
-        types: dict[str, Sequence[str]] = {end: sorted(found) for end, found in self._types.items()}
-        notes = [*self._notes, *unmatched_order(self._question, types)]
-        if self.left_out:
-            notes.append(
-                f"{self.left_out:,} memberships of neurons without annotation are left out of the matrices "
-                "(annotation scope annotated_only)"
-            )
-        return list(dict.fromkeys(notes))
-
-    @property
-    def statement(self) -> str | None:
-        """What an entry of a matrix is; None where there is no matrix."""
-        if self._last is None:
+    def further(self, engine: SqlEngine, given: Inputs, scope: Scope) -> dict[str, Selection] | None:
+        """Whoever is in the brain may be in one neuropil by synapses that are not of the matrix."""
+        if self.assignments_only:
             return None
-        quantity = replace(self._question, within="").quantity(self._assignment.table)
-        told = replace(self._last, blocks=replace(self._last.blocks, quantity=quantity)).statement
-        if not told.startswith("a weight is"):
-            return told
-        return f"{told}, whatever the neuropil" if self._totals is not None else f"in each neuropil, {told}"
+        return self.nested.further(engine, given, scope, everyone=True)
+
+    def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
+        """Assign the synapses; matrices are made one by one, when their files are."""
+        table = given.source
+        points = table.kind is Kind.POINTS
+        if points and not self.assignments_only:
+            raise DataError(
+                "this is a table of points, which have no neurons for a matrix; --assignments-only takes them"
+            )
+        if given.annotations is None and not self.assignments_only:
+            raise UsageError(
+                "a nested matrix needs the neurons' types: --annotations FILE, or a data set that has annotations; "
+                "--assignments-only does without"
+            )
+        if points:  # they have no neurons by which they could be dropped
+            given = replace(given, rows=RowFilter(clean=False, background=()))
+        found = self._assign(engine, given, given.source)
+        further = None if given.further is None else self._assign(engine, given, given.further)
+        work = NeuropilMatrices(engine, given, self, found, further)
+        results = Results(
+            {},
+            "assignments",
+            found.memberships,
+            found.ledger,
+            table.coverage,
+            found.memberships,
+            "memberships",
+            options=self.options(given, found),
+            facts={"assigned": found.counts()},
+            notes=list(found.notes),
+            empty=[] if found.memberships else [f"none of the {found.ledger.unit} lie in any of the neuropils"],
+            subject=work,
+        )
+        # The provenance is that of what was assigned; what is said of matrices comes while they are made.
+        record = describe(results)
+        results.outputs = {"": Folder(work.files(results, record, describe), lambda: work.manifest(record))}
+        return results
+
+    def _assign(self, engine: SqlEngine, given: Inputs, table: Any) -> Assignment:
+        assert given.meshes is not None
+        return assign(
+            engine,
+            table,
+            given.meshes.find,
+            given.meshes.names,
+            given.rows,
+            position=self.position_column,
+            offset=self.voxel_offset,
+            include_other=self.include_other,
+            boxes=given.meshes.boxes,
+        )
+
+    def where(self, given: Inputs, found: Assignment) -> dict[str, Any]:
+        """What bears on the assignments, for the provenance."""
+        table = given.source
+        return {
+            "neuropils": list(found.names),
+            "include_other": self.include_other,
+            "position_column": self.position_column,
+            "coordinates": table.unit,
+            "voxel_size_nm": list(table.voxel_size) if table.voxel_size else None,
+            "voxel_offset": list(self.voxel_offset) if self.voxel_offset else None,
+        }
+
+    def options(self, given: Inputs, found: Assignment) -> dict[str, Any]:
+        """What bears on everything, for the provenance."""
+        if self.assignments_only:
+            return {**self.where(given, found), "assignments_only": True}
+        totals = {"totals": (given.totals is not None) or None}
+        return {**self.where(given, found), **self.nested.options(given.source), **totals}
+
+
+class NeuropilMatrices:
+    """The nested matrices of all neuropils, one in memory at a time.
+
+    Attributes
+    ----------
+    counts : dict of str to Count
+        What each neuropil holds, as far as they were made.
+    """
+
+    def __init__(
+        self, engine: SqlEngine, given: Inputs, asked: Neuropil, found: Assignment, further: Assignment | None
+    ) -> None:
+        self._engine, self._given, self._asked = engine, given, asked
+        self._found, self._further = found, further
+        self.counts: dict[str, Count] = {}
+        self._stems: dict[str, str] = {}
+
+    @property
+    def question(self) -> NestedQuestion:
+        """What each matrix shows."""
+        return self._asked.nested.about({**_NOBODY, **self._given.neurons})
+
+    def each(self, results: Results) -> Iterator[tuple[str, NestedResult]]:
+        """Neuropils with their matrices, where these have entries; the rest is counted. Notes go to the results."""
+        given, found, question = self._given, self._found, self.question
+        remarks = Remarks(found, question, given.totals)
+        named = {end: choice.neurons for end, choice in question.axes.items()}
+        results.notes += axis_notes(self._engine, given.source, named, found.relation, given.rows)
+        made = matrices(self._engine, found, given.annotations, question, given.rows, given.totals, self._further)
+        shown = False
+        for name, count, result in made:
+            self.counts[name] = count
+            if result is None:
+                continue
+            remarks.add(result)
+            if len(result.blocks.matrix.weights):
+                shown = True
+                yield name, result
+        results.notes += remarks.notes
+        if shown and remarks.statement:
+            results.remarks.append(remarks.statement)
+        if not shown:
+            results.empty.append(f"no neuropil has a matrix ({found.ledger.sentence()})")
+
+    def _count(self) -> None:
+        """Count what each neuropil holds, without matrices."""
+        for code, name in enumerate(self._found.names):
+            with self._engine.forgotten():
+                table = in_neuropil(self._engine, self._found, code)
+                self.counts[name] = count_alone(self._engine, table, self._given.rows)
+
+    def files(self, results: Results, record: dict[str, Any], describe: Describe) -> Iterator[FolderFile]:
+        """All files of the folder but the manifest."""
+        asked, found = self._asked, self._found
+        if asked.assignments_only:
+            self._count()
+        else:
+            stems = safe_file_names(found.names, _OWN)
+            for name, result in self.each(results):
+                self._stems[name] = stems[name]
+                yield from self._files_of(name, result, describe)
+        rows = ", ".join(
+            f"({text(n)}, {c.synapses}, {_as_sql(c.pairs)}, {_as_sql(c.neurons)})" for n, c in self.counts.items()
+        )
+        columns = ("neuropil", "synapses", "pairs", "neurons")
+        summary = f"SELECT * FROM (VALUES {rows}) AS held({', '.join(columns)})"
+        yield FolderFile("summary", Table(summary, columns, len(self.counts)), record)
+        if asked.plot:
+            unit = found.ledger.unit
+            quantity = f"{unit} after cleaning" if self._given.rows.clean else unit
+            numbers = {name: count.synapses for name, count in self.counts.items()}
+            yield FolderFile("summary", Figure("bars", numbers, {"quantity": quantity, "rest": OTHER}), record)
+        yield self._assignments(results, describe)
+        self._conclude(results)
+
+    def _files_of(self, name: str, result: NestedResult, describe: Describe) -> Iterator[FolderFile]:
+        asked, stem = self._asked, self._stems[name]
+        made = asked.nested.results(self._engine, result, self._found.table, frozenset(Nested.outputs))
+        made.options = {**asked.options(self._given, self._found), "neuropil": [name]}
+        record = describe(made)
+        wanted = {
+            "": ("matrix", True, ".npz"),
+            "relative": ("relative", asked.relative, ".npz"),
+            "type_sum": ("type_sum", True, ""),
+            "type_mean": ("type_mean", True, ""),
+            "relative_types": ("relative_types", asked.relative_types, ""),
+            "order": ("order", True, ""),
+        }
+        for output, (file, asked_for, suffix) in wanted.items():
+            if asked_for:
+                yield FolderFile(f"{stem}.{file}", made.outputs[output], record, suffix)  # type: ignore[arg-type]
+        if asked.plot:
+            yield FolderFile(stem, Figure("nested", result.blocks, {"title": name}), record, part=name)
+
+    def _assignments(self, results: Results, describe: Describe) -> FolderFile:
+        """Where each synapse lies: all of them, those too that the matrices do not count."""
+        found = self._found
+        number = int(self._engine.execute(f"SELECT count(*) FROM ({found.query})")[0][0])
+        removed = {"duplicate": found.ledger.read - found.rows}
+        every = replace(
+            results,
+            rows=number,
+            ledger=Ledger(found.ledger.unit, found.ledger.read, removed, found.rows),
+            options=self._asked.where(self._given, found),
+            rules=RowFilter(clean=False, background=()),
+        )
+        columns = ("id" if found.table.having("id") else "row", "neuropil")
+        return FolderFile("assignments", Table(found.query, columns, number), describe(every), ".parquet")
+
+    def manifest(self, record: dict[str, Any]) -> dict[str, Any]:
+        """The manifest of the folder."""
+        return {**record, "kind": "neuropils", "stems": self._stems}
+
+    def _conclude(self, results: Results) -> None:
+        """Say what was made, now that it is known."""
+        found = self._found
+        inside = [name for name, count in self.counts.items() if count.synapses and name != OTHER]
+        meshes = self._given.meshes
+        assert meshes is not None
+        in_meshes = found.memberships - (found.outside if self._asked.include_other else 0)
+        results.what = (
+            f"memberships: {in_meshes:,} in {len(inside):,} of {len(meshes.names):,} neuropils"
+            + (f", {found.outside:,} {found.ledger.unit} in none" if found.outside else "")
+            + (f", {found.unplaced:,} without a position" if found.unplaced else "")
+        )
+        results.details = {"assigned": found.counts(), "matrices": sorted(self._stems)}
+
+
+def _as_sql(number: int | None) -> str:
+    return f"CAST({'NULL' if number is None else number} AS BIGINT)"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from crantcli.core import question as outputs
 from crantcli.core.engine import SqlEngine
+from crantcli.core.question import Table as OutputTable
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -47,7 +47,7 @@ class Synapses(Question):
     columns: tuple[str, ...] = ()
 
     command: ClassVar[str] = "synapses"
-    outputs: ClassVar[Mapping[str, type]] = {"": outputs.Table}
+    outputs: ClassVar[Mapping[str, type]] = {"": OutputTable}
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "pre", "post")

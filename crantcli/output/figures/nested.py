@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from crantcli.output.heatmap import AxisText, Drawn, Style, draw
+from crantcli.output.figures.heatmap import AxisText, RenderedFigure, Style, draw
 
 if TYPE_CHECKING:
     from crantcli.core.blocks import Blocks
@@ -16,7 +16,7 @@ LEVELS: tuple[Level, ...] = ("neuron", "type_mean", "type_sum")
 
 def draw_nested(
     blocks: Blocks, style: Style, level: Level = "neuron", smallest: int = 1, neuron_labels: bool = False
-) -> Drawn:
+) -> RenderedFigure:
     """Draw a nested matrix.
 
     Parameters

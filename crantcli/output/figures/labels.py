@@ -96,7 +96,7 @@ class Labels:
         return 0 if self.kind == "numbers" else len(self.texts) - sum(self.grey)
 
 
-class Ruler:
+class TextMeasurer:
     """Measures text in ems, character by character, as the picture's font has them.
 
     Attributes
@@ -230,18 +230,18 @@ class Side:
     weigh: Callable[[Sequence[tuple[str, int, int]]], Sequence[float]]
 
 
-def write(side: Side, ruler: Ruler) -> Labels:
+def write(side: Side, measurer: TextMeasurer) -> Labels:
     """Choose the labels of an axis: of each cell where they fit, else of blocks, else numbers."""
     text, notes = side.text, []
     if text.label_cells and side.cells:
         if side.length / side.cells >= SMALLEST_CELL * _LINE:
             labels = [printable(cell) for cell in _as_list(text.cells)]
-            line = ruler.line(labels)
+            line = measurer.line(labels)
             size = min(side.largest, (side.length / side.cells - 1.5 * side.pixel) / line)
             if size >= SMALLEST_CELL:
-                return _cells(side, ruler, labels, size)
+                return _cells(side, measurer, labels, size)
         if text.blocks:
-            needed = side.cells * (SMALLEST_CELL * ruler.line(()) + 1.5 * side.pixel) / 72
+            needed = side.cells * (SMALLEST_CELL * measurer.line(()) + 1.5 * side.pixel) / 72
             notes = [
                 f"labels of {text.what} would be smaller than {SMALLEST_CELL:g} pt, so types are labelled: that would "
                 f"take a matrix {needed:,.0f} inches long (--figsize)"
@@ -250,20 +250,22 @@ def write(side: Side, ruler: Ruler) -> Labels:
     if not blocks and text.label_cells and text.what == "types":
         blocks = [(label, place, place + 1) for place, label in enumerate(_as_list(text.cells))]
     if blocks:
-        return _blocks(side, ruler, blocks, notes)
-    return _numbers(side, ruler)
+        return _blocks(side, measurer, blocks, notes)
+    return _numbers(side, measurer)
 
 
 def _as_list(cells: Sequence[str] | np.ndarray[Any, Any]) -> list[Any]:
     return list(cells) if isinstance(cells, Sequence) else list(cells.tolist())
 
 
-def _fitted(ruler: Ruler, texts: list[str], size: float, smallest: float, room: float) -> tuple[list[str], float]:
+def _fitted(
+    measurer: TextMeasurer, texts: list[str], size: float, smallest: float, room: float
+) -> tuple[list[str], float]:
     """Make type smaller, and then names shorter, until they fit across; texts and size."""
-    widest = max(map(ruler.width, texts), default=0.0)
+    widest = max(map(measurer.width, texts), default=0.0)
     if widest * size > room:
         size = max(smallest, min(size, room / widest))
-        texts = [ruler.shorten(text, room / size) for text in texts]
+        texts = [measurer.shorten(text, room / size) for text in texts]
     return texts, size
 
 
@@ -272,30 +274,30 @@ def _shortened(texts: list[str], whole: list[str]) -> list[str]:
     return [f"{many:,} labels are shortened to fit the picture: make --figsize larger"] if many else []
 
 
-def _cells(side: Side, ruler: Ruler, labels: list[str], size: float) -> Labels:
-    texts, size = _fitted(ruler, labels, size, SMALLEST_CELL, side.room)
+def _cells(side: Side, measurer: TextMeasurer, labels: list[str], size: float) -> Labels:
+    texts, size = _fitted(measurer, labels, size, SMALLEST_CELL, side.room)
     middles = [(place + 0.5) * side.length / side.cells for place in range(side.cells)]
     return Labels(
-        texts, middles, middles, [False] * side.cells, size, max(map(ruler.width, texts)) * size,
+        texts, middles, middles, [False] * side.cells, size, max(map(measurer.width, texts)) * size,
         of=side.cells, kind="cells", notes=_shortened(texts, labels),
     )  # fmt: skip
 
 
-def _blocks(side: Side, ruler: Ruler, named: list[tuple[str, int, int]], notes: list[str]) -> Labels:
+def _blocks(side: Side, measurer: TextMeasurer, named: list[tuple[str, int, int]], notes: list[str]) -> Labels:
     blocks = [(label, start, stop, False) for label, start, stop in named if stop > start]
     if blocks and blocks[-1][2] < side.cells:
         blocks.append((UNTYPED, blocks[-1][2], side.cells, True))
-    most = int(_CHOSEN * side.length / (SMALLEST * ruler.line(()) + 1.5 * side.pixel))
+    most = int(_CHOSEN * side.length / (SMALLEST * measurer.line(()) + 1.5 * side.pixel))
     chosen = blocks
     if len(blocks) * SMALLEST > side.length * _CHOSEN:
         weights = side.weigh([block[:3] for block in blocks])
         rank = sorted(range(len(blocks)), key=lambda i: (blocks[i][1] - blocks[i][2], -weights[i], i))
         chosen = [blocks[i] for i in sorted(rank[: max(1, most)])]
     whole = [printable(block[0]) for block in chosen]
-    line = ruler.line(whole)
+    line = measurer.line(whole)
     size = (_PACKED * side.length / max(len(chosen), 1) - 1.5 * side.pixel) / line
     size = min(side.largest, max(SMALLEST, size))
-    texts, size = _fitted(ruler, whole, size, SMALLEST, side.room)
+    texts, size = _fitted(measurer, whole, size, SMALLEST, side.room)
     apart = line * size + 1.5 * side.pixel
     if len(texts) > (fit := max(1, int(side.length / apart))):  # taller letters than reckoned with
         weights = [block[2] - block[1] for block in chosen]
@@ -312,22 +314,22 @@ def _blocks(side: Side, ruler: Ruler, named: list[tuple[str, int, int]], notes: 
             f"{written:,} of {named_all:,} types are labelled, the {which}: make --figsize larger for more",
         ]
     return Labels(
-        texts, anchors, places, [block[3] for block in chosen], size, max(map(ruler.width, texts), default=0) * size,
+        texts, anchors, places, [block[3] for block in chosen], size, max(map(measurer.width, texts), default=0) * size,
         leader=0.0 if farthest < 0.35 * apart else side.largest / 9 * min(26.0, 8 + 0.3 * farthest),
         of=named_all, kind="blocks", notes=[*notes, *_shortened(texts, whole)],
     )  # fmt: skip
 
 
-def _numbers(side: Side, ruler: Ruler) -> Labels:
+def _numbers(side: Side, measurer: TextMeasurer) -> Labels:
     """Positions along the axis, counted from 0, as many as have room."""
     size = side.largest
     if not side.cells:
         return Labels(size=size)
-    longest = ruler.width(f"{side.cells:,}") * size
+    longest = measurer.width(f"{side.cells:,}") * size
     step = 1
     while math.ceil(side.cells / step) > max(2, min(6, side.length / (1.4 * longest))):
         step = {1: 2, 2: 5, 5: 10}[int(str(step)[0])] * 10 ** (len(str(step)) - 1)
     numbers = range(0, side.cells, step)
     middles = [(number + 0.5) * side.length / side.cells for number in numbers]
     texts = [f"{number:,}" for number in numbers]
-    return Labels(texts, middles, middles, [False] * len(texts), size, max(map(ruler.width, texts)) * size)
+    return Labels(texts, middles, middles, [False] * len(texts), size, max(map(measurer.width, texts)) * size)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crantcli.errors import UsageError
-from crantcli.output.heatmap_labels import SMALLEST, AxisText, Labels, Ruler, Side, write
+from crantcli.output.figures.labels import SMALLEST, AxisText, Labels, Side, TextMeasurer, write
 
 #: Where no size is given, in inches: the longer side of a matrix, the same where many labels stand beside it, its
 #: shorter side at least, and its cells at most. With labels and colour bar that is about as wide as a paper's page.
@@ -72,7 +72,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Page:
+class Layout:
     """Places in inches; boxes are left, bottom, width and height.
 
     Attributes
@@ -115,7 +115,7 @@ class Page:
         return box[0] / width, box[1] / height, box[2] / width, box[3] / height
 
 
-def lay_out(request: Request, ruler: Ruler) -> Page:
+def lay_out(request: Request, measurer: TextMeasurer) -> Layout:
     """Find a place for everything, so that nothing overlaps and nothing leaves the page.
 
     On a page of a given size, labels and matrix take room from each other until both fit. The matrix only ever shrinks
@@ -129,44 +129,44 @@ def lay_out(request: Request, ruler: Ruler) -> Page:
     """
     if request.figsize is None:
         sides = _fitted_sides(request)
-        rows, columns = _labels(request, ruler, sides, 9.0, (_NAMES, _NAMES))
-        return _page(request, ruler, sides, rows, columns, 9.0)
+        rows, columns = _labels(request, measurer, sides, 9.0, (_NAMES, _NAMES))
+        return _page(request, measurer, sides, rows, columns, 9.0)
     width, height = request.figsize
     fonts = [min(_LARGEST, max(_SMALLEST, 9 * math.sqrt(max(width, height) / 7.2)))]
     while fonts[-1] > _SMALLEST:
         fonts.append(max(_SMALLEST, 0.8 * fonts[-1]))
     for font in fonts:
-        if page := _given_page(request, ruler, (width, height), font):
-            return page
+        if layout := _given_page(request, measurer, (width, height), font):
+            return layout
     raise UsageError(
         f"--figsize {width:g},{height:g}: too small for the matrix with its labels and colour bar; "
         "make it larger, or leave it out for a size that fits"
     )
 
 
-def _given_page(request: Request, ruler: Ruler, size: tuple[float, float], font: float) -> Page | None:
+def _given_page(request: Request, measurer: TextMeasurer, size: tuple[float, float], font: float) -> Layout | None:
     """A page of a given size; None where type of that size leaves no room for the matrix or the colour bar."""
     width, height = size
     free = height, width
     while min(free) >= _LEAST:
         sides = _given_sides(request, free)
         # Names of rows take from the width, names of columns from the height.
-        rows, columns = _labels(request, ruler, sides, font, (_NAMES_PART * width, _NAMES_PART * height))
-        page = _page(request, ruler, sides, rows, columns, font)
-        if max(page.lacking) <= 0:
-            return page if not request.numbers or page.bar[3] >= font / 72 else None
+        rows, columns = _labels(request, measurer, sides, font, (_NAMES_PART * width, _NAMES_PART * height))
+        layout = _page(request, measurer, sides, rows, columns, font)
+        if max(layout.lacking) <= 0:
+            return layout if not request.numbers or layout.bar[3] >= font / 72 else None
         free = tuple(  # type: ignore[assignment]
-            side - lack - 0.01 if lack > 0 else old for old, side, lack in zip(free, sides, page.lacking, strict=True)
+            side - lack - 0.01 if lack > 0 else old for old, side, lack in zip(free, sides, layout.lacking, strict=True)
         )
     return None
 
 
 def _labels(
-    request: Request, ruler: Ruler, sides: tuple[float, float], font: float, names: tuple[float, float]
+    request: Request, measurer: TextMeasurer, sides: tuple[float, float], font: float, names: tuple[float, float]
 ) -> tuple[Labels, Labels]:
     """Labels of rows and of columns, which have `names` inches of room across their axes."""
     rows, columns = (
-        write(Side(text, cells, 72 * side, font, 72 * room, 72 / request.dpi, weigh), ruler)
+        write(Side(text, cells, 72 * side, font, 72 * room, 72 / request.dpi, weigh), measurer)
         for text, cells, side, room, weigh in zip(
             (request.rows, request.columns), request.shape, sides, names, request.weigh, strict=True
         )
@@ -220,8 +220,8 @@ def _whole(pixels: float, cells: int, *, near: bool) -> int:
 
 
 def _page(
-    request: Request, ruler: Ruler, sides: tuple[float, float], rows: Labels, columns: Labels, font: float
-) -> Page:
+    request: Request, measurer: TextMeasurer, sides: tuple[float, float], rows: Labels, columns: Labels, font: float
+) -> Layout:
     """Put the parts beside each other."""
     em = font / 72
     height, width = sides
@@ -230,18 +230,18 @@ def _page(
         side if side >= 2 or request.figsize is None else page - 2 * MARGIN
         for side, page in zip(sides, (request.figsize or (0.0, 0.0))[::-1], strict=True)
     )
-    row_title = ruler.wrap(_title(request.rows, request.shape[0], rows), long / em)
-    column_title = ruler.wrap(_title(request.columns, request.shape[1], columns), wide / em)
-    bar_title = ruler.wrap(request.bar, long / em) if request.numbers else []
+    row_title = measurer.wrap(_title(request.rows, request.shape[0], rows), long / em)
+    column_title = measurer.wrap(_title(request.columns, request.shape[1], columns), wide / em)
+    bar_title = measurer.wrap(request.bar, long / em) if request.numbers else []
     left, bottom = (
         MARGIN + across(labels, font) / 72 + LEADING * em * len(lines)
         for labels, lines in ((rows, row_title), (columns, column_title))
     )
     # Gap, bar, ticks, their numbers and another gap.
-    bar_room = 1.4 + _BAR + 0.65 + max(map(ruler.width, request.numbers)) + 0.5 if request.numbers else 1.5
+    bar_room = 1.4 + _BAR + 0.65 + max(map(measurer.width, request.numbers)) + 0.5 if request.numbers else 1.5
     right = MARGIN + (bar_room + LEADING * len(bar_title)) * em
     across_page = request.figsize[0] if request.figsize else left + width + right
-    title = ruler.wrap(request.title, (across_page - 2 * MARGIN) / em / TITLE)
+    title = measurer.wrap(request.title, (across_page - 2 * MARGIN) / em / TITLE)
     top = MARGIN + (LEADING * TITLE * len(title) + 0.6) * em
     needed = left + width + right, bottom + height + top
     size = request.figsize or (_up(needed[0], request.dpi), _up(needed[1], request.dpi))
@@ -255,7 +255,7 @@ def _page(
     bar = left + width + 1.4 * em, middle - bar_height / 2, _BAR * em, bar_height
     ends = (size[1], size[0], size[1], size[0])
     middles = tuple(
-        _inside(at, max(map(ruler.width, lines), default=0) * em * (TITLE if lines is title else 1), end)
+        _inside(at, max(map(measurer.width, lines), default=0) * em * (TITLE if lines is title else 1), end)
         for at, lines, end in zip(
             (middle, left + width / 2, middle, left + width / 2),
             (row_title, column_title, bar_title, title),
@@ -263,7 +263,7 @@ def _page(
             strict=True,
         )
     )
-    return Page(
+    return Layout(
         size, (-spare[1] - 1 / request.dpi, -spare[0] - 1 / request.dpi), (left, bottom, width, height), bar,
         rows, columns, title, row_title, column_title, bar_title, left + width + bar_room * em, middles, font,  # type: ignore[arg-type]
     )  # fmt: skip

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.skeleton import Skeleton
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError
-from crantcli.output.heatmap import check_picture, save
-from crantcli.schema import KEY, NeuronId
+from crantcli.output.figures.save import save, save_pages
+from crantcli.schema import NeuronId
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +59,7 @@ def draw_pages(
     neurons: Sequence[NeuronId],
     load: Callable[[int], Skeleton],
     path: Path,
-    destination: str,
+    suffix: str,
     metadata: dict[str, str],
 ) -> int:
     """Draw skeletons with their sites: a PDF has as many pages as they need, another picture has one.
@@ -73,8 +72,9 @@ def draw_pages(
     neurons : sequence of int or str
     load : function
         Gives the skeleton at a place.
-    path, destination : Path, str
-        Where to write, and under which name it will appear.
+    path : Path
+        Where to write.
+    suffix : {".png", ".pdf", ".svg"}
     metadata : dict of str to str
 
     Returns
@@ -85,10 +85,10 @@ def draw_pages(
     each = _ROWS * _COLUMNS
     starts = range(0, len(neurons), each)
     pages = (_page(list(_arbors(engine, relation, neurons, load, start, start + each))) for start in starts)
-    if not destination.lower().endswith(".pdf"):
-        save(next(pages), path, destination, metadata)
+    if suffix != ".pdf":
+        save(next(pages), path, suffix, metadata)
         return min(each, len(neurons))
-    _save_pdf(pages, path, metadata)
+    save_pages(pages, path, metadata)
     return len(neurons)
 
 
@@ -214,20 +214,3 @@ def scale_length(most: float) -> float:
 
     power = 10.0 ** math.floor(math.log10(most))
     return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= most * (1 + 1e-9))
-
-
-def _save_pdf(pages: Iterator[Figure], path: Path, metadata: dict[str, str]) -> None:
-    """Save pages with the provenance, with the same bytes every time."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_pdf import PdfPages
-
-    told = {"Keywords": metadata[KEY], "Creator": "crantcli", "Producer": "crantcli", "CreationDate": None}
-    try:
-        with mpl.rc_context({"pdf.fonttype": 42}), PdfPages(path, metadata=told) as pdf:
-            for page in pages:
-                pdf.savefig(page)
-    except OSError as error:
-        raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
-
-
-__all__ = ["COLOURS", "Arbor", "check_picture", "draw", "draw_pages", "scale_length"]

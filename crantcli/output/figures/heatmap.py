@@ -6,35 +6,28 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.adjacency import LabelledMatrix
-from crantcli.errors import CrantError, UsageError
-from crantcli.output.heatmap_axes import draw_bar, draw_beside, draw_lines
-from crantcli.output.heatmap_colours import DEFAULT, Scale, check_colours, number, scale
-from crantcli.output.heatmap_labels import AxisText, Ruler
-from crantcli.output.heatmap_page import Page, Request, lay_out
-from crantcli.output.streams import find_stream
-from crantcli.schema import KEY
+from crantcli.errors import UsageError
+from crantcli.output.figures.axes import draw_bar, draw_beside, draw_lines
+from crantcli.output.figures.colours import DEFAULT, Scale, check_colours, number, scale
+from crantcli.output.figures.labels import AxisText, TextMeasurer
+from crantcli.output.figures.layout import Layout, Request, lay_out
+from crantcli.output.figures.save import PLAIN
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PICTURES", "AxisText", "Drawn", "Style", "check_picture", "draw", "reduce", "save"]
-
-PICTURES = (".png", ".pdf", ".svg")
+__all__ = ["AxisText", "RenderedFigure", "Style", "draw", "reduce"]
 
 #: Smallest page in inches, most pixels of a page, and the size in inches that a page may grow to where none is given.
 _SMALLEST_PAGE, _MOST_PIXELS, _GROWN = 2.0, 250_000_000, 12.0
 
 #: Lines that are so many times wider cover everything.
 _WIDEST = 1000.0
-
-#: Settings of matplotlib with which a user's own could spoil a picture.
-_PLAIN = {"text.usetex": False, "axes.grid": False, "savefig.bbox": None, "savefig.transparent": False}
 
 #: Entries of a matrix that are put into the picture at a time.
 _CHUNK = 2_000_000
@@ -112,7 +105,7 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RenderedFigure:
     """A picture.
 
     Attributes
@@ -131,26 +124,6 @@ class Drawn:
     axes: Axes
     facts: dict[str, Any]
     notes: list[str]
-
-
-def check_picture(destination: str) -> None:
-    """Refuse a suffix that is not a picture's.
-
-    Raises
-    ------
-    UsageError
-    """
-    _suffix(destination)
-
-
-def _suffix(destination: str) -> str:
-    """The format of a picture: png, pdf or svg; png for pipes and devices whose name does not say it."""
-    lower = destination.lower()
-    if lower.endswith(PICTURES):
-        return lower.rsplit(".", 1)[-1]
-    if find_stream(destination) is not None:
-        return "png"
-    raise UsageError(f"{destination}: unknown suffix; a picture ends in {', '.join(PICTURES)}")
 
 
 def reduce(matrix: LabelledMatrix, height: int, width: int) -> np.ndarray[Any, Any]:
@@ -192,7 +165,9 @@ def reduce(matrix: LabelledMatrix, height: int, width: int) -> np.ndarray[Any, A
     return image.reshape(shape)
 
 
-def draw(matrix: LabelledMatrix, style: Style, rows: AxisText | None = None, columns: AxisText | None = None) -> Drawn:
+def draw(
+    matrix: LabelledMatrix, style: Style, rows: AxisText | None = None, columns: AxisText | None = None
+) -> RenderedFigure:
     """Draw a matrix: rows are presynaptic, columns postsynaptic.
 
     Parameters
@@ -204,7 +179,7 @@ def draw(matrix: LabelledMatrix, style: Style, rows: AxisText | None = None, col
 
     Returns
     -------
-    Drawn
+    RenderedFigure
 
     Raises
     ------
@@ -217,12 +192,12 @@ def draw(matrix: LabelledMatrix, style: Style, rows: AxisText | None = None, col
     for text, cells in zip(beside, matrix.shape, strict=True):
         if len(text.cells) != cells:
             raise ValueError(f"{len(text.cells)} {text.name} labels for a matrix with {cells}")
-    settings: Any = _PLAIN
+    settings: Any = PLAIN
     with mpl.rc_context(settings):
         return _draw(matrix, style, *beside)
 
 
-def _draw(matrix: LabelledMatrix, style: Style, rows: AxisText, columns: AxisText) -> Drawn:
+def _draw(matrix: LabelledMatrix, style: Style, rows: AxisText, columns: AxisText) -> RenderedFigure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -230,31 +205,33 @@ def _draw(matrix: LabelledMatrix, style: Style, rows: AxisText, columns: AxisTex
     made = scale(matrix.weights, style.cmap, style.log, percentiles, style.quantity) if len(matrix.weights) else None
     bar = f"{style.quantity}{', log scale' if made and made.logarithmic else ''} (white: none)"
     numbers = [number(tick) for tick in made.ticks] if made else []
-    ruler = Ruler()
+    measurer = TextMeasurer()
     request = Request(
         rows, columns, matrix.shape, (partial(_weigh, matrix, 0), partial(_weigh, matrix, 1)),
         style.figsize, style.dpi, style.title, bar, numbers,
     )  # fmt: skip
-    page = lay_out(request, ruler)
-    figure = Figure(figsize=page.size, dpi=style.dpi)
+    layout = lay_out(request, measurer)
+    figure = Figure(figsize=layout.size, dpi=style.dpi)
     figure.set_layout_engine("none")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes(page.part(page.matrix))
+    axes = figure.add_axes(layout.part(layout.matrix))
     axes.set(xlim=(-0.5, max(matrix.shape[1], 1) - 0.5), ylim=(max(matrix.shape[0], 1) - 0.5, -0.5))
     facts: dict[str, Any] = {"matrix": list(matrix.shape), "connections": len(matrix.weights)}
     if made is None:
-        axes.text(0.5, 0.5, "no connections", ha="center", va="center", transform=axes.transAxes, fontsize=page.font)
+        axes.text(0.5, 0.5, "no connections", ha="center", va="center", transform=axes.transAxes, fontsize=layout.font)
     else:
-        facts |= _fill(axes, matrix, made, page, style)
-        draw_bar(figure, page, made)
-    facts["boundaries"] = draw_lines(axes, request, page, style.linewidth_scale)
-    draw_beside(figure, axes, matrix.shape, page)
+        facts |= _fill(axes, matrix, made, layout, style)
+        draw_bar(figure, layout, made)
+    facts["boundaries"] = draw_lines(axes, request, layout, style.linewidth_scale)
+    draw_beside(figure, axes, matrix.shape, layout)
     facts["labels"] = {
         name: {"written": labels.written, "of": labels.of, "what": text.what if labels.kind == "cells" else "types"}
-        for name, text, labels in (("rows", rows, page.rows), ("columns", columns, page.columns))
+        for name, text, labels in (("rows", rows, layout.rows), ("columns", columns, layout.columns))
         if labels.kind != "numbers"
     }
-    return Drawn(figure, axes, facts, [*(made.notes if made else []), *_notes(rows, columns, page, ruler)])
+    return RenderedFigure(
+        figure, axes, facts, [*(made.notes if made else []), *_notes(rows, columns, layout, measurer)]
+    )
 
 
 def _weigh(matrix: LabelledMatrix, axis: int, blocks: Sequence[tuple[str, int, int]]) -> list[float]:
@@ -271,9 +248,9 @@ def _weigh(matrix: LabelledMatrix, axis: int, blocks: Sequence[tuple[str, int, i
     return list((running[edges[:, 1]] - running[edges[:, 0]]).tolist())
 
 
-def _fill(axes: Axes, matrix: LabelledMatrix, made: Scale, page: Page, style: Style) -> dict[str, Any]:
+def _fill(axes: Axes, matrix: LabelledMatrix, made: Scale, layout: Layout, style: Style) -> dict[str, Any]:
     """Put the matrix into its place, with no more cells than that has pixels, and say so."""
-    height, width = round(page.matrix[3] * style.dpi), round(page.matrix[2] * style.dpi)
+    height, width = round(layout.matrix[3] * style.dpi), round(layout.matrix[2] * style.dpi)
     image = reduce(matrix, height, width)
     rows, columns = matrix.shape
     axes.imshow(
@@ -299,43 +276,12 @@ def _to_pixels(image: np.ndarray[Any, Any], pixels: int, axis: int) -> np.ndarra
     return image.take((2 * np.arange(pixels) + 1) * cells // (2 * pixels), axis) if pixels % max(cells, 1) else image
 
 
-def _notes(rows: AxisText, columns: AxisText, page: Page, ruler: Ruler) -> list[str]:
+def _notes(rows: AxisText, columns: AxisText, layout: Layout, measurer: TextMeasurer) -> list[str]:
     """What the user is told about labels, once where it holds for both axes."""
-    notes = [f"both axes: {note}" for note in page.rows.notes if note in page.columns.notes]
-    for text, labels, other in ((rows, page.rows, page.columns), (columns, page.columns, page.rows)):
+    notes = [f"both axes: {note}" for note in layout.rows.notes if note in layout.columns.notes]
+    for text, labels, other in ((rows, layout.rows, layout.columns), (columns, layout.columns, layout.rows)):
         notes += [f"{text.name} axis: {note}" for note in labels.notes if note not in other.notes]
-    if ruler.missing:
-        letters = ", ".join(sorted(ruler.missing)[:10])
+    if measurer.missing:
+        letters = ", ".join(sorted(measurer.missing)[:10])
         notes.append(f"the picture's font lacks some letters, which become boxes in PNG and PDF: {letters}")
     return notes
-
-
-def save(figure: Figure, path: Path, destination: str, metadata: dict[str, str]) -> None:
-    """Save a figure with its provenance, in the format of the destination's suffix, with the same bytes every time.
-
-    Raises
-    ------
-    CrantError
-        Where the file cannot be written.
-    """
-    import warnings
-
-    import matplotlib as mpl
-
-    suffix = _suffix(destination)
-    told = {
-        "png": {KEY: metadata[KEY], "Software": "crantcli"},
-        "pdf": {"Keywords": metadata[KEY], "Creator": "crantcli", "Producer": "crantcli", "CreationDate": None},
-        "svg": {"Description": metadata[KEY], "Creator": "crantcli", "Date": None},
-    }[suffix]
-    # Text stays text in SVG and PDF, and SVG ids do not change from run to run.
-    settings: Any = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "crantcli", **_PLAIN}
-    # More effort makes a PNG of many small cells no smaller.
-    effort: Any = {"pil_kwargs": {"compress_level": 3}} if suffix == "png" else {}
-    try:
-        with mpl.rc_context(settings), warnings.catch_warnings():
-            # `draw` has noted letters that the font lacks.
-            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-            figure.savefig(path, format=suffix, metadata=told, dpi="figure", facecolor="white", **effort)
-    except OSError as error:
-        raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crantcli.output.heatmap_colours import Scale, number
-from crantcli.output.heatmap_labels import Labels
-from crantcli.output.heatmap_page import LEADING, MARGIN, TICK, TITLE, Page, Request, across, boundaries
+from crantcli.output.figures.colours import Scale, number
+from crantcli.output.figures.labels import Labels
+from crantcli.output.figures.layout import LEADING, MARGIN, TICK, TITLE, Layout, Request, across, boundaries
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,20 +20,20 @@ _LINE = 0.6
 _GRID = 5.0
 
 
-def draw_bar(figure: Figure, page: Page, made: Scale) -> Axes:
+def draw_bar(figure: Figure, layout: Layout, made: Scale) -> Axes:
     """Draw a colour bar as one image, which no viewer of PDF shows with seams."""
     import numpy as np
     from matplotlib.patches import Polygon
 
-    font, line, (width, height) = page.font, _LINE * page.font / 9, page.size
-    axes = figure.add_axes(page.part(page.bar), label="colour bar")
+    font, line, (width, height) = layout.font, _LINE * layout.font / 9, layout.size
+    axes = figure.add_axes(layout.part(layout.bar), label="colour bar")
     levels = np.linspace(0, 1, 256)
     colours = made.colours(levels)
     shown = colours.copy()
     shown[(levels > made.gap[0]) & (levels < made.gap[1])] = 1
     axes.imshow(shown[:, None], aspect="auto", origin="lower", extent=(0, 1, 0, 1), interpolation="nearest")
     places = np.asarray(made.norm(np.array(made.ticks, dtype=float)), dtype=float).tolist()
-    shown_at = _apart(places, LEADING * font / 72 / page.bar[3])
+    shown_at = _apart(places, LEADING * font / 72 / layout.bar[3])
     axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[])
     axes.yaxis.tick_right()
     numbers = [number(made.ticks[k]) for k in shown_at]
@@ -41,13 +41,13 @@ def draw_bar(figure: Figure, page: Page, made: Scale) -> Axes:
     axes.tick_params(length=0.3 * font, pad=0.25 * font, width=line)
     axes.spines[:].set_linewidth(line)
     # An arrow at an end says that weights lie beyond it.
-    tip = 1.2 * page.bar[2] / page.bar[3]
+    tip = 1.2 * layout.bar[2] / layout.bar[3]
     for end, base, rise, colour in (("max", 1.0, tip, colours[-1]), ("min", 0.0, -tip, colours[0])):
         if made.extend in (end, "both"):
             corners = [(0, base), (0.5, base + rise), (1, base)]
             axes.add_patch(Polygon(corners, facecolor=colour, edgecolor="black", linewidth=line, clip_on=False))
-    axes.set_ylabel("\n".join(page.bar_title), fontsize=font, va="top", parse_math=False, linespacing=LEADING)
-    axes.yaxis.set_label_coords(page.bar_title_at / width, page.middles[2] / height, figure.transFigure)
+    axes.set_ylabel("\n".join(layout.bar_title), fontsize=font, va="top", parse_math=False, linespacing=LEADING)
+    axes.yaxis.set_label_coords(layout.bar_title_at / width, layout.middles[2] / height, figure.transFigure)
     return axes
 
 
@@ -60,14 +60,14 @@ def _apart(places: list[float], least: float) -> list[int]:
     return kept
 
 
-def draw_lines(axes: Axes, request: Request, page: Page, factor: float) -> dict[str, Any]:
+def draw_lines(axes: Axes, request: Request, layout: Layout, factor: float) -> dict[str, Any]:
     """Draw boundaries of blocks: whole lines beneath the connections, and faint thin ones above them."""
     from matplotlib.collections import LineCollection
 
     facts: dict[str, Any] = {}
     for name, text, cells, inches, across_axis in (
-        ("rows", request.rows, request.shape[0], page.matrix[3], axes.get_yaxis_transform()),
-        ("columns", request.columns, request.shape[1], page.matrix[2], axes.get_xaxis_transform()),
+        ("rows", request.rows, request.shape[0], layout.matrix[3], axes.get_yaxis_transform()),
+        ("columns", request.columns, request.shape[1], layout.matrix[2], axes.get_xaxis_transform()),
     ):
         lines, possible = boundaries(text, cells, 72 * inches, request.dpi)
         grid = not possible and text.what == "types" and 72 * inches >= _GRID * cells
@@ -80,7 +80,7 @@ def draw_lines(axes: Axes, request: Request, page: Page, factor: float) -> dict[
         ends = [[(0.0, edge - 0.5), (1.0, edge - 0.5)] for edge, _ in lines]
         if name == "columns":
             ends = [[(along, away) for away, along in line] for line in ends]
-        widths = [factor * page.font / 9 * (width or 0.25) for _, width in lines]
+        widths = [factor * layout.font / 9 * (width or 0.25) for _, width in lines]
         # Lines between small blocks are lighter too: many of them would be grey haze.
         greys = [str(round(0.88 - 0.3 * width, 3)) for _, width in lines]
         for colour, alpha, thinner, zorder in ((greys, 1.0, 1.0, 1.0), ("0.5", 0.35, 0.6, 3.0))[: 1 if grid else 2]:
@@ -94,19 +94,19 @@ def draw_lines(axes: Axes, request: Request, page: Page, factor: float) -> dict[
     return facts
 
 
-def draw_beside(figure: Figure, axes: Axes, shape: tuple[int, int], page: Page) -> None:
+def draw_beside(figure: Figure, axes: Axes, shape: tuple[int, int], layout: Layout) -> None:
     """Write what stands beside the axes; the frame goes beneath the connections, so that it hides none."""
     axes.set(xticks=[], yticks=[])
-    _frame(axes, page)
+    _frame(axes, layout)
     for down, labels, inches, cells in (
-        (True, page.rows, page.matrix[3], shape[0]),
-        (False, page.columns, page.matrix[2], shape[1]),
+        (True, layout.rows, layout.matrix[3], shape[0]),
+        (False, layout.columns, layout.matrix[2], shape[1]),
     ):
         # Across the axis a point is this part of the matrix's side; along it, this many cells.
-        part = 1 / (72 * page.matrix[2 if down else 3])
+        part = 1 / (72 * layout.matrix[2 if down else 3])
         point = max(cells, 1) / (72 * inches)
         transform = axes.get_yaxis_transform() if down else axes.get_xaxis_transform()
-        _ticks(axes, labels, (part, point), transform, down, page.font / 9)
+        _ticks(axes, labels, (part, point), transform, down, layout.font / 9)
         at = -part * (TICK + 2 + labels.leader)
         turned = 0 if down or labels.kind == "numbers" else 90
         for text, place, grey in zip(labels.texts, labels.places, labels.grey, strict=True):
@@ -116,24 +116,26 @@ def draw_beside(figure: Figure, axes: Axes, shape: tuple[int, int], page: Page) 
                 ha="right" if down else "center", va="center" if down else "top", transform=transform,
                 color="0.5" if grey else "black", clip_on=False,
             )  # fmt: skip
-    width, height = page.size
-    space = across(page.rows, page.font) / 72, across(page.columns, page.font) / 72
-    told: dict[str, Any] = {"fontsize": page.font, "parse_math": False, "linespacing": LEADING}
-    axes.set_ylabel("\n".join(page.row_title), va="bottom", **told)
-    axes.yaxis.set_label_coords((page.matrix[0] - space[0]) / width, page.middles[0] / height, figure.transFigure)
-    axes.set_xlabel("\n".join(page.column_title), va="top", **told)
-    axes.xaxis.set_label_coords(page.middles[1] / width, (page.matrix[1] - space[1]) / height, figure.transFigure)
-    if page.title:
-        told["fontsize"] = TITLE * page.font
-        figure.text(page.middles[3] / width, 1 - MARGIN / height, "\n".join(page.title), ha="center", va="top", **told)
+    width, height = layout.size
+    space = across(layout.rows, layout.font) / 72, across(layout.columns, layout.font) / 72
+    told: dict[str, Any] = {"fontsize": layout.font, "parse_math": False, "linespacing": LEADING}
+    axes.set_ylabel("\n".join(layout.row_title), va="bottom", **told)
+    axes.yaxis.set_label_coords((layout.matrix[0] - space[0]) / width, layout.middles[0] / height, figure.transFigure)
+    axes.set_xlabel("\n".join(layout.column_title), va="top", **told)
+    axes.xaxis.set_label_coords(layout.middles[1] / width, (layout.matrix[1] - space[1]) / height, figure.transFigure)
+    if layout.title:
+        told["fontsize"] = TITLE * layout.font
+        figure.text(
+            layout.middles[3] / width, 1 - MARGIN / height, "\n".join(layout.title), ha="center", va="top", **told
+        )
 
 
-def _frame(axes: Axes, page: Page) -> None:
+def _frame(axes: Axes, layout: Layout) -> None:
     """Draw a frame that lies wholly outside the matrix, so that it hides no pixel of it."""
     from matplotlib.patches import Rectangle
 
-    line = _LINE * page.font / 9
-    right, up = (line / 72 / 2 / side for side in page.matrix[2:])
+    line = _LINE * layout.font / 9
+    right, up = (line / 72 / 2 / side for side in layout.matrix[2:])
     frame = Rectangle(
         (-right, -up), 1 + 2 * right, 1 + 2 * up, transform=axes.transAxes, fill=False, linewidth=line, zorder=0.5,
         clip_on=False, joinstyle="miter", snap=False,

@@ -1,0 +1,354 @@
+"""Which neuropils each synapse lies in, and the synapses of one neuropil as a table of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from crantcli.core import sql
+from crantcli.core.boxes import MeshBoxes, refuse_apart
+from crantcli.core.edges import Edges, edges
+from crantcli.core.engine import Batch, SqlEngine
+from crantcli.core.ledger import Ledger
+from crantcli.core.points import points_once
+from crantcli.core.repeats import ids_once
+from crantcli.core.synapses import RowFilter, count_steps, prepare
+from crantcli.core.table import Table, VoxelSize
+from crantcli.core.units import in_nanometres
+from crantcli.errors import DataError
+from crantcli.schema import Kind, near
+
+if TYPE_CHECKING:
+    from crantcli.core.containment import MeshIndex
+    from crantcli.core.nested import NestedQuestion, NestedResult
+    from crantcli.core.table import Annotations, Totals
+
+#: The key of synapses that lie in none of the meshes.
+OTHER = "other"
+
+#: The position that tells where a synapse lies, unless another is named.
+POSITION = "ctr_pt_position"
+
+#: Synapses whose positions are looked up at once.
+_BATCH = 500_000
+
+
+@dataclass
+class Assignment:
+    """Where the synapses of a table lie.
+
+    Attributes
+    ----------
+    relation : str
+        A table with one row per membership: `synapse` (the id, or the row's number from 0), `code`, and the columns
+        that count: `pre`, `post`, `size`, `value`.
+    names : tuple of str
+        Neuropils by code; the last is "other" where that was asked for.
+    table : Table
+        The source.
+    ledger : Ledger
+        Of the source's rows; cleaning and size count, and neither threshold nor annotations.
+    rows : int
+        Rows with a position or without, each synapse once.
+    unplaced : int
+        Rows without a position, which lie nowhere.
+    inside, outside : int
+        Rows in at least one mesh, and in none.
+    memberships : int
+        Rows of `relation`.
+    in_order : bool
+        The rows are in the order of the source.
+    notes : list of str
+        What the user should be told.
+    """
+
+    relation: str
+    names: tuple[str, ...]
+    table: Table
+    ledger: Ledger
+    rows: int = 0
+    unplaced: int = 0
+    inside: int = 0
+    outside: int = 0
+    memberships: int = 0
+    in_order: bool = True
+    notes: list[str] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """How many rows, for the provenance; rows = inside + outside + unplaced."""
+        return {
+            "rows": self.rows,
+            "in_neuropils": self.inside,
+            "in_none": self.outside,
+            "without_position": self.unplaced,
+            "memberships": self.memberships,
+        }
+
+    @property
+    def query(self) -> str:
+        """The memberships as a table for later questions: `id` (or `row`) and `neuropil`.
+
+        In the order of the source; by id where ids were repeated.
+        """
+        key = "id" if "id" in self.table.roles else "row"
+        order = "" if self.in_order else f" ORDER BY {key}, code"
+        where = " WHERE synapse IS NOT NULL" if "id" in self.table.roles else ""
+        name = sql.one_of(self.names, "code")
+        return f"SELECT synapse AS {key}, {name} AS neuropil FROM {self.relation}{where}{order}"
+
+
+def position_of(table: Table, column: str | None) -> str:
+    """The position that tells where a synapse lies.
+
+    Raises
+    ------
+    DataError
+        Where the table has no such position.
+    """
+    own = table.positions[:1] if table.kind is Kind.POINTS else ()
+    name = column or next(iter(own), POSITION)
+    if name not in table.positions:
+        known = near(name, table.positions, "positions") if table.positions else "it has no positions"
+        raise DataError(f"the table has no position {name} ({known}); name it with --position-column")
+    return name
+
+
+def assign(
+    engine: SqlEngine,
+    table: Table,
+    index: MeshIndex,
+    names: Sequence[str],
+    rows: RowFilter,
+    *,
+    position: str | None = None,
+    offset: VoxelSize | None = None,
+    include_other: bool = True,
+    boxes: MeshBoxes | None = None,
+) -> Assignment:
+    """Look up the neuropils of every synapse, or point.
+
+    Parameters
+    ----------
+    engine : SqlEngine
+    table : Table
+        Synapses or points, with positions of known unit.
+    index : MeshIndex
+        In nm.
+    names : sequence of str
+        Name of each of its meshes.
+    rows : RowFilter
+        For the ledger; all rows are looked up.
+    position : str, optional
+        Name of the position; "ctr_pt_position" if not given, of points their first.
+    offset : tuple of float, optional
+        Voxels to add to positions in pixels.
+    include_other : bool
+        Synapses in no mesh are members of "other".
+    boxes : MeshBoxes, optional
+        Of the meshes; without it, all positions may lie beyond them.
+
+    Raises
+    ------
+    DataError, UsageError
+        Where positions or their unit are not known, a mesh is called "other", or no position lies in the box of any
+        mesh.
+    """
+    import numpy as np
+
+    from crantcli.core.nested import missing_values
+
+    if OTHER in names:
+        raise DataError(f"a mesh is called {OTHER}, which is the name for synapses in no mesh; rename its file")
+    rows.check(table)
+    where = position_of(table, position)
+    nanometres = in_nanometres(table, where, offset)
+    counted = table.having("size", "value")
+    axes, counts = table.axes(where), ["pre", "post", *counted]
+    if table.kind is Kind.POINTS:
+        prepared, counts = points_once(engine, table, axes), []
+        relation = prepared.relation
+    else:
+        prepared = prepare(engine, table, None, (*counted, *axes))
+        count_steps(engine, prepared, rows)
+        relation = ids_once(engine, prepared, (*counted, *axes)) if "id" in table.roles else prepared.relation
+    prepared.ledger.check()
+    made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
+    made.in_order = not made.ledger.removed.get("duplicate") and relation == prepared.relation
+    made.notes += missing_values(engine, table, "value" in table.roles)
+
+    def place(batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            found = index.contains(np.stack([batch.array(axis) for axis in "xyz"]).T, engine.threads)
+            members, codes = found.pairs()
+            nowhere = np.flatnonzero(~(found.anywhere() | found.missing))
+            made.rows += len(found)
+            made.unplaced += int(found.missing.sum())
+            made.outside += len(nowhere)
+            if include_other and len(nowhere):
+                members = np.concatenate([members, nowhere])
+                codes = np.concatenate([codes, np.full(len(nowhere), len(names), dtype=codes.dtype)])
+                order = np.argsort(members, kind="stable")
+                members, codes = members[order], codes[order]
+            made.memberships += len(members)
+            yield batch.taken(members, {"code": codes.astype(np.int32)}, "xyz")
+
+    key = "id" if "id" in table.roles else sql.row_numbers()
+    points = ", ".join(f"coalesce({e}, 'nan') AS {axis}" for e, axis in zip(nanometres, "xyz", strict=True))
+    query = f"SELECT {', '.join([f'{key} AS synapse', *counts, points])} FROM {relation}"
+    made.relation = engine.mapped("assigned", query, place, {"code": "int32"}, "xyz", _BATCH)
+    made.inside = made.rows - made.outside - made.unplaced
+    if boxes is not None and not made.inside and made.outside:
+        refuse_apart(engine, table, relation, nanometres, boxes)
+    return made
+
+
+def in_neuropil(engine: SqlEngine, assignment: Assignment, code: int) -> Table:
+    """The synapses of one neuropil, each once."""
+    relation = engine.view("in_neuropil", f"SELECT * FROM {assignment.relation} WHERE code = {code}")
+    number = int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
+    source = assignment.table
+    roles = source.roles - {"id", "neuropil"}
+    return replace(
+        source, relation=relation, rows=number, null_rows=None, roles=roles, carried=(), positions=(), unique_ids=True
+    )
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a neuropil holds, after cleaning and size, whatever the threshold and the annotations.
+
+    Attributes
+    ----------
+    synapses, pairs, neurons : int
+        Synapses, pairs of neurons, and neurons on either side; of points, only how many they are is known.
+    """
+
+    synapses: int
+    pairs: int | None
+    neurons: int | None
+
+
+def count(engine: SqlEngine, found: Edges) -> Count:
+    """Count the synapses, pairs and neurons of a neuropil from its edges."""
+    passing = f"FROM {found.pairs} WHERE NOT dropped AND n > 0"
+    synapses, pairs = engine.execute(f"SELECT coalesce(sum(n), 0), count(*) {passing}")[0]
+    neurons = engine.execute(f"SELECT count(*) FROM (SELECT pre {passing} UNION SELECT post {passing})")[0][0]
+    return Count(int(synapses), int(pairs), int(neurons))
+
+
+def count_alone(engine: SqlEngine, table: Table, rows: RowFilter) -> Count:
+    """Count what a neuropil holds where no matrix is made of it."""
+    if table.kind is Kind.POINTS:
+        return Count(table.rows, None, None)
+    return count(engine, edges(engine, table, None, rows))
+
+
+@dataclass(frozen=True)
+class Members:
+    """Synapses that a file of assignments puts into chosen neuropils.
+
+    Attributes
+    ----------
+    relation : str
+        A table `id` of these synapses, each once.
+    names : tuple of str
+    """
+
+    relation: str
+    names: tuple[str, ...]
+
+    def within(self, table: Table) -> Table:
+        """The table with only these synapses; the others count as unselected."""
+        reason = f"the neuropil {', '.join(self.names)}"
+        thinned = f"{table.coverage.thinned} and {reason}" if table.coverage.thinned else reason
+        return replace(
+            table,
+            within=f"id IN (SELECT id FROM {self.relation})",
+            coverage=replace(table.coverage, thinned=thinned),
+        )
+
+
+def matrices(
+    engine: SqlEngine,
+    assignment: Assignment,
+    annotations: Annotations | None,
+    question: NestedQuestion,
+    rows: RowFilter,
+    totals: Totals | None = None,
+    further: Assignment | None = None,
+) -> Iterator[tuple[str, Count, NestedResult | None]]:
+    """One nested matrix after the other: the neuropil's name, what it holds, and the matrix; None where nothing lies.
+
+    `further` are synapses that only say who is there, in the same neuropils. A matrix may be without entries, of
+    synapses that are all left out. What the engine made for a neuropil is dropped before the next one.
+    """
+    from crantcli.core.nested import nested
+
+    # With neurons chosen for both axes, what touches none of them is not read for the matrix.
+    partly = all(choice.given for choice in question.axes.values())
+    for code, name in enumerate(assignment.names):
+        with engine.forgotten():
+            table = in_neuropil(engine, assignment, code)
+            if not table.rows:
+                yield name, Count(0, 0, 0), None
+                continue
+            # A fraction of totals from a file is one of the whole brain, wherever the synapses lie.
+            about = replace(question, within="" if totals is not None else name)
+            more = None if further is None else in_neuropil(engine, further, code)
+            result = nested(engine, table, annotations, about, rows, totals, more)
+            held = count_alone(engine, table, rows) if partly else count(engine, result.edges)
+            yield name, held, result
+
+
+class Remarks:
+    """What to say of all matrices at once.
+
+    Parameters
+    ----------
+    assignment : Assignment
+    question : NestedQuestion
+    totals : Totals or None
+    """
+
+    def __init__(self, assignment: Assignment, question: NestedQuestion, totals: Totals | None) -> None:
+        self._assignment, self._question, self._totals = assignment, question, totals
+        self._types: dict[str, set[str]] = {"pre": set(), "post": set()}
+        self._last: NestedResult | None = None
+        self._notes: list[str] = []
+        self.left_out = 0
+
+    def add(self, result: NestedResult) -> None:
+        """Take note of a matrix."""
+        self._last = result
+        self.left_out += result.ledger.removed.get("unannotated", 0)
+        self._notes += result.whole_notes
+        self._types["pre"] |= set(result.blocks.source.types)
+        self._types["post"] |= set(result.blocks.target.types)
+
+    @property
+    def notes(self) -> list[str]:
+        """Each once."""
+        from crantcli.core.nested import unmatched_order
+
+        if self._last is None:
+            return []
+        types: dict[str, Sequence[str]] = {end: sorted(found) for end, found in self._types.items()}
+        notes = [*self._notes, *unmatched_order(self._question, types)]
+        if self.left_out:
+            notes.append(
+                f"{self.left_out:,} memberships of neurons without annotation are left out of the matrices "
+                "(annotation scope annotated_only)"
+            )
+        return list(dict.fromkeys(notes))
+
+    @property
+    def statement(self) -> str | None:
+        """What an entry of a matrix is; None where there is no matrix."""
+        if self._last is None:
+            return None
+        quantity = replace(self._question, within="").quantity(self._assignment.table)
+        told = replace(self._last, blocks=replace(self._last.blocks, quantity=quantity)).statement
+        if not told.startswith("a weight is"):
+            return told
+        return f"{told}, whatever the neuropil" if self._totals is not None else f"in each neuropil, {told}"

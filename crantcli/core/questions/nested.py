@@ -1,0 +1,302 @@
+"""A matrix of neurons in blocks of cell types, and tables per pair of types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from crantcli.core.blocks import fractions
+from crantcli.core.engine import SqlEngine
+from crantcli.core.needs import further_neurons, needed_neurons
+from crantcli.core.nested import (
+    AnnotationScope,
+    NestedQuestion,
+    NestedResult,
+    WeightMode,
+    nested,
+    types_coverage,
+)
+from crantcli.core.nested import Scope as NormalizationScope
+from crantcli.core.order import NEURON_ORDERS, NeuronOrder, TypeOrder, label_text
+from crantcli.core.question import Figure, Matrix, Output
+from crantcli.core.question import Table as OutputTable
+from crantcli.core.questions.base import (
+    Describe,
+    Given,
+    Inputs,
+    Needs,
+    Question,
+    Results,
+    Scope,
+    Selectors,
+    normalize_selectors,
+)
+from crantcli.core.roster import AxisChoice
+from crantcli.core.table import Table
+from crantcli.core.type_sums import TypeSums, one_pass, type_sums
+from crantcli.errors import UsageError
+from crantcli.ids import Selection
+
+if TYPE_CHECKING:
+    from crantcli.core.blocks import Blocks
+
+#: Outputs that have a row and a column per type.
+OF_TYPES = frozenset({"type_sum", "type_mean", "relative_types"})
+
+_OF_ROW = "fraction of the row"
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "weight_mode": (None, "relative_outgoing", "relative_incoming", "count", "column"),
+    "normalization_scope": ("selected", "all"),
+    "annotation_scope": ("annotated_only", "all"),
+    "neuron_order": NEURON_ORDERS,
+}
+
+
+@dataclass(frozen=True)
+class Nested(Question):
+    """A matrix of neurons in blocks of cell types.
+
+    Attributes
+    ----------
+    source_types, target_types : labels or None
+        Cell types of the rows; of the columns.
+    source_neurons, target_neurons : neurons or None
+        Neurons beside those of the types. An axis for which nothing is chosen has all neurons.
+    directed : bool
+        Rows and columns are chosen by themselves; else the choice for the rows is that for both.
+    type_order : TypeOrder, labels, "size" or None
+        Types that come first, on both axes.
+    source_type_order, target_type_order : the same
+        On one axis.
+    weight_mode : {"relative_outgoing", "relative_incoming", "count", "column"} or None
+        None means `relative_outgoing` for synapses, and the weights as they are for other tables.
+    weight_column : str or None
+        What the mode `column` adds up.
+    normalization_scope : {"selected", "all"}
+        Fractions of what is shown, or of all partners.
+    annotation_scope : {"annotated_only", "all"}
+        Neurons that are annotated, or all.
+    neuron_order : {"annotation", "id", "weight"}
+        Within a type.
+    keep_unconnected : bool
+        Chosen neurons without synapses are on the axis; of a square matrix for which nobody is chosen, all that are
+        annotated.
+    sum_duplicates : bool
+        Add up edge rows that repeat a pair.
+    ignore_case : bool
+        Of types.
+    """
+
+    source_types: tuple[str, ...] | None = None
+    target_types: tuple[str, ...] | None = None
+    source_neurons: Selectors = None
+    target_neurons: Selectors = None
+    directed: bool = False
+    type_order: Any = None
+    source_type_order: Any = None
+    target_type_order: Any = None
+    weight_mode: WeightMode | None = None
+    weight_column: str | None = None
+    normalization_scope: NormalizationScope = "selected"
+    annotation_scope: AnnotationScope = "annotated_only"
+    neuron_order: NeuronOrder = "annotation"
+    keep_unconnected: bool = False
+    sum_duplicates: bool = False
+    ignore_case: bool = False
+
+    command: ClassVar[str] = "nested"
+    outputs: ClassVar[Mapping[str, type]] = {
+        "": Matrix, "type_sum": Matrix, "type_mean": Matrix, "relative": Matrix, "relative_types": Matrix,
+        "order": OutputTable, "plot": Figure,
+    }  # fmt: skip
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                listed = ", ".join(repr(choice) for choice in choices if choice is not None)
+                raise UsageError(f"{name}={value!r}: one of {listed}")
+        for name in ("source_types", "target_types"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, as_labels(getattr(self, name)))
+        normalize_selectors(self, "source_neurons", "target_neurons")
+        own = self.source_type_order is not None or self.target_type_order is not None
+        if own and not self.directed:
+            raise UsageError(
+                "--source-type-order and --target-type-order are for rectangular matrices; use --type-order, or "
+                "--directed"
+            )
+
+    def about(self, neurons: Mapping[str, Selection | None]) -> NestedQuestion:
+        """What is asked of these neurons."""
+        source = self._axis("source", neurons)
+        return NestedQuestion(
+            source,
+            self._axis("target", neurons) if self.directed else None,
+            self.weight_mode,
+            self.weight_column,
+            self.normalization_scope,
+            self.annotation_scope,
+            self.neuron_order,
+            self.keep_unconnected,
+            self.sum_duplicates,
+            self.ignore_case,
+        )
+
+    def _axis(self, side: str, neurons: Mapping[str, Selection | None]) -> AxisChoice:
+        own = getattr(self, f"{side}_type_order")
+        order = TypeOrder.of(self.type_order if own is None else own)
+        return AxisChoice(getattr(self, f"{side}_types"), neurons[f"{side}_neurons"], order)
+
+    def needs(self) -> Needs:
+        """Neurons with their types, and what is added up."""
+        useless = "--totals goes with --normalization-scope all; other fractions are of what is shown"
+        return Needs(
+            {"source_neurons": self.source_neurons, "target_neurons": self.target_neurons},
+            labels=True,
+            columns=() if self.weight_column is None else (self.weight_column,),
+            value=self.weight_column,
+            without_totals="" if self.normalization_scope == "all" else useless,
+        )
+
+    def scope(self, engine: SqlEngine, given: Given) -> Scope:
+        """Synapses between the axes, and with others where fractions are of all partners."""
+        question = self.about(given.neurons)
+        needed = needed_neurons(engine, "BIGINT", given.annotations, question, whole_table=given.has_totals)
+        notes = tuple(
+            f"of neurons without annotation, the {side} axis has those that have synapses with the chosen ones; a data "
+            "set on a server is not fetched as a whole"
+            for end, side in (("pre", "source"), ("post", "target"))
+            if question.annotation_scope == "all" and not question.axes[end].given
+        )
+        return Scope(needed["pre"], needed["post"], notes=notes)
+
+    def further(self, engine: SqlEngine, given: Inputs, scope: Scope, everyone: bool = False) -> dict[str, Selection]:
+        """Neurons that are on an axis if they have a synapse with a neuron of which none was fetched."""
+        needed = {"pre": scope.pre, "post": scope.post}
+        question = self.about(given.neurons)
+        return further_neurons(engine, given.source, given.annotations, question, given.rows, needed, everyone)
+
+    def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
+        """Make the matrix, or tables per type alone, which can be had in one pass."""
+        question, table = self.about(given.neurons), given.source
+        types_only = bool(wanted) and wanted <= OF_TYPES
+        result: NestedResult | TypeSums
+        if types_only and "type_mean" not in wanted and one_pass(question, table, given.rows):
+            result = type_sums(engine, table, given.annotations, question, given.rows, given.further)
+        else:
+            result = nested(
+                engine, table, given.annotations, question, given.rows, given.totals, given.further, types_only
+            )
+        results = self.results(engine, result, table, wanted)
+        results.options["totals"] = (given.totals is not None) or None
+        return results
+
+    def results(
+        self, engine: SqlEngine, result: NestedResult | TypeSums, table: Table, wanted: frozenset[str]
+    ) -> Results:
+        """What to say of a matrix. It follows from what is wanted, and not from how it was computed."""
+        types_only = bool(wanted) and wanted <= OF_TYPES
+        blocks = result.blocks if isinstance(result, NestedResult) else None
+        main = result.type_sum if blocks is None or types_only else blocks.matrix
+        types = dict(zip(("source", "target"), result.type_sum.shape, strict=True))
+        shown = f"{types['source']:,} x {types['target']:,} types"
+        shape = None if types_only else main.shape
+        entries = len(main.weights)
+        return Results(
+            self._outputs(engine, result, blocks, table, wanted),
+            "adjacency",
+            main.shape[0],
+            result.ledger,
+            result.coverage,
+            entries,
+            f"entries in {shown}" if shape is None else f"entries in {shape[0]:,} x {shape[1]:,} neurons, {shown}",
+            options=self.options(table),
+            facts=result.facts,
+            notes=result.notes,
+            remarks=[result.statement],
+            details={
+                "shape": shape and list(shape),
+                "entries": entries,
+                "types": types,
+                "weights": result.quantity,
+            },
+            subject=result,
+        )
+
+    def _outputs(
+        self,
+        engine: SqlEngine,
+        result: NestedResult | TypeSums,
+        blocks: Blocks | None,
+        table: Table,
+        wanted: frozenset[str],
+    ) -> dict[str, Output]:
+        def of_types(cells: str) -> dict[str, Any]:
+            return {"cells": cells, "labels": "types", "completeness": types_coverage(table, result.reasons, cells)}
+
+        made: dict[str, Output] = {
+            "type_sum": Matrix(lambda: result.type_sum, **of_types("sum")),
+            "relative_types": Matrix(lambda: fractions(result.type_sum, "output"), **of_types(_OF_ROW)),
+        }
+        if blocks is not None:
+            why = result.coverage.thinned or f"being a table in which each cell is a {_OF_ROW}"
+            shares = replace(result.coverage, thinned=why)
+            made[""] = Matrix(lambda: blocks.matrix)
+            made["type_mean"] = Matrix(lambda: blocks.type_mean, **of_types("mean"))
+            made["relative"] = Matrix(lambda: fractions(blocks.matrix, "output"), _OF_ROW, "neurons", shares)
+            made["plot"] = Figure("nested", blocks)
+            if "order" in wanted:
+                made["order"] = self.order_table(engine, blocks)
+        return made
+
+    def order_table(self, engine: SqlEngine, blocks: Blocks) -> OutputTable:
+        """The axes as a table `axis, position, neuron, type`; positions count from 0, and no type is null."""
+        axes = {"source": blocks.source, "target": blocks.target} if self.directed else {"both": blocks.source}
+        parts: dict[str, list[Any]] = {"axis": [], "position": [], "neuron": [], "type": []}
+        for name, axis in axes.items():
+            number = len(axis.neurons)
+            types = [label for label, start, stop in axis.blocks for _ in range(stop - start)]
+            parts["axis"].append(np.array([name] * number, dtype=str))
+            parts["position"].append(np.arange(number))
+            parts["neuron"].append(axis.neurons)
+            parts["type"].append(np.array([*types, *([""] * (number - axis.typed))], dtype=str))
+        relation = engine.columns_table("axes", {name: np.concatenate(arrays) for name, arrays in parts.items()})
+        total = sum(len(axis.neurons) for axis in axes.values())
+        query = f"SELECT axis, position, neuron, nullif(type, '') AS type FROM {relation} ORDER BY axis, position"
+        return OutputTable(query, tuple(parts), total, {"kind": "order"})
+
+    def options(self, table: Table) -> dict[str, Any]:
+        """What bears on the content, for the provenance."""
+        orders = {
+            f"{side}_type_order": TypeOrder.of(self.type_order if own is None else own).record()
+            for side, own in (("source", self.source_type_order), ("target", self.target_type_order))
+        }
+        if not self.directed or orders["source_type_order"] == orders["target_type_order"]:
+            orders = {"type_order": orders["source_type_order"]}
+        nobody: dict[str, Selection | None] = {"source_neurons": None, "target_neurons": None}
+        mode = self.about(nobody).mode(table)
+        return {
+            "source_types": list(self.source_types or ()),
+            "target_types": list(self.target_types or ()) if self.directed else None,
+            "directed": self.directed or None,
+            "keep_silent": self.keep_unconnected or None,
+            "weight_mode": mode,
+            "weight_column": self.weight_column,
+            "normalization_scope": self.normalization_scope if mode.startswith("relative") else None,
+            "annotation_scope": self.annotation_scope,
+            "neuron_order": self.neuron_order,
+            "sum_duplicates": self.sum_duplicates or None,
+            **orders,
+        }
+
+
+def as_labels(given: Any) -> tuple[str, ...]:
+    """Labels as text, from one or several."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        given = [given]
+    return tuple(map(label_text, given))

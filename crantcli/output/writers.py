@@ -1,0 +1,158 @@
+"""Who writes what: the type of an output and the suffix of its destination choose the writer.
+
+A module of this folder offers a format by calling `register` when it is imported; all of them are imported before a
+writer is looked for. That is all that a new format takes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from crantcli import output as folder
+from crantcli.core.question import Figure, Matrix, Table
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import UsageError
+from crantcli.output.streams import find_stream
+
+#: What is said before the suffixes that there are.
+_ADVICE: dict[type, str] = {Figure: "a picture ends in"}
+
+Subject = TypeVar("Subject")
+
+
+class Target(NamedTuple):
+    """Where an output goes.
+
+    Attributes
+    ----------
+    destination : str
+        As it was given, for messages.
+    suffix : str
+        The one that the writer was registered for.
+    place : function
+        Gives the path to write to, which is a temporary one. Called once, when there is something to write.
+    force_wide : bool
+        A table may have any number of columns.
+    """
+
+    destination: str
+    suffix: str
+    place: Callable[[], Path]
+    force_wide: bool = False
+
+
+#: Writes a Table, a Figure, or the LabelledMatrix of a Matrix, with its provenance, and returns what to say about it.
+Write = Callable[[Engine, Any, dict[str, Any], Target], list[str]]
+
+
+class Writer(NamedTuple):
+    """A format.
+
+    Attributes
+    ----------
+    suffix : str
+        With its dot, in lower case.
+    write : function
+    carries_metadata : bool
+        Units and provenance fit into the file.
+    for_streams : bool
+        Taken for pipes and devices whose name has no suffix.
+    """
+
+    suffix: str
+    write: Write
+    carries_metadata: bool = True
+    for_streams: bool = False
+
+
+_WRITERS: dict[type, dict[str, Writer]] = {}
+
+
+def register(kind: type, writer: Writer) -> None:
+    """Offer a format for `Table`, `Matrix` or `Figure`.
+
+    Raises
+    ------
+    ValueError
+        Where another writer has that suffix already.
+    """
+    known = _WRITERS.setdefault(kind, {}).setdefault(writer.suffix, writer)
+    if known != writer:
+        raise ValueError(f"{kind.__name__}: two writers for {writer.suffix}")
+
+
+def find_writer(kind: type, destination: str) -> Writer:
+    """The writer for a destination. Case does not matter in suffixes.
+
+    Raises
+    ------
+    UsageError
+        For a suffix that no writer of the type has.
+    """
+    _load()
+    writers, lower = _WRITERS[kind].values(), destination.lower()
+    for writer in writers:
+        if lower.endswith(writer.suffix):
+            return writer
+    if find_stream(destination) is not None:
+        for writer in writers:
+            if writer.for_streams:
+                return writer
+    suffixes = ", ".join(writer.suffix for writer in writers)
+    raise UsageError(f"{destination}: unknown suffix; {_ADVICE.get(kind, 'write to')} {suffixes}")
+
+
+def write(
+    engine: Engine,
+    output: Table | Matrix | Figure,
+    record: Mapping[str, Any],
+    destination: str,
+    place: Callable[[], Path],
+    *,
+    force_wide: bool = False,
+) -> list[str]:
+    """Write an output in the format of its destination.
+
+    Parameters
+    ----------
+    engine : Engine
+    output : Table, Matrix or Figure
+    record : mapping
+        Provenance of the run; what is special about this output is added.
+    destination : str
+    place, force_wide
+        See `Target`.
+
+    Returns
+    -------
+    list of str
+        What the user is to be told.
+
+    Raises
+    ------
+    UsageError
+        For an unknown suffix, or for a table that is too wide.
+    CrantError
+        Where the file cannot be written.
+    """
+    writer = find_writer(type(output), destination)
+    about = {**record, **output.record}
+    subject: Any = output
+    if isinstance(output, Matrix):
+        subject = output.make()
+        about["rows"] = subject.shape[0]
+    about = {name: value for name, value in about.items() if output.record.get(name, value) is not None}
+    return writer.write(engine, subject, about, Target(destination, writer.suffix, place, force_wide))
+
+
+@cache
+def _load() -> None:
+    """Let every module of the folder offer what it writes; the tables' first, which are named first."""
+    names = [module.name for module in pkgutil.iter_modules(folder.__path__) if not module.ispkg]
+    for name in sorted(names, key=lambda name: (name != "tables", name)):
+        importlib.import_module(f"{folder.__name__}.{name}")
