@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.addresses import Dataset
 from crantcli.cli.console import Console
 from crantcli.cli.options import (
     FetchOptions,
@@ -22,8 +22,6 @@ from crantcli.cli.options import (
     SynapseFetchOptions,
 )
 from crantcli.core.ledger import Ledger
-from crantcli.core.question import Figure, Matrix
-from crantcli.core.question import Table as OutputTable
 from crantcli.core.synapses import RowFilter
 from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize
 from crantcli.descriptors import descriptor_of
@@ -32,16 +30,14 @@ from crantcli.errors import EmptyResultError, UsageError
 from crantcli.ids import IdFile, IdStdin, Selection, Selector, parse_selectors
 from crantcli.output import provenance
 from crantcli.output.atomic import Outputs, check_destination, check_folder, outputs
-from crantcli.output.files import check_distinct
-from crantcli.output.matrices import wide_table
-from crantcli.output.streams import is_pipe
-from crantcli.output.tables import write_csv_stream
-from crantcli.output.writers import Writer, find_writer, write
-from crantcli.schema import Kind
+from crantcli.output.matrices import check_width, wide_query, write_npz
+from crantcli.output.streams import find_stream, is_pipe
+from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
+from crantcli.schema import CORNER, Kind
+from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.access import engine_files
-from crantcli.sources.datasets import Dataset, find_dataset
-from crantcli.sources.live.patience import Patience
-from crantcli.sources.live.query import LiveOptions, Query
+from crantcli.sources.cave.query import Query
+from crantcli.sources.datasets import find_dataset
 from crantcli.sources.read_options import Carry
 from crantcli.sources.selection import check_files, id_file, read_labels
 from crantcli.workspace import Workspace
@@ -122,11 +118,13 @@ class Job:
             check_files(found)
         self.selected: dict[str, Selection | None] = {}
 
-    def _check_output(self, matrix: bool) -> Writer | None:
+    def _check_output(self, matrix: bool) -> TableFormat | None:
         output = self.run.output
         if output is None or output == "-":
             return None
-        return find_writer(Matrix if matrix else OutputTable, output)
+        if matrix and output.lower().endswith(".npz"):
+            return None
+        return table_format(output, more=(".npz",) if matrix else ())
 
     def _check_stdout(self) -> None:
         for destination in [self.run.output, *self._more] if self.run.json else []:
@@ -164,7 +162,7 @@ class Job:
         ):
             space = Workspace(engine, dataset, self.live)
             space.null_text = self.source.null_text
-            with self.console.busy(self.command, space.live_options.patience.status, engine):
+            with self.console.busy(self.command, space.live_options.policy.progress, engine):
                 yield Work(self, space, engine, pending)
 
     def _files(self, dataset: Dataset | None, pending: Outputs) -> list[Path]:
@@ -186,13 +184,11 @@ class Job:
 def live_options(server: ServerOptions) -> LiveOptions:
     """How servers are asked, checked before anything is loaded."""
     fetch = server if isinstance(server, FetchOptions) else FetchOptions(**vars(server))
-    patience = Patience(fetch.retries, fetch.timeout)
-    options = LiveOptions(
-        fetch.materialization, fetch.update_ids, fetch.strict_ids, fetch.lock, fetch.cache_dir, fetch.refresh, patience,
-        isinstance(fetch, SynapseFetchOptions) and fetch.allow_missing,
-    )  # fmt: skip
-    options.check()
-    return options
+    return resolve_live(LiveOptions(
+        fetch.materialization, fetch.update_ids, fetch.strict_ids, fetch.lock, fetch.cache_dir, fetch.refresh,
+        allow_missing=isinstance(fetch, SynapseFetchOptions) and fetch.allow_missing,
+        retries=fetch.retries, timeout=fetch.timeout,
+    ))  # fmt: skip
 
 
 def _member_names(members: MemberOptions | None) -> tuple[str, tuple[str, ...]] | None:
@@ -207,7 +203,19 @@ def _member_names(members: MemberOptions | None) -> tuple[str, tuple[str, ...]] 
 def _check_file(option: str, destination: str) -> None:
     if destination == "-":
         raise UsageError(f"{option} - : only -o writes to stdout; give a file name")
-    find_writer(Matrix, destination)
+    if not destination.lower().endswith(".npz"):
+        table_format(destination, more=(".npz",))
+
+
+def _check_distinct(destinations: Sequence[str]) -> None:
+    """Refuse two outputs that are one, unless it is the null device."""
+    places: list[object] = []
+    for destination in destinations:
+        stream = find_stream(destination)
+        place = os.path.realpath(destination) if stream is None else stream.same_as
+        places += [] if place is None else [place]
+    if len(set(places)) < len(places):
+        raise UsageError(f"two outputs have the same name: {', '.join(destinations)}")
 
 
 class Work:
@@ -268,7 +276,7 @@ class Work:
     def check_destinations(self) -> None:
         """Refuse destinations that cannot be written, or that are inputs."""
         destinations = self.job.destinations
-        check_distinct([*destinations, *(["/dev/stdout"] if self.job.run.output == "-" else [])])
+        _check_distinct([*destinations, *(["/dev/stdout"] if self.job.run.output == "-" else [])])
         for destination in destinations:
             check = check_folder if self.job.folder and destination == self.job.run.output else check_destination
             check(destination, self.space.paths)
@@ -357,7 +365,9 @@ class Work:
         run = self.job.run
         self.refuse_empty(result.rows, result.ledger)
         if run.output not in (None, "-"):
-            self.write_output(OutputTable(result.query, result.columns, result.rows), str(run.output), record)
+            assert self.job.form is not None
+            path = self.pending.place(str(run.output))
+            write_table(self.engine, result.query, path, self.job.form, provenance.metadata(record))
         elif run.output == "-" or (not self.job.destinations and not run.json):
             if run.output is None and sys.stdout.isatty():
                 rows = self.engine.execute(f"SELECT * FROM ({result.query}) LIMIT {_SHOWN}")
@@ -371,23 +381,29 @@ class Work:
         if run.output not in (None, "-"):
             self.write_matrix(matrix, str(run.output), record, force_wide)
         elif run.output == "-" or (not self.job.destinations and not run.json):
-            table = wide_table(self.engine, matrix, "stdout", force_wide)
-            self.write(Result(*table[:3], Ledger("cells", 0)), record)
+            check_width(matrix.shape[1], "stdout", force_wide)
+            columns = (CORNER, *(str(neuron) for neuron in matrix.post.tolist()))
+            self.write(Result(wide_query(self.engine, matrix), columns, matrix.shape[0], Ledger("cells", 0)), record)
 
-    def write_matrix(self, matrix: LabelledMatrix, destination: str, record: dict[str, Any], force_wide: bool) -> None:
-        """Write a matrix, sparse or wide as the suffix says."""
-        self.write_output(Matrix(lambda: matrix), destination, record, force_wide)
-
-    def write_output(
+    def write_matrix(
         self,
-        output: OutputTable | Matrix | Figure,
+        matrix: LabelledMatrix,
         destination: str,
         record: dict[str, Any],
-        force_wide: bool = False,
-    ) -> list[str]:
-        """Write a table, a matrix or a picture as the suffix says, and return what to say about it."""
-        place = partial(self.pending.place, destination)
-        return write(self.engine, output, record, destination, place, force_wide=force_wide)
+        force_wide: bool,
+        path: Path | None = None,
+    ) -> None:
+        """Write a matrix, sparse or wide as the suffix says; `path` is where, if the file is not an output itself."""
+        record = {**record, "rows": matrix.shape[0]}
+        sparse = destination.lower().endswith(".npz")
+        if not sparse:
+            check_width(matrix.shape[1], destination, force_wide)
+        path = path or self.pending.place(destination)
+        if sparse:
+            write_npz(matrix, path, provenance.metadata(record))
+            return
+        form = table_format(destination, more=(".npz",))
+        write_table(self.engine, wide_query(self.engine, matrix), path, form, provenance.metadata(record))
 
     def unit_notes(
         self,
