@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 from crantcli.core.adjacency import adjacency, unconnected_kept
 from crantcli.core.connectivity import Question, connectivity
 from crantcli.core.counts import counts
-from crantcli.core.synapses import Wanted, synapse_rows
+from crantcli.core.rows.filters import NeuronFilter
+from crantcli.core.rows.units import convert_positions, unit_record
+from crantcli.core.synapses import synapse_rows
 from crantcli.core.table import Result, Table, Unit, VoxelSize
-from crantcli.core.units import convert_positions, unit_record
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
 from crantcli.ids import python_selectors
@@ -130,7 +131,7 @@ def get_synapses(
             raise DataError(f"source is an {table.kind} table; get_synapses needs one row per synapse")
         table = session.within(table, assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
-        wanted = Wanted(session.select(pre, table), session.select(post, table))
+        wanted = NeuronFilter(session.select(pre, table), session.select(post, table))
         target: Unit | None = "pixels" if return_pixels else "nm"
         notes = []
         if not table.positions or table.unit == "unknown":
@@ -392,7 +393,7 @@ def get_adjacency(
         )
         table = session.table(source, query, read_options(reading))
         rows = session.rows(table, clean, min_size, threshold)
-        wanted = Wanted(session.select(pre, table), session.select(post, table))
+        wanted = NeuronFilter(session.select(pre, table), session.select(post, table))
         options = {"symmetric": symmetric, "sum_duplicates": sum_duplicates}
         result = adjacency(session.engine, table, wanted, rows, keep_silent=keep, **options)
         if not len(result.matrix.weights):

@@ -29,8 +29,8 @@ from tables import ONE, TWO, answer, complaint, feather_file, ledger, parquet_fi
 
 from crantcli.core.attach import COLUMNS, Question, attach
 from crantcli.core.nearest import Sweep, Tally
+from crantcli.core.rows.filters import RowFilter
 from crantcli.core.skeleton import NearestNode, Skeleton
-from crantcli.core.synapses import RowFilter
 from crantcli.engine.batches import numbers
 from crantcli.engine.duckdb import Engine
 from crantcli.sources.read_options import ReadOptions

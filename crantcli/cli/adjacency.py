@@ -57,7 +57,7 @@ def adjacency(
     """A matrix of synapse counts: presynaptic rows by postsynaptic columns."""
     from crantcli.cli.job import Job
     from crantcli.core.adjacency import adjacency as answer
-    from crantcli.core.synapses import Wanted
+    from crantcli.core.rows.filters import NeuronFilter
     from crantcli.output.heatmap import check_picture
     from crantcli.sources.cave.query import needed
 
@@ -70,7 +70,7 @@ def adjacency(
         columns = needed(size=rows.min_size is not None)
         table = work.table(query=work.query("--pre or --post", columns, rows.clean, pre="pre", post="post"))
         kept = work.row_filter(rows, table)
-        wanted = Wanted(work.select("pre", table), work.select("post", table))
+        wanted = NeuronFilter(work.select("pre", table), work.select("post", table))
         result = answer(
             work.engine, table, wanted, kept,
             symmetric=symmetric, keep_silent=keep_silent, sum_duplicates=rows.sum_duplicates,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crantcli.core.adjacency import LabelledMatrix
     from crantcli.core.blocks import Blocks
     from crantcli.core.nested import NestedQuestion, NestedResult
-    from crantcli.core.synapses import RowFilter
+    from crantcli.core.rows.filters import RowFilter
     from crantcli.core.table import Annotations, Table
     from crantcli.core.type_sums import TypeSums
     from crantcli.ids import Selection
@@ -67,9 +67,9 @@ def nested(
 ) -> None:
     """A matrix of neurons grouped into blocks of cell types, with tables per type and pictures."""
     from crantcli.cli.job import Job
-    from crantcli.core.labels import typed
     from crantcli.core.nested import NestedResult
     from crantcli.core.nested import nested as answer
+    from crantcli.core.rows.labels import typed
     from crantcli.core.type_sums import TypeSums, one_pass, type_sums
     from crantcli.errors import UsageError
     from crantcli.output.heatmap import check_picture, save

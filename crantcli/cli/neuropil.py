@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crantcli.cli.job import Work
     from crantcli.core.nested import NestedResult
     from crantcli.core.neuropil import Assignment, Count
-    from crantcli.core.synapses import RowFilter
+    from crantcli.core.rows.filters import RowFilter
     from crantcli.core.table import Result, Table, VoxelSize
     from crantcli.output.heatmap import Style
 
@@ -68,8 +68,8 @@ def neuropil(
         style_of,
         with_neurons,
     )
-    from crantcli.core.absent import axis_notes
     from crantcli.core.neuropil import OTHER, POSITION, assign
+    from crantcli.core.rows.absent import axis_notes
     from crantcli.errors import EmptyResultError, UsageError
     from crantcli.sources.cave.query import needed
     from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
@@ -167,7 +167,7 @@ def _row_filter(work: Work, rows: RowOptions, table: Table, assignments_only: bo
     DataError
         Where a row is no synapse, and no point that is only assigned.
     """
-    from crantcli.core.synapses import RowFilter
+    from crantcli.core.rows.filters import RowFilter
     from crantcli.errors import DataError
     from crantcli.schema import Kind
 
@@ -345,7 +345,7 @@ class _Folder:
         from dataclasses import replace
 
         from crantcli.core.ledger import Ledger
-        from crantcli.core.synapses import RowFilter
+        from crantcli.core.rows.filters import RowFilter
 
         found = self.assignment
         removed = {"duplicate": found.ledger.read - found.rows}

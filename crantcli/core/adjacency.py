@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.absent import absent_notes
-from crantcli.core.edges import edges
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
-from crantcli.core.synapses import RowFilter, Wanted, pair_coverage
+from crantcli.core.rows.absent import absent_notes
+from crantcli.core.rows.filters import NeuronFilter, RowFilter, pair_coverage
+from crantcli.core.rows.pairs import edges
 from crantcli.core.table import Coverage, Table
 from crantcli.errors import UsageError
 
@@ -93,7 +93,7 @@ def unconnected_kept(keep_unconnected: bool | None, keep_silent: bool | None) ->
 def adjacency(
     engine: SqlEngine,
     table: Table,
-    wanted: Wanted,
+    wanted: NeuronFilter,
     rows: RowFilter,
     *,
     symmetric: bool = False,
@@ -106,7 +106,7 @@ def adjacency(
     ----------
     engine : SqlEngine
     table : Table
-    wanted : Wanted
+    wanted : NeuronFilter
         `pre` and `post`, both of which must hold.
     rows : RowFilter
     symmetric : bool
@@ -146,7 +146,7 @@ def adjacency(
 
 
 def _axes(
-    engine: SqlEngine, table: Table, kept: str, wanted: Wanted, symmetric: bool, keep_silent: bool
+    engine: SqlEngine, table: Table, kept: str, wanted: NeuronFilter, symmetric: bool, keep_silent: bool
 ) -> dict[str, str]:
     """Tables `id, position` of both axes."""
     sources: dict[str, list[str]] = {"pre": [], "post": []}
@@ -169,7 +169,7 @@ def _axes(
     }
 
 
-def _unasked(wanted: Wanted, symmetric: bool) -> tuple[dict[str, Any], list[str]]:
+def _unasked(wanted: NeuronFilter, symmetric: bool) -> tuple[dict[str, Any], list[str]]:
     """Which cells of a symmetric matrix were never asked for, so that their zeros say nothing."""
     if not symmetric or wanted.everything:
         return {"symmetric": symmetric}, []

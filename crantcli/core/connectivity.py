@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from crantcli.core import sql
-from crantcli.core.absent import absent_notes
-from crantcli.core.edges import Edges, edges
 from crantcli.core.engine import SqlEngine
-from crantcli.core.labels import key, typed, types_view
+from crantcli.core.rows.absent import absent_notes
+from crantcli.core.rows.denominators import ENDS, Side, denominators
+from crantcli.core.rows.filters import NeuronFilter, RowFilter
+from crantcli.core.rows.labels import key, typed, types_view
+from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.sql import quote
-from crantcli.core.synapses import RowFilter, Wanted
 from crantcli.core.table import Annotations, Coverage, Result, Table, Totals, annotation_column
-from crantcli.core.wholes import ENDS, Side, wholes
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import Kind, near
@@ -61,11 +61,11 @@ class Question:
         return replace(self, neurons=neurons)
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> NeuronFilter:
         """The rows that must be read."""
         if self.neurons is None or (self.upstream and self.downstream):
-            return Wanted(either=self.neurons)
-        return Wanted(post=self.neurons) if self.upstream else Wanted(pre=self.neurons)
+            return NeuronFilter(either=self.neurons)
+        return NeuronFilter(post=self.neurons) if self.upstream else NeuronFilter(pre=self.neurons)
 
     def coverage(self, table: Table, thinned: str) -> Coverage:
         """What is complete in the answer."""
@@ -114,7 +114,7 @@ def connectivity(
         relation = _by_type(engine, table, found, annotations, notes)
         columns += ["pre_neurons", "post_neurons"]
     if question.normalize:
-        whole = _wholes(engine, table, found, relation, question, rows, annotations, totals, notes)
+        whole = _denominators(engine, table, found, relation, question, rows, annotations, totals, notes)
         relation = _with_fraction(engine, relation, columns, question.normalize, whole)
         columns.append("fraction")
     if question.top is not None:
@@ -167,7 +167,7 @@ def _by_type(engine: SqlEngine, table: Table, found: Edges, annotations: Annotat
     )
 
 
-def _wholes(
+def _denominators(
     engine: SqlEngine,
     table: Table,
     found: Edges,
@@ -193,7 +193,7 @@ def _wholes(
     if totals is None and question.neurons is not None:
         condition = f"{end} IN (SELECT id FROM {ids})"
         pairs = edges(engine, table, condition, rows, sum_duplicates=question.sum_duplicates).pairs
-    whole = wholes(engine, table, side, ids, pairs, found.relation, totals, notes)
+    whole = denominators(engine, table, side, ids, pairs, found.relation, totals, notes)
     if types is None:
         return whole
     return engine.table(
