@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
 from crantcli.core.attach import CURRENT, MAX_DISTANCE, Attached, Question, attach
-from crantcli.core.skeleton import Skeleton
+from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.core.table import Table, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crantcli.core.boxes import MeshBoxes
-    from crantcli.core.containment import MeshIndex
+    from crantcli.core.geometry.containment import MeshIndex
     from crantcli.sources.cave.id_updates import Update
     from crantcli.sources.cave.live import Brain
     from crantcli.sources.meshes import MeshLocation, Neuropil

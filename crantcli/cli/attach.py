@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from crantcli.cli.job import Work
     from crantcli.core.attach import Attached
-    from crantcli.core.skeleton import Skeleton
+    from crantcli.core.geometry.skeleton import Skeleton
     from crantcli.core.table import Table
     from crantcli.ids import Selection
     from crantcli.schema import IdType

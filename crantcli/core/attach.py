@@ -1,7 +1,7 @@
 """Every synapse on its skeleton: each pre- and postsynaptic site goes to the nearest node.
 
 The way of a synapse: selected rows, each once, cleaned (`core.synapses`) -> its one or two sites, sorted by neuron ->
-one pass over them, in which skeletons are loaded one after another (`core.nearest`) -> connectors.
+one pass over them, in which skeletons are loaded one after another (`core.geometry.nearest`) -> connectors.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
+from crantcli.core.geometry.nearest import IMPLAUSIBLE, Sweep, Tally
+from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.core.ledger import Ledger
-from crantcli.core.nearest import IMPLAUSIBLE, Sweep, Tally
 from crantcli.core.rows.absent import some
 from crantcli.core.rows.filters import NeuronFilter, RowFilter, no_null_ids, prepare
 from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.rows.units import in_nanometres
-from crantcli.core.skeleton import Skeleton
 from crantcli.core.table import Result, Table
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection

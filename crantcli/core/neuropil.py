@@ -20,7 +20,7 @@ from crantcli.errors import DataError
 from crantcli.schema import Kind, near
 
 if TYPE_CHECKING:
-    from crantcli.core.containment import MeshIndex
+    from crantcli.core.geometry.containment import MeshIndex
     from crantcli.core.nested import NestedQuestion, NestedResult
     from crantcli.core.table import Annotations, Totals
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.skeleton import Skeleton
+from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError
 from crantcli.output.heatmap import check_picture, save
