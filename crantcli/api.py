@@ -8,17 +8,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
 from crantcli.core.adjacency import adjacency, unconnected_kept
-from crantcli.core.questions.connectivity import Question, connectivity
-from crantcli.core.questions.counts import counts
-from crantcli.core.synapses import Wanted, synapse_rows
+from crantcli.core.connectivity import Question, connectivity
+from crantcli.core.counts import counts
+from crantcli.core.rows.filters import NeuronFilter
+from crantcli.core.rows.units import convert_positions, unit_record
+from crantcli.core.synapses import synapse_rows
 from crantcli.core.table import Result, Table, Unit, VoxelSize
-from crantcli.core.units import convert_positions, unit_record
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
 from crantcli.ids import python_selectors
 from crantcli.schema import AXES, KEY, Kind
-from crantcli.session import frame_of, named_neurons, opened
-from crantcli.settings import LiveOptions, resolve_live
+from crantcli.session import frame_of, live_options, named_neurons, opened
+from crantcli.settings import LiveOptions
 from crantcli.sources.access import engine_files
 from crantcli.sources.cave.query import needed
 from crantcli.sources.datasets import find_dataset
@@ -130,7 +131,7 @@ def get_synapses(
             raise DataError(f"source is an {table.kind} table; get_synapses needs one row per synapse")
         table = session.within(table, assignments, neuropil)
         rows = session.rows(table, clean, min_size, threshold)
-        wanted = Wanted(session.select(pre, table), session.select(post, table))
+        wanted = NeuronFilter(session.select(pre, table), session.select(post, table))
         target: Unit | None = "pixels" if return_pixels else "nm"
         notes = []
         if not table.positions or table.unit == "unknown":
@@ -392,7 +393,7 @@ def get_adjacency(
         )
         table = session.table(source, query, read_options(reading))
         rows = session.rows(table, clean, min_size, threshold)
-        wanted = Wanted(session.select(pre, table), session.select(post, table))
+        wanted = NeuronFilter(session.select(pre, table), session.select(post, table))
         options = {"symmetric": symmetric, "sum_duplicates": sum_duplicates}
         result = adjacency(session.engine, table, wanted, rows, keep_silent=keep, **options)
         if not len(result.matrix.weights):
@@ -433,7 +434,7 @@ def update_ids(
     """
     import pandas as pd
 
-    options = resolve_live(live, materialization, True)
+    options = live_options(live, materialization, True)
     found = find_dataset(dataset)
     with Engine(max_memory, files=engine_files(annotations, dataset=found, live=options)) as engine:
         space = Workspace(engine, found, options)

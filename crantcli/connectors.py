@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from crantcli.core.questions.attach import CURRENT, MAX_DISTANCE, Attached, Question, attach
-from crantcli.core.skeleton import Skeleton
+from crantcli.core.attach import CURRENT, MAX_DISTANCE, Attached, Question, attach
+from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.core.table import Table, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError

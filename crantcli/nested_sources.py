@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.order import NEURON_ORDERS, TypeOrder, label_text
-from crantcli.core.synapses import RowFilter
+from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
 from crantcli.ids import python_selectors
@@ -179,8 +179,8 @@ def build_by_neuropil(
     tuple of dict
         Matrices of the neuropils that have any synapses to show; synapses, pairs and neurons of every neuropil.
     """
-    from crantcli.core.absent import axis_notes
     from crantcli.core.neuropil import Remarks, assign, matrices
+    from crantcli.core.rows.absent import axis_notes
 
     if place.coordinates not in ("nm", "pixels"):
         raise UsageError(f"coordinates={place.coordinates!r}: 'nm' or 'pixels'")

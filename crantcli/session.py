@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.synapses import RowFilter
+from crantcli.core.rows.filters import RowFilter
 from crantcli.core.table import Annotations, Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantWarning, UsageError

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.addresses import Dataset
-from crantcli.core.absent import unrelated_note
 from crantcli.core.neuropil import Members
+from crantcli.core.rows.absent import unrelated_note
 from crantcli.core.table import Annotations, Table, Totals, VoxelSize, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crantcli.core.boxes import MeshBoxes
-    from crantcli.core.containment import MeshIndex
+    from crantcli.core.geometry.containment import MeshIndex
     from crantcli.sources.cave.id_updates import Update
     from crantcli.sources.cave.live import Brain
     from crantcli.sources.meshes import MeshLocation, Neuropil

@@ -12,8 +12,8 @@ from conftest import Crant
 from tables import complaint, text_file
 
 import crantcli as cc
-from crantcli.core import absent
-from crantcli.core.synapses import RowFilter
+from crantcli.core.rows import absent
+from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
 from crantcli.sources.read_options import ReadOptions

@@ -27,10 +27,10 @@ from oracle import Neuron
 from strategies import AS_DRAWN, SETTINGS, Drawn, as_json, frame, rules, synapse_tables, tuples
 from tables import ONE, TWO, answer, complaint, feather_file, ledger, parquet_file, record, text_file
 
+from crantcli.core.geometry.nearest import Sweep, Tally
+from crantcli.core.geometry.skeleton import NearestNode, Skeleton
+from crantcli.core.rows.filters import RowFilter
 from crantcli.core.questions.attach import COLUMNS, Question, attach
-from crantcli.core.nearest import Sweep, Tally
-from crantcli.core.skeleton import NearestNode, Skeleton
-from crantcli.core.synapses import RowFilter
 from crantcli.engine.batches import numbers
 from crantcli.engine.duckdb import Engine
 from crantcli.sources.read_options import ReadOptions

@@ -39,8 +39,8 @@ from strategies import (
 )
 
 import crantcli as cc
+from crantcli.core.rows.filters import RowFilter
 from crantcli.core.questions.connectivity import Question, connectivity
-from crantcli.core.synapses import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
 from crantcli.sources.read_options import ReadOptions

@@ -28,10 +28,10 @@ from closed import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crantcli.core import containment, grid
-from crantcli.core.bodies import Surface, connected, solids, weld
-from crantcli.core.containment import MeshIndex
-from crantcli.core.predicates import collinear, side
+from crantcli.core.geometry import containment, grid
+from crantcli.core.geometry.containment import MeshIndex
+from crantcli.core.geometry.predicates import collinear, side
+from crantcli.core.geometry.solids import Surface, connected, solids, weld
 from crantcli.errors import ArgumentTypeError, CrantError, DataError, UsageError
 from crantcli.sources.meshes import read_neuropils
 
@@ -399,8 +399,8 @@ def test_answers_do_not_depend_on_batches_or_threads(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(containment, "_BLOCK", 50)
     assert (made.contains(points, threads=3).words == expected).all()
     monkeypatch.setattr(grid, "_AT_ONCE", 10)
-    monkeypatch.setattr("crantcli.core.assembly._TRIANGLES", 7)
-    monkeypatch.setattr("crantcli.core.assembly._CONES", 13)
+    monkeypatch.setattr("crantcli.core.geometry.index_build._TRIANGLES", 7)
+    monkeypatch.setattr("crantcli.core.geometry.index_build._CONES", 13)
     assert (index(*meshes, threads=2).contains(points).words == expected).all()
 
 

@@ -26,8 +26,8 @@ from mesh_sources import Levels, grid_box, legacy
 from tables import complaint, text_file
 from test_skeletons import WAYS
 
-from crantcli.core.containment import MeshIndex
-from crantcli.core.skeleton import NearestNode, Skeleton
+from crantcli.core.geometry.containment import MeshIndex
+from crantcli.core.geometry.skeleton import NearestNode, Skeleton
 from crantcli.errors import DataError, UsageError
 from crantcli.sources.meshes import read_neuropils
 from crantcli.sources.skeletons import assign, find_skeletons

@@ -134,7 +134,6 @@ def test_no_part_imports_what_imports_it() -> None:
 
 #: Modules that import one another in a circle: what is to be taken apart.
 CIRCLES = {
-    frozenset({"core/absent.py", "core/repeats.py", "core/synapses.py"}),
     frozenset({"core/nested.py", "core/sorting.py"}),
     frozenset({"sources/files.py", "sources/streams.py"}),
     frozenset({"sources/inference.py", "sources/reader.py"}),
@@ -196,3 +195,19 @@ def test_heavy_packages_are_not_imported_at_the_top() -> None:
 def test_the_tables_name_every_part() -> None:
     assert {part_of(path) for path in MODULES} == set(PARTS)
     assert set(PACKAGES) <= set(PARTS)
+
+
+#: Folder of core -> what of core it may import. Imports for type checkers count.
+FOLDERS = {
+    "geometry": {"geometry", "engine", "parallel"},
+    "rows": {"rows", "engine", "ledger", "sql", "table"},
+}
+
+
+def test_folders_of_core_import_what_lies_below_them() -> None:
+    for folder, allowed in FOLDERS.items():
+        for path in sorted((PACKAGE / "core" / folder).glob("*.py")):
+            for line, name in imports(path):
+                parts = name.split(".")
+                if parts[:2] == ["crantcli", "core"]:
+                    assert parts[2] in allowed, f"{path}:{line}: core.{folder} imports {name}"

@@ -12,7 +12,7 @@ import pytest
 import trimesh
 from closed import Mesh, box, rounded, sphere
 
-from crantcli.core.bodies import Surface, weld
+from crantcli.core.geometry.solids import Surface, weld
 from crantcli.errors import DataError, UsageError
 from crantcli.sources.mesh_files import read_mesh
 from crantcli.sources.obj import read_obj

@@ -15,7 +15,7 @@ import trimesh
 from closed import Mesh, box, joined, soup, sphere, torus, turned
 from conftest import ROOT, SAMPLE
 
-from crantcli.core.containment import MeshIndex
+from crantcli.core.geometry.containment import MeshIndex
 from crantcli.errors import DataError, UsageError
 from crantcli.sources import mesh_index
 from crantcli.sources.datasets import find_dataset

@@ -19,7 +19,7 @@ from crantcli.cli.job import Job
 from crantcli.cli.neuropil import _Folder
 from crantcli.cli.options import RunOptions, SourceOptions
 from crantcli.core.neuropil import Assignment, Count, assign, count_alone, in_neuropil
-from crantcli.core.synapses import RowFilter
+from crantcli.core.rows.filters import RowFilter
 from crantcli.core.table import Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError

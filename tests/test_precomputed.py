@@ -18,8 +18,8 @@ from mesh_sources import MURMUR, TRANSFORM, Levels, Site, grid_box, legacy, move
 from tables import parquet_file
 
 from crantcli.addresses import MeshAddress
-from crantcli.core.bodies import Surface, weld
-from crantcli.core.soundness import fault
+from crantcli.core.geometry.solids import Surface, weld
+from crantcli.core.geometry.soundness import fault
 from crantcli.errors import CrantError, DataError, IncompleteError
 from crantcli.remote import retry
 from crantcli.settings import LiveOptions

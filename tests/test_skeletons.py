@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from strategies import SETTINGS
 from tables import complaint, parquet_file, text_file
 
-from crantcli.core.skeleton import Skeleton
+from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.errors import DataError
 from crantcli.output.figures import arbors
 from crantcli.sources import skeletons, swc

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mesh_sources import grid_box
 
-from crantcli.core.bodies import Surface, weld
-from crantcli.core.containment import MeshIndex
-from crantcli.core.soundness import encloses_volume, fault
+from crantcli.core.geometry.containment import MeshIndex
+from crantcli.core.geometry.solids import Surface, weld
+from crantcli.core.geometry.soundness import encloses_volume, fault
 
 #: A square, and its two triangulations.
 SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]])

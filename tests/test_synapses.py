@@ -34,8 +34,10 @@ from strategies import (
 )
 
 import crantcli as cc
-from crantcli.core import repeats, sql
-from crantcli.core.synapses import RowFilter, Wanted, synapse_rows
+from crantcli.core import sql
+from crantcli.core.rows import deduplicate
+from crantcli.core.rows.filters import NeuronFilter, RowFilter
+from crantcli.core.synapses import synapse_rows
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
 from crantcli.sources.read_options import ReadOptions
@@ -62,7 +64,7 @@ def ledger_of(table: Drawn, chosen: Chosen, rule: Rules) -> dict[str, Any]:
         opened = space.table(table.frame, ReadOptions(carry=True, **AS_DRAWN))
         sides = [None if ids is None else Selection(tuple(ids)) for ids in (chosen.pre, chosen.post)]
         filters = RowFilter(rule.clean, (0,), rule.min_size, rule.threshold)
-        result = synapse_rows(engine, opened, Wanted(*sides), filters)
+        result = synapse_rows(engine, opened, NeuronFilter(*sides), filters)
         assert len(engine.execute(result.query)) == result.rows == result.ledger.kept
         return result.ledger.as_dict()
 
@@ -133,13 +135,13 @@ def test_one_id_with_different_neurons_is_an_error(table: Drawn, place: int, sid
 @pytest.mark.parametrize("step", [1, 5, 2**40])
 def test_repeats_are_found_wherever_the_ids_lie(monkeypatch: pytest.MonkeyPatch, memory: int, step: int) -> None:
     """Ids close together fill a bitmap, those far apart are sorted, in several parts where memory is short."""
-    monkeypatch.setattr(repeats, "_FEW", 0)
+    monkeypatch.setattr(deduplicate, "_FEW", 0)
     for ids in ([-3, 0, 1, 2, 7, 11], [-4, 500, -4], [-3, 0, 7, 11, 0, 1, 2], [11, 3, 1, 11], [-3, -3], []):
         rows = [{"id": number * step, "pre": 1, "post": 2} for number in ids]
         with Engine() as engine:
             table = Workspace(engine).table(frame(rows, ("id", "pre", "post")), ReadOptions(**AS_DRAWN))
             engine.memory = memory
-            relation, dropped = repeats.each_once(engine, table.relation, ("id", "pre", "post"), table)
+            relation, dropped = deduplicate.deduplicate(engine, table.relation, ("id", "pre", "post"), table)
             assert engine.execute(f"SELECT count(*) FROM {relation}") == [(len(set(ids)),)]
             assert dropped == len(ids) - len(set(ids))
 
@@ -151,8 +153,8 @@ def test_no_repeat_is_lost_between_two_bitmaps(repeated: int) -> None:
     with Engine() as engine:
         once = engine.table("ids", f"SELECT unnest({ids}) AS id")
         twice = engine.table("ids", f"SELECT unnest({[*ids, repeated]}) AS id")
-        assert repeats._fills_bitmap(engine, once, ids[0], ids[-1], 5)
-        assert not repeats._fills_bitmap(engine, twice, ids[0], ids[-1], 6)
+        assert deduplicate._fills_bitmap(engine, once, ids[0], ids[-1], 5)
+        assert not deduplicate._fills_bitmap(engine, twice, ids[0], ids[-1], 6)
 
 
 @pytest.mark.parametrize("ids", [(-(2**63), 2**63 - 1), (5, 2**62), ("a", "b"), (0, 1)])

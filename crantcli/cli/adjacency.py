@@ -57,21 +57,20 @@ def adjacency(
     """A matrix of synapse counts: presynaptic rows by postsynaptic columns."""
     from crantcli.cli.job import Job
     from crantcli.core.adjacency import adjacency as answer
-    from crantcli.core.question import Figure
-    from crantcli.core.synapses import Wanted
-    from crantcli.output.writers import find_writer
-    from crantcli.sources.live.query import needed
+    from crantcli.core.rows.filters import NeuronFilter
+    from crantcli.output.heatmap import check_picture
+    from crantcli.sources.cave.query import needed
 
     keep_silent = keep_silent or keep_unconnected
     if plot:
-        find_writer(Figure, plot)
+        check_picture(plot)
     job = Job("adjacency", source, run, {"pre": pre, "post": post}, [plot], matrix=True, fetch=fetch)
     with job.opened() as work:
         work.annotations(clean=rows.clean)
         columns = needed(size=rows.min_size is not None)
         table = work.table(query=work.query("--pre or --post", columns, rows.clean, pre="pre", post="post"))
         kept = work.row_filter(rows, table)
-        wanted = Wanted(work.select("pre", table), work.select("post", table))
+        wanted = NeuronFilter(work.select("pre", table), work.select("post", table))
         result = answer(
             work.engine, table, wanted, kept,
             symmetric=symmetric, keep_silent=keep_silent, sum_duplicates=rows.sum_duplicates,
@@ -91,9 +90,12 @@ def adjacency(
 
 def _write(work: Work, result: MatrixResult, record: dict[str, Any], force_wide: bool, plot: str | None) -> None:
     """Write the matrix and the picture that were asked for."""
-    from crantcli.core.question import Figure
+    from crantcli.output.provenance import metadata
 
     work.write_main_matrix(result.matrix, record, force_wide)
     if plot is not None:
-        quantity = "synapses" if work.counts_synapses else "weight"
-        result.notes += work.write_output(Figure("matrix", result.matrix, {"quantity": quantity}), plot, record)
+        from crantcli.output.heatmap import Style, draw, save
+
+        drawn = draw(result.matrix, Style(quantity="synapses" if work.counts_synapses else "weight"))
+        save(drawn.figure, work.pending.place(plot), plot, metadata({**record, "picture": drawn.facts}))
+        result.notes.extend(drawn.notes)

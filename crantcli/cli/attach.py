@@ -19,10 +19,11 @@ from crantcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from crantcli.cli.job import Work
     from crantcli.core.attach import Attached
+    from crantcli.core.geometry.skeleton import Skeleton
     from crantcli.core.table import Table
     from crantcli.ids import Selection
     from crantcli.schema import IdType
@@ -87,20 +88,19 @@ def attach(
     from functools import partial
 
     from crantcli.cli.job import Job
-    from crantcli.core.attach import MAX_DISTANCE, Arbors, Question
+    from crantcli.core.attach import MAX_DISTANCE, Question
     from crantcli.core.attach import attach as answer
-    from crantcli.core.question import Figure
-    from crantcli.core.question import Table as OutputTable
     from crantcli.errors import UsageError
-    from crantcli.output.writers import find_writer
-    from crantcli.sources.live.query import needed
+    from crantcli.output.arbors import check_picture
+    from crantcli.output.tables import table_format
+    from crantcli.sources.cave.query import needed
     from crantcli.sources.recorded import parse_voxel_size
     from crantcli.sources.skeletons import find_skeletons, selected, skeleton_scale
 
     if plot:
-        find_writer(Figure, plot)
+        check_picture(plot)
     if summary:
-        find_writer(OutputTable, summary)
+        table_format(summary)
     if max_distance is not None and not rows.clean:
         raise UsageError("--max-distance goes with cleaning; leave it or --no-clean out")
     farthest = MAX_DISTANCE if max_distance is None else max_distance
@@ -141,8 +141,7 @@ def attach(
         if summary:
             _summarise(work, table, found, attached, record, summary)
         if plot:
-            figure = Figure("arbors", Arbors(attached.relation, found.neurons, load))
-            result.notes += work.write_output(figure, plot, record)
+            result.notes += _draw(work, found, load, attached, record, plot)
         result.notes += work.unit_notes(units, "write .parquet to keep that in the file")
         facts = {name: result.facts[name] for name in ("sites", "skeletons")}
         work.finish("sites", result.rows, result.ledger, result.notes, facts)
@@ -201,8 +200,29 @@ def _summarise(
 ) -> None:
     """Write one row per skeleton."""
     from crantcli.core.attach import summary
-    from crantcli.core.question import Table as OutputTable
+    from crantcli.output.provenance import metadata
+    from crantcli.output.tables import table_format, write_table
 
     told = summary(work.engine, table, found.neurons, attached)
-    about = {"kind": "summary of connectors", "units": None}  # it holds no positions
-    work.write_output(OutputTable(told.query, told.columns, told.rows, about), destination, record)
+    about = {name: value for name, value in record.items() if name != "units"}
+    about |= {"kind": "summary of connectors", "rows": told.rows}
+    write_table(work.engine, told.query, work.pending.place(destination), table_format(destination), metadata(about))
+
+
+def _draw(
+    work: Work,
+    found: Skeletons,
+    load: Callable[[int], Skeleton],
+    attached: Attached,
+    record: dict[str, Any],
+    destination: str,
+) -> list[str]:
+    """Draw the skeletons with their sites, and return what to say about it."""
+    from crantcli.output.arbors import draw_pages
+    from crantcli.output.provenance import metadata
+
+    path = work.pending.place(destination)
+    drawn = draw_pages(work.engine, attached.relation, found.neurons, load, path, destination, metadata(record))
+    if drawn == len(found.neurons):
+        return []
+    return [f"{destination} shows the first {drawn} of {len(found.neurons):,} skeletons; a .pdf has pages for all"]

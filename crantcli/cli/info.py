@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crantcli.core.ledger import STEPS
+from crantcli.core.rows.steps import STEPS
 
 EPILOG = """Example: crantcli info er2.parquet"""
 

@@ -22,7 +22,7 @@ from crantcli.cli.options import (
     SynapseFetchOptions,
 )
 from crantcli.core.ledger import Ledger
-from crantcli.core.synapses import RowFilter
+from crantcli.core.rows.filters import RowFilter
 from crantcli.core.table import Annotations, Result, Table, Totals, VoxelSize
 from crantcli.descriptors import descriptor_of
 from crantcli.engine.duckdb import Engine

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from crantcli.core.adjacency import LabelledMatrix
     from crantcli.core.blocks import Blocks
     from crantcli.core.nested import NestedQuestion, NestedResult
-    from crantcli.core.synapses import RowFilter
+    from crantcli.core.rows.filters import RowFilter
     from crantcli.core.table import Annotations, Table
     from crantcli.core.type_sums import TypeSums
     from crantcli.ids import Selection
-    from crantcli.output.figures.heatmap import Style
-    from crantcli.sources.live.query import Query
+    from crantcli.output.heatmap import Style
+    from crantcli.sources.cave.query import Query
 
 EPILOG = """Example: crantcli nested synapses.parquet -a annotations.csv --weight-mode count -o nested.npz --plot n.png
 
@@ -67,17 +67,19 @@ def nested(
 ) -> None:
     """A matrix of neurons grouped into blocks of cell types, with tables per type and pictures."""
     from crantcli.cli.job import Job
-    from crantcli.core.labels import typed
+    from crantcli.core.nested import NestedResult
     from crantcli.core.nested import nested as answer
-    from crantcli.core.question import Figure
-    from crantcli.core.type_sums import one_pass, type_sums
+    from crantcli.core.rows.labels import typed
+    from crantcli.core.type_sums import TypeSums, one_pass, type_sums
     from crantcli.errors import UsageError
-    from crantcli.output.writers import find_writer
-    from crantcli.sources.live.query import needed
+    from crantcli.output.heatmap import check_picture, save
+    from crantcli.output.nested import draw_nested
+    from crantcli.output.provenance import metadata
+    from crantcli.sources.cave.query import needed
 
     style = style_of(picture)
     if plot:
-        find_writer(Figure, plot)
+        check_picture(plot)
     tables = {
         "--type-sum": type_sum, "--type-mean": type_mean, "--relative": relative, "--relative-types": relative_types
     }  # fmt: skip
@@ -104,29 +106,38 @@ def nested(
         more = None
         if query is not None:
             more = further_table(work, question, annotations, table, kept, query, work.table)
-        of_neurons = run.output or type_mean or relative or order or plot
-        if not of_neurons and (type_sum or relative_types) and one_pass(question, table, kept):
-            sums = type_sums(work.engine, table, annotations, question, kept, more)
-            _finish_types(work, sums, table, kept, options_of(question, table, nest), tables, force_wide)
-            return
-        result = answer(work.engine, table, annotations, question, kept, totals, more)
-        work.refuse_empty(len(result.blocks.matrix.weights), result.ledger)
-        record = work.record(
-            "adjacency", table, kept, result, result.blocks.matrix.shape[0], options_of(question, table, nest)
-        )
-        _write(work, result, record, tables, order, force_wide)
-        if plot:
-            figure = Figure("nested", result.blocks, drawing_of(picture, style))
-            result.notes += work.write_output(figure, plot, record)
-        shape = result.blocks.matrix.shape
-        entries = len(result.blocks.matrix.weights)
-        types = {"source": len(result.blocks.source.types), "target": len(result.blocks.target.types)}
+        types_only = not (run.output or relative or order or plot) and bool(type_sum or type_mean or relative_types)
+        result: NestedResult | TypeSums
+        if types_only and not type_mean and one_pass(question, table, kept):
+            result = type_sums(work.engine, table, annotations, question, kept, more)
+        else:
+            result = answer(work.engine, table, annotations, question, kept, totals, more, types_only)
+        main = result.type_sum if types_only or isinstance(result, TypeSums) else result.blocks.matrix
+        work.refuse_empty(len(main.weights), result.ledger)
+        record = work.record("adjacency", table, kept, result, main.shape[0], options_of(question, table, nest))
+        if isinstance(result, NestedResult) and not types_only:
+            work.write_main_matrix(result.blocks.matrix, record, force_wide)
+        _write_tables(work, result, table, record, tables, force_wide)
+        if order and isinstance(result, NestedResult):
+            _write_order(work, result.blocks, record, order)
+        if plot and isinstance(result, NestedResult):
+            drawn = draw_nested(result.blocks, style, picture.level, picture.min_neurons, picture.show_neuron_labels)
+            save(drawn.figure, work.pending.place(plot), plot, metadata({**record, "picture": drawn.facts}))
+            result.notes.extend(drawn.notes)
+        types = dict(zip(("source", "target"), result.type_sum.shape, strict=True))
+        shown = f"{types['source']:,} x {types['target']:,} types"
+        shape = None if types_only else main.shape
         work.finish(
-            f"entries in {shape[0]:,} x {shape[1]:,} neurons, {types['source']:,} x {types['target']:,} types",
-            entries,
+            f"entries in {shown}" if shape is None else f"entries in {shape[0]:,} x {shape[1]:,} neurons, {shown}",
+            len(main.weights),
             result.ledger,
             [*result.notes, result.statement],
-            {"shape": list(shape), "entries": entries, "types": types, "weights": result.blocks.quantity},
+            {
+                "shape": shape and list(shape),
+                "entries": len(main.weights),
+                "types": types,
+                "weights": result.quantity,
+            },
         )
 
 
@@ -138,7 +149,7 @@ def style_of(picture: PlotOptions) -> Style:
     UsageError
     """
     from crantcli.errors import UsageError
-    from crantcli.output.figures.heatmap import Style
+    from crantcli.output.heatmap import Style
 
     size = None
     if picture.figsize is not None:
@@ -159,24 +170,13 @@ def style_of(picture: PlotOptions) -> Style:
     )
 
 
-def drawing_of(picture: PlotOptions, style: Style) -> dict[str, Any]:
-    """Options of a nested figure."""
-    return {
-        "style": style,
-        "level": picture.level,
-        "smallest": picture.min_neurons,
-        "neuron_labels": picture.show_neuron_labels,
-    }
-
-
 def _check_order(destination: str) -> None:
-    from crantcli.core.question import Table
     from crantcli.errors import UsageError
-    from crantcli.output.writers import find_writer
+    from crantcli.output.tables import table_format
 
     if destination == "-":
         raise UsageError("--order - : only -o writes to stdout; give a file name")
-    find_writer(Table, destination)
+    table_format(destination)
 
 
 def question_of(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) -> NestedQuestion:
@@ -321,74 +321,47 @@ def options_of(question: NestedQuestion, table: Table, nest: NestedOptions) -> d
     }
 
 
-def _finish_types(
+def _write_tables(
     work: Work,
-    sums: TypeSums,
+    result: NestedResult | TypeSums,
     table: Table,
-    kept: RowFilter,
-    options: dict[str, Any],
-    tables: dict[str, str | None],
-    force_wide: bool,
-) -> None:
-    """Write sums per type that were had without looking at neurons."""
-    from crantcli.core.blocks import fractions
-
-    entries = len(sums.matrix.weights)
-    work.refuse_empty(entries, sums.ledger)
-    record = work.record("adjacency", table, kept, sums, sums.matrix.shape[0], options)
-    if tables["--type-sum"]:
-        work.write_matrix(sums.matrix, tables["--type-sum"], {**record, "cells": "sum"}, force_wide)
-    if tables["--relative-types"]:
-        shares = fractions(sums.matrix, "output")
-        work.write_matrix(shares, tables["--relative-types"], {**record, "cells": "fraction of the row"}, force_wide)
-    shape = sums.matrix.shape
-    types = {"source": shape[0], "target": shape[1]}
-    work.finish(
-        f"entries in {shape[0]:,} x {shape[1]:,} types",
-        entries,
-        sums.ledger,
-        [*sums.notes, f"weights are {sums.quantity}"],
-        {"shape": None, "entries": entries, "types": types, "weights": sums.quantity},
-    )
-
-
-def _write(
-    work: Work,
-    result: NestedResult,
     record: dict[str, Any],
     tables: dict[str, str | None],
-    order: str | None,
     force_wide: bool,
 ) -> None:
-    """Write the tables that were asked for."""
+    """Write the further matrices that were asked for."""
     from crantcli.core.blocks import fractions
+    from crantcli.core.nested import NestedResult, types_coverage
 
-    blocks = result.blocks
-    work.write_main_matrix(blocks.matrix, record, force_wide)
-    made: dict[str, tuple[Callable[[], LabelledMatrix], str, str]] = {
-        "--type-sum": (lambda: blocks.type_sum, "types", "sum"),
-        "--type-mean": (lambda: blocks.type_mean, "types", "mean"),
-        "--relative": (lambda: fractions(blocks.matrix, "output"), "neurons", "fraction of the row"),
-        "--relative-types": (lambda: fractions(blocks.type_sum, "output"), "types", "fraction of the row"),
+    made: dict[str, tuple[Callable[[], LabelledMatrix], str]] = {
+        "--type-sum": (lambda: result.type_sum, "sum"),
+        "--relative-types": (lambda: fractions(result.type_sum, "output"), "fraction of the row"),
     }
+    if isinstance(result, NestedResult):
+        blocks = result.blocks
+        made["--type-mean"] = (lambda: blocks.type_mean, "mean")
+        made["--relative"] = (lambda: fractions(blocks.matrix, "output"), "fraction of the row")
     for option, destination in tables.items():
         if destination:
-            matrix, labels, what = made[option]
-            told = {**record, "labels": labels, "cells": what, "complete_for": _completeness(record, blocks, what)}
+            matrix, what = made[option]
+            told = {**record, "labels": "types", "cells": what}
+            if option == "--relative":
+                complete = record["complete_for"]
+                why = complete["thinned_by"] or f"being a table in which each cell is a {what}"
+                told |= {"labels": "neurons", "complete_for": {**complete, "thinned_by": why}}
+            else:
+                told |= {"complete_for": types_coverage(table, result.reasons, what).as_dict()}
             work.write_matrix(matrix(), destination, told, force_wide)
-    if order:
-        from crantcli.output.matrices import order_table
-
-        axes = {"source": blocks.source, "target": blocks.target}
-        if not record["options"].get("directed"):
-            axes = {"both": blocks.source}
-        work.write_output(order_table(work.engine, axes), order, record)
 
 
-def _completeness(record: dict[str, Any], blocks: Blocks, what: str) -> dict[str, Any]:
-    """What a further table is complete for: of what it is, nobody can take fractions where a part is left out."""
-    untyped = any(len(axis.neurons) > axis.typed for axis in (blocks.source, blocks.target))
-    reason = "leaving out neurons without a type" if untyped else ""
-    complete: dict[str, Any] = record["complete_for"]
-    thinned = complete["thinned_by"] or (reason if what == "sum" else f"being a table in which each cell is a {what}")
-    return {**complete, "thinned_by": thinned}
+def _write_order(work: Work, blocks: Blocks, record: dict[str, Any], destination: str) -> None:
+    from crantcli.output.matrices import order_query
+    from crantcli.output.provenance import metadata
+    from crantcli.output.tables import table_format, write_table
+
+    axes = {"source": blocks.source, "target": blocks.target}
+    if not record["options"].get("directed"):
+        axes = {"both": blocks.source}
+    query, number = order_query(work.engine, axes)
+    told = {**record, "kind": "order", "rows": number}
+    write_table(work.engine, query, work.pending.place(destination), table_format(destination), metadata(told))

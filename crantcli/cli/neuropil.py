@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from crantcli.cli.job import Work
     from crantcli.core.nested import NestedResult
     from crantcli.core.neuropil import Assignment, Count
-    from crantcli.core.question import Figure, Matrix
-    from crantcli.core.question import Table as OutputTable
-    from crantcli.core.synapses import RowFilter
+    from crantcli.core.rows.filters import RowFilter
     from crantcli.core.table import Result, Table, VoxelSize
-    from crantcli.output.figures.heatmap import Style
+    from crantcli.output.heatmap import Style
 
 EPILOG = """Example: crantcli neuropil synapses.parquet -a annotations.csv --coordinates nm --meshes meshes -o neuropils
 
@@ -70,10 +68,10 @@ def neuropil(
         style_of,
         with_neurons,
     )
-    from crantcli.core.absent import axis_notes
     from crantcli.core.neuropil import OTHER, POSITION, assign
+    from crantcli.core.rows.absent import axis_notes
     from crantcli.errors import EmptyResultError, UsageError
-    from crantcli.sources.live.query import needed
+    from crantcli.sources.cave.query import needed
     from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
     from crantcli.sources.selection import read_labels
 
@@ -169,7 +167,7 @@ def _row_filter(work: Work, rows: RowOptions, table: Table, assignments_only: bo
     DataError
         Where a row is no synapse, and no point that is only assigned.
     """
-    from crantcli.core.synapses import RowFilter
+    from crantcli.core.rows.filters import RowFilter
     from crantcli.errors import DataError
     from crantcli.schema import Kind
 
@@ -245,7 +243,7 @@ class _Folder:
     ) -> None:
         """Make the matrix, the tables and the picture of each neuropil."""
         from crantcli.core.neuropil import Remarks, matrices
-        from crantcli.core.filenames import safe_file_names
+        from crantcli.output.names import safe_file_names
 
         stems = safe_file_names(self.assignment.names, ("summary", "assignments", "manifest"))
         remarks = Remarks(self.assignment, question, totals)
@@ -267,8 +265,9 @@ class _Folder:
         self, name: str, result: NestedResult, extras: dict[str, bool], drawing: tuple[Style, PlotOptions] | None
     ) -> None:
         from crantcli.core.blocks import fractions
-        from crantcli.core.question import Figure, Matrix
-        from crantcli.output.matrices import WIDE_LIMIT, order_table
+        from crantcli.output.matrices import WIDE_LIMIT, order_query
+        from crantcli.output.provenance import metadata
+        from crantcli.output.tables import table_format, write_table
 
         blocks, stem = result.blocks, self.stems[name]
         record = self.work.record(
@@ -276,63 +275,64 @@ class _Folder:
         )
         suffix = ".csv" if len(blocks.target.types) <= WIDE_LIMIT else ".npz"
         of_row = "fraction of the row"
-        made = {f"{stem}.matrix.npz": Matrix(lambda: blocks.matrix)}
+        made: list[tuple[str, Any, dict[str, str]]] = [(f"{stem}.matrix.npz", blocks.matrix, {})]
         if extras["relative"]:
-            made[f"{stem}.relative.npz"] = Matrix(lambda: fractions(blocks.matrix, "output"), of_row)
-        made[f"{stem}.type_sum{suffix}"] = Matrix(lambda: blocks.type_sum, "sum", "types")
-        made[f"{stem}.type_mean{suffix}"] = Matrix(lambda: blocks.type_mean, "mean", "types")
+            made.append((f"{stem}.relative.npz", fractions(blocks.matrix, "output"), {"cells": of_row}))
+        of_types = {"labels": "types"}
+        made.append((f"{stem}.type_sum{suffix}", blocks.type_sum, {**of_types, "cells": "sum"}))
+        made.append((f"{stem}.type_mean{suffix}", blocks.type_mean, {**of_types, "cells": "mean"}))
         if extras["relative_types"]:
-            shares = Matrix(lambda: fractions(blocks.type_sum, "output"), of_row, "types")
-            made[f"{stem}.relative_types{suffix}"] = shares
-        for file, matrix in made.items():
-            self._write_file(matrix, file, record)
+            shares = fractions(blocks.type_sum, "output")
+            made.append((f"{stem}.relative_types{suffix}", shares, {**of_types, "cells": of_row}))
+        for file, matrix, told in made:
+            self.work.write_matrix(matrix, file, {**record, **told}, False, self.path / file)
         axes = {"source": blocks.source, "target": blocks.target}
         if not self.options.get("directed"):
             axes = {"both": blocks.source}
-        self._write_file(order_table(self.work.engine, axes), f"{stem}.order.csv", record)
+        query, _ = order_query(self.work.engine, axes)
+        file = f"{stem}.order.csv"
+        write_table(self.work.engine, query, self.path / file, table_format(file), {})
         if drawing is not None:
-            from crantcli.cli.nested import drawing_of
+            from dataclasses import replace
+
+            from crantcli.output.heatmap import save
+            from crantcli.output.nested import draw_nested
 
             style, picture = drawing
-            figure = Figure("nested", blocks, {**drawing_of(picture, style), "title": name})
-            self.notes += [f"{name}: {note}" for note in self._write_file(figure, f"{stem}.png", record)]
-
-    def _write_file(self, output: OutputTable | Matrix | Figure, file: str, record: dict[str, Any]) -> list[str]:
-        """Write a file into the folder, and return what to say about it."""
-        from crantcli.output.writers import write
-
-        return write(self.work.engine, output, record, file, lambda: self.path / file)
+            titled = style if style.title else replace(style, title=name)
+            drawn = draw_nested(blocks, titled, picture.level, picture.min_neurons, picture.show_neuron_labels)
+            file = f"{stem}.png"
+            save(drawn.figure, self.path / file, file, metadata({**record, "picture": drawn.facts}))
+            self.notes += [f"{name}: {note}" for note in drawn.notes]
 
     def finish(self, plot: bool) -> None:
         """Write the summary, the assignments and, last, the manifest."""
-        from crantcli.core.question import Figure
-        from crantcli.core.question import Table as OutputTable
         from crantcli.core.sql import text
         from crantcli.core.table import Result
         from crantcli.errors import CrantError
-        from crantcli.output.provenance import as_text
+        from crantcli.output.provenance import as_text, metadata
+        from crantcli.output.tables import table_format, write_table
         from crantcli.schema import KEY, MANIFEST
 
-        found = self.assignment
+        engine, found = self.work.engine, self.assignment
         rows = ", ".join(
             f"({text(n)}, {c.synapses}, {_as_sql(c.pairs)}, {_as_sql(c.neurons)})" for n, c in self.counts.items()
         )
         summary = f"SELECT * FROM (VALUES {rows}) AS held(neuropil, synapses, pairs, neurons)"
         result = Result("", (), found.memberships, found.ledger, self.table.coverage, {"assigned": found.counts()})
         record = self.work.record("assignments", self.table, self.rows, result, found.memberships, self.options)
-        columns = ("neuropil", "synapses", "pairs", "neurons")
-        self._write_file(OutputTable(summary, columns, len(self.counts)), "summary.csv", record)
+        write_table(engine, summary, self.path / "summary.csv", table_format("summary.csv"), {})
         if plot:
             from crantcli.core.neuropil import OTHER
+            from crantcli.output.bars import draw_bars
+            from crantcli.output.heatmap import save
 
             quantity = f"{found.ledger.unit} after cleaning" if self.rows.clean else found.ledger.unit
-            numbers = {name: count.synapses for name, count in self.counts.items()}
-            figure = Figure("bars", numbers, {"quantity": quantity, "rest": OTHER})
-            self._write_file(figure, "summary.png", record)
-        key = "id" if found.table.has_id else "row"
-        told = self._record_of_assignments(result)
-        assignments = OutputTable(found.query, (key, "neuropil"), told["rows"])
-        self._write_file(assignments, "assignments.parquet", told)
+            figure = draw_bars({name: count.synapses for name, count in self.counts.items()}, quantity, OTHER)
+            save(figure, self.path / "summary.png", "summary.png", metadata(record))
+        file = "assignments.parquet"
+        told = metadata(self._record_of_assignments(result))
+        write_table(engine, found.query, self.path / file, table_format(file), told)
         files = sorted(path.name for path in self.path.iterdir())
         manifest = {**record, KEY: record[KEY], "kind": "neuropils", "files": files, "stems": self.stems}
         try:
@@ -345,7 +345,7 @@ class _Folder:
         from dataclasses import replace
 
         from crantcli.core.ledger import Ledger
-        from crantcli.core.synapses import RowFilter
+        from crantcli.core.rows.filters import RowFilter
 
         found = self.assignment
         removed = {"duplicate": found.ledger.read - found.rows}

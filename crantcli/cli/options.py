@@ -137,7 +137,7 @@ class SourceOptions:
     @cached_property
     def reading(self) -> ReadOptions:
         """How the table is to be read, as far as the user says it."""
-        from crantcli.core.where import parse_condition
+        from crantcli.core.rows.where import parse_condition
         from crantcli.sources.delimited import parse_delimiter, parse_header
         from crantcli.sources.read_options import SAID, ReadOptions
 

@@ -50,8 +50,9 @@ def synapses(
 ) -> None:
     """Rows of a synapse table for chosen neurons, each synapse once, sorted by pre, post, id."""
     from crantcli.cli.job import Job
-    from crantcli.core.synapses import Wanted, synapse_rows
-    from crantcli.core.units import convert_positions, unit_record
+    from crantcli.core.rows.filters import NeuronFilter
+    from crantcli.core.rows.units import convert_positions, unit_record
+    from crantcli.core.synapses import synapse_rows
     from crantcli.sources.cave.query import needed
     from crantcli.sources.recorded import parse_voxel_size
 
@@ -65,7 +66,7 @@ def synapses(
         table = work.table(carry=True, coordinates=coordinates, voxel_size=voxel, query=query)
         table.require_synapses("synapses")
         kept = work.row_filter(rows, table)
-        wanted = Wanted(work.select("pre", table), work.select("post", table))
+        wanted = NeuronFilter(work.select("pre", table), work.select("post", table))
         conversions, unit, voxel = convert_positions(table, units)
         result = synapse_rows(work.engine, table, wanted, kept, conversions, chosen)
         recorded = unit_record(table, result.columns, unit, voxel)

@@ -5,19 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-#: The steps in which rows can be removed, in the order in which they are taken and told.
-STEPS = (
-    "where",
-    "null",
-    "duplicate",
-    "unselected",
-    "background",
-    "autapse",
-    "size",
-    "threshold",
-    "distance",
-    "unannotated",
-)
+from crantcli.core.rows.steps import STEPS
 
 
 @dataclass

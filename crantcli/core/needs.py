@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from crantcli.core import sql
-from crantcli.core.edges import edges, present_pairs
 from crantcli.core.engine import SqlEngine
-from crantcli.core.labels import typed
 from crantcli.core.nested import FRACTIONS, NestedQuestion
 from crantcli.core.roster import AxisChoice, asked_table, label_table
-from crantcli.core.synapses import RowFilter
+from crantcli.core.rows.denominators import ENDS
+from crantcli.core.rows.filters import RowFilter
+from crantcli.core.rows.labels import typed
+from crantcli.core.rows.pairs import edges, present_pairs
 from crantcli.core.table import Annotations, Table
-from crantcli.core.wholes import ENDS
 from crantcli.ids import Selection
 from crantcli.schema import IdType
 

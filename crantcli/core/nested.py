@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core import sql
-from crantcli.core.absent import chosen_notes
 from crantcli.core.adjacency import LabelledMatrix
 from crantcli.core.blocks import Axis, Blocks, fractions
-from crantcli.core.edges import Edges, edges, present_pairs
 from crantcli.core.engine import SqlEngine
-from crantcli.core.labels import typed
 from crantcli.core.ledger import Ledger
 from crantcli.core.order import NeuronOrder
 from crantcli.core.roster import NOWHERE, AxisChoice, Roster, asked_table, label_table, roster
+from crantcli.core.rows.absent import chosen_notes
+from crantcli.core.rows.denominators import ENDS, Side, denominators
+from crantcli.core.rows.filters import RowFilter, member
+from crantcli.core.rows.labels import typed
+from crantcli.core.rows.pairs import Edges, edges, present_pairs
 from crantcli.core.sorting import sorted_blocks
-from crantcli.core.synapses import RowFilter, member
 from crantcli.core.table import Annotations, Coverage, Table, Totals
-from crantcli.core.wholes import ENDS, Side, wholes
 from crantcli.errors import UsageError
 from crantcli.schema import Kind, number_of
 
@@ -336,7 +336,7 @@ def _normalised(
     ids = engine.table(
         "of_neurons", f"SELECT DISTINCT {end} AS id FROM {found.relation} WHERE NOT ({outside}){annotated}"
     )
-    whole = wholes(engine, table, side, ids, found.pairs, found.relation, totals, notes)
+    whole = denominators(engine, table, side, ids, found.pairs, found.relation, totals, notes)
     arrays = engine.arrays(
         f"SELECT r.id AS id, CAST(w.whole AS DOUBLE) AS whole FROM {whole} AS w "
         f"JOIN {neurons.relation} AS r ON w.id = r.id ORDER BY r.id"

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from crantcli.core import sql
 from crantcli.core.boxes import MeshBoxes, refuse_apart
-from crantcli.core.edges import Edges, edges
 from crantcli.core.engine import Batch, SqlEngine
 from crantcli.core.ledger import Ledger
-from crantcli.core.points import points_once
-from crantcli.core.repeats import ids_once
-from crantcli.core.synapses import RowFilter, count_steps, prepare
+from crantcli.core.rows.deduplicate import ids_once
+from crantcli.core.rows.filters import RowFilter, count_steps, prepare
+from crantcli.core.rows.pairs import Edges, edges
+from crantcli.core.rows.points import points_once
+from crantcli.core.rows.units import in_nanometres
 from crantcli.core.table import Table, VoxelSize
-from crantcli.core.units import in_nanometres
 from crantcli.errors import DataError
 from crantcli.schema import Kind, near
 
 if TYPE_CHECKING:
-    from crantcli.core.containment import MeshIndex
+    from crantcli.core.geometry.containment import MeshIndex
     from crantcli.core.nested import NestedQuestion, NestedResult
     from crantcli.core.table import Annotations, Totals
 
@@ -171,7 +171,9 @@ def assign(
     else:
         prepared = prepare(engine, table, None, (*counted, *axes))
         count_steps(engine, prepared, rows)
-        relation = ids_once(engine, prepared, (*counted, *axes)) if "id" in table.roles else prepared.relation
+        relation = prepared.relation
+        if "id" in table.roles and not table.unique_ids and prepared.ledger.removed.get("null"):
+            relation = ids_once(engine, relation, (*counted, *axes))
     prepared.ledger.check()
     made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
     made.in_order = not made.ledger.removed.get("duplicate") and relation == prepared.relation

@@ -15,7 +15,6 @@ from crantcli.core import sql
 from crantcli.core.adjacency import LabelledMatrix
 from crantcli.core.blocks import label_array, labelled
 from crantcli.core.engine import SqlEngine
-from crantcli.core.labels import typed
 from crantcli.core.ledger import Ledger
 from crantcli.core.nested import (
     NestedQuestion,
@@ -28,15 +27,14 @@ from crantcli.core.nested import (
     untyped_note,
 )
 from crantcli.core.roster import AxisChoice, asked_table, known_types, label_table, matching_types
-from crantcli.core.synapses import RowFilter, prepare
+from crantcli.core.rows.filters import RowFilter, prepare
+from crantcli.core.rows.labels import typed
+from crantcli.core.rows.steps import STEPS, step_number
 from crantcli.core.table import Annotations, Coverage, Table
 from crantcli.schema import Kind
 
-#: Steps of the ledger that a row can be removed in, in their order; 0 is kept.
-_STEPS = ("kept", "null", "background", "autapse", "size", "unannotated")
-
-#: Those after which both neurons are in the table.
-_THERE = [_STEPS.index("kept"), _STEPS.index("unannotated")]
+#: Numbers of steps: of rows that are kept, that lack a neuron, and of those in which both neurons are in the table.
+_KEPT, _NULL, _THERE = len(STEPS), STEPS.index("null"), (len(STEPS), STEPS.index("unannotated"))
 
 _UNANNOTATED = -1
 
@@ -110,7 +108,7 @@ def type_sums(
     if further is not None:
         relation = prepare(engine, further, None, needed).relation
         found = _also_there(found, _counted(engine, relation, codes, further, question, rows))
-    inside = found["step"] != _STEPS.index("null")
+    inside = found["step"] != _NULL
     shown: dict[str, list[str]] = {}
     untyped = set[int]()
     # A type is on the axis if one of its neurons is there, whatever the partners are.
@@ -122,18 +120,13 @@ def type_sums(
         shown[end] = [types[code] for code in present[present >= 0].tolist() if on_axis[code]]
         untyped.update(code for code in present[present < _UNANNOTATED].tolist() if on_axis[code])
     ledger, numbers = prepared.ledger, found["n"]
-    for number, step in enumerate(_STEPS):
-        of_step = found["step"] == number
-        if step == "null":
-            ledger.remove(step, int(numbers[of_step].sum()))
-        elif step == "kept":
-            ledger.kept = int(numbers[of_step & inside].sum())
-        else:
-            ledger.remove(step, int(numbers[of_step & inside].sum()))
-    outside = ~inside & (found["step"] != _STEPS.index("null"))
-    ledger.remove("unselected", int(numbers[outside].sum()))
+    null, kept = found["step"] == _NULL, inside & (found["step"] == _KEPT)
+    ledger.remove("null", int(numbers[null].sum()))
+    ledger.remove("unselected", int(numbers[~inside & ~null].sum()))
+    for number, step in enumerate(STEPS):
+        ledger.remove(step, int(numbers[inside & (found["step"] == number)].sum()))
+    ledger.kept = int(numbers[kept].sum())
     ledger.check()
-    kept = inside & (found["step"] == 0)
     reasons = coverage_reasons(question, table, rows, ledger)
     return TypeSums(
         _matrix(found, kept, types, shown, question),
@@ -170,7 +163,7 @@ def _also_there(found: dict[str, NDArray[Any]], more: dict[str, NDArray[Any]]) -
     """What was counted, with rows that say who is there, and count for nothing."""
     there = np.isin(more["step"], _THERE)
     added = {name: values[there] for name, values in more.items()}
-    added["step"] = np.full_like(added["step"], _STEPS.index("unannotated"))
+    added["step"] = np.full_like(added["step"], STEPS.index("unannotated"))
     for name in added.keys() & {"n", "value"}:
         added[name] = np.zeros_like(added[name])
     return {name: np.concatenate([values, added[name]]) for name, values in found.items()}
@@ -185,20 +178,13 @@ def _counted(
     rows: RowFilter,
 ) -> dict[str, NDArray[Any]]:
     """Rows, and sums of values, by step of the ledger and by the codes of both ends."""
-    steps = {
-        "null": "(pre IS NULL OR post IS NULL)",
-        "background": rows.background_sql(table.id_type),
-        "autapse": rows.autapse_sql,
-        "size": rows.small_sql,
-        "unannotated": "(a.code IS NULL OR b.code IS NULL)"
-        if question.annotation_scope == "annotated_only"
-        else "FALSE",
-    }
-    cases = " ".join(f"WHEN {condition} THEN {_STEPS.index(step)}" for step, condition in steps.items())
+    conditions = rows.conditions(table.id_type)
+    if question.annotation_scope == "annotated_only":
+        conditions["unannotated"] = "(a.code IS NULL OR b.code IS NULL)"
     value = ", CAST(coalesce(sum(value), 0) AS BIGINT) AS value" if question.weight_mode == "column" else ""
     return engine.arrays(
         f"SELECT step, pre_code AS pre, post_code AS post, count(*) AS n{value} FROM ("
-        f"SELECT CAST(CASE {cases} ELSE 0 END AS TINYINT) AS step, coalesce(a.code, {_UNANNOTATED}) AS pre_code, "
+        f"SELECT {step_number(conditions)} AS step, coalesce(a.code, {_UNANNOTATED}) AS pre_code, "
         f"coalesce(b.code, {_UNANNOTATED}) AS post_code{', value' if value else ''} FROM {relation} AS r "
         f"LEFT JOIN {codes} AS a ON r.pre = a.neuron LEFT JOIN {codes} AS b ON r.post = b.neuron) GROUP BY ALL"
     )

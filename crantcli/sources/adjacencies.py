@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.rows.where import condition_sql
 from crantcli.core.sql import quote, text
 from crantcli.core.table import Table
-from crantcli.core.where import condition_sql
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.schema import KEY, TOTALS, IdType, Kind, fold, listed, near

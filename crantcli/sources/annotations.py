@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from crantcli.core.labels import key, words
+from crantcli.core.rows.labels import key, words
 from crantcli.core.sql import quote, text, trimmed
 from crantcli.core.table import Annotations, annotation_column
 from crantcli.engine.duckdb import Engine

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from crantcli.addresses import MeshAddress
-from crantcli.core.bodies import Surface
+from crantcli.core.geometry.solids import Surface
 from crantcli.errors import DataError
 from crantcli.remote.auth import NoAuth
 from crantcli.remote.cache import CacheError, cache_store

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from crantcli.core.containment import MeshIndex
+from crantcli.core.geometry.containment import MeshIndex
 from crantcli.remote.cache import CacheError, cache_store
 from crantcli.sources.meshes import Neuropil
 

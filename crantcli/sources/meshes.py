@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crantcli import crantb
 from crantcli.addresses import MeshAddress
-from crantcli.core.bodies import Surface
 from crantcli.core.boxes import Box, MeshBoxes
-from crantcli.core.soundness import fault
+from crantcli.core.geometry.solids import Surface
+from crantcli.core.geometry.soundness import fault
 from crantcli.core.table import VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.remote.cache import CacheError, cache_store

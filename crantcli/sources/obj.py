@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.bodies import Surface
+from crantcli.core.geometry.solids import Surface
 from crantcli.errors import DataError
 from crantcli.ids import INT64_MAX
 from crantcli.sources.plain import Field, plain_columns

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.bodies import Surface
+from crantcli.core.geometry.solids import Surface
 from crantcli.errors import DataError
 from crantcli.sources.plain import Field, plain_columns
 

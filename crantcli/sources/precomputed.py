@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.bodies import Surface, proper_faces, weld
-from crantcli.core.soundness import LARGEST
+from crantcli.core.geometry.solids import Surface, proper_faces, weld
+from crantcli.core.geometry.soundness import LARGEST
 from crantcli.errors import CrantError, DataError
 from crantcli.remote.body import parse_json
 from crantcli.remote.stores import Folder, Store

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from crantcli.core.rows.where import Condition, condition_sql
 from crantcli.core.sql import columns as sql_columns
 from crantcli.core.sql import quote, text, trimmed
-from crantcli.core.where import Condition, condition_sql
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
 from crantcli.schema import AXES, UNDIRECTED, IdType, Kind, Names, is_id_column, is_index_name, near, number_of

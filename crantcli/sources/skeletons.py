@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from crantcli.core.absent import some
-from crantcli.core.skeleton import Skeleton
+from crantcli.core.geometry.skeleton import Skeleton
+from crantcli.core.rows.absent import some
 from crantcli.core.sql import quote
 from crantcli.core.table import Table, VoxelSize
 from crantcli.engine.duckdb import Engine

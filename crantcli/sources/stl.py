@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.bodies import Surface
+from crantcli.core.geometry.solids import Surface
 from crantcli.errors import DataError
 from crantcli.sources.plain import plain_columns
 

@@ -9,8 +9,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.skeleton import Skeleton
-from crantcli.core.soundness import LARGEST
+from crantcli.core.geometry.skeleton import Skeleton
+from crantcli.core.geometry.soundness import LARGEST
 from crantcli.errors import DataError
 from crantcli.ids import FLOAT_EXACT, INT64_MAX
 from crantcli.sources.plain import Field, plain_columns, refuse_other_kinds

@@ -91,8 +91,8 @@ def nearest(folder: str, rounds: str, destination: str) -> None:
     from scipy.spatial import cKDTree
 
     from crantcli.core.questions.attach import Question, attach
-    from crantcli.core.skeleton import Skeleton
-    from crantcli.core.synapses import RowFilter
+    from crantcli.core.geometry.skeleton import Skeleton
+    from crantcli.core.rows.filters import RowFilter
     from crantcli.engine.duckdb import Engine
     from crantcli.sources.tables import Reading
     from crantcli.workspace import Workspace

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from crantcli.core.absent import absent_notes
 from crantcli.core.adjacency import LabelledMatrix
-from crantcli.core.edges import edges
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.question import Figure, Matrix
@@ -23,7 +21,9 @@ from crantcli.core.questions.base import (
     Selectors,
     normalize_selectors,
 )
-from crantcli.core.synapses import RowFilter, Wanted, pair_coverage
+from crantcli.core.rows.absent import absent_notes
+from crantcli.core.rows.filters import NeuronFilter, RowFilter, pair_coverage
+from crantcli.core.rows.pairs import edges
 from crantcli.core.table import Coverage, Table
 from crantcli.errors import UsageError
 from crantcli.schema import Kind
@@ -70,7 +70,7 @@ class Adjacency(Question):
 
     def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
         """Make the matrix."""
-        chosen, table = Wanted(given.neurons["pre"], given.neurons["post"]), given.source
+        chosen, table = NeuronFilter(given.neurons["pre"], given.neurons["post"]), given.source
         result = adjacency(engine, table, chosen, given.rows, self)
         matrix = result.matrix
         shape, entries = matrix.shape, len(matrix.weights)
@@ -127,7 +127,7 @@ def unconnected_kept(keep_unconnected: bool | None, keep_silent: bool | None) ->
 def adjacency(
     engine: SqlEngine,
     table: Table,
-    wanted: Wanted,
+    wanted: NeuronFilter,
     rows: RowFilter,
     question: Adjacency,
 ) -> MatrixResult:
@@ -137,7 +137,7 @@ def adjacency(
     ----------
     engine : SqlEngine
     table : Table
-    wanted : Wanted
+    wanted : NeuronFilter
         `pre` and `post`, both of which must hold.
     rows : RowFilter
     question : Adjacency
@@ -176,7 +176,7 @@ def adjacency(
 
 
 def _axes(
-    engine: SqlEngine, table: Table, kept: str, wanted: Wanted, symmetric: bool, keep_unconnected: bool
+    engine: SqlEngine, table: Table, kept: str, wanted: NeuronFilter, symmetric: bool, keep_unconnected: bool
 ) -> dict[str, str]:
     """Tables `id, position` of both axes."""
     sources: dict[str, list[str]] = {"pre": [], "post": []}
@@ -199,7 +199,7 @@ def _axes(
     }
 
 
-def _unasked(wanted: Wanted, symmetric: bool) -> tuple[dict[str, Any], list[str]]:
+def _unasked(wanted: NeuronFilter, symmetric: bool) -> tuple[dict[str, Any], list[str]]:
     """Which cells of a symmetric matrix were never asked for, so that their zeros say nothing."""
     if not symmetric or wanted.everything:
         return {"symmetric": symmetric}, []

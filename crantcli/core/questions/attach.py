@@ -1,7 +1,7 @@
 """Every synapse on its skeleton: each pre- and postsynaptic site goes to the nearest node.
 
 The way of a synapse: selected rows, each once, cleaned (`core.synapses`) -> its one or two sites, sorted by neuron ->
-one pass over them, in which skeletons are loaded one after another (`core.nearest`) -> connectors.
+one pass over them, in which skeletons are loaded one after another (`core.geometry.nearest`) -> connectors.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from crantcli.core import sql
-from crantcli.core.absent import some
 from crantcli.core.engine import SqlEngine
+from crantcli.core.geometry.nearest import IMPLAUSIBLE, Sweep, Tally
+from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.core.ledger import Ledger
-from crantcli.core.nearest import IMPLAUSIBLE, Sweep, Tally
 from crantcli.core.question import Figure, Output
 from crantcli.core.question import Table as OutputTable
 from crantcli.core.questions.base import (
@@ -32,10 +32,11 @@ from crantcli.core.questions.base import (
     Skeletons,
     normalize_selectors,
 )
-from crantcli.core.skeleton import Skeleton
-from crantcli.core.synapses import RowFilter, Wanted, kept_condition, no_null_ids, prepare
+from crantcli.core.rows.absent import some
+from crantcli.core.rows.filters import NeuronFilter, RowFilter, no_null_ids, prepare
+from crantcli.core.rows.pairs import kept_condition
+from crantcli.core.rows.units import in_nanometres
 from crantcli.core.table import Result, Table
-from crantcli.core.units import in_nanometres
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import AXES, NeuronId, listed
@@ -269,7 +270,7 @@ def _kept(
 ) -> tuple[str, Ledger]:
     """A table of the synapses that count, with the positions of their sites in nm; and the ledger up to here."""
     asked = Selection(tuple(dict.fromkeys(neurons)))
-    wanted = Wanted(either=asked) if len(positions) == 2 else Wanted(**{next(iter(positions)): asked})
+    wanted = NeuronFilter(either=asked) if len(positions) == 2 else NeuronFilter(**{next(iter(positions)): asked})
     coordinates = [f"{name}_{axis}" for name in dict.fromkeys(positions.values()) for axis in AXES]
     needed = (*table.having("size"), *coordinates)
     prepared = prepare(engine, table, wanted.condition(engine, table.id_type), needed)

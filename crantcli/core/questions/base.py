@@ -14,15 +14,15 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.question import Output
 from crantcli.core.question import Table as OutputTable
-from crantcli.core.synapses import RowFilter
+from crantcli.core.rows.filters import RowFilter
 from crantcli.core.table import Annotations, Coverage, Result, Table, Totals
 from crantcli.ids import Selection, Selector, python_selectors
 from crantcli.schema import NeuronId
 
 if TYPE_CHECKING:
     from crantcli.core.boxes import MeshBoxes
-    from crantcli.core.containment import MeshIndex
-    from crantcli.core.skeleton import Skeleton
+    from crantcli.core.geometry.containment import MeshIndex
+    from crantcli.core.geometry.skeleton import Skeleton
 
 #: Which neurons a parameter names; None for all, an empty tuple for none.
 Selectors = tuple[Selector, ...] | None

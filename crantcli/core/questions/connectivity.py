@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from crantcli.core import sql
-from crantcli.core.absent import absent_notes
-from crantcli.core.edges import Edges, edges
 from crantcli.core.engine import SqlEngine
-from crantcli.core.labels import key, typed, types_view
 from crantcli.core.question import Table as OutputTable
 from crantcli.core.questions.base import (
     Describe,
@@ -23,10 +20,13 @@ from crantcli.core.questions.base import (
     Selectors,
     normalize_selectors,
 )
+from crantcli.core.rows.absent import absent_notes
+from crantcli.core.rows.denominators import ENDS, Side, denominators
+from crantcli.core.rows.filters import NeuronFilter, RowFilter
+from crantcli.core.rows.labels import key, typed, types_view
+from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.sql import quote
-from crantcli.core.synapses import RowFilter, Wanted
 from crantcli.core.table import Annotations, Coverage, Result, Table, Totals, annotation_column
-from crantcli.core.wholes import ENDS, Side, wholes
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import Kind, near
@@ -101,11 +101,11 @@ class Connectivity(Question):
         }
         return Results.of_table(result, "edges", "edges", options=options)
 
-    def wanted(self, neurons: Selection | None) -> Wanted:
+    def wanted(self, neurons: Selection | None) -> NeuronFilter:
         """The rows that must be read."""
         if neurons is None or (self.upstream and self.downstream):
-            return Wanted(either=neurons)
-        return Wanted(post=neurons) if self.upstream else Wanted(pre=neurons)
+            return NeuronFilter(either=neurons)
+        return NeuronFilter(post=neurons) if self.upstream else NeuronFilter(pre=neurons)
 
     def coverage(self, table: Table, neurons: Selection | None, thinned: str) -> Coverage:
         """What is complete in the answer."""
@@ -156,7 +156,7 @@ def connectivity(
         relation = _by_type(engine, table, found, annotations, notes)
         columns += ["pre_neurons", "post_neurons"]
     if question.normalize:
-        whole = _wholes(engine, table, found, relation, question, neurons, rows, annotations, totals, notes)
+        whole = _denominators(engine, table, found, relation, question, neurons, rows, annotations, totals, notes)
         relation = _with_fraction(engine, relation, columns, question.normalize, whole)
         columns.append("fraction")
     if question.top is not None:
@@ -209,7 +209,7 @@ def _by_type(engine: SqlEngine, table: Table, found: Edges, annotations: Annotat
     )
 
 
-def _wholes(
+def _denominators(
     engine: SqlEngine,
     table: Table,
     found: Edges,
@@ -236,7 +236,7 @@ def _wholes(
     if totals is None and asked is not None:
         condition = f"{end} IN (SELECT id FROM {ids})"
         pairs = edges(engine, table, condition, rows, sum_duplicates=question.sum_duplicates).pairs
-    whole = wholes(engine, table, side, ids, pairs, found.relation, totals, notes)
+    whole = denominators(engine, table, side, ids, pairs, found.relation, totals, notes)
     if types is None:
         return whole
     return engine.table(

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from crantcli.core import sql
-from crantcli.core.absent import absent, absent_note, some
-from crantcli.core.edges import edges
 from crantcli.core.engine import SqlEngine
 from crantcli.core.question import Table as OutputTable
 from crantcli.core.questions.base import (
@@ -22,7 +20,9 @@ from crantcli.core.questions.base import (
     Selectors,
     normalize_selectors,
 )
-from crantcli.core.synapses import RowFilter, Wanted
+from crantcli.core.rows.absent import absent, absent_note, some
+from crantcli.core.rows.filters import NeuronFilter, RowFilter
+from crantcli.core.rows.pairs import edges
 from crantcli.core.table import Result, Table
 from crantcli.errors import DataError
 from crantcli.ids import Selection
@@ -86,7 +86,7 @@ def counts(
     """
     if not table.whole_weights:
         raise DataError("weights of this table are fractions, and counts counts synapses; use connectivity")
-    wanted = Wanted(either=neurons)
+    wanted = NeuronFilter(either=neurons)
     condition = None if wanted.everything else wanted.condition(engine, table.id_type)
     found = edges(engine, table, condition, rows, sum_duplicates=sum_duplicates)
     tally = engine.table(

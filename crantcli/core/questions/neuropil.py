@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from crantcli.core.absent import axis_notes
 from crantcli.core.engine import SqlEngine
 from crantcli.core.filenames import safe_file_names
 from crantcli.core.ledger import Ledger
@@ -34,8 +33,9 @@ from crantcli.core.questions.base import (
     Scope,
 )
 from crantcli.core.questions.nested import Nested
+from crantcli.core.rows.absent import axis_notes
+from crantcli.core.rows.filters import RowFilter
 from crantcli.core.sql import text
-from crantcli.core.synapses import RowFilter
 from crantcli.core.table import VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection

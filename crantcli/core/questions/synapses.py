@@ -19,9 +19,10 @@ from crantcli.core.questions.base import (
     Selectors,
     normalize_selectors,
 )
-from crantcli.core.synapses import Wanted, synapse_rows
+from crantcli.core.rows.filters import NeuronFilter
+from crantcli.core.rows.units import convert_positions, unit_record
+from crantcli.core.synapses import synapse_rows
 from crantcli.core.table import Table, Unit
-from crantcli.core.units import convert_positions, unit_record
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Synapses(Question):
         """Select them."""
         table, notes = given.source, list[str]()
         conversions, unit, voxel = convert_positions(table, self._units(table, notes))
-        chosen = Wanted(given.neurons["pre"], given.neurons["post"])
+        chosen = NeuronFilter(given.neurons["pre"], given.neurons["post"])
         result = synapse_rows(engine, table, chosen, given.rows, conversions, self.columns)
         units = unit_record(table, result.columns, unit, voxel)
         result.notes[:0] = notes

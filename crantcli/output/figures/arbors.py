@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.skeleton import Skeleton
+from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.engine.duckdb import Engine
 from crantcli.output.figures.save import save, save_pages
 from crantcli.schema import NeuronId

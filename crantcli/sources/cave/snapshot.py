@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from crantcli.core.repeats import ids_differ
+from crantcli.core.rows.deduplicate import ids_differ
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, IncompleteError

@@ -7,9 +7,13 @@ from math import isfinite
 from typing import Any
 
 from crantcli.core.sql import quote
-from crantcli.core.synapses import position_columns
 from crantcli.core.table import Table, Unit, VoxelSize
 from crantcli.errors import DataError, UsageError
+
+
+def position_columns(table: Table) -> list[tuple[str, int]]:
+    """Coordinate columns of the table's positions, with the number of their axis."""
+    return [(column, number) for name in table.positions for number, column in enumerate(table.axes(name))]
 
 
 def convert_positions(table: Table, units: Unit | None) -> tuple[dict[str, str], Unit, VoxelSize | None]:

@@ -1,4 +1,4 @@
-"""Puts the index of `crantcli.core.containment` together."""
+"""Puts the index of `crantcli.core.geometry.containment` together."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.bodies import run_starts
-from crantcli.core.grid import ATTEMPTS, InPlaneError, Lattice, cones, crossings, touched
+from crantcli.core.geometry.grid import ATTEMPTS, InPlaneError, Lattice, cones, crossings, touched
+from crantcli.core.geometry.solids import run_starts
 from crantcli.core.parallel import spread
 from crantcli.errors import CrantError
 

@@ -1,4 +1,4 @@
-"""Edges: the rows of any kind of table, added up per pair of neurons."""
+"""Pairs of neurons, and edges: the rows of any kind of table, added up per pair."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.rows.filters import RowFilter, SelectedRows, count_steps, prepare
+from crantcli.core.rows.steps import KEPT, cascade
 from crantcli.core.sql import id_literal, quote
-from crantcli.core.synapses import Prepared, RowFilter, pair_strength, prepare, synapse_pairs
 from crantcli.core.table import Table
 from crantcli.errors import DataError
 from crantcli.schema import Kind, NeuronId, listed, number_of
@@ -24,7 +25,7 @@ class Edges:
         `pre, post, weight`, with `neuropil` where it was asked for, and with `n` (synapses) beside sums of values: what
         is kept.
     pairs : str
-        The pairs before the threshold, as `synapses.synapse_pairs` describes them.
+        The pairs before the threshold, as `synapse_pairs` describes them.
     """
 
     relation: str
@@ -93,6 +94,96 @@ def edges(
     return Edges(engine.view("edges", kept), pairs, prepared.ledger, tuple(notes))
 
 
+def kept_condition(engine: SqlEngine, prepared: SelectedRows, rows: RowFilter) -> str:
+    """Count the steps up to the threshold, and return the condition on `prepared.relation AS r` for rows that pass."""
+    table, kept_where = prepared.table, "TRUE"
+    if rows.threshold is not None and rows.threshold > 1:
+        pairs = synapse_pairs(engine, prepared, rows)
+        strong = engine.table("strong", f"SELECT pre, post FROM {pairs} WHERE {rows.strong_sql('n')} AND NOT dropped")
+        kept_where = f"EXISTS (SELECT 1 FROM {strong} AS s WHERE s.pre = r.pre AND s.post = r.post)"
+    else:
+        count_steps(engine, prepared, rows)
+    prepared.ledger.check()
+    return sql.all_of([cascade(rows.conditions(table.id_type))[KEPT], kept_where])
+
+
+def synapse_pairs(
+    engine: SqlEngine,
+    prepared: SelectedRows,
+    rows: RowFilter,
+    by_neuropil: bool = False,
+    *,
+    values: bool = False,
+    outside: str = "FALSE",
+) -> str:
+    """Count synapses per pair of neurons, and complete the ledger from the pairs.
+
+    Parameters
+    ----------
+    values : bool
+        Add up the column `value` of synapses that reach the size.
+    outside : str
+        A condition on `pre` and `post` that holds for pairs whose rows count as unselected. They stay among the pairs.
+
+    Returns
+    -------
+    str
+        A view `pre, post, n, total, dropped`, with `neuropil` and `value` if asked for: synapses that reach the size,
+        all synapses, and whether cleaning drops the pair. One pass over the rows makes both the result and the ledger.
+    """
+    keys = "pre, post, neuropil" if by_neuropil else "pre, post"
+    # Only what cannot be told from the rest is kept: a brain has tens of millions of pairs.
+    numbers, total = "count(*) AS n", "n"
+    if rows.min_size is not None:
+        numbers, total = f"count(*) FILTER (NOT {rows.small_sql}) AS n, count(*) AS total", "total"
+    if values:
+        reaching = f"NOT {rows.small_sql}"
+        numbers += f", {sql.total('value', 'value', prepared.table.whole_values, reaching)} AS value"
+    counted = engine.count_pairs("counted", prepared.relation, keys, numbers)
+    pairs = engine.view(
+        "pairs",
+        f"SELECT {keys}, n, {total} AS total, {'value, ' if values else ''}"
+        f"{_dropped(prepared.table, rows)} AS dropped FROM {counted}",
+    )
+    count_pair_steps(engine, prepared, rows, pairs, by_neuropil, outside)
+    return pairs
+
+
+def pair_strength(by_neuropil: bool) -> str:
+    """The number of synapses of a pair, over all neuropils, from one row of `pairs`."""
+    return "sum(n) OVER (PARTITION BY pre, post)" if by_neuropil else "n"
+
+
+def count_pair_steps(
+    engine: SqlEngine, prepared: SelectedRows, rows: RowFilter, pairs: str, by_neuropil: bool, outside: str
+) -> None:
+    """Complete the ledger from pairs: of synapses, or of edge rows, which have no size and may be merged."""
+    table, ledger = prepared.table, prepared.ledger
+    # Rows of a pair that reach the size.
+    reaching = "n" if table.kind is Kind.SYNAPSES else "total"
+    cleaned = {**rows.cleaning(table.id_type), "unselected": outside}
+    taken = cascade({**cleaned, "threshold": f"(NOT (n <> 0 AND {rows.strong_sql('pair')}))"})
+    sums = {step: f"sum(total) FILTER ({condition})" for step, condition in taken.items()}
+    sums["size"] = f"sum(total - {reaching}) FILTER ({cascade(cleaned)[KEPT]})"
+    sums |= {step: f"sum({reaching}) FILTER ({taken[step]})" for step in ("threshold", KEPT)}
+    sums["pairs"] = f"count(*) FILTER ({taken[KEPT]})"
+    numbers = engine.execute(
+        f"SELECT {', '.join(sums.values())} FROM (SELECT *, {pair_strength(by_neuropil)} AS pair FROM {pairs})"
+    )[0]
+    removed = {step: int(number or 0) for step, number in zip(sums, numbers, strict=True)}
+    kept, kept_pairs = removed.pop(KEPT), removed.pop("pairs")
+    for step, number in removed.items():
+        ledger.remove(step, number)
+    ledger.kept = kept
+    if table.kind is not Kind.SYNAPSES:
+        ledger.kept, ledger.merged = kept_pairs, kept - kept_pairs
+
+
+def _dropped(table: Table, rows: RowFilter) -> str:
+    """A condition that holds for pairs that cleaning drops, and for those without a neuron."""
+    return sql.any_of([condition for condition in rows.cleaning(table.id_type).values() if condition != "FALSE"])
+
+
 def present_pairs(engine: SqlEngine, table: Table, found: Edges, rows: RowFilter) -> str:
     """A view `pre, post` of the pairs that are there after cleaning, size and threshold.
 
@@ -105,7 +196,7 @@ def present_pairs(engine: SqlEngine, table: Table, found: Edges, rows: RowFilter
 
 def _edge_pairs(
     engine: SqlEngine,
-    prepared: Prepared,
+    prepared: SelectedRows,
     rows: RowFilter,
     by_neuropil: bool,
     sum_duplicates: bool,
@@ -121,14 +212,13 @@ def _edge_pairs(
     rows_per_key = engine.count_pairs("edge_rows", prepared.relation, keys, f"{weight} AS n, count(*) AS total{value}")
     if not sum_duplicates:
         _refuse_repeats(engine, rows_per_key, table)
-    dropped = f"(pre IS NULL OR post IS NULL OR {rows.background_sql(table.id_type)} OR {rows.autapse_sql})"
     grouped = rows_per_key
     if "neuropil" in table.roles and not by_neuropil:
         weight = sql.total("n", "neuropil, n", table.whole_weights)
         sums = f"{weight} AS n, CAST(sum(total) AS BIGINT) AS total{value}"
         grouped = f"(SELECT pre, post, {sums} FROM {rows_per_key} GROUP BY pre, post)"
-    pairs = engine.table("pairs", f"SELECT *, {dropped} AS dropped FROM {grouped}")
-    _count_edge_rows(engine, prepared, rows, pairs, by_neuropil, outside)
+    pairs = engine.table("pairs", f"SELECT *, {_dropped(table, rows)} AS dropped FROM {grouped}")
+    count_pair_steps(engine, prepared, rows, pairs, by_neuropil, outside)
     if prepared.ledger.merged:
         reason = "repeated rows of one pair"
         if "neuropil" in table.roles:
@@ -171,32 +261,3 @@ def _difference(engine: SqlEngine, table: Table, pre: NeuronId, post: NeuronId) 
             values = [str(row[0]) for row in found]
             return f", which differ in {column} ({', '.join(values)}; --where '{column} = {values[0]}' takes one kind)"
     return ""
-
-
-def _count_edge_rows(
-    engine: SqlEngine, prepared: Prepared, rows: RowFilter, pairs: str, by_neuropil: bool, outside: str
-) -> None:
-    background = rows.background_sql(prepared.table.id_type)
-    null = "(pre IS NULL OR post IS NULL)"
-    inside = f"NOT {null} AND NOT ({outside})"
-    kept = f"{inside} AND NOT dropped AND n <> 0 AND {rows.strong_sql('pair')}"
-    null_n, outside_n, background_n, autapse_n, weak_n, kept_n, kept_rows = engine.execute(
-        f"SELECT sum(total) FILTER ({null}), sum(total) FILTER (NOT {null} AND ({outside})), "
-        f"sum(total) FILTER ({inside} AND {background}), "
-        f"sum(total) FILTER ({inside} AND NOT {background} AND {rows.autapse_sql}), "
-        f"sum(total) FILTER ({inside} AND NOT dropped AND NOT (n <> 0 AND {rows.strong_sql('pair')})), "
-        f"count(*) FILTER ({kept}), sum(total) FILTER ({kept}) "
-        f"FROM (SELECT *, {pair_strength(by_neuropil)} AS pair FROM {pairs})"
-    )[0]
-    ledger = prepared.ledger
-    counted = {
-        "null": null_n,
-        "unselected": outside_n,
-        "background": background_n,
-        "autapse": autapse_n,
-        "threshold": weak_n,
-    }
-    for step, number in counted.items():
-        ledger.remove(step, number)
-    ledger.kept = int(kept_n)
-    ledger.merged = int(kept_rows or 0) - ledger.kept

@@ -15,7 +15,7 @@ Side = Literal["input", "output"]
 ENDS: dict[Side, Literal["pre", "post"]] = {"input": "post", "output": "pre"}
 
 
-def wholes(
+def denominators(
     engine: SqlEngine,
     table: Table,
     side: Side,

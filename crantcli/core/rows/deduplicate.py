@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
+from crantcli.core.rows.steps import NULL
 from crantcli.core.table import Table
 from crantcli.errors import DataError
-
-if TYPE_CHECKING:
-    from crantcli.core.synapses import Prepared
 
 #: Up to so many ids that lie far apart, grouping them is done before an array of them is made.
 _FEW = 300_000
 
 
-def each_once(engine: SqlEngine, relation: str, needed: tuple[str, ...], table: Table) -> tuple[str, int]:
+def deduplicate(engine: SqlEngine, relation: str, needed: tuple[str, ...], table: Table) -> tuple[str, int]:
     """Drop repeated synapses: rows equal in id, pre and post.
 
     Parameters
@@ -128,34 +125,30 @@ def _refuse_conflicts(engine: SqlEngine, copies: str, table: Table) -> None:
         )
 
 
-def ids_once(engine: SqlEngine, prepared: Prepared, columns: Sequence[str]) -> str:
-    """The same rows, without those that lack a neuron and have the id of another row.
+def ids_once(engine: SqlEngine, relation: str, columns: Sequence[str]) -> str:
+    """Synapses that stand once, without rows that lack a neuron and have the id of another row.
 
     They count nowhere, and their position must not decide where the synapse of that id lies.
     """
-    nulls, table = prepared.ledger.removed.get("null", 0), prepared.table
-    if not nulls or table.unique_ids:
-        return prepared.relation
-    null = "(pre IS NULL OR post IS NULL)"
     names = ", ".join(map(sql.quote, dict.fromkeys(("id", "pre", "post", *columns))))
     lone = engine.table(
         "lone",
         sql.first_of_each(
-            f"SELECT {names} FROM {prepared.relation} WHERE {null} AND id IS NOT NULL", "id", sql.columns(columns)
+            f"SELECT {names} FROM {relation} WHERE {NULL} AND id IS NOT NULL", "id", sql.columns(columns)
         ),
     )
     known = engine.table(
         "known",
-        f"SELECT DISTINCT id FROM {prepared.relation} WHERE NOT {null} AND id IN (SELECT id FROM {lone})",
+        f"SELECT DISTINCT id FROM {relation} WHERE NOT {NULL} AND id IN (SELECT id FROM {lone})",
     )
     every, once, twice = engine.execute(
-        f"SELECT (SELECT count(id) FROM {prepared.relation} WHERE {null}), (SELECT count(*) FROM {lone}), "
+        f"SELECT (SELECT count(id) FROM {relation} WHERE {NULL}), (SELECT count(*) FROM {lone}), "
         f"(SELECT count(*) FROM {known})"
     )[0]
     if every == once and not twice:
-        return prepared.relation
+        return relation
     return engine.view(
         "ids_once",
-        f"SELECT {names} FROM {prepared.relation} WHERE NOT {null} OR id IS NULL UNION ALL "
+        f"SELECT {names} FROM {relation} WHERE NOT {NULL} OR id IS NULL UNION ALL "
         f"SELECT {names} FROM {lone} WHERE id NOT IN (SELECT id FROM {known})",
     )

@@ -4,7 +4,7 @@ The answer is exact for the coordinates given, as numbers: no tolerance, no ray 
 on a surface counts as if it were moved towards higher x by something infinitely small, towards higher y by something
 infinitely smaller, and towards z by less again: a box holds the points with low <= x < high, and so for y and z. Where
 two meshes share a face, a point on it thus lies in one of them. What is inside a mesh of several bodies is told in
-`crantcli.core.bodies.solids`.
+`crantcli.core.geometry.solids.solids`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.assembly import assemble
-from crantcli.core.bodies import Surface, solids, weld
-from crantcli.core.grid import Lattice, expanded, extremes
+from crantcli.core.geometry.grid import Lattice, expanded, extremes
+from crantcli.core.geometry.index_build import assemble
+from crantcli.core.geometry.predicates import side
+from crantcli.core.geometry.solids import Surface, solids, weld
+from crantcli.core.geometry.soundness import opening
 from crantcli.core.parallel import spread
-from crantcli.core.predicates import side
-from crantcli.core.soundness import opening
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class MeshIndex:
     entry_cones : ndarray of int64, shape (entries + 1,)
         Where the triangles of each entry start.
     cones : ndarray of float32, shape (cones, 13)
-        Triangles as seen from the inner point; see `crantcli.core.grid.cones`.
+        Triangles as seen from the inner point; see `crantcli.core.geometry.grid.cones`.
     cone_triangle : ndarray of int32, shape (cones,)
         Row of `triangles`; ~row where it turns the other way.
     triangles : ndarray of float64, shape (triangles, 3, 3)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.engine import Batch
-from crantcli.core.skeleton import NearestNode, Skeleton
-from crantcli.core.soundness import LARGEST
+from crantcli.core.geometry.skeleton import NearestNode, Skeleton
+from crantcli.core.geometry.soundness import LARGEST
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import gcd, lcm
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.bodies import Surface, connected, open_edges, without_pairs
+from crantcli.core.geometry.solids import Surface, connected, open_edges, without_pairs
 
 if TYPE_CHECKING:
     import numpy as np

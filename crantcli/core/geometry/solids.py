@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.predicates import collinear
+from crantcli.core.geometry.predicates import collinear
 from crantcli.errors import DataError
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.rows.filters import SelectedRows
 from crantcli.core.sql import quote
-from crantcli.core.synapses import Prepared
 from crantcli.core.table import Table
 from crantcli.errors import DataError
 
 
-def points_once(engine: SqlEngine, table: Table, axes: Sequence[str]) -> Prepared:
+def points_once(engine: SqlEngine, table: Table, axes: Sequence[str]) -> SelectedRows:
     """Make each point count once: rows of one id and position are one point.
 
     Parameters
@@ -29,7 +29,7 @@ def points_once(engine: SqlEngine, table: Table, axes: Sequence[str]) -> Prepare
         Where one id stands for points at different places.
     """
     ledger = Ledger(table.kind.value, table.rows, kept=table.rows)
-    made = Prepared(table, table.relation, ledger, False)
+    made = SelectedRows(table, table.relation, ledger, False)
     if "id" not in table.roles or table.unique_ids:
         return made
     ids, distinct = engine.execute(f"SELECT count(id), count(DISTINCT id) FROM {table.relation}")[0]
@@ -53,4 +53,4 @@ def points_once(engine: SqlEngine, table: Table, axes: Sequence[str]) -> Prepare
         f"SELECT id, {', '.join(columns)} FROM {table.relation} WHERE id IS NULL UNION ALL "
         f"SELECT id, {one} FROM {table.relation} WHERE id IS NOT NULL GROUP BY id",
     )
-    return Prepared(table, relation, ledger, False)
+    return SelectedRows(table, relation, ledger, False)

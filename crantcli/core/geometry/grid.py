@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.predicates import side
+from crantcli.core.geometry.predicates import side
 
 if TYPE_CHECKING:
     import numpy as np

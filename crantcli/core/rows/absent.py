@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crantcli.core.engine import SqlEngine
-from crantcli.core.labels import key
+from crantcli.core.rows.labels import key
 from crantcli.core.sql import text
 from crantcli.core.table import Annotations, Table, annotation_column
 from crantcli.ids import Selection
 from crantcli.schema import Kind, NeuronId
 
 if TYPE_CHECKING:
-    from crantcli.core.synapses import RowFilter, Wanted
+    from crantcli.core.rows.filters import NeuronFilter, RowFilter
 
 #: Up to this many rows, a table is read once more to tell who is not in it.
 SMALL = 10_000_000
@@ -77,7 +77,7 @@ def absent_note(table: Table, missing: Sequence[NeuronId], chosen: Selection, si
     return f"{len(missing):,} of {number:,} selected {neurons} {have} no {what} {where}{which}"
 
 
-def absent_notes(engine: SqlEngine, table: Table, wanted: Wanted, relation: str, rows: RowFilter) -> list[str]:
+def absent_notes(engine: SqlEngine, table: Table, wanted: NeuronFilter, relation: str, rows: RowFilter) -> list[str]:
     """What to say of neurons that were asked for and are not in the table.
 
     Parameters
