@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any
 from crantcli.version import __version__
 
 if TYPE_CHECKING:
-    from crantcli.api import get_adjacency, get_connectivity, get_synapse_counts, get_synapses, update_ids
-    from crantcli.connectors import attach_synapses
+    from crantcli.api.collection import All, NeuropilCollection
+    from crantcli.api.functions import get_adjacency, get_connectivity, get_synapse_counts, get_synapses, update_ids
+    from crantcli.api.navis import attach_synapses
+    from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
     from crantcli.ids import NeuronCriteria
-    from crantcli.nested import DirectedNestedMatrix, NestedMatrix
-    from crantcli.neuropil import All, NeuropilCollection
     from crantcli.settings import LiveOptions
 
 _HOMES = {
-    "get_synapses": "api",
-    "get_adjacency": "api",
-    "get_connectivity": "api",
-    "get_synapse_counts": "api",
-    "update_ids": "api",
+    "get_synapses": "api.functions",
+    "get_adjacency": "api.functions",
+    "get_connectivity": "api.functions",
+    "get_synapse_counts": "api.functions",
+    "update_ids": "api.functions",
     "LiveOptions": "settings",
-    "NestedMatrix": "nested",
-    "DirectedNestedMatrix": "nested",
-    "NeuropilCollection": "neuropil",
-    "All": "neuropil",
-    "attach_synapses": "connectors",
+    "NestedMatrix": "api.nested",
+    "DirectedNestedMatrix": "api.nested",
+    "NeuropilCollection": "api.collection",
+    "All": "api.collection",
+    "attach_synapses": "api.navis",
     "NeuronCriteria": "ids",
     "CrantError": "errors",
     "CrantWarning": "errors",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crantcli.cli.options import DatasetName, FetchOptions, RunOptions, ServerOptions, SourceOptions, with_options
+from crantcli.cli.options import DatasetName, FetchOptions, RunOptions, ServerOptions, with_options
 
 EPILOG = """Example: crantcli annotations -d brain.toml -o annotations.parquet
 
@@ -39,37 +39,43 @@ def annotation_table(
     ] = True,
 ) -> None:  # fmt: skip
     """The whole annotation table of a data set, every page of it or an error."""
-    from crantcli.cli.job import Job
+    from crantcli.cli.ask import CommandSink, settings_of
     from crantcli.core.ledger import Ledger
+    from crantcli.core.question import Table
+    from crantcli.core.questions.base import Results
     from crantcli.core.sql import quote
-    from crantcli.core.table import Result
+    from crantcli.core.table import Coverage
     from crantcli.errors import DataError, UsageError
     from crantcli.output.provenance import table_record
+    from crantcli.run.request import Request
+    from crantcli.run.runner import opened, pass_on
 
     if materialization and not update_ids:
         raise UsageError("--materialization brings IDs to a state, and --no-update-ids leaves them alone; use one")
-    fetch = FetchOptions(**vars(server), materialization=materialization or "latest")
-    job = Job("annotations", SourceOptions(dataset=dataset), run, reads_synapses=False, fetch=fetch)
-    with job.opened() as work:
-        space = work.space
-        if space.dataset is None:
+    settings = settings_of(run, FetchOptions(**vars(server), materialization=materialization or "latest"))
+    sink = CommandSink("annotations", {"": Table}, None, run)
+    with opened(Request(dataset=dataset), settings, sink) as opener:
+        if opener.dataset is None:
             raise UsageError("whose annotations? Give a data set with -d NAME, or CRANT_DEFAULT_DATASET")
-        work.check_destinations()
-        part = space.annotation_part()
+        sink.check(opener.paths)
+        part = opener.annotation_part()
         if part is None:
-            raise UsageError(f"data set {space.dataset.name} has no annotations; its TOML needs [annotations]")
-        work.check_destinations()
-        if update_ids and (materialization or (space.lock is not None and "cave" in space.lock.sections)):
-            part = space.current_part(part)
+            raise UsageError(f"data set {opener.dataset.name} has no annotations; its TOML needs [annotations]")
+        sink.check(opener.paths)
+        if update_ids and (materialization or (opener.lock is not None and "cave" in opener.lock.sections)):
+            part = opener.current_part(part)
         columns, query = tuple(part.columns), f"SELECT * FROM {part.relation}"
-        read = work.engine.execute(f"SELECT count(*) FROM {part.relation}")[0][0]
+        read = opener.engine.execute(f"SELECT count(*) FROM {part.relation}")[0][0]
         if proofread_only:
             if "proofread" not in columns:
                 raise DataError(f"{part.name}: --proofread-only needs a column proofread")
             query += f" WHERE lower(CAST({quote('proofread')} AS VARCHAR)) IN {_YES}"
-        kept = work.engine.execute(f"SELECT count(*) FROM ({query})")[0][0]
+        kept = opener.engine.execute(f"SELECT count(*) FROM ({query})")[0][0]
         ledger = Ledger("annotations", read, {"unselected": read - kept}, kept)
+        notes = [f"{part.name}: {opener.origin}"] if opener.origin else []
+        results = Results(
+            {"": Table(query, columns, kept)}, "annotations", kept, ledger, Coverage(), kept, "annotations", notes=notes
+        )
         options: dict[str, Any] = {"proofread_only": proofread_only or None}
         record = table_record("annotations", "annotations", options, part.records, ledger)
-        work.write(Result(query, columns, kept, ledger), record)
-        work.finish("annotations", kept, ledger, [f"{part.name}: {space.origin}"] if space.origin else [])
+        pass_on(results, sink, opener, [""], record)

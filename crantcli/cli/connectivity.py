@@ -58,35 +58,11 @@ def connectivity(
     ] = None,
 ) -> None:
     """Edges between neurons: pre, post, weight; strongest first."""
-    from crantcli.cli.job import Job
-    from crantcli.core.questions.connectivity import Question
-    from crantcli.core.questions.connectivity import connectivity as answer
-    from crantcli.errors import UsageError
-    from crantcli.sources.cave.query import needed
+    from crantcli.cli.ask import ask, selectors_of
+    from crantcli.core.questions.connectivity import Connectivity
 
     added = tuple(name.strip() for names in annotate or [] for name in names.split(",") if name.strip())
-    if totals and not normalize:
-        raise UsageError("--totals goes with --normalize input or --normalize output")
-    question = Question(None, upstream, downstream, by, added, top, normalize, rows.sum_duplicates)
-    job = Job("connectivity", source, run, {"neurons": neurons}, members=members, fetch=fetch, tables=[totals])
-    with job.opened() as work:
-        annotations = work.annotations(needed=bool(annotate) or by == "type", clean=rows.clean)
-        columns = needed(size=rows.min_size is not None)
-        table = work.table(query=work.query("--neurons", columns, rows.clean, upstream, downstream, either="neurons"))
-        kept = work.row_filter(rows, table)
-        question = question.about(work.select("neurons", table))
-        filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": 1}
-        whole = work.totals(totals, table, filters) if totals else None
-        result = answer(work.engine, table, question, kept, annotations, whole)
-        options = {
-            "upstream": upstream,
-            "downstream": downstream,
-            "annotate": added,
-            "by": by,
-            "top": top,
-            "normalize": normalize,
-            "sum_duplicates": rows.sum_duplicates or None,
-        }
-        record = work.record("edges", table, kept, result, result.rows, options)
-        work.write(result, record)
-        work.finish("edges", result.rows, result.ledger, result.notes)
+    question = Connectivity(
+        selectors_of(neurons, source), upstream, downstream, by, added, top, normalize, rows.sum_duplicates
+    )
+    ask(question, source, rows, fetch, run, members=members, totals=totals)

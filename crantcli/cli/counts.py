@@ -37,22 +37,8 @@ def counts(
     ] = None,
 ) -> None:
     """Partners and synapses per neuron: neuron_id, pre, post, pre_synapses, post_synapses."""
-    from crantcli.cli.job import Job
-    from crantcli.core.questions.counts import counts as answer
-    from crantcli.sources.cave.query import needed
+    from crantcli.cli.ask import ask, selectors_of
+    from crantcli.core.questions.counts import Counts
 
-    job = Job("counts", source, run, {"neurons": neurons}, members=members, fetch=fetch)
-    with job.opened() as work:
-        work.annotations(clean=rows.clean)
-        table = work.table(
-            query=work.query("--neurons", needed(size=rows.min_size is not None), rows.clean, either="neurons")
-        )
-        kept = work.row_filter(rows, table)
-        result = answer(work.engine, table, work.select("neurons", table), kept, rows.sum_duplicates)
-        options = {"sum_duplicates": rows.sum_duplicates or None}
-        record = work.record("counts", table, kept, result, result.rows, options)
-        work.write(result, record)
-        if result.facts["silent"] and not neurons:
-            of_all = f"{result.facts['silent']:,} of {result.rows:,} neurons"
-            result.notes.append(f"{of_all} have no synapses here, such as {result.facts['first_silent']}")
-        work.finish("neurons", result.rows, result.ledger, result.notes)
+    question = Counts(selectors_of(neurons, source), rows.sum_duplicates)
+    ask(question, source, rows, fetch, run, members=members)

@@ -13,7 +13,6 @@ from crantcli.cli.options import (
     IgnoreCase,
     NeuronIdColumn,
     RunOptions,
-    SourceOptions,
     with_options,
 )
 
@@ -40,21 +39,26 @@ def ids(
     ignore_case: IgnoreCase = False,
 ) -> None:
     """IDs that neurons have at the time of a materialization, after splits and merges."""
-    from crantcli.cli.job import Job
+    from crantcli.cli.ask import CommandSink, settings_of
     from crantcli.core.ledger import Ledger
-    from crantcli.core.table import Coverage, Result
+    from crantcli.core.question import Table
+    from crantcli.core.questions.base import Needs, Results
+    from crantcli.core.table import Coverage
     from crantcli.errors import UsageError
-    from crantcli.version import __version__
+    from crantcli.ids import parse_selectors
+    from crantcli.output.provenance import table_record
+    from crantcli.run.request import Request
+    from crantcli.run.runner import opened, pass_on
 
     if not fetch.update_ids:
         raise UsageError("crantcli ids is there to update IDs; leave --no-update-ids out")
-    source = SourceOptions(
-        dataset=dataset, annotations=annotations, neuron_id_column=neuron_id_column, ignore_case=ignore_case
-    )
-    job = Job("ids", source, run, {"neurons": neurons}, reads_synapses=False, fetch=fetch)
-    with job.opened() as work:
-        work.annotations()
-        updates = work.space.updates(job.selectors["neurons"])
+    named = parse_selectors(neurons, ignore_case)
+    request = Request(dataset=dataset, annotations=annotations, neuron_id_column=neuron_id_column)
+    sink = CommandSink("ids", {"": Table}, None, run)
+    with opened(request, settings_of(run, fetch), sink, Needs({"neurons": named})) as opener:
+        opener.annotations(annotations, neuron_id_column, None, needed=False)
+        updates = opener.updates(named)
+        sink.check(opener.paths)
         arrays: dict[str, Any] = {
             "old_id": [update.old for update in updates],
             "new_id": [update.new for update in updates],
@@ -63,27 +67,20 @@ def ids(
             "method": [update.method for update in updates],
         }
         listed = ", ".join(f"unnest(?) AS {name}" for name in arrays)
-        relation = work.engine.name("updates")
-        work.engine.execute(f"CREATE TEMP TABLE {relation} AS SELECT {listed}", list(arrays.values()))
+        relation = opener.engine.name("updates")
+        opener.engine.execute(f"CREATE TEMP TABLE {relation} AS SELECT {listed}", list(arrays.values()))
         ledger = Ledger("IDs", len(updates), kept=len(updates))
-        result = Result(f"SELECT * FROM {relation} ORDER BY rowid", tuple(arrays), len(updates), ledger)
-        record = {
-            "crantcli": __version__,
-            "command": "ids",
-            "kind": "ids",
-            "options": {},
-            "inputs": work.space.inputs,
-            "ledger": ledger.as_dict(),
-            "complete_for": Coverage(frozenset(), frozenset()).as_dict(),
-            "rows": len(updates),
-        }
-        work.write(result, record)
-        changed = sum(arrays["changed"])
-        lost = arrays["method"].count("unresolved")
-        work.finish(
-            f"IDs, {changed:,} changed, {lost:,} not found",
+        nobody = Coverage(frozenset(), frozenset())
+        changed, lost = sum(arrays["changed"]), arrays["method"].count("unresolved")
+        results = Results(
+            {"": Table(f"SELECT * FROM {relation} ORDER BY rowid", tuple(arrays), len(updates))},
+            "ids",
             len(updates),
             ledger,
-            [],
-            {"changed": changed, "unresolved": lost},
+            nobody,
+            len(updates),
+            f"IDs, {changed:,} changed, {lost:,} not found",
+            details={"changed": changed, "unresolved": lost},
         )
+        record = table_record("ids", "ids", {}, opener.inputs, ledger)
+        pass_on(results, sink, opener, [""], {**record, "complete_for": nobody.as_dict()})

@@ -14,13 +14,12 @@ from crantcli.cli.options import (
     Materialization,
     RunOptions,
     ServerOptions,
-    SourceOptions,
     with_options,
 )
 
 if TYPE_CHECKING:
     from crantcli.addresses import Dataset
-    from crantcli.workspace import Workspace
+    from crantcli.run.inputs import Opener
 
 EPILOG = """Example: crantcli lock -d crantb -o crant.lock
 
@@ -44,9 +43,11 @@ def lock(
     """Resolve the state of a data set once, and write it down: version, annotations, meshes."""
     import json
 
-    from crantcli.cli.job import Job
+    from crantcli.cli.ask import CommandSink, settings_of
     from crantcli.errors import UsageError
     from crantcli.remote.lockfile import lock_text
+    from crantcli.run.request import Request
+    from crantcli.run.runner import opened
     from crantcli.sources.selection import read_labels
 
     if server.lock is not None:
@@ -56,27 +57,26 @@ def lock(
     if no_meshes and exclude:
         raise UsageError("--exclude and --no-meshes contradict each other")
     excluded = read_labels(exclude) if exclude else ()
-    fetch = FetchOptions(**vars(server), materialization=materialization)
-    job = Job("lock", SourceOptions(dataset=dataset), run, reads_synapses=False, fetch=fetch, plain=True)
-    with job.opened() as work:
-        work.check_destinations()
-        space = work.space
-        if space.dataset is None:
+    settings = settings_of(run, FetchOptions(**vars(server), materialization=materialization))
+    sink = CommandSink("lock", {"": str}, None, run)
+    with opened(Request(dataset=dataset), settings, sink) as opener:
+        sink.check(opener.paths)
+        if opener.dataset is None:
             raise UsageError("whose state? Give a data set with -d NAME, or CRANT_DEFAULT_DATASET")
-        found = list(_locked(space, space.dataset, not no_annotations, not no_meshes, excluded))
+        found = list(_locked(opener, opener.dataset, not no_annotations, not no_meshes, excluded))
         if not found:
-            raise UsageError(f"data set {space.dataset.name}: there is nothing to lock")
-        work.check_destinations()
-        text = lock_text(space.dataset.name, {name: content for name, content, _ in found})
+            raise UsageError(f"data set {opener.dataset.name}: there is nothing to lock")
+        sink.check(opener.paths)
+        text = lock_text(opener.dataset.name, {name: content for name, content, _ in found})
         same = _says(str(run.output), text)
         if not same:
-            work.pending.place(str(run.output)).write_text(text, encoding="utf-8")
-            work.pending.commit()
-        for note in space.notes:
-            job.console.note(note)
-        job.console.note(f"{'; '.join(what for _, _, what in found)} -> {run.output}{' (as it was)' if same else ''}")
+            sink.files.place("").write_text(text, encoding="utf-8")
+            sink.files.commit()
+        for note in opener.notes:
+            sink.console.note(note)
+        sink.console.note(f"{'; '.join(what for _, _, what in found)} -> {run.output}{' (as it was)' if same else ''}")
         if run.json:
-            job.console.json({"command": "lock", "outputs": [run.output], **json.loads(text)})
+            sink.console.json({"command": "lock", "outputs": [run.output], **json.loads(text)})
 
 
 def _says(path: str, text: str) -> bool:
@@ -92,7 +92,7 @@ def _says(path: str, text: str) -> bool:
 
 
 def _locked(
-    space: Workspace, dataset: Dataset, annotations: bool, meshes: bool, exclude: Sequence[str]
+    opener: Opener, dataset: Dataset, annotations: bool, meshes: bool, exclude: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Each section of the lock: its name, what it holds, and what to say of it."""
     from crantcli.remote.lockfile import file_section
@@ -101,22 +101,22 @@ def _locked(
     from crantcli.sources.meshes import keep_for_good, place_name
 
     if dataset.cave is not None:
-        yield "cave", space.brain.lock(), f"{space.brain.record()['name']}: {space.brain.moment}"
+        yield "cave", opener.brain.lock(), f"{opener.brain.record()['name']}: {opener.brain.moment}"
     if dataset.synapses is not None:
-        files = expand([dataset.synapses], space.engine)
-        space.paths += [file.path for file in files]
+        files = expand([dataset.synapses], opener.engine)
+        opener.paths += [file.path for file in files]
         yield "synapses", file_section([file.record() for file in files]), "synapses in a file"
     if annotations and (dataset.annotations or dataset.annotation_table):
-        yield "annotations", *_annotations(space, dataset)
+        yield "annotations", *_annotations(opener, dataset)
     own = dataset.meshes or dataset.mesh_source
     if meshes and own:
-        found = space.neuropil_meshes(None, None, exclude)
-        keep_for_good(found, space.live_options)
+        found = opener.neuropil_meshes(None, None, exclude)
+        keep_for_good(found, opener.live_options)
         digests = {mesh.name: mesh.digest for mesh in found}
         yield "neuropils", mesh_section(place_name(own), digests), f"{len(found):,} meshes"
 
 
-def _annotations(space: Workspace, dataset: Dataset) -> tuple[dict[str, Any], str]:
+def _annotations(opener: Opener, dataset: Dataset) -> tuple[dict[str, Any], str]:
     """What the lock holds of the annotations, and what to say of them."""
     from crantcli.errors import AuthorisationError
     from crantcli.remote.lockfile import file_section
@@ -124,14 +124,14 @@ def _annotations(space: Workspace, dataset: Dataset) -> tuple[dict[str, Any], st
 
     address = dataset.annotation_table
     if dataset.annotations is not None or address is None:
-        part = space.annotation_part()
+        part = opener.annotation_part()
         assert part is not None
         return file_section(part.records), "annotations in a file"
     try:
-        made = annotation_file(address, space.engine.scratch, space.live_options)
+        made = annotation_file(address, opener.engine.scratch, opener.live_options)
     except AuthorisationError as error:
         raise AuthorisationError(f"{error}; or lock without them, with --no-annotations") from None
-    keep_for_good(made, address, space.live_options)
-    space.notes += made.notes
+    keep_for_good(made, address, opener.live_options)
+    opener.notes += made.notes
     record = {"table": address.table, **{key: made.record[key] for key in ("server", "base", "rows", "sha256")}}
     return record, f"{record['rows']:,} annotations in {address}"

@@ -13,7 +13,6 @@ from crantcli.cli.options import (
     NeuropilNames,
     RunOptions,
     ServerOptions,
-    SourceOptions,
     with_options,
 )
 
@@ -43,31 +42,29 @@ def meshes(
     """Neuropil meshes as PLY files in nm, each a closed surface named by its neuropil, into a folder."""
     from pathlib import Path
 
-    from crantcli.cli.job import Job
-    from crantcli.core.ledger import Ledger
-    from crantcli.errors import CrantError
+    from crantcli.cli.ask import CommandSink, settings_of
     from crantcli.core.filenames import safe_file_names
-    from crantcli.output.ply import write_ply
-    from crantcli.output.provenance import as_text, table_record
-    from crantcli.schema import KEY, MANIFEST
+    from crantcli.core.ledger import Ledger
+    from crantcli.core.question import Folder, FolderFile, Surface
+    from crantcli.core.questions.base import Results
+    from crantcli.core.table import Coverage
+    from crantcli.output.provenance import table_record
+    from crantcli.run.request import Request
+    from crantcli.run.runner import opened, pass_on
     from crantcli.sources.recorded import parse_mesh_scale
     from crantcli.sources.selection import read_labels
 
     scale = parse_mesh_scale(mesh_scale) if mesh_scale is not None else None
     wanted = read_labels(neuropils) if neuropils else None
     dropped = read_labels(exclude) if exclude else ()
-    job = Job("meshes", SourceOptions(dataset=dataset), run, folder=True, reads_synapses=False, fetch=server)
-    with job.opened() as work:
-        space = work.space
-        place = source or (space.dataset.meshes if space.dataset else None)
+    sink = CommandSink("meshes", {"": Folder}, None, run)
+    with opened(Request(dataset=dataset), settings_of(run, server), sink) as opener:
+        place = source or (opener.dataset.meshes if opener.dataset else None)
         if place and Path(place).is_dir():
-            space.paths += [path for path in Path(place).iterdir() if path.is_file()]
-        work.check_destinations()
-        found = space.neuropil_meshes(source, wanted, dropped, scale)
+            opener.paths += [path for path in Path(place).iterdir() if path.is_file()]
+        sink.check(opener.paths)
+        found = opener.neuropil_meshes(source, wanted, dropped, scale)
         stems = safe_file_names([mesh.name for mesh in found])
-        folder = work.pending.place_folder(str(run.output))
-        for mesh in found:
-            write_ply(mesh.vertices, mesh.faces, folder / f"{stems[mesh.name]}.ply")
         ledger = Ledger("meshes", len(found), {}, len(found))
         options = {
             "neuropils": list(wanted) if wanted else None,
@@ -75,11 +72,13 @@ def meshes(
             "mesh_scale": list(scale) if scale else None,
             "units": "nm",
         }
-        record = table_record("meshes", "meshes", options, space.inputs, ledger)
-        manifest = {**record, KEY: record[KEY], "files": sorted(path.name for path in folder.iterdir()), "stems": stems}
-        try:
-            (folder / MANIFEST).write_text(as_text(manifest) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise CrantError(f"{run.output}: cannot be written ({error.strerror})") from None
+        record = table_record("meshes", "meshes", options, opener.inputs, ledger)
+        files = (FolderFile(stems[mesh.name], Surface(mesh.vertices, mesh.faces), record, ".ply") for mesh in found)
+        folder = Folder(files, lambda: {**record, "stems": stems})
         origin = next((f"from {mesh.source}" for mesh in found if mesh.source), "")
-        work.finish("meshes", len(found), ledger, [origin] if origin else [], {"meshes": sorted(stems)})
+        number = len(found)
+        results = Results(
+            {"": folder}, "meshes", number, ledger, Coverage(), number, "meshes",
+            notes=[origin] if origin else [], details={"meshes": sorted(stems)},
+        )  # fmt: skip
+        pass_on(results, sink, opener, [""], record)

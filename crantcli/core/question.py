@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from crantcli.core.adjacency import LabelledMatrix
     from crantcli.core.table import Coverage
 
@@ -93,6 +95,25 @@ class Figure(NamedTuple):
         return {}
 
 
+class Surface(NamedTuple):
+    """A closed surface.
+
+    Attributes
+    ----------
+    vertices : ndarray of float64, shape (n, 3)
+        In nm.
+    faces : ndarray of int, shape (m, 3)
+    """
+
+    vertices: np.ndarray[Any, Any]
+    faces: np.ndarray[Any, Any]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the provenance says of this output in particular."""
+        return {}
+
+
 class FolderFile(NamedTuple):
     """A file in a folder.
 
@@ -100,7 +121,7 @@ class FolderFile(NamedTuple):
     ----------
     name : str
         Without suffix.
-    output : Table, Matrix or Figure
+    output : Table, Matrix, Figure or Surface
     record : mapping
         The provenance of the run that made it.
     suffix : str
@@ -110,7 +131,7 @@ class FolderFile(NamedTuple):
     """
 
     name: str
-    output: Table | Matrix | Figure
+    output: Table | Matrix | Figure | Surface
     record: Mapping[str, Any]
     suffix: str = ""
     part: str = ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from crantcli.core.ledger import Ledger
-from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Output, Table
+from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Output, Surface, Table
 from crantcli.descriptors import descriptor_of
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, EmptyResultError, UsageError
@@ -212,7 +212,7 @@ class FileSink:
         place = partial(self._entered.place, where)
         return write(engine, self._drawn(output), record, where, place, force_wide=self._force_wide)
 
-    def _drawn(self, output: Table | Matrix | Figure) -> Table | Matrix | Figure:
+    def _drawn(self, output: Table | Matrix | Figure | Surface) -> Table | Matrix | Figure | Surface:
         """The output, where it is a figure with the keywords of its kind."""
         if not isinstance(output, Figure):
             return output
@@ -266,7 +266,7 @@ class FileSink:
         self._entered.commit()
 
 
-def _with_suffix(file: FolderFile) -> tuple[Table | Matrix | Figure, str]:
+def _with_suffix(file: FolderFile) -> tuple[Table | Matrix | Figure | Surface, str]:
     """The output of a file and how it is written; a matrix is made for that, where its width decides."""
     output = file.output
     if file.suffix or not isinstance(output, Matrix):

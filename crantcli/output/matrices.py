@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Any
 from crantcli.core.adjacency import LabelledMatrix
 from crantcli.core.question import Matrix, Table
 from crantcli.core.sql import quote
+from crantcli.engine.batches import column
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
 from crantcli.output.provenance import metadata
-from crantcli.engine.batches import column
 from crantcli.output.tables import offer, write_table
 from crantcli.output.writers import Target, Writer, register
 from crantcli.schema import CORNER, KEY
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
-    from crantcli.core.blocks import Axis
 
 #: A wide table with more columns than this is refused unless it is asked for twice.
 WIDE_LIMIT = 5000
@@ -123,6 +121,7 @@ def _batches(matrix: LabelledMatrix, schema: pa.Schema) -> Iterator[pa.RecordBat
             for number in range(columns)
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
 
 def wide_table(engine: Engine, matrix: LabelledMatrix, destination: str, force: bool) -> Table:
     """A matrix as a table; it can be written once.

@@ -11,7 +11,7 @@ from crantcli.output.provenance import metadata
 from crantcli.output.writers import Target, Writer, register
 
 if TYPE_CHECKING:
-    from crantcli.core.attach import Arbors
+    from crantcli.core.questions.attach import Arbors
     from crantcli.output.figures.heatmap import RenderedFigure, Style
 
 

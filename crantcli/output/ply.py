@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.question import Surface
+from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError
+from crantcli.output.writers import Target, Writer, register
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,3 +44,11 @@ def write_ply(vertices: Array, faces: Array, path: Path) -> None:
         path.write_bytes(header.encode() + np.ascontiguousarray(vertices, dtype="<f8").tobytes() + rows.tobytes())
     except OSError as error:
         raise CrantError(f"{path.parent}: cannot be written ({error.strerror})") from None
+
+
+def _write(engine: Engine, surface: Surface, record: dict[str, Any], target: Target) -> list[str]:
+    write_ply(surface.vertices, surface.faces, target.place())
+    return []
+
+
+register(Surface, Writer(".ply", _write, carries_metadata=False))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from crantcli import output as folder
-from crantcli.core.question import Figure, Matrix, Table
+from crantcli.core.question import Figure, Matrix, Surface, Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.output.streams import find_stream
@@ -109,7 +109,7 @@ def find_writer(kind: type, destination: str) -> Writer:
 
 def write(
     engine: Engine,
-    output: Table | Matrix | Figure,
+    output: Table | Matrix | Figure | Surface,
     record: Mapping[str, Any],
     destination: str,
     place: Callable[[], Path],

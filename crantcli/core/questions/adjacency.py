@@ -55,6 +55,7 @@ class Adjacency(Question):
     sum_duplicates: bool = False
 
     command: ClassVar[str] = "adjacency"
+    chosen_by: ClassVar[str] = "--pre or --post"
     outputs: ClassVar[Mapping[str, type]] = {"": Matrix, "plot": Figure}
 
     def __post_init__(self) -> None:

@@ -79,6 +79,7 @@ class Attach(Question):
     max_distance: float | None = None
 
     command: ClassVar[str] = "attach"
+    chosen_by: ClassVar[str] = "--skeletons"
     outputs: ClassVar[Mapping[str, type]] = {"": OutputTable, "summary": OutputTable, "plot": Figure}
 
     def __post_init__(self) -> None:

@@ -262,9 +262,12 @@ class Question(ABC):
         Name of the command that asks it.
     outputs : mapping of str to type
         Names of outputs -> `Table`, `Matrix`, `Figure` or `Folder`; "" is the main one.
+    chosen_by : str
+        What names the neurons without which nothing is fetched from a server.
     """
 
     command: ClassVar[str]
+    chosen_by: ClassVar[str] = "--neurons"
     outputs: ClassVar[Mapping[str, type]]
 
     @abstractmethod

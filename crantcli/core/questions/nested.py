@@ -109,6 +109,7 @@ class Nested(Question):
     ignore_case: bool = False
 
     command: ClassVar[str] = "nested"
+    chosen_by: ClassVar[str] = "--source-types, --source-neurons, --target-types or --target-neurons"
     outputs: ClassVar[Mapping[str, type]] = {
         "": Matrix, "type_sum": Matrix, "type_mean": Matrix, "relative": Matrix, "relative_types": Matrix,
         "order": OutputTable, "plot": Figure,

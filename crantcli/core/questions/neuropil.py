@@ -86,6 +86,7 @@ class Neuropil(Question):
     plot: bool = True
 
     command: ClassVar[str] = "neuropil"
+    chosen_by: ClassVar[str] = "--source-types, --source-neurons, --target-types or --target-neurons"
     outputs: ClassVar[Mapping[str, type]] = {"": Folder}
 
     def needs(self) -> Needs:

@@ -48,6 +48,7 @@ class Synapses(Question):
     columns: tuple[str, ...] = ()
 
     command: ClassVar[str] = "synapses"
+    chosen_by: ClassVar[str] = "--pre or --post"
     outputs: ClassVar[Mapping[str, type]] = {"": OutputTable}
 
     def __post_init__(self) -> None:

@@ -6,20 +6,23 @@ navis takes seconds to import and is not needed for this: whoever has a navis ne
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from crantcli.core.attach import CURRENT, MAX_DISTANCE, Attached, Question, attach
+from crantcli.api.frames import FrameSink, answer, frame_of
 from crantcli.core.geometry.skeleton import Skeleton
+from crantcli.core.question import Output
+from crantcli.core.questions.attach import CURRENT, MAX_DISTANCE, Attach, Attached
+from crantcli.core.questions.base import Results
 from crantcli.core.table import Table, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
-from crantcli.ids import Selection, parse_id
+from crantcli.ids import parse_id
+from crantcli.run.inputs import Opener
+from crantcli.run.request import Request
 from crantcli.schema import IdType, NeuronId
-from crantcli.session import frame_of, opened
 from crantcli.settings import LiveOptions
-from crantcli.sources.cave.query import needed
 from crantcli.sources.read_options import ReadKeywords, read_options
 from crantcli.sources.recorded import parse_voxel_size
 from crantcli.sources.skeletons import skeleton_scale
@@ -116,42 +119,73 @@ def attach_synapses(
     Positions are never rounded to voxels. Of several nodes at the same distance the one with the lowest ID counts.
     """
     listed = _tree_neurons(neurons)
-    question = Question(pre, post, max_distance)
     if skeleton_units not in (None, "nm", "um", "pixels"):
         raise UsageError(f"skeleton_units={skeleton_units!r}: 'nm', 'um' or 'pixels'")
-    with opened(
+    question = Attach(None, pre, post, max_distance)
+    if not listed:
+        return neurons
+    voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
+    skeletons = _NavisSkeletons(listed, skeleton_units)
+    request = Request(
         source,
         dataset,
-        materialization,
-        update_ids,
-        live,
         annotations,
-        max_memory,
+        read=read_options(reading, coordinates=coordinates, voxel_size=voxel),
         clean=clean,
-        null_text=reading.get("null_text"),
-    ) as session:
-        voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
-        asked, query = Selection(()), None
-        if session.space.asks_server(source):
-            asked = session.space.current(Selection(tuple(dict.fromkeys(_neuron_id(n, "BIGINT") for n in listed))))
-            columns = needed([f"{side}_pt_position" for side in question.sides], min_size is not None)
-            query = session.space.query("neurons", columns, clean, {"either": asked}, upstream=post, downstream=pre)
-        options = read_options(reading, coordinates=coordinates, voxel_size=voxel, carry="positions")
-        table = session.table(source, query, options)
-        table.require_synapses("attach_synapses")
-        rows = session.rows(table, clean, min_size, threshold)
-        scales = [_scale(neuron, skeleton_units, table) for neuron in listed]
-        ids = [_neuron_id(neuron, table.id_type) for neuron in listed]
-        now = dict(asked.requested)
-        current = [now[int(neuron)] for neuron in ids] if now else None
-        skeletons = [_skeleton(neuron, scale) for neuron, scale in zip(listed, scales, strict=True)]
-        if skeletons:
-            found = attach(session.engine, table, ids, skeletons.__getitem__, rows, question, current)
-            tables = _connectors(session.engine, found, scales)
-            for neuron, connectors in zip(listed, tables, strict=True):
-                neuron.connectors = connectors
-            session.warn(found.result.notes)
+        min_size=min_size,
+        threshold=None if threshold == 1 else threshold,
+        skeletons=skeletons,
+    )
+    sink = _ConnectorSink(skeletons)
+    answer(
+        question, request, sink,
+        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
+    )  # fmt: skip
+    for neuron, connectors in zip(listed, sink.tables, strict=True):
+        neuron.connectors = connectors
     return neurons
+
+
+class _NavisSkeletons:
+    """The skeletons of navis neurons."""
+
+    def __init__(self, listed: Sequence[Any], units: str | None) -> None:
+        self._listed, self._units = listed, units
+        self.neurons: list[NeuronId] = []
+        self.scales: list[VoxelSize] = []
+        self.notes: list[str] = []
+        self.tables: list[Any] = []
+
+    def open(self, opener: Opener, id_type: IdType) -> _NavisSkeletons:
+        """Read their IDs."""
+        self.neurons = [_neuron_id(neuron, id_type) for neuron in self._listed]
+        return self
+
+    def chosen(self, wanted: Sequence[NeuronId], current: Sequence[NeuronId] | None) -> _NavisSkeletons:
+        """All: they are given one by one."""
+        return self
+
+    def loader(self, table: Table) -> Callable[[int], Skeleton]:
+        """Their nodes in nm."""
+        self.scales = [_scale(neuron, self._units, table) for neuron in self._listed]
+        pairs = zip(self._listed, self.scales, strict=True)
+        return [_skeleton(neuron, scale) for neuron, scale in pairs].__getitem__
+
+    def records(self) -> list[dict[str, Any]]:
+        """They are no files."""
+        return []
+
+
+class _ConnectorSink(FrameSink):
+    """Takes a table of connectors for each neuron."""
+
+    def __init__(self, skeletons: _NavisSkeletons) -> None:
+        super().__init__()
+        self._skeletons = skeletons
+
+    def take(self, name: str, output: Output, results: Results, record: Mapping[str, Any], engine: Engine) -> None:
+        """Make the tables."""
+        self.tables = _connectors(engine, results.subject, self._skeletons.scales)
 
 
 def _tree_neurons(neurons: Any) -> list[Any]:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.order import NEURON_ORDERS, TypeOrder, label_text
-from crantcli.core.rows.filters import RowFilter
+from crantcli.api.frames import FrameSink, answer
+from crantcli.core.order import label_text
+from crantcli.core.question import Output
+from crantcli.core.questions.base import Results
+from crantcli.core.table import Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
-from crantcli.ids import python_selectors
+from crantcli.run.inputs import Opener
+from crantcli.run.request import Request
 from crantcli.schema import KEY, Kind
 from crantcli.settings import LiveOptions
-from crantcli.sources.access import engine_files
-from crantcli.sources.datasets import find_dataset
 from crantcli.sources.read_options import ReadKeywords, ReadOptions, TableKeywords, read_options
 from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
 from crantcli.version import __version__
-from crantcli.workspace import Workspace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,16 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from crantcli.core.blocks import Axis, Blocks
-    from crantcli.core.nested import NestedQuestion
-    from crantcli.core.roster import AxisChoice
-    from crantcli.core.table import Table
-
-_CHOICES = {
-    "weight_mode": (None, "relative_outgoing", "relative_incoming", "count", "column"),
-    "normalization_scope": ("selected", "all"),
-    "annotation_scope": ("annotated_only", "all"),
-    "neuron_order": NEURON_ORDERS,
-}
+    from crantcli.core.questions.nested import Nested
+    from crantcli.core.questions.neuropil import NeuropilMatrices
 
 
 @dataclass(frozen=True)
@@ -65,44 +58,50 @@ class Ask:
     neuron_order: Any = "annotation"
     sum_duplicates: bool = False
 
-    def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
-            value = getattr(self, name)
-            if value not in choices:
-                listed = ", ".join(repr(choice) for choice in choices if choice is not None)
-                raise UsageError(f"{name}={value!r}: one of {listed}")
+    def question(self) -> Nested:
+        """The question that these parameters ask."""
+        from crantcli.core.questions.nested import Nested
 
-    def question(self, space: Workspace, table: Table) -> NestedQuestion:
-        """The question about an opened table."""
-        from crantcli.core.nested import NestedQuestion
-
-        return NestedQuestion(
-            self._choice(self.source, space, table),
-            None if self.target is None else self._choice(self.target, space, table),
-            self.weight_mode,
-            self.weight_column,
-            self.normalization_scope,
-            self.annotation_scope,
-            self.neuron_order,
-            self.keep_silent,
-            self.sum_duplicates,
-        )
-
-    def _choice(self, axis: tuple[Any, Any, Any], space: Workspace, table: Table) -> AxisChoice:
-        from crantcli.core.roster import AxisChoice
-
-        types, neurons, order = axis
-        chosen = None if neurons is None else space.select(python_selectors(neurons), table)
-        if neurons is not None and chosen is None and types is None:
-            types = ()  # an empty list chooses nobody
-        ordered = TypeOrder.of(self.type_order if order is None else order)
-        return AxisChoice(None if types is None else _labels(types), chosen, ordered)
+        types, neurons, order = self.source
+        target_types, target_neurons, target_order = self.target or (None, None, None)
+        return Nested(
+            types, target_types, neurons, target_neurons, self.target is not None, self.type_order, order, target_order,
+            self.weight_mode, self.weight_column, self.normalization_scope, self.annotation_scope, self.neuron_order,
+            self.keep_silent, self.sum_duplicates,
+        )  # fmt: skip
 
 
-def _uncleaned(space: Workspace) -> tuple[Workspace, RowFilter]:
-    """The classes clean nothing, as in the functions that they follow."""
-    space.clean = False
-    return space, RowFilter(clean=False, background=space.background)
+def _refuse_synapses(table: Table) -> None:
+    if table.kind is Kind.SYNAPSES:
+        raise DataError("connections_df has one row per synapse; use from_synapses, or give a weight column")
+
+
+def _refuse_edges(table: Table) -> None:
+    if table.kind is not Kind.SYNAPSES:
+        raise DataError("synapses_df is an adjacency, which has no rows per synapse; use from_connectivity")
+
+
+class _MatrixSink(FrameSink):
+    """Leaves the matrix as it is."""
+
+    def take(self, name: str, output: Output, results: Results, record: Mapping[str, Any], engine: Engine) -> None:
+        """The matrix is in the results."""
+
+
+class _CollectionSink(FrameSink):
+    """Takes the matrix of each neuropil."""
+
+    wanted = frozenset()
+
+    def finish(self, results: Results, opener: Opener) -> None:
+        """Make them, while the engine is there."""
+        work: NeuropilMatrices = results.subject
+        self.made = {name: result.blocks for name, result in work.each(results)}
+        self.counts = {name: (held.synapses, held.pairs or 0, held.neurons or 0) for name, held in work.counts.items()}
+        unplaced = results.facts["assigned"]["without_position"]
+        if unplaced:
+            results.notes.append(f"{unplaced:,} synapses have no position and lie in no neuropil")
+        super().finish(results, opener)
 
 
 def build(
@@ -117,23 +116,21 @@ def build(
     max_memory: str = "2GB",
 ) -> Blocks:
     """Build a nested matrix from a table of synapses, or of edges, which may be an adjacency."""
-    from crantcli.core.nested import nested
-
-    with Engine(max_memory, files=engine_files(table, annotations)) as engine:
-        space, everything = _uncleaned(Workspace(engine))
-        space.null_text = reading.get("null_text")
-        labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
-        if not synapses and getattr(table, "shape", None) == (0, 0):  # an adjacency of nobody, whatever made it
-            table = table.set_axis(table.index.astype(object))
-        kind = Kind.SYNAPSES if synapses else None
-        opened = space.table(table, _options(reading, kind, pre_col, post_col, value=ask.weight_column))
-        if not synapses and opened.kind is Kind.SYNAPSES:
-            raise DataError("connections_df has one row per synapse; use from_synapses, or give a weight column")
-        if synapses and opened.kind is not Kind.SYNAPSES:
-            raise DataError("synapses_df is an adjacency, which has no rows per synapse; use from_connectivity")
-        result = nested(engine, opened, labels, ask.question(space, opened), everything)
-    _warn([*space.notes, *result.notes])
-    return result.blocks
+    if not synapses and getattr(table, "shape", None) == (0, 0):  # an adjacency of nobody, whatever made it
+        table = table.set_axis(table.index.astype(object))
+    request = Request(
+        table,
+        annotations=annotations,
+        neuron_id_column=ask.neuron_id_column,
+        cell_type_column=ask.cell_type_column,
+        read=_options(reading, Kind.SYNAPSES if synapses else None, pre_col, post_col),
+        clean=False,  # as in the functions that the classes follow
+        refuse=_refuse_edges if synapses else _refuse_synapses,
+    )
+    sink = _MatrixSink()
+    answer(ask.question(), request, sink, max_memory=max_memory, stacklevel=4)
+    blocks: Blocks = sink.results.subject.blocks
+    return blocks
 
 
 def _options(
@@ -179,8 +176,8 @@ def build_by_neuropil(
     tuple of dict
         Matrices of the neuropils that have any synapses to show; synapses, pairs and neurons of every neuropil.
     """
-    from crantcli.core.neuropil import Remarks, assign, matrices
-    from crantcli.core.rows.absent import axis_notes
+    from crantcli.core.questions.nested import as_labels
+    from crantcli.core.questions.neuropil import Neuropil
 
     if place.coordinates not in ("nm", "pixels"):
         raise UsageError(f"coordinates={place.coordinates!r}: 'nm' or 'pixels'")
@@ -188,51 +185,31 @@ def build_by_neuropil(
     offset = None if place.voxel_offset is None else tuple(map(float, place.voxel_offset))
     if offset is not None and len(offset) != 3:
         raise UsageError(f"voxel_offset={place.voxel_offset!r}: three numbers of voxels")
-    scale = None if place.mesh_scale is None else parse_mesh_scale(place.mesh_scale)
-    wanted = None if place.neuropil_names is None else list(_labels(place.neuropil_names))
-    if wanted == []:
+    wanted = None if place.neuropil_names is None else as_labels(place.neuropil_names)
+    if wanted == ():
         raise UsageError("neuropil_names is empty; None stands for all neuropils")
-    dataset = find_dataset(place.dataset)
-    with Engine(max_memory, files=engine_files(table, annotations, dataset=dataset, live=place.live)) as engine:
-        space, everything = _uncleaned(Workspace(engine, dataset, place.live))
-        space.null_text = reading.get("null_text")
-        labels = space.annotations(annotations, ask.neuron_id_column, ask.cell_type_column)
-        options = _options(
-            reading, Kind.SYNAPSES, pre_col, post_col, coordinates=place.coordinates, voxel_size=voxel,
-            carry="positions", value=ask.weight_column, position=place.position_column,
-        )  # fmt: skip
-        opened = space.table(table, options)
-        question = ask.question(space, opened)
-        meshes = None if place.meshes is None else os.fspath(place.meshes)
-        names, index, boxes = space.neuropils(meshes, wanted, scale=scale)
-        found = assign(
-            engine, opened, index, names, everything,
-            position=place.position_column, offset=offset, include_other=place.include_other, boxes=boxes,
-        )  # fmt: skip
-        made, counts, remarks = {}, {}, Remarks(found, question, None)
-        for name, held, result in matrices(engine, found, labels, question, everything):
-            counts[name] = (held.synapses, held.pairs or 0, held.neurons or 0)
-            if result is not None:
-                remarks.add(result)
-                if len(result.blocks.matrix.weights):
-                    made[name] = result.blocks
-        named = {end: choice.neurons for end, choice in question.axes.items()}
-        absent = axis_notes(engine, opened, named, found.relation, everything)
-    notes = [f"{found.unplaced:,} synapses have no position and lie in no neuropil"] if found.unplaced else []
-    _warn([*space.notes, *found.notes, *notes, *absent, *remarks.notes])
-    return made, counts
-
-
-def _warn(notes: Iterable[str]) -> None:
-    for note in dict.fromkeys(notes):
-        warnings.warn(note, CrantWarning, stacklevel=4)
-
-
-def _labels(types: Any) -> tuple[str, ...]:
-    """Labels as text, from one or several."""
-    if isinstance(types, str) or not isinstance(types, Iterable):
-        types = [types]
-    return tuple(map(label_text, types))
+    question = Neuropil(
+        ask.question(),
+        neuropils=wanted,
+        include_other=place.include_other,
+        position_column=place.position_column,
+        voxel_offset=offset,
+        plot=False,
+    )
+    request = Request(
+        table,
+        place.dataset,
+        annotations,
+        ask.neuron_id_column,
+        ask.cell_type_column,
+        _options(reading, Kind.SYNAPSES, pre_col, post_col, coordinates=place.coordinates, voxel_size=voxel),
+        clean=False,
+        meshes=None if place.meshes is None else os.fspath(place.meshes),
+        mesh_scale=None if place.mesh_scale is None else parse_mesh_scale(place.mesh_scale),
+    )
+    sink = _CollectionSink()
+    answer(question, request, sink, live=place.live, max_memory=max_memory, stacklevel=4)
+    return sink.made, sink.counts
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.addresses import Dataset
 from crantcli.core.neuropil import Members
+from crantcli.core.questions.base import Given, Inputs, Meshes, Question, Scope, Selectors
 from crantcli.core.rows.absent import unrelated_note
+from crantcli.core.rows.filters import RowFilter
 from crantcli.core.table import Annotations, Table, Totals, VoxelSize, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.locks import read_lock
-from crantcli.schema import IdType, NeuronId
+from crantcli.schema import IdType, Kind, NeuronId, number_of
 from crantcli.settings import LiveOptions
 from crantcli.sources.annotations import open_annotations, renamed, renamed_part
 from crantcli.sources.cave.query import Query
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
     from crantcli.core.boxes import MeshBoxes
     from crantcli.core.geometry.containment import MeshIndex
+    from crantcli.run.request import Request
+    from crantcli.run.skeletons import KnownSkeletons, OpenSkeletons
     from crantcli.sources.cave.id_updates import Update
     from crantcli.sources.cave.live import Brain
     from crantcli.sources.meshes import MeshLocation, Neuropil
@@ -44,7 +48,7 @@ def _none(source: Any) -> bool:
     return source is None or (isinstance(source, list | tuple) and not source)
 
 
-class Workspace:
+class Opener:
     """The inputs of one question.
 
     Parameters
@@ -62,6 +66,9 @@ class Workspace:
         self.lock = read_lock(self.live_options.lock) if self.live_options.lock is not None else None
         self._selected: dict[tuple[Selector, ...], Selection] = {}
         self._requested: tuple[tuple[NeuronId, NeuronId], ...] = ()
+        #: Neurons of skeletons, and the IDs that they have at the moment of a live table.
+        self._renamed: dict[NeuronId, NeuronId] = {}
+        self._late_records: list[Callable[[], list[dict[str, Any]]]] = []
         self.inputs: list[dict[str, Any]] = []
         self.notes: list[str] = []
         #: What a live data set resolved to, for people.
@@ -103,29 +110,63 @@ class Workspace:
         """Whether the table comes from a server: none is given, and the data set has it there."""
         return _none(source) and self.dataset is not None and self.dataset.live is not None
 
-    def query(
-        self,
-        option: str,
-        columns: tuple[str, ...] | None,
-        clean: bool,
-        neurons: Mapping[str, Selection | None],
-        upstream: bool = True,
-        downstream: bool = True,
-    ) -> Query:
-        """What to fetch of a table on a server.
+    def open(self, question: Question, request: Request, check: Callable[[Sequence[Path]], None]) -> Inputs:
+        """Open what a question needs; `check` refuses inputs that would be overwritten.
 
-        Parameters
-        ----------
-        option : str
-            How neurons are named, for the message where none are.
-        columns : tuple of str or None
-            None means all.
-        clean : bool
-            Synapses of the background are not needed, even where it is named, as by a row of the annotations.
-        neurons : mapping of str to Selection or None
-            For "pre", "post" or "either", with the IDs of that moment; None for any.
-        upstream, downstream : bool
-            With "either": inputs of these neurons, their outputs.
+        A table in a file comes first, and then the neurons that are named, in the way in which it holds IDs. A table on
+        a server comes last, since only synapses of these neurons are fetched.
+        """
+        needs, fetched = question.needs(), self.asks_server(request.source)
+        self.clean = request.clean
+        self.paths += request.files
+        labels = needs.labels or (needs.labels_for_scope and fetched)
+        annotations = self.annotations(request.annotations, request.neuron_id_column, request.cell_type_column, labels)
+        if labels and fetched:
+            annotations = self.current_annotations(annotations)
+        rows = RowFilter(request.clean, self.background, request.min_size, request.threshold)
+        reading, query, scope, skeletons = request.reading(needs), None, Scope(), None
+        if fetched:
+            check(self.paths)  # before anything is fetched
+            named = {
+                name: None if chosen is None else self.select_current(chosen) for name, chosen in needs.neurons.items()
+            }
+            if needs.skeletons:
+                skeletons, named["skeletons"] = self._current_skeletons(request, named["neurons"])
+            scope = question.scope(self.engine, Given(rows, named, annotations, request.totals is not None))
+            query = self._query(question, request, scope)
+        table = self.table(request.source, reading, query)
+        request.refuse(table)
+        if request.assignments is not None:
+            table = self.members(request.assignments, request.neuropil, table).within(table)
+        check(self.paths)
+        if needs.synapses and not (needs.points and table.kind is Kind.POINTS):
+            table.require_synapses(question.command)
+        rows.check(table)
+        if needs.skeletons and skeletons is None:
+            skeletons = self._skeletons(request, table.id_type)
+        neurons = {name: self._named(chosen, table) for name, chosen in needs.neurons.items()}
+        opened = None
+        if skeletons is not None:
+            opened = self._open_skeletons(skeletons, None if fetched else neurons["neurons"], table)
+        totals = None if request.totals is None else self.totals(request.totals, request.filters, table)
+        meshes = None
+        if needs.meshes is not None:
+            chosen = needs.meshes
+            meshes = Meshes(*self.neuropils(request.meshes, chosen.names, chosen.exclude, request.mesh_scale))
+        check(self.paths)
+        given = Inputs(table, rows, neurons, annotations, totals, None, meshes, opened, fetched)
+        if query is not None:
+            given = replace(given, further=self._further(question, given, scope, query, reading))
+        return given
+
+    def _named(self, chosen: Selectors, table: Table) -> Selection | None:
+        """The neurons that a parameter names; an empty list names none."""
+        if chosen is None:
+            return None
+        return self.select(chosen, table) if chosen else Selection(())
+
+    def _query(self, question: Question, request: Request, scope: Scope) -> Query:
+        """What to fetch of a table on a server.
 
         Raises
         ------
@@ -133,21 +174,72 @@ class Workspace:
             Where no side has neurons.
         """
         from crantcli.sources.cave.neurons import ids_to_fetch
+        from crantcli.sources.cave.query import needed
 
         assert self.dataset is not None
-        unneeded = frozenset[NeuronId](self.background if clean else ())
+        # Synapses of the background are not needed, even where it is named, as by a row of the annotations.
+        unneeded = frozenset[NeuronId](self.background if request.clean else ())
         sides = {
             side: tuple(neuron for neuron in ids_to_fetch(self.brain, selection) if neuron not in unneeded)
-            for side, selection in neurons.items()
+            for side, selection in (("pre", scope.pre), ("post", scope.post), ("either", scope.either))
             if selection is not None
         }
         if not sides:
             raise UsageError(
                 f"data set {self.dataset.name} is on a server, and is not fetched as a whole; name neurons with "
-                f"{option}, or give a file"
+                f"{question.chosen_by}, or give a file"
             )
+        needs = question.needs()
+        columns = None if needs.columns is None else needed(needs.columns, request.min_size is not None)
         pre, post, either = (sides.get(side) for side in ("pre", "post", "either"))
-        return Query(pre, post, either, upstream, downstream, columns)
+        return Query(pre, post, either, scope.inputs, scope.outputs, columns, needs.ordered)
+
+    def _further(
+        self, question: Question, given: Inputs, scope: Scope, query: Query, reading: ReadOptions
+    ) -> Table | None:
+        """Further synapses that say who is among the neurons that were chosen; None where there is no need for any."""
+        self.notes += scope.notes
+        neurons = question.further(self.engine, given, scope)
+        asked = None if neurons is None else self.further_query(query, neurons)
+        if asked is None:
+            return None
+        found = self.table(None, reading, asked)
+        number = len({*(asked.pre or ()), *(asked.post or ())})
+        self.notes.append(
+            f"{found.rows:,} synapses with other neurons were fetched, too, to see where "
+            f"{number_of(number, 'neuron')} of the axes can be found"
+        )
+        return found
+
+    def _skeletons(self, request: Request, id_type: IdType) -> KnownSkeletons:
+        assert request.skeletons is not None
+        return request.skeletons.open(self, id_type)
+
+    def _current_skeletons(self, request: Request, wanted: Selection | None) -> tuple[KnownSkeletons, Selection]:
+        """The skeletons that are wanted, and their neurons with the IDs of the moment of a live table."""
+        known = self._skeletons(request, "BIGINT")
+        asked = self.current(Selection(tuple(dict.fromkeys(known.neurons))))
+        self._renamed = dict(asked.requested)
+        if wanted is not None:
+            known = known.chosen(wanted.ids, [self._renamed.get(neuron, neuron) for neuron in known.neurons])
+        now = tuple(dict.fromkeys(self._renamed.get(neuron, neuron) for neuron in known.neurons))
+        return known, replace(asked, ids=now, requested=())
+
+    def _open_skeletons(self, known: KnownSkeletons, wanted: Selection | None, table: Table) -> OpenSkeletons:
+        """The skeletons as a question sees them."""
+        from crantcli.run.skeletons import OpenSkeletons
+
+        if wanted is not None:
+            known = known.chosen(wanted.ids, None)
+        self.notes += known.notes
+        self._late_records.append(known.records)
+        current = [self._renamed.get(neuron, neuron) for neuron in known.neurons]
+        changed = current if current != list(known.neurons) else None
+        return OpenSkeletons(known.neurons, changed, known.loader(table))
+
+    def records(self) -> list[dict[str, Any]]:
+        """What was read, for the provenance: asked for when all of it has been."""
+        return [*self.inputs, *(record for late in self._late_records for record in late())]
 
     def table(
         self, source: Sequence[str] | pd.DataFrame | None, reading: ReadOptions, query: Query | None = None

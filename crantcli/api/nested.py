@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from crantcli.core.adjacency import unconnected_kept
+from crantcli.api.collection import NeuropilCollection
+from crantcli.api.construct import Ask, Axes, Place, build, build_by_neuropil
+from crantcli.core.questions.adjacency import unconnected_kept
 from crantcli.errors import DataError, UsageError
-from crantcli.nested_sources import Ask, Axes, Place, build, build_by_neuropil
-from crantcli.neuropil import NeuropilCollection
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,7 +197,7 @@ class _Nested:
         ------
         UsageError (a ValueError)
         """
-        from crantcli.nested_sources import draw
+        from crantcli.api.construct import draw
 
         options = {
             "figsize": figsize,
@@ -292,7 +292,7 @@ class NestedMatrix(_Nested):
         ordered_neurons: Iterable[Any],
         neuron_to_type: Mapping[Any, Any],
     ) -> None:
-        from crantcli.nested_sources import checked
+        from crantcli.api.construct import checked
 
         axis = Axes("", "ordered_neurons", list(ordered_neurons), type_boundaries, neuron_to_type)
         object.__setattr__(self, "_blocks", checked(matrix, axis, axis))
@@ -546,7 +546,7 @@ class DirectedNestedMatrix(_Nested):
         source_neuron_to_type: Mapping[Any, Any] | None = None,
         target_neuron_to_type: Mapping[Any, Any] | None = None,
     ) -> None:
-        from crantcli.nested_sources import checked
+        from crantcli.api.construct import checked
 
         source = Axes("source_", "source_neurons", list(source_neurons), source_type_boundaries, source_neuron_to_type)
         target = Axes("target_", "target_neurons", list(target_neurons), target_type_boundaries, target_neuron_to_type)

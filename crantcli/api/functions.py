@@ -7,25 +7,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from crantcli.core.adjacency import adjacency, unconnected_kept
-from crantcli.core.connectivity import Question, connectivity
-from crantcli.core.counts import counts
-from crantcli.core.rows.filters import NeuronFilter
-from crantcli.core.rows.units import convert_positions, unit_record
-from crantcli.core.synapses import synapse_rows
-from crantcli.core.table import Result, Table, Unit, VoxelSize
+from crantcli.api.frames import FrameSink, answer
+from crantcli.core.question import Table as OutputTable
+from crantcli.core.questions.adjacency import Adjacency, unconnected_kept
+from crantcli.core.questions.base import Results
+from crantcli.core.questions.connectivity import Connectivity
+from crantcli.core.questions.counts import Counts
+from crantcli.core.questions.synapses import Synapses
+from crantcli.core.table import Table, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
-from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
+from crantcli.errors import ArgumentTypeError, CrantWarning, UsageError
 from crantcli.ids import python_selectors
-from crantcli.schema import AXES, KEY, Kind
-from crantcli.session import frame_of, live_options, named_neurons, opened
-from crantcli.settings import LiveOptions
+from crantcli.run.inputs import Opener
+from crantcli.run.request import Request
+from crantcli.schema import AXES, KEY
+from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.access import engine_files
-from crantcli.sources.cave.query import needed
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.read_options import ReadKeywords, read_options
 from crantcli.sources.recorded import parse_voxel_size
-from crantcli.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,55 +108,64 @@ def get_synapses(
     ArgumentTypeError (a TypeError)
         For IDs given as floats.
     """
-    pre, post = named_neurons(pre_ids), named_neurons(post_ids)
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
-    with opened(
+    question = Synapses(pre_ids, post_ids, "pixels" if return_pixels else "nm", units_required=False)
+    voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
+    request = _request(
+        source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil,
+        coordinates=coordinates, voxel_size=voxel,
+    )  # fmt: skip
+    sink = _SynapseSink()
+    answer(
+        question, request, sink,
+        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
+    )  # fmt: skip
+    return sink.frame
+
+
+class _SynapseSink(FrameSink):
+    """Makes each position one list."""
+
+    def query(self, output: OutputTable, results: Results) -> str:
+        table: Table = results.subject
+        parts = {f"{name}_{axis}" for name in table.positions for axis in AXES}
+        chosen = [f'"{column}"' for column in output.columns if column not in parts]
+        for name in table.positions:
+            listed = ", ".join(f'"{name}_{axis}"' for axis in AXES)
+            chosen.append(f'CASE WHEN "{name}_x" IS NULL THEN NULL ELSE [{listed}] END AS "{name}"')
+        return f"SELECT {', '.join(chosen)} FROM ({output.query})"
+
+
+def _request(
+    source: Any,
+    dataset: str | None,
+    annotations: Any,
+    reading: ReadKeywords,
+    clean: bool,
+    min_size: int | None,
+    threshold: int,
+    assignments: Any = None,
+    neuropil: str | Sequence[str] | None = None,
+    totals: Any = None,
+    **more: Any,
+) -> Request:
+    """What is asked about, from the parameters that functions share."""
+    names = [neuropil] if isinstance(neuropil, str) else list(neuropil or ())
+    if (assignments is None) != (not names):
+        raise UsageError("assignments and neuropil go together; give both or none")
+    return Request(
         source,
         dataset,
-        materialization,
-        update_ids,
-        live,
         annotations,
-        max_memory,
-        tables=[assignments],
+        read=read_options(reading, **more),
         clean=clean,
-        null_text=reading.get("null_text"),
-    ) as session:
-        voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
-        query = session.query(source, "pre_ids or post_ids", None, clean, pre=pre, post=post)
-        options = read_options(reading, coordinates=coordinates, voxel_size=voxel, carry=True)
-        table = session.table(source, query, options)
-        if table.kind is not Kind.SYNAPSES:
-            raise DataError(f"source is an {table.kind} table; get_synapses needs one row per synapse")
-        table = session.within(table, assignments, neuropil)
-        rows = session.rows(table, clean, min_size, threshold)
-        wanted = NeuronFilter(session.select(pre, table), session.select(post, table))
-        target: Unit | None = "pixels" if return_pixels else "nm"
-        notes = []
-        if not table.positions or table.unit == "unknown":
-            if table.positions:
-                notes.append(
-                    "the unit of the positions is not recorded, so they are not converted; say coordinates="
-                    "'nm' or 'pixels'"
-                )
-            target = None
-        conversions, unit, known_voxel = convert_positions(table, target)
-        result = synapse_rows(session.engine, table, wanted, rows, conversions)
-        frame = frame_of(session.engine, _joined_positions(result, table))
-        frame.attrs.update({KEY: {}, **session.attributes(unit_record(table, result.columns, unit, known_voxel))})
-        session.warn([*notes, *result.notes])
-        return frame
-
-
-def _joined_positions(result: Result, table: Table) -> str:
-    """The same rows with each position as one list."""
-    parts = {f"{name}_{axis}" for name in table.positions for axis in AXES}
-    chosen = [f'"{column}"' for column in result.columns if column not in parts]
-    for name in table.positions:
-        listed = ", ".join(f'"{name}_{axis}"' for axis in AXES)
-        chosen.append(f'CASE WHEN "{name}_x" IS NULL THEN NULL ELSE [{listed}] END AS "{name}"')
-    return f"SELECT {', '.join(chosen)} FROM ({result.query})"
+        min_size=min_size,
+        threshold=None if threshold == 1 else threshold,
+        assignments=assignments,
+        neuropil=tuple(names),
+        totals=totals,
+    )
 
 
 def get_connectivity(
@@ -225,44 +234,17 @@ def get_connectivity(
     DataError (a ValueError)
         For tables that do not hold what is needed, and for fractions of an incomplete whole.
     """
-    named = named_neurons(neuron_ids)
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
-    if by not in (None, "type", "neuropil"):
-        raise UsageError(f"by={by!r}: 'type' or 'neuropil'")
-    if normalize not in (None, "input", "output"):
-        raise UsageError(f"normalize={normalize!r}: 'input' or 'output'")
-    if isinstance(annotate, str):
-        annotate = (annotate,)
-    question = Question(None, upstream, downstream, by, tuple(annotate), top, normalize, sum_duplicates)  # type: ignore[arg-type]
-    labelled = bool(annotate) or by == "type"
-    tables = [assignments, totals]
-    with opened(
-        source,
-        dataset,
-        materialization,
-        update_ids,
-        live,
-        annotations,
-        max_memory,
-        labelled,
-        tables,
-        clean=clean,
-        null_text=reading.get("null_text"),
-    ) as session:
-        query = session.query(
-            source, "neuron_ids", needed(size=min_size is not None), clean, upstream, downstream, either=named
-        )
-        table = session.within(session.table(source, query, read_options(reading)), assignments, neuropil)
-        rows = session.rows(table, clean, min_size, threshold)
-        filters = {"clean": clean, "min_size": min_size, "threshold": 1}
-        whole = None if totals is None else session.space.totals(totals, filters, table)
-        asked = question.about(session.select(named, table))
-        result = connectivity(session.engine, table, asked, rows, session.annotations, whole)
-        session.warn(result.notes)
-        frame = frame_of(session.engine, result.query)
-        frame.attrs.update(session.attributes())
-        return frame
+    added = (annotate,) if isinstance(annotate, str) else tuple(annotate)
+    question = Connectivity(neuron_ids, upstream, downstream, by, added, top, normalize, sum_duplicates)  # type: ignore[arg-type]
+    request = _request(source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil, totals)
+    sink = FrameSink()
+    answer(
+        question, request, sink,
+        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
+    )  # fmt: skip
+    return sink.frame
 
 
 def get_synapse_counts(
@@ -304,29 +286,18 @@ def get_synapse_counts(
     ------
     UsageError, DataError (ValueErrors)
     """
-    named = named_neurons(neuron_ids)
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
-    with opened(
-        source,
-        dataset,
-        materialization,
-        update_ids,
-        live,
-        annotations,
-        max_memory,
-        tables=[assignments],
-        clean=clean,
-        null_text=reading.get("null_text"),
-    ) as session:
-        query = session.query(source, "neuron_ids", needed(size=min_size is not None), clean, either=named)
-        table = session.within(session.table(source, query, read_options(reading)), assignments, neuropil)
-        rows = session.rows(table, clean, min_size, threshold)
-        result = counts(session.engine, table, session.select(named, table), rows, sum_duplicates)
-        session.warn(result.notes)
-        frame = frame_of(session.engine, result.query).set_index("neuron_id")
-        frame.attrs.update(session.attributes())
-        return frame
+    request = _request(source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil)
+    sink = FrameSink()
+    answer(
+        Counts(neuron_ids, sum_duplicates), request, sink,
+        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
+    )  # fmt: skip
+    attrs = sink.frame.attrs
+    frame = sink.frame.set_index("neuron_id")
+    frame.attrs.update(attrs)
+    return frame
 
 
 def get_adjacency(
@@ -375,33 +346,21 @@ def get_adjacency(
     ------
     UsageError, DataError (ValueErrors)
     """
-    pre, post = named_neurons(pre_ids), named_neurons(post_ids)
-    keep = unconnected_kept(keep_unconnected, keep_silent)
-    with opened(
-        source,
-        dataset,
-        materialization,
-        update_ids,
-        live,
-        annotations,
-        max_memory,
-        clean=clean,
-        null_text=reading.get("null_text"),
-    ) as session:
-        query = session.query(
-            source, "pre_ids or post_ids", needed(size=min_size is not None), clean, pre=pre, post=post
-        )
-        table = session.table(source, query, read_options(reading))
-        rows = session.rows(table, clean, min_size, threshold)
-        wanted = NeuronFilter(session.select(pre, table), session.select(post, table))
-        options = {"symmetric": symmetric, "sum_duplicates": sum_duplicates}
-        result = adjacency(session.engine, table, wanted, rows, keep_silent=keep, **options)
-        if not len(result.matrix.weights):
-            result = adjacency(session.engine, table, wanted, rows, keep_silent=True, **options)
-        session.warn(result.notes)
-        frame = result.matrix.frame()
-        frame.attrs.update(session.attributes())
-        return frame
+    question = Adjacency(
+        pre_ids,
+        post_ids,
+        symmetric,
+        unconnected_kept(keep_unconnected, keep_silent),
+        keep_if_empty=True,
+        sum_duplicates=sum_duplicates,
+    )
+    request = _request(source, dataset, annotations, reading, clean, min_size, threshold)
+    sink = FrameSink()
+    answer(
+        question, request, sink,
+        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
+    )  # fmt: skip
+    return sink.frame
 
 
 def update_ids(
@@ -434,10 +393,10 @@ def update_ids(
     """
     import pandas as pd
 
-    options = live_options(live, materialization, True)
+    options = resolve_live(live, materialization, True)
     found = find_dataset(dataset)
     with Engine(max_memory, files=engine_files(annotations, dataset=found, live=options)) as engine:
-        space = Workspace(engine, found, options)
+        space = Opener(engine, found, options)
         space.annotations(annotations)
         updates = space.updates(python_selectors(ids))
         for note in dict.fromkeys(space.notes):

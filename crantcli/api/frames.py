@@ -1,0 +1,152 @@
+"""How the answer to a question comes as pandas objects."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crantcli.core.question import Matrix, Output, Table
+from crantcli.core.questions.base import Question, Results
+from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
+from crantcli.errors import CrantWarning, UsageError
+from crantcli.remote.progress import Progress
+from crantcli.run.inputs import Opener
+from crantcli.run.request import Request, Settings
+from crantcli.run.runner import run
+from crantcli.schema import KEY
+from crantcli.settings import LiveOptions, resolve_live
+from crantcli.sources.datasets import find_dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class FrameSink:
+    """Takes the main output of a question as a DataFrame.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        A matrix has its neurons as index and columns.
+    results : Results
+    notes : list of str
+        What the command line would note.
+    """
+
+    wanted = frozenset({""})
+    frame: pd.DataFrame
+    results: Results
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def __enter__(self) -> FrameSink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @property
+    def paths(self) -> list[Path]:
+        """Nothing is written."""
+        return []
+
+    def check_names(self, inputs: Sequence[str]) -> None:
+        """Nothing is written."""
+
+    def check(self, inputs: Sequence[Path]) -> None:
+        """Nothing is written."""
+
+    def working(self, engine: Engine, progress: Progress) -> AbstractContextManager[None]:
+        """Nothing is shown."""
+        return nullcontext()
+
+    def take(self, name: str, output: Output, results: Results, record: Mapping[str, Any], engine: Engine) -> None:
+        """Make the frame."""
+        if isinstance(output, Matrix):
+            self.frame = output.make().frame()
+        elif isinstance(output, Table):
+            self.frame = frame_of(engine, self.query(output, results))
+
+    def query(self, output: Table, results: Results) -> str:
+        """The rows of a table, as a frame is to have them."""
+        return output.query
+
+    def finish(self, results: Results, opener: Opener) -> None:
+        """Keep what there is to say."""
+        self.results = results
+        self.notes += [*opener.notes, *results.notes]
+        if hasattr(self, "frame"):
+            self.frame.attrs.update(attributes(results, opener))
+
+    def warn(self, stacklevel: int) -> None:
+        """Pass on what the command line would note; `stacklevel` counts from the caller."""
+        for note in dict.fromkeys(self.notes):
+            warnings.warn(note, CrantWarning, stacklevel=stacklevel + 1)
+
+
+def attributes(results: Results, opener: Opener) -> dict[str, Any]:
+    """`DataFrame.attrs` of a result: units, what a live data set resolved to, and what the table was taken for."""
+    found: dict[str, Any] = dict(results.units)
+    if opener.told:
+        found["source"] = opener.brain.record()
+    if opener.read_as:
+        found["read_as"] = list(opener.read_as)
+    return {KEY: found} if found else {}
+
+
+def frame_of(engine: Engine, query: str) -> pd.DataFrame:
+    """A query's result; integers with gaps as nullable Int64, never as floats."""
+    import pandas as pd
+    import pyarrow as pa
+
+    table = engine.reader(query).read_all()
+    nullable = {
+        field.name
+        for field, column in zip(table.schema, table.columns, strict=True)
+        if pa.types.is_integer(field.type) and column.null_count
+    }
+    frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
+    return frame.astype(dict.fromkeys(nullable, pd.Int64Dtype())) if nullable else frame
+
+
+def answer(
+    question: Question,
+    request: Request,
+    sink: FrameSink,
+    *,
+    materialization: Any = "latest",
+    update_ids: bool = True,
+    live: LiveOptions | None = None,
+    max_memory: str = DEFAULT_MEMORY,
+    stacklevel: int = 3,
+) -> None:
+    """Answer a question for a Python caller, and warn of what there is to note.
+
+    Parameters
+    ----------
+    question, request, sink
+    materialization, update_ids, live, max_memory
+        As the functions have them.
+    stacklevel : int
+        Where warnings are to point: 3 is the caller of the function that calls this one.
+
+    Raises
+    ------
+    UsageError
+        Where there is nothing to read, or a version is asked for of files.
+    """
+    found = find_dataset(request.dataset)
+    if request.source is None and found is None:
+        raise UsageError("nothing to read: give source= (a path or a DataFrame) or dataset= (a name or a TOML file)")
+    if request.source is None and found is not None and found.live is None:
+        found.synapse_file()
+    options = resolve_live(live, materialization, update_ids)
+    asked = options.materialization
+    if (request.source is not None or (found and found.live is None)) and asked not in ("latest", "live"):
+        raise UsageError(f"materialization={asked!r}: 'latest' or 'live'; files have one version only")
+    run(question, request, Settings(max_memory, live=options), sink)
+    sink.warn(stacklevel)

@@ -1,0 +1,155 @@
+"""What a question is asked about, and with what means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crantcli.core.questions.base import Needs
+from crantcli.core.table import Table, VoxelSize
+from crantcli.descriptors import descriptor_of
+from crantcli.engine.duckdb import DEFAULT_MEMORY
+from crantcli.errors import UsageError
+from crantcli.ids import IdFile, IdStdin
+from crantcli.settings import LiveOptions
+from crantcli.sources.read_options import ReadOptions
+from crantcli.sources.selection import check_files, id_file
+
+if TYPE_CHECKING:
+    from crantcli.run.skeletons import SkeletonSource
+
+
+def _take(table: Table) -> None:
+    """Take any table."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a question is asked about, whatever the question is.
+
+    Attributes
+    ----------
+    source : path, sequence of paths, DataFrame or None
+        None means the data set's own.
+    dataset : str or None
+        A name, or a TOML file.
+    annotations : path, DataFrame or None
+        None means the data set's own.
+    neuron_id_column, cell_type_column : str or None
+        Of the annotations.
+    read : ReadOptions
+        How the source is to be read.
+    clean : bool
+        Drop autapses and rows with a background ID.
+    min_size, threshold : int or None
+    ignore_case : bool
+        Of criteria and types.
+    assignments : path, DataFrame or None
+        Where the source's synapses lie.
+    neuropil : tuple of str
+        With `assignments`: synapses in any of these only.
+    totals : path, DataFrame or None
+        Totals of whole neurons.
+    meshes : str or None
+        A folder or an address; None means the data set's own.
+    mesh_scale : tuple of float, or None
+        Nanometres per unit of mesh files.
+    skeletons : SkeletonSource or None
+    files : tuple of Path
+        Files that have been read already, which no output may overwrite.
+    refuse : function
+        Refuses a source that the caller has no use for, when it is open.
+    """
+
+    source: Any = None
+    dataset: str | None = None
+    annotations: Any = None
+    neuron_id_column: str | None = None
+    cell_type_column: str | None = None
+    read: ReadOptions = field(default_factory=ReadOptions)
+    clean: bool = True
+    min_size: int | None = None
+    threshold: int | None = None
+    ignore_case: bool = False
+    assignments: Any = None
+    neuropil: tuple[str, ...] = ()
+    totals: Any = None
+    meshes: str | None = None
+    mesh_scale: VoxelSize | None = None
+    skeletons: SkeletonSource | None = None
+    files: tuple[Path, ...] = ()
+    refuse: Callable[[Table], None] = _take
+
+    @property
+    def tables(self) -> list[Any]:
+        """Whatever is read as a table: paths, lists of paths, DataFrames."""
+        more = [] if self.skeletons is None else self.skeletons.tables
+        return [self.source, self.annotations, self.totals, self.assignments, *more]
+
+    def names(self, needs: Needs) -> list[str]:
+        """Names of what is read, as they were given."""
+        listed = [name for table in self.tables for name in _names(table)]
+        selectors = [selector for chosen in needs.neurons.values() for selector in chosen or ()]
+        return [*listed, *(str(id_file(selector)) for selector in selectors if isinstance(selector, IdFile))]
+
+    def check(self, needs: Needs) -> None:
+        """Refuse what can be seen to be wrong before anything is opened.
+
+        Raises
+        ------
+        UsageError
+        """
+        if self.totals is not None and needs.without_totals:
+            raise UsageError(needs.without_totals)
+        selectors = [selector for chosen in needs.neurons.values() for selector in chosen or ()]
+        readers = ["-" for selector in selectors if isinstance(selector, IdStdin)]
+        readers += [name for name in self.names(needs) if name == "-" or descriptor_of(name) == 0]
+        if len(readers) > 1:
+            raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
+        for chosen in needs.neurons.values():
+            check_files(chosen or ())
+
+    def reading(self, needs: Needs) -> ReadOptions:
+        """How the source is read for a question."""
+        read = replace(self.read, carry=needs.carry, value=needs.value)
+        return replace(read, position=needs.position, points=needs.points)
+
+    @property
+    def has_no_source(self) -> bool:
+        """The table is the data set's."""
+        return self.source is None or (isinstance(self.source, list | tuple) and not self.source)
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """What rows are filtered by before they are counted."""
+        return {"clean": self.clean, "min_size": self.min_size, "threshold": 1}
+
+
+def _names(table: Any) -> Iterator[str]:
+    if isinstance(table, str):
+        yield table
+    elif isinstance(table, Sequence):
+        yield from (name for name in table if isinstance(name, str))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """With what means a question is answered.
+
+    Attributes
+    ----------
+    max_memory : str
+        What the engine may hold in memory.
+    threads : int or None
+        None means all cores.
+    tmp_dir : str or None
+    live : LiveOptions
+        How servers are asked.
+    """
+
+    max_memory: str = DEFAULT_MEMORY
+    threads: int | None = None
+    tmp_dir: str | None = None
+    live: LiveOptions = field(default_factory=LiveOptions)

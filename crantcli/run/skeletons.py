@@ -1,0 +1,115 @@
+"""Where skeletons come from: files, or whatever else can say whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crantcli.core.table import Table
+from crantcli.schema import IdType, NeuronId
+from crantcli.sources.skeletons import Collection, assign, read_id_map, selected, skeleton_scale
+from crantcli.sources.skeletons import Skeletons as SkeletonFiles
+
+if TYPE_CHECKING:
+    from crantcli.core.geometry.skeleton import Skeleton
+    from crantcli.run.inputs import Opener
+
+
+class KnownSkeletons(Protocol):
+    """Skeletons of which is known whose they are."""
+
+    @property
+    def neurons(self) -> Sequence[NeuronId]:
+        """The neuron of each skeleton."""
+        ...
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out."""
+        ...
+
+    def chosen(self, wanted: Sequence[NeuronId], current: Sequence[NeuronId] | None) -> KnownSkeletons:
+        """Those of some neurons; `current` is the ID of each where the wanted ones are those of another time."""
+        ...
+
+    def loader(self, table: Table) -> Callable[[int], Skeleton]:
+        """What gives the skeleton at a place in `neurons`, in nm."""
+        ...
+
+    def records(self) -> list[dict[str, Any]]:
+        """For the provenance, when all have been loaded."""
+        ...
+
+
+class SkeletonSource(Protocol):
+    """Something that has skeletons."""
+
+    @property
+    def tables(self) -> list[Any]:
+        """Tables that are read for them."""
+        ...
+
+    def open(self, opener: Opener, id_type: IdType) -> KnownSkeletons:
+        """Find out whose they are, as the synapse table holds IDs."""
+        ...
+
+
+@dataclass(frozen=True)
+class OpenSkeletons:
+    """What a question sees of skeletons; see `core.questions.base.Skeletons`."""
+
+    neurons: Sequence[NeuronId]
+    current: Sequence[NeuronId] | None
+    load: Callable[[int], Skeleton]
+
+
+@dataclass(frozen=True)
+class SkeletonCollections:
+    """Skeletons in files.
+
+    Attributes
+    ----------
+    collections : sequence of Collection
+        As `find_skeletons` gives them.
+    id_map : str or None
+        A table that says whose each is; else their names do.
+    units : {"nm", "um", "pixels"}
+    """
+
+    collections: Sequence[Collection]
+    id_map: str | None = None
+    units: str = "nm"
+
+    @property
+    def tables(self) -> list[Any]:
+        """The table that says whose they are."""
+        return [self.id_map]
+
+    def open(self, opener: Opener, id_type: IdType) -> KnownSkeletons:
+        """Each skeleton with its neuron; no output may overwrite one of their files."""
+        opener.paths += {file.path for collection in self.collections for file in collection.files}
+        names = None
+        if self.id_map:
+            names, records, paths = read_id_map(opener.engine, self.id_map, id_type)
+            opener.inputs += records
+            opener.paths += paths
+        return _Known(assign(self.collections, id_type, names), self.units)
+
+
+class _Known:
+    """Skeletons in files, with their neurons."""
+
+    def __init__(self, files: SkeletonFiles, units: str) -> None:
+        self._files, self._units = files, units
+        self.neurons, self.notes = files.neurons, files.notes
+
+    def chosen(self, wanted: Sequence[NeuronId], current: Sequence[NeuronId] | None) -> KnownSkeletons:
+        return _Known(selected(self._files, wanted, current), self._units)
+
+    def loader(self, table: Table) -> Callable[[int], Skeleton]:
+        scale = skeleton_scale(self._units, table)
+        return lambda place: self._files.load(place, scale)
+
+    def records(self) -> list[dict[str, Any]]:
+        return self._files.records()
