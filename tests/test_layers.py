@@ -44,7 +44,7 @@ PARTS: dict[str, set[str]] = {
     "session": BELOW | SOURCES | {"workspace"},
     "api": BELOW | SOURCES | {"session", "workspace"},
     "nested_sources": BELOW | SOURCES | {"output", "workspace"},
-    "neuropil": {"schema", "output"},
+    "neuropil": {"core", "schema", "output"},
     "nested": {"core", "settings", "nested_sources", "neuropil", "sources"},
     "connectors": BELOW | SOURCES | {"session"},
     "cli": BELOW | SOURCES | {"output", "workspace"},

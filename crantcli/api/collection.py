@@ -142,7 +142,9 @@ class NeuropilCollection(dict[str, Any]):
     def _plot_all(
         self, names: list[str], output_path: str | os.PathLike[str] | None = None, **kwargs: Any
     ) -> dict[str, tuple[Figure, Axes]]:
+        from crantcli.core import question
         from crantcli.core.filenames import safe_file_names
+        from crantcli.output.writers import known_suffixes
 
         stems = safe_file_names(names)
         paths: dict[str, Path] = {}
@@ -150,7 +152,7 @@ class NeuropilCollection(dict[str, Any]):
             pattern = os.fspath(output_path)
             if "{name}" in pattern:
                 paths = {name: Path(pattern.replace("{name}", stems[name])) for name in names}
-            elif Path(pattern).suffix.lower() in (".png", ".pdf", ".svg"):
+            elif Path(pattern).suffix.lower() in known_suffixes(question.Figure):
                 raise UsageError(f"output_path {pattern}: several pictures need a folder, or {{name}} in the name")
             else:
                 paths = {name: Path(pattern) / f"{stems[name]}.png" for name in names}

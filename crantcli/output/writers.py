@@ -86,6 +86,12 @@ def register(kind: type, writer: Writer) -> None:
         raise ValueError(f"{kind.__name__}: two writers for {writer.suffix}")
 
 
+def known_suffixes(kind: type) -> tuple[str, ...]:
+    """Suffixes that outputs of a type can have, in the order in which they are named."""
+    _load()
+    return tuple(_WRITERS[kind])
+
+
 def find_writer(kind: type, destination: str) -> Writer:
     """The writer for a destination. Case does not matter in suffixes.
 
@@ -94,7 +100,7 @@ def find_writer(kind: type, destination: str) -> Writer:
     UsageError
         For a suffix that no writer of the type has.
     """
-    _load()
+    suffixes = known_suffixes(kind)
     writers, lower = _WRITERS[kind].values(), destination.lower()
     for writer in writers:
         if lower.endswith(writer.suffix):
@@ -103,8 +109,7 @@ def find_writer(kind: type, destination: str) -> Writer:
         for writer in writers:
             if writer.for_streams:
                 return writer
-    suffixes = ", ".join(writer.suffix for writer in writers)
-    raise UsageError(f"{destination}: unknown suffix; {_ADVICE.get(kind, 'write to')} {suffixes}")
+    raise UsageError(f"{destination}: unknown suffix; {_ADVICE.get(kind, 'write to')} {', '.join(suffixes)}")
 
 
 def write(
