@@ -7,12 +7,13 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench campaign reference clean
+.PHONY: help demo test check same bench campaign reference clean
 
 help:
 	@echo 'make demo       install into .venv and run every command on the sample data, into demo/'
 	@echo 'make test       the tests'
 	@echo 'make check      ruff, format, mypy, tests: what has to pass'
+	@echo 'make same       what this tree does otherwise than BASE=REVISION; ONLY=NAME for some cases, ALLOW=FILE for changes'
 	@echo 'make bench      speed and memory on generated tables; N=20000000 for that many synapses'
 	@echo 'make campaign   kills and damaged inputs at random; N=1000 for that many of each, SEED=1 for the same again'
 	@echo 'make reference  write the reference and the output of examples into README.md and docs/ anew'
@@ -29,6 +30,9 @@ check: $(VENV)/.developer
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PYTEST)
+
+same: $(VENV)/.developer
+	$(BIN)/python tests/same.py $(or $(BASE),HEAD) $(if $(ONLY),--only '$(ONLY)') $(if $(ALLOW),--allow $(ALLOW))
 
 bench: $(VENV)/.developer
 	$(BIN)/python tests/benchmarks/run.py $(if $(N),--n $(N))

@@ -261,7 +261,7 @@ def test_the_makefile_makes_all_once(tmp_path: Path) -> None:
 # The house
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "reference", "clean"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "same", "bench", "reference", "clean"])
 def test_make_knows_what_to_do(target: str, tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml"):
         shutil.copyfile(ROOT / name, tmp_path / name)
@@ -270,6 +270,7 @@ def test_make_knows_what_to_do(target: str, tmp_path: Path) -> None:
         "demo": "sample_data/demo.sh",
         "test": "-m pytest",
         "check": "ruff format --check",
+        "same": "tests/same.py HEAD",
         "bench": "tests/benchmarks/run.py",
         "reference": "tests/readme.py",
         "clean": "rm -rf demo",
