@@ -369,7 +369,7 @@ def main() -> int:
     """Compare, or list the cases."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("revision", nargs="?", default="HEAD", help="what to compare the working tree with")
-    parser.add_argument("--only", metavar="NAME", help="cases whose name has this in it; * stands for anything")
+    parser.add_argument("--only", metavar="NAME", action="append", help="cases with this in their name; repeat to add")
     parser.add_argument("--allow", metavar="FILE", help="intended differences: PATTERN # reason")
     parser.add_argument("--list", action="store_true", help="list the cases, and run none")
     parser.add_argument("--times", action="store_true", help="show which cases take longest")
@@ -378,7 +378,8 @@ def main() -> int:
     if given.work:
         work(*map(Path, given.work))
         return 0
-    cases = [case for case in same_cases.cases() if not given.only or meets(case.name, given.only)]
+    parts = given.only or [""]
+    cases = [case for case in same_cases.cases() if any(meets(case.name, part) for part in parts)]
     if given.list:
         print(*(case.name for case in cases), sep="\n")
         return 0
