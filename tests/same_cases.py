@@ -374,7 +374,8 @@ OPTIONS = f"""
     meshes {B} --exclude ellipsoid_body --neuropils bulb_left,bulb_right -o out --json
     annotations {B} --proofread-only --json -o out.csv
     annotations {B} --quiet
-    cache info --json
+    cache info --json --cache-dir empty
+    cache clear --cache-dir empty
 """
 
 #: What ends with an error of one kind or another: commands, by their number in the list, and what they are given.
@@ -548,7 +549,7 @@ LIVE = [
     "ids 5 -d closed.toml --retries 0",
     "meshes https://127.0.0.1:9/meshes --retries 0 -o out",
     f"connectivity -d failing.toml -n {N[4]} --retries 1 -o out.csv",
-    "cache info",
+    "cache info --cache-dir nowhere",
 ]
 
 #: Lines for bash, whose processes are real.

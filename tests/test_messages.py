@@ -21,7 +21,6 @@ from conftest import ROOT, Crant
 import crantcli as cc
 from crantcli.cli.app import run
 from crantcli.errors import CrantError
-from crantcli.sources.live import patience
 
 #: What the commands below read of `made/`.
 MADE = """
@@ -662,14 +661,14 @@ $ connectivity -d lacking.toml -n 576460752641833779 --materialization 2026-05-3
 crantcli connectivity: http://<server>/materialize/api/v3/datastack/test_ant/query: There are 3 annotations that
     need supervoxel lookups, wait till new annotation ingest is done or pick an less recent timestamp; ask for a version
     (--materialization latest) or an earlier time, or go on without them with --allow-missing; nothing is written
-$ connectivity -d closed.toml -n 576460752641833779
+$ connectivity -d closed.toml -n 576460752641833779 --retries 0
 6
-crantcli connectivity: GET http://<server>/info/version: no connection, 9 times; nothing is written; try again
+crantcli connectivity: GET http://<server>/info/version: no connection, 1 time; nothing is written; try again
     later, with more --retries or a longer --timeout
-$ connectivity -d failing.toml -n 576460752641833779 --retries 1
+$ connectivity -d failing.toml -n 576460752641833779 --retries 0
 6
 crantcli connectivity: POST http://<server>/materialize/api/v3/datastack/test_ant/version/4/table/synapses_v2/query:
-    the server answers 503, 2 times; nothing is written; try again later, with more --retries or a longer --timeout
+    the server answers 503, 1 time; nothing is written; try again later, with more --retries or a longer --timeout
 $ connectivity -d faulty.toml -n 576460752641833779 --retries 0
 6
 crantcli connectivity: POST http://<server>/materialize/api/v3/datastack/test_ant/version/4/table/synapses_v2/query:
@@ -708,11 +707,11 @@ $ connectivity -d paged.toml -n cell_type=ER1 --retries 0
 crantcli connectivity: http://<server>/api-gateway/api/v2/dtables/650d8a0d-7e27-46a8-8b18-6cc6f384aa11/sql: a web
     page came in place of data, as a proxy or a login sends it, 1 time; nothing is written; open the address in a
     browser to see what it is
-$ annotations -d closed.toml
+$ annotations -d closed.toml --retries 0
 6
 crantcli annotations: http://<server>/api/v2.1/workspace/62919/dtable/CRANTb/temp-api-token/: the server could not
     be reached or broke off (HTTPConnection(host='127.0.0.1', port=<port>): Failed to establish a new connection: [Errno
-    111] Connection refused), 9 times; nothing is written; try again later
+    111] Connection refused), 1 time; nothing is written; try again later
 $ annotations -d refusing.toml
 5
 crantcli annotations: CRANTb/CRANTb_meta at http://<server>: SeaTable does not accept the token in CRANTTABLE_TOKEN
@@ -731,13 +730,13 @@ $ ids 5 -d live.toml --strict-ids
 3
 crantcli ids: 1 of 1 IDs cannot be found at materialization 4 of 2026-06-02T20:26:40.250000+00:00: 5 (no such
     neuron); leave --strict-ids out to go on with the others
-$ ids 5 -d closed.toml
+$ ids 5 -d closed.toml --retries 0
 6
-crantcli ids: GET http://<server>/info/version: no connection, 9 times; nothing is written; try again later, with
+crantcli ids: GET http://<server>/info/version: no connection, 1 time; nothing is written; try again later, with
     more --retries or a longer --timeout
-$ lock -d closed.toml -o out.lock
+$ lock -d closed.toml -o out.lock --retries 0
 6
-crantcli lock: GET http://<server>/info/version: no connection, 9 times; nothing is written; try again later, with
+crantcli lock: GET http://<server>/info/version: no connection, 1 time; nothing is written; try again later, with
     more --retries or a longer --timeout
 $ meshes -d live.toml --mesh-scale 2 -o out
 2
@@ -962,7 +961,6 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def folder(inputs: Path, crant: Crant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder, in which nothing may be left behind."""
     monkeypatch.chdir(inputs)
-    monkeypatch.setattr(patience, "sleep", lambda _: None)
     before = sorted(inputs.rglob("*"))
     yield inputs
     assert sorted(inputs.rglob("*")) == before
