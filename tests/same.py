@@ -303,7 +303,7 @@ def diff(name: str, old: bytes, new: bytes) -> str:
         if lines[0] != lines[1] and None not in lines:
             found = list(difflib.unified_diff(*map(list, lines), n=0, lineterm=""))[2:]  # type: ignore[arg-type]
             more = [f"... and {len(found) - SHOWN_LINES} lines more"] if len(found) > SHOWN_LINES else []
-            return "\n".join(f"    {line[:SHOWN_WIDTH]}" for line in [*found[:SHOWN_LINES], *more])
+            return "\n".join(f"    {line[:SHOWN_WIDTH]}".rstrip() for line in [*found[:SHOWN_LINES], *more])
     first = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     return f"    {len(old):,} and {len(new):,} bytes, which differ from byte {first:,} on"
 
