@@ -303,7 +303,7 @@ def diff(name: str, old: bytes, new: bytes) -> str:
         if lines[0] != lines[1] and None not in lines:
             found = list(difflib.unified_diff(*map(list, lines), n=0, lineterm=""))[2:]  # type: ignore[arg-type]
             more = [f"... and {len(found) - SHOWN_LINES} lines more"] if len(found) > SHOWN_LINES else []
-            return "\n".join(f"    {line[:SHOWN_WIDTH]}" for line in [*found[:SHOWN_LINES], *more])
+            return "\n".join(f"    {line[:SHOWN_WIDTH]}".rstrip() for line in [*found[:SHOWN_LINES], *more])
     first = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     return f"    {len(old):,} and {len(new):,} bytes, which differ from byte {first:,} on"
 
@@ -369,7 +369,7 @@ def main() -> int:
     """Compare, or list the cases."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("revision", nargs="?", default="HEAD", help="what to compare the working tree with")
-    parser.add_argument("--only", metavar="NAME", help="cases whose name has this in it; * stands for anything")
+    parser.add_argument("--only", metavar="NAME", action="append", help="cases with this in their name; repeat to add")
     parser.add_argument("--allow", metavar="FILE", help="intended differences: PATTERN # reason")
     parser.add_argument("--list", action="store_true", help="list the cases, and run none")
     parser.add_argument("--times", action="store_true", help="show which cases take longest")
@@ -378,7 +378,8 @@ def main() -> int:
     if given.work:
         work(*map(Path, given.work))
         return 0
-    cases = [case for case in same_cases.cases() if not given.only or meets(case.name, given.only)]
+    parts = given.only or [""]
+    cases = [case for case in same_cases.cases() if any(meets(case.name, part) for part in parts)]
     if given.list:
         print(*(case.name for case in cases), sep="\n")
         return 0

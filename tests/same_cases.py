@@ -124,6 +124,28 @@ TEXTS = {
     "parts/b.csv": "pre,post 1,3",
     "neurons.txt": "576460752748033503 576460752774390489",
     "nothing.csv": "",
+    "marks.csv": "pre;post,x;y 1;2,3;4 1;3,3;4",
+    "rownames.csv": "pre,post,weight a,1,2,3 b,1,3,4",
+    "sums.csv": ",10,20,total 10,1,2,3 20,3,4,7 total,4,6,10",
+    "negative.csv": ",10,20 10,0,-2 20,1,0",
+    "absent.csv": "pre,post,weight AVAL,VB1,3 NA,VB1,2",
+    "kinds.csv": "pre,post,weight,nt 1,2,3,gaba 1,2,4,ach",
+    "both.csv": "pre,post,weight,size,id 1,2,3,5,7 1,2,4,5,8",
+    "contacts.csv": "pre,post,contacts 11,12,3 12,13,4",
+    "weights.csv": "pre,post,weight,n_syn 1,2,3,4",
+    "counted.csv": "root_id,pre,post 576460752641833771,3,4",
+    "sides.csv": "neuron,partner,side,weight 1,2,in,3 1,3,out,4",
+    "infinite.csv": "pre,post,weight 1,2,3 1,3,inf",
+    "points.csv": "x,y,z 1,2,3 4,5,6",
+    "somas.csv": "neuron,somaVolume_um3,n 10,3,4 20,5,6",
+    "voxels.csv": "id,pre,post,x,y,z 1,10,20,1,1,1 2,10,20,10,10,2",
+    "totals.csv": "neuron_id,pre_synapses,post_synapses 10,1,1",
+    "members.csv": "id,neuropil 1,EB 2,FB",
+    "named.csv": "name,neuron_id x,10 y,20",
+    "labels.csv": "root_id,cell_type,weight 10,ER1,left 20,EPG,right",
+    "old.lock": '{"crantcli_lock":1,"cave":{"version":3,"time":"2026-05-31T00:00:00+00:00"}}',
+    "future.lock": '{"crantcli_lock":99}',
+    "wide.csv": " ".join(["pre,post,weight", *(f"1,{number},1" for number in range(2, 5010))]),
 }
 
 # Servers
@@ -161,7 +183,7 @@ def servers(folder: Path) -> Iterator[None]:
 WEATHERS: dict[str, Callable[[], Weather]] = {
     "small": lambda: Weather(limit=40),
     "failing": lambda: Weather(action=lambda _, asked: 503 if asked.is_data else None),
-    "broken": lambda: Weather(action=lambda _, asked: 500 if asked.is_data else None),
+    "faulty": lambda: Weather(action=lambda _, asked: 500 if asked.is_data else None),
     "busy": lambda: Weather(action=lambda _, asked: "busy" if asked.is_data else None),
     "cut": lambda: Weather(action=lambda _, asked: "cut" if asked.is_data else None),
     "page": lambda: Weather(action=lambda _, asked: "page" if asked.is_data else None),
@@ -352,7 +374,8 @@ OPTIONS = f"""
     meshes {B} --exclude ellipsoid_body --neuropils bulb_left,bulb_right -o out --json
     annotations {B} --proofread-only --json -o out.csv
     annotations {B} --quiet
-    cache info --json
+    cache info --json --cache-dir empty
+    cache clear --cache-dir empty
 """
 
 #: What ends with an error of one kind or another: commands, by their number in the list, and what they are given.
@@ -526,7 +549,7 @@ LIVE = [
     "ids 5 -d closed.toml --retries 0",
     "meshes https://127.0.0.1:9/meshes --retries 0 -o out",
     f"connectivity -d failing.toml -n {N[4]} --retries 1 -o out.csv",
-    "cache info",
+    "cache info --cache-dir nowhere",
 ]
 
 #: Lines for bash, whose processes are real.
