@@ -9,6 +9,8 @@ from typing import Any
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import KEY, MANIFEST
 
+_ADVICE = "make the folder again, or give another folder"
+
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Read the manifest of a folder.
@@ -16,15 +18,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        The provenance, with `kind` (str), `rows` (int) and `files` (list of str); None where there is no manifest, or
-        one of another program.
+        The provenance, and `files` (list of str); None where there is no manifest, or one of another program.
 
     Raises
     ------
     UsageError
         Where it may not be read.
     DataError
-        Where it is no JSON, or ours and not of this form: what it says of its folder cannot be relied on.
+        Where it is no JSON, or ours, and does not say which files are.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -37,12 +38,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         raise DataError(f"{path}: is truncated or damaged, and no JSON; {_ADVICE}") from None
     if not isinstance(found, dict) or KEY not in found:
         return None
-    rows, files = found.get("rows"), found.get("files")
-    if not isinstance(found.get("kind"), str) or type(rows) is not int or rows < 0:
-        raise DataError(f"{path}: is damaged, and does not say what the folder holds; {_ADVICE}")
+    files = found.get("files")
     if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
         raise DataError(f"{path}: is damaged, and does not say which files crantcli wrote; {_ADVICE}")
     return found
-
-
-_ADVICE = "make the folder again, or give another folder"

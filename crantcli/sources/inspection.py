@@ -72,7 +72,10 @@ def _folder(name: str, path: Path) -> dict[str, Any]:
     manifest = read_manifest(path)
     if manifest is None:
         raise UsageError(f"{name} is a folder without a {MANIFEST} of crantcli; give one file")
-    known = {"kind": manifest["kind"], "rows": manifest["rows"], "columns": None, "files": manifest["files"]}
+    kind, rows = manifest.get("kind"), manifest.get("rows")
+    if not isinstance(kind, str) or type(rows) is not int or rows < 0:
+        raise DataError(f"{path / MANIFEST}: is damaged, and does not say what the folder holds; make the folder again")
+    known = {"kind": kind, "rows": rows, "columns": None, "files": manifest["files"]}
     return {"file": path.resolve().name, **known, "units": "unknown", "voxel_size_nm": None, "provenance": manifest}
 
 
