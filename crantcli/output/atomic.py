@@ -8,18 +8,17 @@ and copied.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from crantcli.core.manifest import read_manifest
 from crantcli.errors import CrantError, UsageError
 from crantcli.output.streams import Stream, find_stream
-from crantcli.schema import KEY, MANIFEST, listed
+from crantcli.schema import MANIFEST, listed
 from crantcli.signals import Held
 from crantcli.temporary import forget, is_text, remove, sweep, temporary_path
 
@@ -66,6 +65,8 @@ def check_folder(destination: str, inputs: list[Path]) -> None:
     Raises
     ------
     UsageError, CrantError
+    DataError
+        Where its manifest is damaged.
     """
     path = Path(destination)
     if path.exists() and not path.is_dir():
@@ -97,21 +98,12 @@ def _check_ours(destination: str, folder: Path) -> None:
         raise UsageError(
             f"{destination}: the folder is not empty, and has no {MANIFEST} of crantcli; give another folder"
         )
-    others = sorted(there - {MANIFEST, *_LITTER, *manifest.get("files", ())})
+    others = sorted(there - {MANIFEST, *_LITTER, *manifest["files"]})
     if others:
         raise UsageError(
             f"{destination} would be replaced, and holds {listed(others, 3)}, which crantcli did not write there; "
             "move it, or give another folder"
         )
-
-
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """What the manifest in a folder says; None where there is none of ours."""
-    try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and KEY in found else None
 
 
 @dataclass

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from crantcli.core.manifest import read_manifest
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, CONNECTORS, COUNTS, KEY, MANIFEST, Names
 from crantcli.sources.access import engine_files
 from crantcli.sources.files import Source, expand, holds_tables
+from crantcli.sources.pictures import picture_metadata
 from crantcli.sources.reader import Part
 from crantcli.sources.recorded import provenance, read_recorded
 from crantcli.sources.streams import is_stream, prepared, spooled
@@ -41,7 +42,7 @@ def describe(name: str) -> dict[str, Any]:
     suffix = path.suffix.lower()
     found: dict[str, Any]
     if suffix in (".png", ".svg", ".pdf"):
-        found = {"kind": "picture", "rows": None, "columns": None, "metadata": _picture(path, suffix)}
+        found = {"kind": "picture", "rows": None, "columns": None, "metadata": picture_metadata(path)}
     else:
         found = _table(name)
     metadata = found.pop("metadata")
@@ -68,13 +69,13 @@ def _stream(name: str) -> dict[str, Any]:
 
 
 def _folder(name: str, path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        manifest = None
-    if not isinstance(manifest, dict) or KEY not in manifest:
+    manifest = read_manifest(path)
+    if manifest is None:
         raise UsageError(f"{name} is a folder without a {MANIFEST} of crantcli; give one file")
-    known = {"kind": manifest["kind"], "rows": manifest["rows"], "columns": None, "files": manifest["files"]}
+    kind, rows = manifest.get("kind"), manifest.get("rows")
+    if not isinstance(kind, str) or type(rows) is not int or rows < 0:
+        raise DataError(f"{path / MANIFEST}: is damaged, and does not say what the folder holds; make the folder again")
+    known = {"kind": kind, "rows": rows, "columns": None, "files": manifest["files"]}
     return {"file": path.resolve().name, **known, "units": "unknown", "voxel_size_nm": None, "provenance": manifest}
 
 
@@ -147,53 +148,3 @@ def _npz(path: Path) -> dict[str, Any]:
     rows = shape[0] if shape and isinstance(shape[0], int) else None
     record = str(arrays[KEY].item()) if KEY in arrays and arrays[KEY].size == 1 else "null"
     return {"kind": "adjacency", "rows": rows, "columns": columns, "metadata": {KEY: record}}
-
-
-def _picture(path: Path, suffix: str) -> dict[str, str]:
-    data = path.read_bytes()
-    if suffix == ".png":
-        return _png_text(data, path.name)
-    if suffix == ".svg":
-        import html
-        import re
-
-        found = re.search(r"<dc:description>(.*?)</dc:description>", data.decode("utf-8", "replace"), re.DOTALL)
-        return {KEY: html.unescape(found[1]).strip()} if found else {}
-    return {KEY: _pdf_keywords(data)}
-
-
-def _png_text(data: bytes, name: str) -> dict[str, str]:
-    """The text chunks of a PNG (PNG specification, sections 11.3.3.2 and 11.3.3.4)."""
-    import zlib
-
-    if data[:8] != b"\x89PNG\r\n\x1a\n":
-        raise DataError(f"{name}: is not a PNG file")
-    found, position = {}, 8
-    while position + 8 <= len(data):
-        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
-        body = data[position + 8 : position + 8 + length]
-        if kind == b"tEXt":
-            key, _, value = body.partition(b"\0")
-            found[key.decode("latin-1")] = value.decode("latin-1")
-        elif kind == b"iTXt":
-            key, _, rest = body.partition(b"\0")
-            compressed, rest = rest[0], rest[2:].split(b"\0", 2)[2]
-            found[key.decode("latin-1")] = (zlib.decompress(rest) if compressed else rest).decode()
-        position += 12 + length
-    return found
-
-
-def _pdf_keywords(data: bytes) -> str:
-    """The Keywords of a PDF that matplotlib wrote: a literal string with backslash escapes, or UTF-16."""
-    import re
-
-    found = re.search(rb"/Keywords \((.*?[^\\])\)\s*(?:/|>>)", data, re.DOTALL)
-    if not found:
-        return "null"
-    raw = re.sub(rb"\\([()\\])", rb"\1", found[1].replace(b"\\n", b"\n").replace(b"\\r", b"\r"))
-    text = raw.decode("utf-16") if raw[:2] == b"\xfe\xff" else raw.decode("latin-1")
-    try:
-        json.loads(text)
-    except ValueError:
-        return "null"
-    return text

@@ -51,6 +51,11 @@ def faults_of_text(code: int, out: bytes, err: bytes) -> list[str]:
     return found
 
 
+def patience(seconds: float) -> float:
+    """Seconds to wait for what takes so many at most on a machine that does nothing else."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def left(folder: Path) -> list[str]:
     """Temporary files and folders in a folder, and below."""
     return [str(path) for path in folder.rglob("*") if ".crantcli-" in path.name]

@@ -22,11 +22,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
-from common import Report, arguments, environment, faults_of_text, left
+from common import Report, arguments, environment, faults_of_text, left, patience
 
 from crantcli.cli.app import run as run_command
 
-#: Seconds that a run may take.
+#: Seconds that a run may take, on a machine that does nothing else.
 _LIMIT = 60
 
 Damage = Callable[[random.Random, bytes], bytes]
@@ -243,7 +243,7 @@ def forked(words: list[str], folder: Path) -> tuple[int | None, bytes, bytes]:
             sys.stderr.flush()
         finally:
             os._exit(code)
-    end = time.monotonic() + _LIMIT
+    end = time.monotonic() + patience(_LIMIT)
     while time.monotonic() < end:
         done, status = os.waitpid(process, os.WNOHANG)
         if done:

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from common import Report, arguments, environment, left
+from common import Report, arguments, environment, left, patience
 
 PROGRAM = (sys.executable, "-m", "crantcli")
 
 #: Signals, and the exit code of each.
 SIGNALS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
 
-#: Seconds that a command may take to end when it is told to.
+#: Seconds that a command may take to end when it is told to, on a machine that does nothing else.
 _LIMIT = 30
 
 
@@ -168,7 +168,7 @@ def killed(command: Command, folder: Path, rng: random.Random) -> tuple[str, lis
     process.send_signal(number)
     sent = time.monotonic()
     try:
-        out, err = process.communicate(timeout=_LIMIT)
+        out, err = process.communicate(timeout=patience(_LIMIT))
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()

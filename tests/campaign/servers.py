@@ -43,11 +43,12 @@ import pyarrow as pa
 import seatable_server
 import tokens
 from cave_brain import DAY, START, Version, make_brain
+from common import patience
 
 #: Exit codes that the README has.
 CODES = {0, 1, 2, 3, 4, 5, 6}
 
-#: Seconds for a command, at most; retries and time limits are short here.
+#: Seconds for a command, at most, on a machine that does nothing else; retries and time limits are short here.
 LONGEST = 90.0
 
 
@@ -534,7 +535,7 @@ def run(words: list[str], folder: Path, *more: str) -> Ended:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
-        out, err = process.communicate(timeout=LONGEST)
+        out, err = process.communicate(timeout=patience(LONGEST))
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
