@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.order import NEURON_ORDERS, TypeOrder, label_text
+from crantcli.core.matrix.order import NEURON_ORDERS, TypeOrder, label_text
 from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as PlotAxes
     from matplotlib.figure import Figure
 
-    from crantcli.core.blocks import Axis, Blocks
+    from crantcli.core.matrix.blocks import Axis, BlockMatrix
     from crantcli.core.nested import NestedQuestion
     from crantcli.core.roster import AxisChoice
     from crantcli.core.table import Table
@@ -115,7 +115,7 @@ def build(
     pre_col: str | None = None,
     post_col: str | None = None,
     max_memory: str = "2GB",
-) -> Blocks:
+) -> BlockMatrix:
     """Build a nested matrix from a table of synapses, or of edges, which may be an adjacency."""
     from crantcli.core.nested import nested
 
@@ -171,7 +171,7 @@ def build_by_neuropil(
     pre_col: str,
     post_col: str,
     max_memory: str = "2GB",
-) -> tuple[dict[str, Blocks], dict[str, tuple[int, int, int]]]:
+) -> tuple[dict[str, BlockMatrix], dict[str, tuple[int, int, int]]]:
     """Build a nested matrix for each neuropil.
 
     Returns
@@ -263,7 +263,7 @@ class Axes:
         """
         import numpy as np
 
-        from crantcli.core.blocks import Axis
+        from crantcli.core.matrix.blocks import Axis
 
         names = [_id_text(neuron, self.parameter) for neuron in self.neurons]
         if len(set(names)) < len(names):
@@ -356,7 +356,7 @@ def _runs(names: list[str], types: Mapping[str, str | None], where: str) -> list
     return blocks
 
 
-def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
+def checked(matrix: Any, source: Axes, target: Axes) -> BlockMatrix:
     """A matrix that a caller gives, if it agrees with its axes.
 
     Raises
@@ -368,7 +368,8 @@ def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
     """
     import numpy as np
 
-    from crantcli.core.blocks import Blocks, labelled
+    from crantcli.core.matrix.blocks import BlockMatrix
+    from crantcli.core.matrix.labelled import LabelledMatrix
 
     rows = source.checked()
     columns = rows if target is source else target.checked()
@@ -403,8 +404,10 @@ def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
     if weights.dtype.kind == "u" and len(weights) and weights.max() >= 2**63:
         raise DataError(f"matrix: the weight {weights.max()} is beyond int64")
     kind = np.int64 if weights.dtype.kind in "bui" else np.float64
-    made = labelled(rows.neurons, columns.neurons, np.asarray(places[0]), np.asarray(places[1]), weights.astype(kind))
-    return Blocks(made, rows, columns)
+    made = LabelledMatrix.from_entries(
+        rows.neurons, columns.neurons, np.asarray(places[0]), np.asarray(places[1]), weights.astype(kind)
+    )
+    return BlockMatrix(made, rows, columns)
 
 
 def _check_numbers(dtype: np.dtype[Any] | None) -> None:
@@ -434,7 +437,7 @@ def _id_text(neuron: Any, where: str) -> str:
 
 
 def draw(
-    blocks: Blocks,
+    blocks: BlockMatrix,
     output_path: str | os.PathLike[str] | None,
     level: Any,
     smallest: int,

@@ -22,7 +22,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
-from crantcli.core.adjacency import LabelledMatrix
+from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.errors import UsageError
 from crantcli.output.heatmap import AxisText, Drawn, Style, check_picture, draw, reduce, save
 from crantcli.output.heatmap_colours import lightness, number

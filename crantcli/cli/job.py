@@ -44,7 +44,7 @@ from crantcli.sources.selection import check_files, id_file, read_labels
 from crantcli.workspace import Workspace
 
 if TYPE_CHECKING:
-    from crantcli.core.adjacency import LabelledMatrix
+    from crantcli.core.matrix.labelled import LabelledMatrix
 
 #: Rows of a table that is shown on a terminal.
 _SHOWN = 20

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crantcli.cli.job import Work
-    from crantcli.core.adjacency import LabelledMatrix
-    from crantcli.core.blocks import Blocks
+    from crantcli.core.matrix.blocks import BlockMatrix
+    from crantcli.core.matrix.labelled import LabelledMatrix
     from crantcli.core.nested import NestedQuestion, NestedResult
     from crantcli.core.rows.filters import RowFilter
     from crantcli.core.table import Annotations, Table
@@ -183,8 +183,8 @@ def question_of(nest: NestedOptions, ignore_case: bool, sum_duplicates: bool) ->
     """The question as far as the options tell it; neurons are found when the table is open."""
     from functools import cache
 
+    from crantcli.core.matrix.order import SIZE, TypeOrder
     from crantcli.core.nested import NestedQuestion
-    from crantcli.core.order import SIZE, TypeOrder
     from crantcli.core.roster import AxisChoice
     from crantcli.errors import UsageError
     from crantcli.sources.selection import read_labels
@@ -330,17 +330,16 @@ def _write_tables(
     force_wide: bool,
 ) -> None:
     """Write the further matrices that were asked for."""
-    from crantcli.core.blocks import fractions
     from crantcli.core.nested import NestedResult, types_coverage
 
     made: dict[str, tuple[Callable[[], LabelledMatrix], str]] = {
         "--type-sum": (lambda: result.type_sum, "sum"),
-        "--relative-types": (lambda: fractions(result.type_sum, "output"), "fraction of the row"),
+        "--relative-types": (lambda: result.type_sum.normalize("output"), "fraction of the row"),
     }
     if isinstance(result, NestedResult):
         blocks = result.blocks
         made["--type-mean"] = (lambda: blocks.type_mean, "mean")
-        made["--relative"] = (lambda: fractions(blocks.matrix, "output"), "fraction of the row")
+        made["--relative"] = (lambda: blocks.matrix.normalize("output"), "fraction of the row")
     for option, destination in tables.items():
         if destination:
             matrix, what = made[option]
@@ -354,7 +353,7 @@ def _write_tables(
             work.write_matrix(matrix(), destination, told, force_wide)
 
 
-def _write_order(work: Work, blocks: Blocks, record: dict[str, Any], destination: str) -> None:
+def _write_order(work: Work, blocks: BlockMatrix, record: dict[str, Any], destination: str) -> None:
     from crantcli.output.matrices import order_query
     from crantcli.output.provenance import metadata
     from crantcli.output.tables import table_format, write_table

@@ -264,7 +264,6 @@ class _Folder:
     def _write(
         self, name: str, result: NestedResult, extras: dict[str, bool], drawing: tuple[Style, PlotOptions] | None
     ) -> None:
-        from crantcli.core.blocks import fractions
         from crantcli.output.matrices import WIDE_LIMIT, order_query
         from crantcli.output.provenance import metadata
         from crantcli.output.tables import table_format, write_table
@@ -277,12 +276,12 @@ class _Folder:
         of_row = "fraction of the row"
         made: list[tuple[str, Any, dict[str, str]]] = [(f"{stem}.matrix.npz", blocks.matrix, {})]
         if extras["relative"]:
-            made.append((f"{stem}.relative.npz", fractions(blocks.matrix, "output"), {"cells": of_row}))
+            made.append((f"{stem}.relative.npz", blocks.matrix.normalize("output"), {"cells": of_row}))
         of_types = {"labels": "types"}
         made.append((f"{stem}.type_sum{suffix}", blocks.type_sum, {**of_types, "cells": "sum"}))
         made.append((f"{stem}.type_mean{suffix}", blocks.type_mean, {**of_types, "cells": "mean"}))
         if extras["relative_types"]:
-            shares = fractions(blocks.type_sum, "output")
+            shares = blocks.type_sum.normalize("output")
             made.append((f"{stem}.relative_types{suffix}", shares, {**of_types, "cells": of_row}))
         for file, matrix, told in made:
             self.work.write_matrix(matrix, file, {**record, **told}, False, self.path / file)

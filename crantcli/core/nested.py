@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core import sql
-from crantcli.core.adjacency import LabelledMatrix
-from crantcli.core.blocks import Axis, Blocks, fractions
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
-from crantcli.core.order import NeuronOrder
+from crantcli.core.matrix.blocks import Axis, BlockMatrix
+from crantcli.core.matrix.labelled import LabelledMatrix
+from crantcli.core.matrix.order import NeuronOrder
 from crantcli.core.roster import NOWHERE, AxisChoice, Roster, asked_table, label_table, roster
 from crantcli.core.rows.absent import chosen_notes
 from crantcli.core.rows.denominators import ENDS, Side, denominators
@@ -106,7 +106,7 @@ class NestedQuestion:
 class NestedResult:
     """A nested matrix and what to say about it."""
 
-    blocks: Blocks
+    blocks: BlockMatrix
     ledger: Ledger
     coverage: Coverage
     edges: Edges
@@ -312,7 +312,7 @@ def _on_axes(
 def _normalised(
     engine: SqlEngine,
     table: Table,
-    blocks: Blocks,
+    blocks: BlockMatrix,
     neurons: Roster,
     found: Edges,
     question: NestedQuestion,
@@ -320,7 +320,7 @@ def _normalised(
     notes: list[str],
     outside: str,
     labels: str,
-) -> Blocks:
+) -> BlockMatrix:
     """Make fractions of the weights, where the mode asks for them."""
     side = FRACTIONS.get(question.mode(table))
     if side is None:
@@ -328,7 +328,7 @@ def _normalised(
     if question.scope == "selected":
         if table.signed:
             notes.append("fractions of signed weights are of the total of absolute weights")
-        return Blocks(fractions(blocks.matrix, side), blocks.source, blocks.target, blocks.quantity)
+        return BlockMatrix(blocks.matrix.normalize(side), blocks.source, blocks.target, blocks.quantity)
     end = ENDS[side]
     annotated = ""
     if question.annotation_scope == "annotated_only":
@@ -346,13 +346,13 @@ def _normalised(
     if len(arrays["id"]):
         spot = np.minimum(np.searchsorted(arrays["id"], axis.neurons), len(arrays["id"]) - 1)
         of_axis = np.where(arrays["id"][spot] == axis.neurons, arrays["whole"][spot], 0.0)
-    return Blocks(fractions(blocks.matrix, side, of_axis), blocks.source, blocks.target, blocks.quantity)
+    return BlockMatrix(blocks.matrix.normalize(side, of_axis), blocks.source, blocks.target, blocks.quantity)
 
 
 def _axis_notes(
     neurons: Roster,
     on_axis: dict[str, NDArray[np.bool_]],
-    blocks: Blocks,
+    blocks: BlockMatrix,
     question: NestedQuestion,
     types_only: bool,
 ) -> list[str]:
@@ -421,7 +421,7 @@ def types_coverage(table: Table, reasons: Sequence[str], cells: str) -> Coverage
     return table.coverage.narrowed(nobody, nobody, " and ".join([*reasons, f"{plural} per type"]))
 
 
-def _coverage(table: Table, blocks: Blocks, asked: dict[str, str | None], reasons: Sequence[str]) -> Coverage:
+def _coverage(table: Table, blocks: BlockMatrix, asked: dict[str, str | None], reasons: Sequence[str]) -> Coverage:
     """What is complete in the matrix, when it is read as a table of edges."""
 
     def texts(axis: Axis, end: str, other: str) -> frozenset[str] | None:

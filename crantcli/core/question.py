@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from crantcli.core.adjacency import LabelledMatrix
+    from crantcli.core.matrix.labelled import LabelledMatrix
     from crantcli.core.table import Coverage
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crantcli.core.blocks import Axis, Blocks, labelled
-from crantcli.core.order import NeuronOrder, TypeOrder
+from crantcli.core.matrix.blocks import Axis, BlockMatrix
+from crantcli.core.matrix.labelled import LabelledMatrix
+from crantcli.core.matrix.order import NeuronOrder, TypeOrder
 from crantcli.core.roster import NOWHERE, Roster
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def sorted_blocks(
     on_axis: dict[str, NDArray[np.bool_]],
     question: NestedQuestion,
     quantity: str,
-) -> Blocks:
+) -> BlockMatrix:
     """Put neurons and entries into the order of the axes."""
     shown = on_axis["pre"][entries["i"]] & on_axis["post"][entries["j"]]
     ends = {"pre": entries["i"][shown], "post": entries["j"][shown]}
@@ -38,14 +39,14 @@ def sorted_blocks(
         codes, axes[end] = _axis(neurons, on_axis[end], choice.order, question.neuron_order, strength[end])
         places[end] = np.full(len(neurons.ids), -1)
         places[end][codes] = np.arange(len(codes))
-    matrix = labelled(
+    matrix = LabelledMatrix.from_entries(
         axes["pre"].neurons,
         axes["post"].neurons,
         places["pre"][ends["pre"]],
         places["post"][ends["post"]],
         weights,
     )
-    return Blocks(matrix, axes["pre"], axes["post"], quantity)
+    return BlockMatrix(matrix, axes["pre"], axes["post"], quantity)
 
 
 def _axis(

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core import sql
-from crantcli.core.adjacency import LabelledMatrix
-from crantcli.core.blocks import label_array, labelled
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.matrix.blocks import label_array
+from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.nested import (
     NestedQuestion,
     coverage_reasons,
@@ -224,4 +224,6 @@ def _matrix(
         place[[code_of[name] for name in ordered]] = np.arange(len(ordered))
         axes[end], places[end] = label_array(ordered), place[found[end][counted]]
     weights = found["value" if question.weight_mode == "column" else "n"][counted]
-    return labelled(axes["pre"], axes["post"], places["pre"], places["post"], weights.astype(np.int64))
+    return LabelledMatrix.from_entries(
+        axes["pre"], axes["post"], places["pre"], places["post"], weights.astype(np.int64)
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.adjacency import LabelledMatrix
+from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from crantcli.core.blocks import Axis
+    from crantcli.core.matrix.blocks import Axis
 
 #: A wide table with more columns than this is refused unless it is asked for twice.
 WIDE_LIMIT = 5000
