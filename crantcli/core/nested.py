@@ -203,7 +203,9 @@ def nested(
     if table.whole_weights and not values:
         entries["weight"] = entries["weight"].astype(np.int64)
     on_axis = _on_axes(engine, table, neurons, present, asked, question, rows)
-    blocks = sorted_blocks(neurons, entries, on_axis, question, question.quantity(table))
+    orders = {end: choice.order for end, choice in question.axes.items()}
+    square, quantity = question.target is None, question.quantity(table)
+    blocks = sorted_blocks(neurons, entries, on_axis, orders, question.neuron_order, square, quantity)
     found.ledger.check()
     of_whole: list[str] = []
     blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)
