@@ -42,7 +42,7 @@ def ids(
     """IDs that neurons have at the time of a materialization, after splits and merges."""
     from crantcli.cli.job import Job
     from crantcli.core.ledger import Ledger
-    from crantcli.core.table import Coverage, Result
+    from crantcli.core.table import Completeness, Result
     from crantcli.errors import UsageError
     from crantcli.version import __version__
 
@@ -74,7 +74,7 @@ def ids(
             "options": {},
             "inputs": work.space.inputs,
             "ledger": ledger.as_dict(),
-            "complete_for": Coverage(frozenset(), frozenset()).as_dict(),
+            "complete_for": Completeness(frozenset(), frozenset()).as_dict(),
             "rows": len(updates),
         }
         work.write(result, record)

@@ -356,7 +356,7 @@ class Work:
             options={**common, **options},
             inputs=self.space.inputs,
             ledger=result.ledger,
-            coverage=result.coverage,
+            completeness=result.completeness,
             rows=number,
             filters={"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold or 1},
             units=units,

@@ -330,7 +330,7 @@ def _write_tables(
     force_wide: bool,
 ) -> None:
     """Write the further matrices that were asked for."""
-    from crantcli.core.nested import NestedResult, types_coverage
+    from crantcli.core.nested import NestedResult, types_completeness
 
     made: dict[str, tuple[Callable[[], LabelledMatrix], str]] = {
         "--type-sum": (lambda: result.type_sum, "sum"),
@@ -349,7 +349,7 @@ def _write_tables(
                 why = complete["thinned_by"] or f"being a table in which each cell is a {what}"
                 told |= {"labels": "neurons", "complete_for": {**complete, "thinned_by": why}}
             else:
-                told |= {"complete_for": types_coverage(table, result.reasons, what).as_dict()}
+                told |= {"complete_for": types_completeness(table, result.reasons, what).as_dict()}
             work.write_matrix(matrix(), destination, told, force_wide)
 
 

@@ -318,7 +318,7 @@ class _Folder:
             f"({text(n)}, {c.synapses}, {_as_sql(c.pairs)}, {_as_sql(c.neurons)})" for n, c in self.counts.items()
         )
         summary = f"SELECT * FROM (VALUES {rows}) AS held(neuropil, synapses, pairs, neurons)"
-        result = Result("", (), found.memberships, found.ledger, self.table.coverage, {"assigned": found.counts()})
+        result = Result("", (), found.memberships, found.ledger, self.table.completeness, {"assigned": found.counts()})
         record = self.work.record("assignments", self.table, self.rows, result, found.memberships, self.options)
         write_table(engine, summary, self.path / "summary.csv", table_format("summary.csv"), {})
         if plot:

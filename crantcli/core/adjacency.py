@@ -9,9 +9,9 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.rows.absent import absent_notes
-from crantcli.core.rows.filters import NeuronFilter, RowFilter, pair_coverage
+from crantcli.core.rows.filters import NeuronFilter, RowFilter, pair_completeness
 from crantcli.core.rows.pairs import edges
-from crantcli.core.table import Coverage, Table
+from crantcli.core.table import Completeness, Table
 from crantcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class MatrixResult:
 
     matrix: LabelledMatrix
     ledger: Ledger
-    coverage: Coverage
+    completeness: Completeness
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -94,10 +94,12 @@ def adjacency(
     if table.whole_weights:
         weights = weights.astype(np.int64)
     matrix = LabelledMatrix(pre, post, indptr, indices, weights)
-    thinned = rows.thinned_by(table)
+    filtered_by = rows.filtered_by(table)
     facts, notes = _unasked(wanted, symmetric)
     notes += absent_notes(engine, table, wanted, found.pairs, rows)
-    return MatrixResult(matrix, found.ledger, pair_coverage(table, wanted, thinned), facts, [*found.notes, *notes])
+    return MatrixResult(
+        matrix, found.ledger, pair_completeness(table, wanted, filtered_by), facts, [*found.notes, *notes]
+    )
 
 
 def _axes(

@@ -26,7 +26,7 @@ from crantcli.core.rows.filters import RowFilter, member
 from crantcli.core.rows.labels import typed
 from crantcli.core.rows.pairs import Edges, edges, present_pairs
 from crantcli.core.sorting import sorted_blocks
-from crantcli.core.table import Annotations, Coverage, Table, Totals
+from crantcli.core.table import Annotations, Completeness, Table, Totals
 from crantcli.errors import UsageError
 from crantcli.schema import Kind, number_of
 
@@ -108,7 +108,7 @@ class NestedResult:
 
     blocks: BlockMatrix
     ledger: Ledger
-    coverage: Coverage
+    completeness: Completeness
     edges: Edges
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -212,11 +212,11 @@ def nested(
     notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question, types_only)]
     annotated_only = question.annotation_scope == "annotated_only"
     notes += chosen_notes(engine, table, asked, labels if annotated_only else None, present, rows, question.keep_silent)
-    reasons = coverage_reasons(question, table, rows, found.ledger)
+    reasons = completeness_reasons(question, table, rows, found.ledger)
     return NestedResult(
         blocks,
         found.ledger,
-        _coverage(table, blocks, asked, reasons),
+        _completeness(table, blocks, asked, reasons),
         found,
         {"weights": blocks.quantity, "labels": "neurons"},
         notes,
@@ -388,9 +388,9 @@ def unmatched_order(question: NestedQuestion, types: dict[str, Sequence[str]]) -
     return notes
 
 
-def coverage_reasons(question: NestedQuestion, table: Table, rows: RowFilter, ledger: Ledger) -> list[str]:
+def completeness_reasons(question: NestedQuestion, table: Table, rows: RowFilter, ledger: Ledger) -> list[str]:
     """Why the matrix, read as a table of edges, does not hold all synapses."""
-    reasons = [thinned] if (thinned := rows.thinned_by(table)) else []
+    reasons = [filtered_by] if (filtered_by := rows.filtered_by(table)) else []
     reasons += [f"the neuropil {question.within}"] if question.within else []
     if question.mode(table) in FRACTIONS or question.mode(table) == "column":
         reasons.append(f"the weight mode {question.mode(table)}")
@@ -407,23 +407,25 @@ def untyped_note(neurons: int) -> list[str]:
     return [f"{number_of(neurons, 'annotated neuron')} without a type {verb} no part in tables per type"]
 
 
-def types_coverage(table: Table, reasons: Sequence[str], cells: str) -> Coverage:
+def types_completeness(table: Table, reasons: Sequence[str], cells: str) -> Completeness:
     """What a table per pair of types is complete for: nobody's totals, since its IDs are no neurons.
 
     Parameters
     ----------
     table : Table
     reasons : sequence of str
-        Those of `coverage_reasons`.
+        Those of `completeness_reasons`.
     cells : str
         What a cell is: a "sum", a "mean" or a "fraction of the row".
     """
     nobody = frozenset[str]()
     plural = {"sum": "sums", "mean": "means"}.get(cells, "fractions")
-    return table.coverage.narrowed(nobody, nobody, " and ".join([*reasons, f"{plural} per type"]))
+    return table.completeness.narrowed(nobody, nobody, " and ".join([*reasons, f"{plural} per type"]))
 
 
-def _coverage(table: Table, blocks: BlockMatrix, asked: dict[str, str | None], reasons: Sequence[str]) -> Coverage:
+def _completeness(
+    table: Table, blocks: BlockMatrix, asked: dict[str, str | None], reasons: Sequence[str]
+) -> Completeness:
     """What is complete in the matrix, when it is read as a table of edges."""
 
     def texts(axis: Axis, end: str, other: str) -> frozenset[str] | None:
@@ -432,4 +434,4 @@ def _coverage(table: Table, blocks: BlockMatrix, asked: dict[str, str | None], r
         return None if asked[end] is None else frozenset(map(str, axis.neurons.tolist()))
 
     outputs, inputs = texts(blocks.source, "pre", "post"), texts(blocks.target, "post", "pre")
-    return table.coverage.narrowed(inputs, outputs, " and ".join(reasons))
+    return table.completeness.narrowed(inputs, outputs, " and ".join(reasons))
