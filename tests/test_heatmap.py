@@ -22,7 +22,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
-from crantcli.core.adjacency import LabelledMatrix
+from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.question import Figure
 from crantcli.errors import UsageError
 from crantcli.output.figures.colours import lightness, number

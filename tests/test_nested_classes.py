@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from nested_cases import SPELLINGS, warned
 
 import crantcli as cc
-from crantcli.core.blocks import Blocks
+from crantcli.core.matrix.blocks import BlockMatrix
 from crantcli.errors import ArgumentTypeError
 from crantcli.output.figures.nested import quantity
 
@@ -572,8 +572,8 @@ def test_plot_says_what_is_shown(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "picture.png").stat().st_size
     assert axes in figure.axes
     assert any("weight" in other.get_ylabel() for other in figure.axes if other is not axes)
-    parts: Blocks = made._blocks
-    fractions = Blocks(parts.matrix, parts.source, parts.target, "fraction of output shown")
+    parts: BlockMatrix = made._blocks
+    fractions = BlockMatrix(parts.matrix, parts.source, parts.target, "fraction of output shown")
     assert quantity(parts, "neuron") == quantity(parts, "type_sum") == "weight"
     assert quantity(parts, "type_mean") == "weight, mean of all pairs"
     assert quantity(fractions, "type_sum") == "fraction of output shown, summed"

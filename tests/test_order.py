@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import SETTINGS
 
 import crantcli as cc
-from crantcli.core.order import TypeOrder, check_neuron_order, label_text, ring_place
+from crantcli.core.matrix.order import TypeOrder, check_neuron_order, label_text, ring_place
 
 WORDS = st.lists(
     st.sampled_from(["ER", "er", "x", "-", "EPG/PEG", "é", "ß", "1", "2", "10", "07", " ", "_", "_a"]), max_size=4

@@ -18,7 +18,7 @@ from conftest import Crant
 from tables import complaint, record, text_file
 
 from crantcli import output
-from crantcli.core.adjacency import LabelledMatrix
+from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.ledger import Ledger
 from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Table
 from crantcli.core.table import Coverage

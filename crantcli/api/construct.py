@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.api.frames import FrameSink, answer
-from crantcli.core.order import label_text
+from crantcli.core.matrix.order import label_text
 from crantcli.core.question import Output
 from crantcli.core.questions.base import Results
 from crantcli.core.table import Table
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as PlotAxes
     from matplotlib.figure import Figure
 
-    from crantcli.core.blocks import Axis, Blocks
+    from crantcli.core.matrix.blocks import Axis, BlockMatrix
     from crantcli.core.questions.nested import Nested
     from crantcli.core.questions.neuropil import NeuropilMatrices
 
@@ -114,7 +114,7 @@ def build(
     pre_col: str | None = None,
     post_col: str | None = None,
     max_memory: str = "2GB",
-) -> Blocks:
+) -> BlockMatrix:
     """Build a nested matrix from a table of synapses, or of edges, which may be an adjacency."""
     if not synapses and getattr(table, "shape", None) == (0, 0):  # an adjacency of nobody, whatever made it
         table = table.set_axis(table.index.astype(object))
@@ -129,7 +129,7 @@ def build(
     )
     sink = _MatrixSink()
     answer(ask.question(), request, sink, max_memory=max_memory, stacklevel=4)
-    blocks: Blocks = sink.results.subject.blocks
+    blocks: BlockMatrix = sink.results.subject.blocks
     return blocks
 
 
@@ -168,7 +168,7 @@ def build_by_neuropil(
     pre_col: str,
     post_col: str,
     max_memory: str = "2GB",
-) -> tuple[dict[str, Blocks], dict[str, tuple[int, int, int]]]:
+) -> tuple[dict[str, BlockMatrix], dict[str, tuple[int, int, int]]]:
     """Build a nested matrix for each neuropil.
 
     Returns
@@ -240,7 +240,7 @@ class Axes:
         """
         import numpy as np
 
-        from crantcli.core.blocks import Axis
+        from crantcli.core.matrix.blocks import Axis
 
         names = [_id_text(neuron, self.parameter) for neuron in self.neurons]
         if len(set(names)) < len(names):
@@ -333,7 +333,7 @@ def _runs(names: list[str], types: Mapping[str, str | None], where: str) -> list
     return blocks
 
 
-def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
+def checked(matrix: Any, source: Axes, target: Axes) -> BlockMatrix:
     """A matrix that a caller gives, if it agrees with its axes.
 
     Raises
@@ -345,7 +345,8 @@ def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
     """
     import numpy as np
 
-    from crantcli.core.blocks import Blocks, labelled
+    from crantcli.core.matrix.blocks import BlockMatrix
+    from crantcli.core.matrix.labelled import LabelledMatrix
 
     rows = source.checked()
     columns = rows if target is source else target.checked()
@@ -380,8 +381,10 @@ def checked(matrix: Any, source: Axes, target: Axes) -> Blocks:
     if weights.dtype.kind == "u" and len(weights) and weights.max() >= 2**63:
         raise DataError(f"matrix: the weight {weights.max()} is beyond int64")
     kind = np.int64 if weights.dtype.kind in "bui" else np.float64
-    made = labelled(rows.neurons, columns.neurons, np.asarray(places[0]), np.asarray(places[1]), weights.astype(kind))
-    return Blocks(made, rows, columns)
+    made = LabelledMatrix.from_entries(
+        rows.neurons, columns.neurons, np.asarray(places[0]), np.asarray(places[1]), weights.astype(kind)
+    )
+    return BlockMatrix(made, rows, columns)
 
 
 def _check_numbers(dtype: np.dtype[Any] | None) -> None:
@@ -411,7 +414,7 @@ def _id_text(neuron: Any, where: str) -> str:
 
 
 def draw(
-    blocks: Blocks,
+    blocks: BlockMatrix,
     output_path: str | os.PathLike[str] | None,
     level: Any,
     smallest: int,

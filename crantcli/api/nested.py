@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from scipy.sparse import csr_array
 
-    from crantcli.core.adjacency import LabelledMatrix
-    from crantcli.core.blocks import Axis, Blocks
+    from crantcli.core.matrix.blocks import Axis, BlockMatrix
+    from crantcli.core.matrix.labelled import LabelledMatrix
+    from crantcli.core.matrix.order import NeuronOrder
     from crantcli.core.nested import AnnotationScope, Scope, WeightMode
-    from crantcli.core.order import NeuronOrder
     from crantcli.settings import LiveOptions
     from crantcli.sources.read_options import ReadKeywords, TableKeywords
 
@@ -38,11 +38,11 @@ class _Nested:
     """
 
     __slots__ = ("_blocks", "_frames")
-    _blocks: Blocks
+    _blocks: BlockMatrix
     _frames: dict[str, Any]
 
     @classmethod
-    def _of(cls, blocks: Blocks) -> Self:
+    def _of(cls, blocks: BlockMatrix) -> Self:
         made = object.__new__(cls)
         object.__setattr__(made, "_blocks", blocks)
         object.__setattr__(made, "_frames", {})
@@ -75,7 +75,7 @@ class _Nested:
     @property
     def sparse(self) -> csr_array:
         """The matrix without its zeros, shape (rows, columns); its arrays cannot be written to."""
-        from crantcli.core.readonly import read_only_sparse
+        from crantcli.core.matrix.readonly import read_only_sparse
 
         matrix = self._blocks.matrix
         return read_only_sparse(matrix.weights, matrix.indices, matrix.indptr, matrix.shape)
@@ -136,13 +136,11 @@ class _Nested:
         DataFrame
             float64; each row adds up to 1, or is 0 where there is nothing. A copy of your own.
         """
-        from crantcli.core.blocks import fractions
-
         matrix = self._blocks.type_sum if by_type else self._blocks.matrix
-        return _dense(fractions(matrix, "output"), max_bytes).copy()
+        return _dense(matrix.normalize("output"), max_bytes).copy()
 
     def _frame(self, name: str, matrix: Any, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
-        from crantcli.core.readonly import read_only_frame
+        from crantcli.core.matrix.readonly import read_only_frame
 
         if name not in self._frames:
             frame = _dense(matrix(), max_bytes)
@@ -212,7 +210,7 @@ class _Nested:
         return draw(self._blocks, output_path, level, min_neurons_for_plot, show_neuron_labels, options)
 
 
-def _restored(cls: type[_Nested], blocks: Blocks) -> _Nested:
+def _restored(cls: type[_Nested], blocks: BlockMatrix) -> _Nested:
     return cls._of(blocks)
 
 
@@ -220,7 +218,7 @@ def _dense(matrix: LabelledMatrix, max_bytes: int) -> pd.DataFrame:
     """A frame whose cells cannot be written to."""
     import pandas as pd
 
-    from crantcli.core.readonly import locked
+    from crantcli.core.matrix.readonly import locked
 
     rows, columns = matrix.shape
     size = rows * columns * matrix.weights.dtype.itemsize
@@ -250,7 +248,7 @@ def _types(axis: Axis) -> Mapping[str, Any]:
 
 
 def _collected(
-    cls: type[_Nested], made: dict[str, Blocks], counts: dict[str, tuple[int, int, int]]
+    cls: type[_Nested], made: dict[str, BlockMatrix], counts: dict[str, tuple[int, int, int]]
 ) -> NeuropilCollection:
     return NeuropilCollection({name: cls._of(blocks) for name, blocks in made.items()}, counts)
 

@@ -44,7 +44,7 @@ def annotation_table(
     from crantcli.core.question import Table
     from crantcli.core.questions.base import Results
     from crantcli.core.sql import quote
-    from crantcli.core.table import Coverage
+    from crantcli.core.table import Completeness
     from crantcli.errors import DataError, UsageError
     from crantcli.output.provenance import table_record
     from crantcli.run.request import Request
@@ -74,7 +74,14 @@ def annotation_table(
         ledger = Ledger("annotations", read, {"unselected": read - kept}, kept)
         notes = [f"{part.name}: {opener.origin}"] if opener.origin else []
         results = Results(
-            {"": Table(query, columns, kept)}, "annotations", kept, ledger, Coverage(), kept, "annotations", notes=notes
+            {"": Table(query, columns, kept)},
+            "annotations",
+            kept,
+            ledger,
+            Completeness(),
+            kept,
+            "annotations",
+            notes=notes,
         )
         options: dict[str, Any] = {"proofread_only": proofread_only or None}
         record = table_record("annotations", "annotations", options, part.records, ledger)

@@ -43,7 +43,7 @@ def ids(
     from crantcli.core.ledger import Ledger
     from crantcli.core.question import Table
     from crantcli.core.questions.base import Needs, Results
-    from crantcli.core.table import Coverage
+    from crantcli.core.table import Completeness
     from crantcli.errors import UsageError
     from crantcli.ids import parse_selectors
     from crantcli.output.provenance import table_record
@@ -70,7 +70,7 @@ def ids(
         relation = opener.engine.name("updates")
         opener.engine.execute(f"CREATE TEMP TABLE {relation} AS SELECT {listed}", list(arrays.values()))
         ledger = Ledger("IDs", len(updates), kept=len(updates))
-        nobody = Coverage(frozenset(), frozenset())
+        nobody = Completeness(frozenset(), frozenset())
         changed, lost = sum(arrays["changed"]), arrays["method"].count("unresolved")
         results = Results(
             {"": Table(f"SELECT * FROM {relation} ORDER BY rowid", tuple(arrays), len(updates))},

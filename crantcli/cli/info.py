@@ -77,10 +77,10 @@ def _history(record: dict[str, Any] | None) -> list[str]:
     lines += [f"{'':12}{removed[step]:>14,}  {step}" for step in STEPS if removed.get(step)]
     lines += [f"{'':12}{ledger['merged']:>14,}  merged"] if ledger.get("merged") else []
     lines.append(f"{'':12}{ledger['kept']:>14,}  kept")
-    return [*lines, *_coverage(record["complete_for"])] if "complete_for" in record else lines
+    return [*lines, *_completeness(record["complete_for"])] if "complete_for" in record else lines
 
 
-def _coverage(complete: dict[str, Any]) -> list[str]:
+def _completeness(complete: dict[str, Any]) -> list[str]:
     relative = "" if complete["origin"] == "known" else ", if the input was whole"
     if complete["thinned_by"]:
         return [f"{'complete':12}for no neuron's totals: thinned by {complete['thinned_by']}"]

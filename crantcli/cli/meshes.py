@@ -47,7 +47,7 @@ def meshes(
     from crantcli.core.ledger import Ledger
     from crantcli.core.question import Folder, FolderFile, Surface
     from crantcli.core.questions.base import Results
-    from crantcli.core.table import Coverage
+    from crantcli.core.table import Completeness
     from crantcli.output.provenance import table_record
     from crantcli.run.request import Request
     from crantcli.run.runner import opened, pass_on
@@ -78,7 +78,7 @@ def meshes(
         origin = next((f"from {mesh.source}" for mesh in found if mesh.source), "")
         number = len(found)
         results = Results(
-            {"": folder}, "meshes", number, ledger, Coverage(), number, "meshes",
+            {"": folder}, "meshes", number, ledger, Completeness(), number, "meshes",
             notes=[origin] if origin else [], details={"meshes": sorted(stems)},
         )  # fmt: skip
         pass_on(results, sink, opener, [""], record)

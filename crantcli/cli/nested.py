@@ -115,7 +115,7 @@ def question_of(nest: NestedOptions, source: SourceOptions, sum_duplicates: bool
     from functools import cache
 
     from crantcli.cli.ask import selectors_of
-    from crantcli.core.order import SIZE
+    from crantcli.core.matrix.order import SIZE
     from crantcli.core.questions.nested import Nested
     from crantcli.sources.selection import read_labels
 

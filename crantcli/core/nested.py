@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core import sql
-from crantcli.core.adjacency import LabelledMatrix
-from crantcli.core.blocks import Axis, Blocks, fractions
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
-from crantcli.core.order import NeuronOrder
+from crantcli.core.matrix.blocks import Axis, BlockMatrix
+from crantcli.core.matrix.labelled import LabelledMatrix
+from crantcli.core.matrix.order import NeuronOrder
 from crantcli.core.roster import NOWHERE, AxisChoice, Roster, asked_table, label_table, roster
 from crantcli.core.rows.absent import chosen_notes
 from crantcli.core.rows.denominators import ENDS, Side, denominators
@@ -26,7 +26,7 @@ from crantcli.core.rows.filters import RowFilter, member
 from crantcli.core.rows.labels import typed
 from crantcli.core.rows.pairs import Edges, edges, present_pairs
 from crantcli.core.sorting import sorted_blocks
-from crantcli.core.table import Annotations, Coverage, Table, Totals
+from crantcli.core.table import Annotations, Completeness, Table, Totals
 from crantcli.errors import UsageError
 from crantcli.schema import Kind, number_of
 
@@ -106,9 +106,9 @@ class NestedQuestion:
 class NestedResult:
     """A nested matrix and what to say about it."""
 
-    blocks: Blocks
+    blocks: BlockMatrix
     ledger: Ledger
-    coverage: Coverage
+    completeness: Completeness
     edges: Edges
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -203,18 +203,20 @@ def nested(
     if table.whole_weights and not values:
         entries["weight"] = entries["weight"].astype(np.int64)
     on_axis = _on_axes(engine, table, neurons, present, asked, question, rows)
-    blocks = sorted_blocks(neurons, entries, on_axis, question, question.quantity(table))
+    orders = {end: choice.order for end, choice in question.axes.items()}
+    square, quantity = question.target is None, question.quantity(table)
+    blocks = sorted_blocks(neurons, entries, on_axis, orders, question.neuron_order, square, quantity)
     found.ledger.check()
     of_whole: list[str] = []
     blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)
     notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question, types_only)]
     annotated_only = question.annotation_scope == "annotated_only"
     notes += chosen_notes(engine, table, asked, labels if annotated_only else None, present, rows, question.keep_silent)
-    reasons = coverage_reasons(question, table, rows, found.ledger)
+    reasons = completeness_reasons(question, table, rows, found.ledger)
     return NestedResult(
         blocks,
         found.ledger,
-        _coverage(table, blocks, asked, reasons),
+        _completeness(table, blocks, asked, reasons),
         found,
         {"weights": blocks.quantity, "labels": "neurons"},
         notes,
@@ -312,7 +314,7 @@ def _on_axes(
 def _normalised(
     engine: SqlEngine,
     table: Table,
-    blocks: Blocks,
+    blocks: BlockMatrix,
     neurons: Roster,
     found: Edges,
     question: NestedQuestion,
@@ -320,7 +322,7 @@ def _normalised(
     notes: list[str],
     outside: str,
     labels: str,
-) -> Blocks:
+) -> BlockMatrix:
     """Make fractions of the weights, where the mode asks for them."""
     side = FRACTIONS.get(question.mode(table))
     if side is None:
@@ -328,7 +330,7 @@ def _normalised(
     if question.scope == "selected":
         if table.signed:
             notes.append("fractions of signed weights are of the total of absolute weights")
-        return Blocks(fractions(blocks.matrix, side), blocks.source, blocks.target, blocks.quantity)
+        return BlockMatrix(blocks.matrix.normalize(side), blocks.source, blocks.target, blocks.quantity)
     end = ENDS[side]
     annotated = ""
     if question.annotation_scope == "annotated_only":
@@ -346,13 +348,13 @@ def _normalised(
     if len(arrays["id"]):
         spot = np.minimum(np.searchsorted(arrays["id"], axis.neurons), len(arrays["id"]) - 1)
         of_axis = np.where(arrays["id"][spot] == axis.neurons, arrays["whole"][spot], 0.0)
-    return Blocks(fractions(blocks.matrix, side, of_axis), blocks.source, blocks.target, blocks.quantity)
+    return BlockMatrix(blocks.matrix.normalize(side, of_axis), blocks.source, blocks.target, blocks.quantity)
 
 
 def _axis_notes(
     neurons: Roster,
     on_axis: dict[str, NDArray[np.bool_]],
-    blocks: Blocks,
+    blocks: BlockMatrix,
     question: NestedQuestion,
     types_only: bool,
 ) -> list[str]:
@@ -386,9 +388,9 @@ def unmatched_order(question: NestedQuestion, types: dict[str, Sequence[str]]) -
     return notes
 
 
-def coverage_reasons(question: NestedQuestion, table: Table, rows: RowFilter, ledger: Ledger) -> list[str]:
+def completeness_reasons(question: NestedQuestion, table: Table, rows: RowFilter, ledger: Ledger) -> list[str]:
     """Why the matrix, read as a table of edges, does not hold all synapses."""
-    reasons = [thinned] if (thinned := rows.thinned_by(table)) else []
+    reasons = [filtered_by] if (filtered_by := rows.filtered_by(table)) else []
     reasons += [f"the neuropil {question.within}"] if question.within else []
     if question.mode(table) in FRACTIONS or question.mode(table) == "column":
         reasons.append(f"the weight mode {question.mode(table)}")
@@ -405,23 +407,25 @@ def untyped_note(neurons: int) -> list[str]:
     return [f"{number_of(neurons, 'annotated neuron')} without a type {verb} no part in tables per type"]
 
 
-def types_coverage(table: Table, reasons: Sequence[str], cells: str) -> Coverage:
+def types_completeness(table: Table, reasons: Sequence[str], cells: str) -> Completeness:
     """What a table per pair of types is complete for: nobody's totals, since its IDs are no neurons.
 
     Parameters
     ----------
     table : Table
     reasons : sequence of str
-        Those of `coverage_reasons`.
+        Those of `completeness_reasons`.
     cells : str
         What a cell is: a "sum", a "mean" or a "fraction of the row".
     """
     nobody = frozenset[str]()
     plural = {"sum": "sums", "mean": "means"}.get(cells, "fractions")
-    return table.coverage.narrowed(nobody, nobody, " and ".join([*reasons, f"{plural} per type"]))
+    return table.completeness.narrowed(nobody, nobody, " and ".join([*reasons, f"{plural} per type"]))
 
 
-def _coverage(table: Table, blocks: Blocks, asked: dict[str, str | None], reasons: Sequence[str]) -> Coverage:
+def _completeness(
+    table: Table, blocks: BlockMatrix, asked: dict[str, str | None], reasons: Sequence[str]
+) -> Completeness:
     """What is complete in the matrix, when it is read as a table of edges."""
 
     def texts(axis: Axis, end: str, other: str) -> frozenset[str] | None:
@@ -430,4 +434,4 @@ def _coverage(table: Table, blocks: Blocks, asked: dict[str, str | None], reason
         return None if asked[end] is None else frozenset(map(str, axis.neurons.tolist()))
 
     outputs, inputs = texts(blocks.source, "pre", "post"), texts(blocks.target, "post", "pre")
-    return table.coverage.narrowed(inputs, outputs, " and ".join(reasons))
+    return table.completeness.narrowed(inputs, outputs, " and ".join(reasons))

@@ -263,11 +263,11 @@ class Members:
     def within(self, table: Table) -> Table:
         """The table with only these synapses; the others count as unselected."""
         reason = f"the neuropil {', '.join(self.names)}"
-        thinned = f"{table.coverage.thinned} and {reason}" if table.coverage.thinned else reason
+        filtered_by = f"{table.completeness.filtered_by} and {reason}" if table.completeness.filtered_by else reason
         return replace(
             table,
             within=f"id IN (SELECT id FROM {self.relation})",
-            coverage=replace(table.coverage, thinned=thinned),
+            completeness=replace(table.completeness, filtered_by=filtered_by),
         )
 
 

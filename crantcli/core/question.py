@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
-    from crantcli.core.adjacency import LabelledMatrix
-    from crantcli.core.table import Coverage
+    from crantcli.core.matrix.labelled import LabelledMatrix
+    from crantcli.core.table import Completeness
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -55,14 +55,14 @@ class Matrix(NamedTuple):
         What a cell is where it is no weight: "sum", "mean", "fraction of the row".
     labels : {"neurons", "types", ""}
         What rows and columns are; "" where the file need not say it.
-    completeness : Coverage, optional
+    completeness : Completeness, optional
         Where it is another than that of the run.
     """
 
     make: Callable[[], LabelledMatrix]
     cells: str = ""
     labels: Literal["neurons", "types", ""] = ""
-    completeness: Coverage | None = None
+    completeness: Completeness | None = None
 
     @property
     def record(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.order import COLUMN_FIELDS, COLUMNAR_TYPE, TypeOrder, ring_place
+from crantcli.core.matrix.order import COLUMN_FIELDS, COLUMNAR_TYPE, TypeOrder, ring_place
 from crantcli.core.rows.labels import key, label
 from crantcli.core.table import Annotations, Table
 from crantcli.errors import DataError

@@ -2,50 +2,67 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crantcli.core.blocks import Axis, Blocks, labelled
-from crantcli.core.order import NeuronOrder, TypeOrder
+from crantcli.core.matrix.blocks import Axis, BlockMatrix
+from crantcli.core.matrix.labelled import LabelledMatrix
+from crantcli.core.matrix.order import NeuronOrder, TypeOrder
 from crantcli.core.roster import NOWHERE, Roster
-
-if TYPE_CHECKING:
-    from crantcli.core.nested import NestedQuestion
 
 
 def sorted_blocks(
     neurons: Roster,
     entries: dict[str, NDArray[Any]],
     on_axis: dict[str, NDArray[np.bool_]],
-    question: NestedQuestion,
+    orders: Mapping[str, TypeOrder],
+    neuron_order: NeuronOrder,
+    square: bool,
     quantity: str,
-) -> Blocks:
-    """Put neurons and entries into the order of the axes."""
+) -> BlockMatrix:
+    """Put neurons and entries into the order of the axes.
+
+    Parameters
+    ----------
+    neurons : Roster
+    entries : dict of str to ndarray
+        `i`, `j`, codes of neurons, and `weight`.
+    on_axis : dict of "pre" and "post" to ndarray of bool
+        Whether the neuron of a code is on the axis.
+    orders : mapping of "pre" and "post" to TypeOrder
+    neuron_order : {"annotation", "id", "weight"}
+        Within a type.
+    square : bool
+        A neuron's weight is that of both its ends.
+    quantity : str
+        What an entry is.
+    """
     shown = on_axis["pre"][entries["i"]] & on_axis["post"][entries["j"]]
     ends = {"pre": entries["i"][shown], "post": entries["j"][shown]}
     weights = entries["weight"][shown]
     strength = {end: np.zeros(len(neurons.ids), dtype=weights.dtype) for end in ends}
-    if question.neuron_order == "weight":
-        order = np.lexsort((ends["post"], ends["pre"]))
+    if neuron_order == "weight":
+        in_order = np.lexsort((ends["post"], ends["pre"]))
         for end, codes in ends.items():
-            np.add.at(strength[end], codes[order], weights[order])
-        if question.target is None:
+            np.add.at(strength[end], codes[in_order], weights[in_order])
+        if square:
             strength["pre"] = strength["post"] = strength["pre"] + strength["post"]
     axes, places = {}, {}
-    for end, choice in question.axes.items():
-        codes, axes[end] = _axis(neurons, on_axis[end], choice.order, question.neuron_order, strength[end])
+    for end, order in orders.items():
+        codes, axes[end] = _axis(neurons, on_axis[end], order, neuron_order, strength[end])
         places[end] = np.full(len(neurons.ids), -1)
         places[end][codes] = np.arange(len(codes))
-    matrix = labelled(
+    matrix = LabelledMatrix.from_entries(
         axes["pre"].neurons,
         axes["post"].neurons,
         places["pre"][ends["pre"]],
         places["post"][ends["post"]],
         weights,
     )
-    return Blocks(matrix, axes["pre"], axes["post"], quantity)
+    return BlockMatrix(matrix, axes["pre"], axes["post"], quantity)
 
 
 def _axis(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.rows.absent import absent_notes
-from crantcli.core.rows.filters import NeuronFilter, RowFilter, count_rows, no_null_ids, pair_coverage, prepare
+from crantcli.core.rows.filters import NeuronFilter, RowFilter, count_rows, no_null_ids, pair_completeness, prepare
 from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.sql import quote
 from crantcli.core.table import Result, Table
@@ -56,10 +56,10 @@ def synapse_rows(
         f"SELECT {', '.join(chosen)} FROM {prepared.relation} AS r WHERE {kept} "
         f"ORDER BY {', '.join('r.' + quote(name) for name in order)}"
     )
-    thinned = rows.thinned_by(table)
-    coverage = pair_coverage(table, wanted, thinned)
+    filtered_by = rows.filtered_by(table)
+    completeness = pair_completeness(table, wanted, filtered_by)
     notes = absent_notes(engine, table, wanted, prepared.relation, rows)
-    return Result(query, tuple(shown.values()), ledger.kept, ledger, coverage, {"unique_ids": unique}, notes)
+    return Result(query, tuple(shown.values()), ledger.kept, ledger, completeness, {"unique_ids": unique}, notes)
 
 
 def _selecting(engine: SqlEngine, table: Table, wanted: NeuronFilter) -> str | None:
@@ -71,7 +71,7 @@ def _selecting(engine: SqlEngine, table: Table, wanted: NeuronFilter) -> str | N
     if wanted.everything:
         return None
     condition = wanted.condition(engine, table.id_type)
-    covered = (table.coverage.outputs, table.coverage.inputs)
+    covered = (table.completeness.outputs, table.completeness.inputs)
     asked = wanted.either or wanted.pre or wanted.post
     if asked is not None and any(covered) and all(side is not None and side <= asked.texts for side in covered):
         return None if count_rows(engine, f"{table.relation} WHERE {condition}") == table.rows else condition

@@ -15,7 +15,7 @@ VoxelSize = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Coverage:
+class Completeness:
     """For which neurons a table holds every input and every output.
 
     Attributes
@@ -24,18 +24,22 @@ class Coverage:
         IDs as text; None means all neurons.
     known : bool
         False where the table's origin is unknown, so that the two are only relative to that table.
-    thinned : str
+    filtered_by : str
         Why the totals are short even so (a threshold, `--top`), or "".
     """
 
     inputs: frozenset[str] | None = None
     outputs: frozenset[str] | None = None
     known: bool = False
-    thinned: str = ""
+    filtered_by: str = ""
 
-    def narrowed(self, inputs: frozenset[str] | None, outputs: frozenset[str] | None, thinned: str = "") -> Coverage:
+    def narrowed(
+        self, inputs: frozenset[str] | None, outputs: frozenset[str] | None, filtered_by: str = ""
+    ) -> Completeness:
         """What is still covered after a selection."""
-        return Coverage(_both(self.inputs, inputs), _both(self.outputs, outputs), self.known, self.thinned or thinned)
+        return Completeness(
+            _both(self.inputs, inputs), _both(self.outputs, outputs), self.known, self.filtered_by or filtered_by
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For the provenance; IDs sorted as text."""
@@ -43,11 +47,11 @@ class Coverage:
             "inputs_of": "all" if self.inputs is None else sorted(self.inputs),
             "outputs_of": "all" if self.outputs is None else sorted(self.outputs),
             "origin": "known" if self.known else "unknown",
-            "thinned_by": self.thinned,
+            "thinned_by": self.filtered_by,
         }
 
     @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Coverage:
+    def from_dict(cls, record: dict[str, Any]) -> Completeness:
         """Read back what `as_dict` wrote."""
         sides = [
             None if record[side] == "all" else frozenset(map(str, record[side])) for side in ("inputs_of", "outputs_of")
@@ -135,7 +139,7 @@ class Table:
     unique_ids: bool = False
     unit: Unit = "unknown"
     voxel_size: VoxelSize | None = None
-    coverage: Coverage = Coverage()
+    completeness: Completeness = Completeness()
     inputs: tuple[dict[str, Any], ...] = ()
     silent: str | None = None
     filters: dict[str, Any] = field(default_factory=dict)
@@ -225,10 +229,10 @@ class Annotations:
 
 @dataclass(frozen=True)
 class Totals:
-    """Totals per neuron from a file: a view `id, input, output`, complete for `coverage`."""
+    """Totals per neuron from a file: a view `id, input, output`, complete for `completeness`."""
 
     relation: str
-    coverage: Coverage
+    completeness: Completeness
     filters: dict[str, Any] = field(default_factory=dict)
     inputs: tuple[dict[str, Any], ...] = ()
 
@@ -255,6 +259,6 @@ class Result:
     columns: tuple[str, ...]
     rows: int
     ledger: Ledger
-    coverage: Coverage = Coverage()
+    completeness: Completeness = Completeness()
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

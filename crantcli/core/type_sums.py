@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core import sql
-from crantcli.core.adjacency import LabelledMatrix
-from crantcli.core.blocks import label_array, labelled
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.matrix.blocks import label_array
+from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.nested import (
     NestedQuestion,
-    coverage_reasons,
+    completeness_reasons,
     missing_values,
     read_condition,
-    types_coverage,
+    types_completeness,
     unannotated_note,
     unmatched_order,
     untyped_note,
@@ -30,7 +30,7 @@ from crantcli.core.roster import AxisChoice, asked_table, known_types, label_tab
 from crantcli.core.rows.filters import RowFilter, prepare
 from crantcli.core.rows.labels import typed
 from crantcli.core.rows.steps import STEPS, step_number
-from crantcli.core.table import Annotations, Coverage, Table
+from crantcli.core.table import Annotations, Completeness, Table
 from crantcli.schema import Kind
 
 #: Numbers of steps: of rows that are kept, that lack a neuron, and of those in which both neurons are in the table.
@@ -55,7 +55,7 @@ class TypeSums:
     type_sum: LabelledMatrix
     quantity: str
     ledger: Ledger
-    coverage: Coverage
+    completeness: Completeness
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
@@ -71,7 +71,7 @@ def one_pass(question: NestedQuestion, table: Table, rows: RowFilter) -> bool:
     mode = question.mode(table)
     return (
         table.kind is Kind.SYNAPSES
-        and not rows.thinned_by(table)
+        and not rows.filtered_by(table)
         and (mode == "count" or (mode == "column" and table.whole_values))
         and not any(choice.order.by_size or choice.neurons is not None for choice in question.axes.values())
         and not question.keep_silent
@@ -127,12 +127,12 @@ def type_sums(
         ledger.remove(step, int(numbers[inside & (found["step"] == number)].sum()))
     ledger.kept = int(numbers[kept].sum())
     ledger.check()
-    reasons = coverage_reasons(question, table, rows, ledger)
+    reasons = completeness_reasons(question, table, rows, ledger)
     return TypeSums(
         _matrix(found, kept, types, shown, question),
         question.quantity(table),
         ledger,
-        types_coverage(table, reasons, "sum"),
+        types_completeness(table, reasons, "sum"),
         {"weights": question.quantity(table), "labels": "types"},
         [
             *missing_values(engine, table, values),
@@ -224,4 +224,6 @@ def _matrix(
         place[[code_of[name] for name in ordered]] = np.arange(len(ordered))
         axes[end], places[end] = label_array(ordered), place[found[end][counted]]
     weights = found["value" if question.weight_mode == "column" else "n"][counted]
-    return labelled(axes["pre"], axes["post"], places["pre"], places["post"], weights.astype(np.int64))
+    return LabelledMatrix.from_entries(
+        axes["pre"], axes["post"], places["pre"], places["post"], weights.astype(np.int64)
+    )

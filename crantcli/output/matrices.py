@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.adjacency import LabelledMatrix
+from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.question import Matrix, Table
 from crantcli.core.sql import quote
 from crantcli.engine.batches import column

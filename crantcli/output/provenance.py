@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from crantcli.core.ledger import Ledger
-from crantcli.core.table import Coverage, Table, merge_filters
+from crantcli.core.table import Completeness, Table, merge_filters
 from crantcli.schema import KEY, PANDAS_KEY
 from crantcli.version import __version__
 
@@ -20,7 +20,7 @@ def build(
     options: dict[str, Any],
     inputs: Sequence[dict[str, Any]],
     ledger: Ledger,
-    coverage: Coverage,
+    completeness: Completeness,
     rows: int,
     filters: dict[str, Any],
     units: dict[str, Any] | None = None,
@@ -54,7 +54,7 @@ def build(
         "options": {name: value for name, value in options.items() if value not in (None, (), [])},
         "inputs": list(inputs),
         "ledger": ledger.as_dict(),
-        "complete_for": coverage.as_dict(),
+        "complete_for": completeness.as_dict(),
         "filters": merge_filters(table.filters, filters),
         "rows": rows,
         **({"read_as": table.read_as} if table.read_as else {}),

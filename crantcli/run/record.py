@@ -41,7 +41,7 @@ def record_of(question: Question, request: Request, opener: Opener, given: Input
         options={**common, **results.options},
         inputs=opener.records(),
         ledger=results.ledger,
-        coverage=results.completeness,
+        completeness=results.completeness,
         rows=results.rows,
         filters={"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold or 1},
         units=results.units,

@@ -217,7 +217,7 @@ def _table(
         null_rows=None,
         roles=frozenset(("pre", "post", "weight")),
         whole_weights=whole,
-        coverage=recorded.coverage,
+        completeness=recorded.completeness,
         filters=filters,
         inputs=tuple(records),
         silent=axes,

@@ -87,4 +87,4 @@ def open_totals(engine: Engine, part: Part, passed: dict[str, Any]) -> Totals:
         'SELECT id, TRY_CAST("c:post_synapses" AS DOUBLE) AS input, TRY_CAST("c:pre_synapses" AS DOUBLE) AS output '
         f"FROM {opened.relation}",
     )
-    return Totals(relation, recorded.coverage, recorded.filters, opened.inputs)
+    return Totals(relation, recorded.completeness, recorded.filters, opened.inputs)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crantcli.core.table import Coverage, Unit, VoxelSize, merge_filters
+from crantcli.core.table import Completeness, Unit, VoxelSize, merge_filters
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import KEY, PANDAS_KEY
 
@@ -29,7 +29,7 @@ class Recorded:
 
     unit: Unit = "unknown"
     voxel_size: VoxelSize | None = None
-    coverage: Coverage = field(default_factory=Coverage)
+    completeness: Completeness = field(default_factory=Completeness)
     unique_ids: bool = False
     filters: dict[str, Any] = field(default_factory=dict)
     command: str | None = None
@@ -71,7 +71,7 @@ def _read(metadata: dict[str, str], rows: int | None) -> Recorded:
         return Recorded(**units)
     return Recorded(
         **_units(record),
-        coverage=Coverage.from_dict(record["complete_for"]) if "complete_for" in record else Coverage(),
+        completeness=Completeness.from_dict(record["complete_for"]) if "complete_for" in record else Completeness(),
         unique_ids=bool(record.get("unique_ids")),
         filters=dict(record.get("filters", {})),
         command=record.get("command"),
@@ -104,18 +104,20 @@ def combine(records: Sequence[Recorded]) -> Recorded:
     voxels = {record.voxel_size for record in records if record.voxel_size is not None}
     if {"nm", "pixels"} <= units or len(voxels) > 1:
         raise DataError("the files record different units or voxel sizes; convert them with synapses --units nm first")
-    known = all(record.coverage.known for record in records)
-    coverage = Coverage()
+    known = all(record.completeness.known for record in records)
+    completeness = Completeness()
     if all(record.command for record in records):
-        sides = [[getattr(record.coverage, side) for record in records] for side in ("inputs", "outputs")]
+        sides = [[getattr(record.completeness, side) for record in records] for side in ("inputs", "outputs")]
         inputs, outputs = (None if None in found else frozenset().union(*found) for found in sides)
-        thinned = next((record.coverage.thinned for record in records if record.coverage.thinned), "")
-        coverage = Coverage(inputs, outputs, known, thinned)
+        filtered_by = next(
+            (record.completeness.filtered_by for record in records if record.completeness.filtered_by), ""
+        )
+        completeness = Completeness(inputs, outputs, known, filtered_by)
     filters: dict[str, Any] = {}
     for record in records:
         filters = merge_filters(filters, record.filters)
     unit = units.pop() if len(units) == 1 else "unknown"
-    return Recorded(unit, voxels.pop() if voxels else None, coverage, False, filters)
+    return Recorded(unit, voxels.pop() if voxels else None, completeness, False, filters)
 
 
 def resolve_units(

@@ -417,7 +417,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
         unique_ids=recorded.unique_ids and len(inputs) == 1,
         unit=unit,
         voxel_size=voxel_size,
-        coverage=recorded.coverage,
+        completeness=recorded.completeness,
         filters=filters,
         inputs=inputs,
         notes=told,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from crantcli.core.adjacency import LabelledMatrix
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.question import Figure, Matrix
 from crantcli.core.questions.base import (
     Describe,
@@ -22,9 +22,9 @@ from crantcli.core.questions.base import (
     normalize_selectors,
 )
 from crantcli.core.rows.absent import absent_notes
-from crantcli.core.rows.filters import NeuronFilter, RowFilter, pair_coverage
+from crantcli.core.rows.filters import NeuronFilter, RowFilter, pair_completeness
 from crantcli.core.rows.pairs import edges
-from crantcli.core.table import Coverage, Table
+from crantcli.core.table import Completeness, Table
 from crantcli.errors import UsageError
 from crantcli.schema import Kind
 
@@ -83,7 +83,7 @@ class Adjacency(Question):
             "adjacency",
             shape[0],
             result.ledger,
-            result.coverage,
+            result.completeness,
             entries,
             f"entries in {shape[0]:,} x {shape[1]:,} neurons",
             options={
@@ -104,7 +104,7 @@ class MatrixResult:
 
     matrix: LabelledMatrix
     ledger: Ledger
-    coverage: Coverage
+    completeness: Completeness
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -170,10 +170,10 @@ def adjacency(
     if table.whole_weights:
         weights = weights.astype(np.int64)
     matrix = LabelledMatrix(pre, post, indptr, indices, weights)
-    thinned = rows.thinned_by(table)
+    thinned = rows.filtered_by(table)
     facts, notes = _unasked(wanted, question.symmetric)
     notes += absent_notes(engine, table, wanted, found.pairs, rows)
-    return MatrixResult(matrix, found.ledger, pair_coverage(table, wanted, thinned), facts, [*found.notes, *notes])
+    return MatrixResult(matrix, found.ledger, pair_completeness(table, wanted, thinned), facts, [*found.notes, *notes])
 
 
 def _axes(

@@ -127,7 +127,7 @@ class Attach(Question):
             "connectors",
             result.rows,
             result.ledger,
-            result.coverage,
+            result.completeness,
             result.rows,
             "sites",
             options={
@@ -242,17 +242,19 @@ def attach(
     shown = ", ".join(f"CASE side WHEN 0 THEN 'pre' ELSE 'post' END AS {c}" if c == "type" else c for c in columns)
     query = f"SELECT {shown} FROM {relation} ORDER BY place, connector_id"
     texts = frozenset(map(str, known))
-    thinned = rows.thinned_by(table)
-    if not thinned and tally.attached.sum() < tally.found.sum():
-        thinned = "sites that could not be attached"
-    coverage = table.coverage.narrowed(
-        texts if question.post else frozenset(), texts if question.pre else frozenset(), thinned
+    filtered_by = rows.filtered_by(table)
+    if not filtered_by and tally.attached.sum() < tally.found.sum():
+        filtered_by = "sites that could not be attached"
+    completeness = table.completeness.narrowed(
+        texts if question.post else frozenset(), texts if question.pre else frozenset(), filtered_by
     )
     facts = {"positions": positions, "sites": tally.sites(), "skeletons": tally.skeletons()}
     notes = _notes(neurons, tally, limit)
     if "id" not in table.roles:
         notes.append("the table has no id column, so synapse_id is empty")
-    return Attached(Result(query, columns, int(tally.attached.sum()), ledger, coverage, facts, notes), relation, tally)
+    return Attached(
+        Result(query, columns, int(tally.attached.sum()), ledger, completeness, facts, notes), relation, tally
+    )
 
 
 def _position(table: Table, side: str) -> str:
@@ -351,7 +353,7 @@ def summary(engine: SqlEngine, table: Table, neurons: Sequence[NeuronId], attach
         "ON m.place = t.place ORDER BY t.place"
     )
     found = attached.result
-    return Result(query, SUMMARY, len(neurons), found.ledger, found.coverage, found.facts)
+    return Result(query, SUMMARY, len(neurons), found.ledger, found.completeness, found.facts)
 
 
 def _notes(neurons: Sequence[NeuronId], tally: Tally, limit: float) -> list[str]:

@@ -15,7 +15,7 @@ from crantcli.core.ledger import Ledger
 from crantcli.core.question import Output
 from crantcli.core.question import Table as OutputTable
 from crantcli.core.rows.filters import RowFilter
-from crantcli.core.table import Annotations, Coverage, Result, Table, Totals
+from crantcli.core.table import Annotations, Completeness, Result, Table, Totals
 from crantcli.ids import Selection, Selector, python_selectors
 from crantcli.schema import NeuronId
 
@@ -194,7 +194,7 @@ class Results:
     rows : int
         Rows of the main file.
     ledger : Ledger
-    completeness : Coverage
+    completeness : Completeness
     count : int
         What the summary counts.
     what : str
@@ -225,7 +225,7 @@ class Results:
     kind: str
     rows: int
     ledger: Ledger
-    completeness: Coverage
+    completeness: Completeness
     count: int
     what: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -248,7 +248,7 @@ class Results:
         """The results of a question whose one output is a table."""
         table = OutputTable(result.query, result.columns, result.rows)
         return cls(
-            {"": table}, kind, result.rows, result.ledger, result.coverage, result.rows, what,
+            {"": table}, kind, result.rows, result.ledger, result.completeness, result.rows, what,
             facts=result.facts, notes=result.notes, **more,
         )  # fmt: skip
 

@@ -26,7 +26,7 @@ from crantcli.core.rows.filters import NeuronFilter, RowFilter
 from crantcli.core.rows.labels import key, typed, types_view
 from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.sql import quote
-from crantcli.core.table import Annotations, Coverage, Result, Table, Totals, annotation_column
+from crantcli.core.table import Annotations, Completeness, Result, Table, Totals, annotation_column
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import Kind, near
@@ -107,13 +107,13 @@ class Connectivity(Question):
             return NeuronFilter(either=neurons)
         return NeuronFilter(post=neurons) if self.upstream else NeuronFilter(pre=neurons)
 
-    def coverage(self, table: Table, neurons: Selection | None, thinned: str) -> Coverage:
+    def completeness(self, table: Table, neurons: Selection | None, filtered_by: str) -> Completeness:
         """What is complete in the answer."""
         asked = None if neurons is None else neurons.texts
         nothing = frozenset[str]()
         outputs = asked if self.downstream or asked is None else nothing
         inputs = asked if self.upstream or asked is None else nothing
-        return table.coverage.narrowed(inputs, outputs, thinned)
+        return table.completeness.narrowed(inputs, outputs, filtered_by)
 
 
 def connectivity(
@@ -172,14 +172,14 @@ def connectivity(
         tuple(columns),
         int(number),
         found.ledger,
-        question.coverage(table, neurons, _thinned(question, table, rows)),
+        question.completeness(table, neurons, _filtered_by(question, table, rows)),
         {"labels": "types" if question.by == "type" else "neurons"},
         notes,
     )
 
 
-def _thinned(question: Connectivity, table: Table, rows: RowFilter) -> str:
-    reasons = [thinned] if (thinned := rows.thinned_by(table)) else []
+def _filtered_by(question: Connectivity, table: Table, rows: RowFilter) -> str:
+    reasons = [filtered_by] if (filtered_by := rows.filtered_by(table)) else []
     if question.top is not None:
         reasons.append(f"--top {question.top}")
     if question.by == "type":

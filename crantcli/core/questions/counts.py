@@ -120,7 +120,7 @@ def counts(
     tallied = ("pre", "post", "pre_synapses", "post_synapses")
     columns = ("neuron_id", *(("current_id",) if updated else ()), *tallied)
     asked = None if neurons is None else neurons.texts
-    thinned = rows.thinned_by(table)
+    filtered_by = rows.filtered_by(table)
     facts: dict[str, Any] = {"labels": "neurons", "silent": int(silent)}
     if silent:
         facts["first_silent"] = str(first)
@@ -134,7 +134,7 @@ def counts(
         columns,
         int(number),
         found.ledger,
-        table.coverage.narrowed(asked, asked, thinned),
+        table.completeness.narrowed(asked, asked, filtered_by),
         facts,
         notes,
     )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from crantcli.core.blocks import fractions
 from crantcli.core.engine import SqlEngine
+from crantcli.core.matrix.order import NEURON_ORDERS, NeuronOrder, TypeOrder, label_text
 from crantcli.core.needs import further_neurons, needed_neurons
 from crantcli.core.nested import (
     AnnotationScope,
@@ -17,10 +17,9 @@ from crantcli.core.nested import (
     NestedResult,
     WeightMode,
     nested,
-    types_coverage,
+    types_completeness,
 )
 from crantcli.core.nested import Scope as NormalizationScope
-from crantcli.core.order import NEURON_ORDERS, NeuronOrder, TypeOrder, label_text
 from crantcli.core.question import Figure, Matrix, Output
 from crantcli.core.question import Table as OutputTable
 from crantcli.core.questions.base import (
@@ -41,7 +40,7 @@ from crantcli.errors import UsageError
 from crantcli.ids import Selection
 
 if TYPE_CHECKING:
-    from crantcli.core.blocks import Blocks
+    from crantcli.core.matrix.blocks import BlockMatrix
 
 #: Outputs that have a row and a column per type.
 OF_TYPES = frozenset({"type_sum", "type_mean", "relative_types"})
@@ -213,7 +212,7 @@ class Nested(Question):
             "adjacency",
             main.shape[0],
             result.ledger,
-            result.coverage,
+            result.completeness,
             entries,
             f"entries in {shown}" if shape is None else f"entries in {shape[0]:,} x {shape[1]:,} neurons, {shown}",
             options=self.options(table),
@@ -233,29 +232,29 @@ class Nested(Question):
         self,
         engine: SqlEngine,
         result: NestedResult | TypeSums,
-        blocks: Blocks | None,
+        blocks: BlockMatrix | None,
         table: Table,
         wanted: frozenset[str],
     ) -> dict[str, Output]:
         def of_types(cells: str) -> dict[str, Any]:
-            return {"cells": cells, "labels": "types", "completeness": types_coverage(table, result.reasons, cells)}
+            return {"cells": cells, "labels": "types", "completeness": types_completeness(table, result.reasons, cells)}
 
         made: dict[str, Output] = {
             "type_sum": Matrix(lambda: result.type_sum, **of_types("sum")),
-            "relative_types": Matrix(lambda: fractions(result.type_sum, "output"), **of_types(_OF_ROW)),
+            "relative_types": Matrix(lambda: result.type_sum.normalize("output"), **of_types(_OF_ROW)),
         }
         if blocks is not None:
-            why = result.coverage.thinned or f"being a table in which each cell is a {_OF_ROW}"
-            shares = replace(result.coverage, thinned=why)
+            why = result.completeness.filtered_by or f"being a table in which each cell is a {_OF_ROW}"
+            shares = replace(result.completeness, filtered_by=why)
             made[""] = Matrix(lambda: blocks.matrix)
             made["type_mean"] = Matrix(lambda: blocks.type_mean, **of_types("mean"))
-            made["relative"] = Matrix(lambda: fractions(blocks.matrix, "output"), _OF_ROW, "neurons", shares)
+            made["relative"] = Matrix(lambda: blocks.matrix.normalize("output"), _OF_ROW, "neurons", shares)
             made["plot"] = Figure("nested", blocks)
             if "order" in wanted:
                 made["order"] = self.order_table(engine, blocks)
         return made
 
-    def order_table(self, engine: SqlEngine, blocks: Blocks) -> OutputTable:
+    def order_table(self, engine: SqlEngine, blocks: BlockMatrix) -> OutputTable:
         """The axes as a table `axis, position, neuron, type`; positions count from 0, and no type is null."""
         axes = {"source": blocks.source, "target": blocks.target} if self.directed else {"both": blocks.source}
         parts: dict[str, list[Any]] = {"axis": [], "position": [], "neuron": [], "type": []}

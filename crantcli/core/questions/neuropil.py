@@ -138,7 +138,7 @@ class Neuropil(Question):
             "assignments",
             found.memberships,
             found.ledger,
-            table.coverage,
+            table.completeness,
             found.memberships,
             "memberships",
             options=self.options(given, found),

@@ -6,7 +6,7 @@ from typing import Literal
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.table import Coverage, Table, Totals
+from crantcli.core.table import Completeness, Table, Totals
 from crantcli.errors import DataError, UsageError
 
 Side = Literal["input", "output"]
@@ -55,18 +55,22 @@ def denominators(
         if totals is not None:
             raise UsageError("--totals holds sums, and fractions of signed weights are of absolute ones; leave it out")
     if totals is None:
-        _check_coverage(engine, ids, table.coverage, side, "the input", notes)
+        _check_completeness(engine, ids, table.completeness, side, "the input", notes)
         return _from_pairs(engine, table, ids, pairs, ENDS[side])
-    _check_coverage(engine, ids, totals.coverage, side, "--totals", notes)
+    _check_completeness(engine, ids, totals.completeness, side, "--totals", notes)
     return _from_file(engine, table, totals, kept, ids, side)
 
 
-def _check_coverage(engine: SqlEngine, ids: str, coverage: Coverage, side: Side, what: str, notes: list[str]) -> None:
+def _check_completeness(
+    engine: SqlEngine, ids: str, completeness: Completeness, side: Side, what: str, notes: list[str]
+) -> None:
     """Refuse fractions of a whole that is known to be incomplete."""
     advice = "give --totals FILE, made by counts of the whole table with the same cleaning and size"
-    if coverage.thinned:
-        raise DataError(f"fractions of {side} cannot be told: {what} was thinned by {coverage.thinned}; {advice}")
-    covered = coverage.inputs if side == "input" else coverage.outputs
+    if completeness.filtered_by:
+        raise DataError(
+            f"fractions of {side} cannot be told: {what} was thinned by {completeness.filtered_by}; {advice}"
+        )
+    covered = completeness.inputs if side == "input" else completeness.outputs
     if covered is not None:
         neurons = [str(row[0]) for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
         missing = [neuron for neuron in neurons if neuron not in covered]
@@ -75,7 +79,7 @@ def _check_coverage(engine: SqlEngine, ids: str, coverage: Coverage, side: Side,
                 f"fractions of {side} cannot be told: {what} does not hold every {side} of {len(missing):,} of "
                 f"{len(neurons):,} neurons, such as {missing[0]}; {advice}"
             )
-    if not coverage.known:
+    if not completeness.known:
         notes.append(f"fractions take {what} to hold every {side} of the neurons; its origin is not recorded")
 
 

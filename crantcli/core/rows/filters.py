@@ -13,7 +13,7 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.rows.deduplicate import deduplicate
 from crantcli.core.rows.steps import NULL, cascade
-from crantcli.core.table import Coverage, Table
+from crantcli.core.table import Completeness, Table
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import IdType, NeuronId
@@ -70,7 +70,7 @@ class RowFilter:
         """A condition that holds for the weight of a pair that is kept."""
         return f"({weight} <> 0)" if self.threshold is None else f"({weight} >= {self.threshold})"
 
-    def thinned_by(self, table: Table) -> str:
+    def filtered_by(self, table: Table) -> str:
         """Why totals are short after this filter, or "": 1 thins out nothing but fractions and negative weights."""
         limit = self.threshold or 0
         return f"a threshold of {limit}" if limit > (1 if table.whole_weights and not table.signed else 0) else ""
@@ -196,12 +196,12 @@ def no_null_ids(engine: SqlEngine, relation: str) -> bool:
     return count_rows(engine, f"{relation} WHERE id IS NULL") == 0
 
 
-def pair_coverage(table: Table, wanted: NeuronFilter, thinned: str = "") -> Coverage:
+def pair_completeness(table: Table, wanted: NeuronFilter, filtered_by: str = "") -> Completeness:
     """What is complete after a selection of pre and post neurons that must both hold."""
     pre, post = wanted.pre, wanted.post
     outputs = frozenset[str]() if post is not None else pre.texts if pre is not None else None
     inputs = frozenset[str]() if pre is not None else post.texts if post is not None else None
-    return table.coverage.narrowed(inputs, outputs, thinned)
+    return table.completeness.narrowed(inputs, outputs, filtered_by)
 
 
 def count_steps(engine: SqlEngine, prepared: SelectedRows, rows: RowFilter) -> None:

@@ -189,7 +189,7 @@ def present_pairs(engine: SqlEngine, table: Table, found: Edges, rows: RowFilter
 
     Beside those that have a weight, they are those whose weight is 0: a row of edges says that both neurons are known.
     """
-    weighed = table.kind is Kind.SYNAPSES or bool(rows.thinned_by(table))
+    weighed = table.kind is Kind.SYNAPSES or bool(rows.filtered_by(table))
     strong = f" AND {rows.strong_sql('n')}" if weighed else ""
     return engine.view("present", f"SELECT pre, post FROM {found.pairs} WHERE NOT dropped{strong}")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.adjacency import LabelledMatrix
+from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.errors import UsageError
 from crantcli.output.figures.axes import draw_bar, draw_beside, draw_lines
 from crantcli.output.figures.colours import DEFAULT, Scale, check_colours, number, scale
@@ -238,7 +238,7 @@ def _weigh(matrix: LabelledMatrix, axis: int, blocks: Sequence[tuple[str, int, i
     """Sum of the magnitudes in each block of rows (axis 0) or columns (axis 1)."""
     import numpy as np
 
-    magnitudes = np.abs(matrix.weights).astype(np.float64)
+    magnitudes: np.ndarray[Any, Any] = np.abs(matrix.weights).astype(np.float64)
     edges = np.array([block[1:] for block in blocks])
     if axis == 0:
         edges = matrix.indptr[edges]

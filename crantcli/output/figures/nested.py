@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Literal
 from crantcli.output.figures.heatmap import AxisText, RenderedFigure, Style, draw
 
 if TYPE_CHECKING:
-    from crantcli.core.blocks import Blocks
+    from crantcli.core.matrix.blocks import BlockMatrix
 
 Level = Literal["neuron", "type_mean", "type_sum"]
 LEVELS: tuple[Level, ...] = ("neuron", "type_mean", "type_sum")
 
 
 def draw_nested(
-    blocks: Blocks, style: Style, level: Level = "neuron", smallest: int = 1, neuron_labels: bool = False
+    blocks: BlockMatrix, style: Style, level: Level = "neuron", smallest: int = 1, neuron_labels: bool = False
 ) -> RenderedFigure:
     """Draw a nested matrix.
 
     Parameters
     ----------
-    blocks : Blocks
+    blocks : BlockMatrix
     style : Style
         Its `quantity` is set here, from that of the matrix and the level.
     level : {"neuron", "type_mean", "type_sum"}
@@ -51,7 +51,7 @@ def draw_nested(
     return replace(drawn, facts=facts, notes=[*drawn.notes, *notes])
 
 
-def quantity(blocks: Blocks, level: Level) -> str:
+def quantity(blocks: BlockMatrix, level: Level) -> str:
     """What a cell of the picture stands for."""
     if level == "type_mean":
         return f"{blocks.quantity}, mean of all pairs"

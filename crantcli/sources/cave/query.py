@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from crantcli.core.table import Coverage
+from crantcli.core.table import Completeness
 
 #: Neurons on the other side that are sent along as a filter; with more, rows are selected when they have come.
 _MOST_ALONG = 500
@@ -113,9 +113,9 @@ class Query:
         return [Part("post", self.post)]
 
     @property
-    def coverage(self) -> Coverage:
+    def completeness(self) -> Completeness:
         """For which neurons the rows are all inputs, and all outputs."""
         nobody = frozenset[str]()
         partly = self.apart is not None or (self.pre is not None and self.post is not None)
         whole = {} if partly else {part.side: frozenset(map(str, part.ids)) for part in self.parts}
-        return Coverage(whole.get("post", nobody), whole.get("pre", nobody), known=True)
+        return Completeness(whole.get("post", nobody), whole.get("pre", nobody), known=True)

@@ -215,14 +215,14 @@ def _record(
     unit: dict[str, Any] = {"units": "nm"}
     if tuple(resolution) != (1.0, 1.0, 1.0):
         unit = {"units": "pixels", "voxel_size_nm": list(resolution)}
-    facts, coverage = place.cave.facts, query.coverage
+    facts, completeness = place.cave.facts, query.completeness
     if left_out:
-        coverage = replace(coverage, thinned="synapses without neurons, which the server leaves out")
+        completeness = replace(completeness, filtered_by="synapses without neurons, which the server leaves out")
     return {
         "crantcli": __version__,
         "command": "snapshot",
         "kind": "synapses",
-        "complete_for": coverage.as_dict(),
+        "complete_for": completeness.as_dict(),
         "unique_ids": True,
         "filters": {},
         "source": {"server": facts.server, "datastack": facts.datastack, "table": table, **moment.record()},

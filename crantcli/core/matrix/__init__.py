@@ -1,0 +1,1 @@
+"""Sparse matrices with labels, alone and in blocks of cell types: nothing of tables."""
