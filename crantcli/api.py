@@ -17,8 +17,8 @@ from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
 from crantcli.ids import python_selectors
 from crantcli.schema import AXES, KEY, Kind
-from crantcli.session import frame_of, live_options, named_neurons, opened
-from crantcli.settings import LiveOptions
+from crantcli.session import frame_of, named_neurons, opened
+from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.access import engine_files
 from crantcli.sources.cave.query import needed
 from crantcli.sources.datasets import find_dataset
@@ -433,7 +433,7 @@ def update_ids(
     """
     import pandas as pd
 
-    options = live_options(live, materialization, True)
+    options = resolve_live(live, materialization, True)
     found = find_dataset(dataset)
     with Engine(max_memory, files=engine_files(annotations, dataset=found, live=options)) as engine:
         space = Workspace(engine, found, options)

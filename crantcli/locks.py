@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from crantcli.remote.lockfile import Lock, Section, check_files
-from crantcli.remote.lockfile import read_lock as read_sections
-from crantcli.sources.cave.versions import check_locked as check_cave
-from crantcli.sources.mesh_cache import check_locked as check_meshes
-from crantcli.sources.seatable.snapshot import check_locked as check_annotations
+from crantcli.remote.lockfile import Lock, Section, check_file_section, read_sections
+from crantcli.sources.cave.versions import check_cave_section
+from crantcli.sources.mesh_cache import check_mesh_section
+from crantcli.sources.seatable.snapshot import check_annotation_section
 
 SECTIONS = {
-    "cave": Section("materialization", check_cave),
-    "synapses": Section("synapse file", check_files, ", or give the file as SOURCE"),
-    "annotations": Section("annotations", check_annotations, ", or give a table with -a FILE"),
-    "neuropils": Section("meshes", check_meshes, ", or give --meshes FOLDER"),
+    "cave": Section("materialization", check_cave_section),
+    "synapses": Section("synapse file", check_file_section, ", or give the file as SOURCE"),
+    "annotations": Section("annotations", check_annotation_section, ", or give a table with -a FILE"),
+    "neuropils": Section("meshes", check_mesh_section, ", or give --meshes FOLDER"),
 }
 
 

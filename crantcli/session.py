@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.synapses import RowFilter
@@ -14,7 +13,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantWarning, UsageError
 from crantcli.ids import Selection, Selector, python_selectors
 from crantcli.schema import KEY
-from crantcli.settings import LiveOptions
+from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.access import engine_files
 from crantcli.sources.cave.query import Query
 from crantcli.sources.datasets import find_dataset
@@ -91,23 +90,6 @@ def named_neurons(neurons: Any) -> tuple[Selector, ...] | None:
     return None if neurons is None else python_selectors(neurons)
 
 
-def live_options(given: LiveOptions | None, materialization: Any, update_ids: bool) -> LiveOptions:
-    """How a server is asked, checked before anything is loaded."""
-    asked = materialization.isoformat() if hasattr(materialization, "isoformat") else str(materialization)
-    options = given or LiveOptions()
-    if options.materialization != "latest":
-        if asked not in ("latest", options.materialization):
-            raise UsageError(
-                f"materialization={asked!r} and LiveOptions(materialization={options.materialization!r}) contradict "
-                "each other"
-            )
-        asked = options.materialization
-    options = replace(options, materialization=asked)
-    options = replace(options, update_ids=update_ids and options.update_ids)
-    options.check()
-    return options
-
-
 @contextmanager
 def opened(
     source: Any,
@@ -131,7 +113,7 @@ def opened(
         raise UsageError("nothing to read: give source= (a path or a DataFrame) or dataset= (a name or a TOML file)")
     if source is None and found is not None and found.live is None:
         found.synapse_file()
-    options = live_options(live, materialization, update_ids)
+    options = resolve_live(live, materialization, update_ids)
     asked = options.materialization
     if (source is not None or (found and found.live is None)) and asked not in ("latest", "live"):
         raise UsageError(f"materialization={asked!r}: 'latest' or 'live'; files have one version only")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from crantcli.errors import UsageError
-from crantcli.remote.retry import Patience
+from crantcli.remote.retry import RetryPolicy
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,12 @@ class LiveOptions:
         Where to keep what was fetched; CRANTCLI_CACHE_DIR or the user's cache folder if not given.
     refresh : bool
         Take nothing from the cache.
-    patience : Patience
+    retries : int, optional
+        Attempts after the first, where a server fails in a way that may pass; 8 if not given.
+    timeout : float, optional
+        Seconds without a byte from a server after which an attempt has failed; 300 if not given.
+    patience : RetryPolicy
+        The two in one, as they were given before; `retries` and `timeout` stand over it, and are in it.
     """
 
     materialization: str = "latest"
@@ -38,8 +44,21 @@ class LiveOptions:
     lock: str | None = None
     cache_dir: str | os.PathLike[str] | None = None
     refresh: bool = False
-    patience: Patience = field(default_factory=Patience)
+    patience: RetryPolicy = field(default_factory=RetryPolicy)
     allow_missing: bool = False
+    retries: int | None = None
+    timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        policy = self.patience
+        retries = policy.retries if self.retries is None else self.retries
+        timeout = policy.timeout if self.timeout is None else self.timeout
+        object.__setattr__(self, "patience", replace(policy, retries=retries, timeout=timeout))
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """How often, and for how long, servers are asked."""
+        return self.patience
 
     def check(self) -> None:
         """Refuse what has no meaning, before anything is asked.
@@ -56,8 +75,40 @@ class LiveOptions:
                 raise UsageError(f"--lock {self.lock}: there is no such file; make it with crantcli lock")
         if self.strict_ids and not self.update_ids:
             raise UsageError("--strict-ids and --no-update-ids contradict each other")
-        if self.patience.retries < 0 or not self.patience.timeout > 0:
+        if self.policy.retries < 0 or not self.policy.timeout > 0:
             raise UsageError("--retries is 0 or more, and --timeout more than 0 seconds")
+
+
+def resolve_live(
+    given: LiveOptions | None = None, materialization: Any = "latest", update_ids: bool = True
+) -> LiveOptions:
+    """How servers are asked, checked before anything is loaded.
+
+    Parameters
+    ----------
+    given : LiveOptions, optional
+    materialization : str, int or datetime
+        Where it is given beside them.
+    update_ids : bool
+        Only where both say so.
+
+    Raises
+    ------
+    UsageError
+        Where they contradict each other.
+    """
+    asked = materialization.isoformat() if hasattr(materialization, "isoformat") else str(materialization)
+    options = given or LiveOptions()
+    if options.materialization != "latest":
+        if asked not in ("latest", options.materialization):
+            raise UsageError(
+                f"materialization={asked!r} and LiveOptions(materialization={options.materialization!r}) contradict "
+                "each other"
+            )
+        asked = options.materialization
+    options = replace(options, materialization=asked, update_ids=update_ids and options.update_ids)
+    options.check()
+    return options
 
 
 def parse_materialization(text: str) -> str | int | datetime:

@@ -377,7 +377,7 @@ class Workspace:
             return None
         from crantcli.sources.seatable.snapshot import annotation_file
 
-        with self.live_options.patience.status.during("fetching the annotations"):
+        with self.live_options.policy.progress.during("fetching the annotations"):
             fetched = annotation_file(self.dataset.annotation_table, self.engine.scratch, self.live_options, self.lock)
         self.notes += fetched.notes
         self.origin = fetched.origin
@@ -452,7 +452,7 @@ class Workspace:
     def _neuropils_of(
         self, place: MeshLocation, names: Sequence[str] | None, exclude: Sequence[str], *, apart: bool = False
     ) -> list[Neuropil]:
-        with self.live_options.patience.status.during("reading the meshes"):
+        with self.live_options.policy.progress.during("reading the meshes"):
             found = place.neuropils(names, exclude, apart=apart)
         self.inputs += [mesh.record for mesh in found]
         return found

@@ -25,7 +25,7 @@ from live import described, ids, rows, saved
 from tables import answer, complaint, ledger, record
 
 import crantcli as cc
-from crantcli.remote import retry as patience
+from crantcli.remote import retry
 from crantcli.sources.cave.live_query import ID_END, split_range
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("own_home")
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses between attempts are taken down, not taken."""
     taken: list[float] = []
-    monkeypatch.setattr(patience, "sleep", taken.append)
+    monkeypatch.setattr(retry, "sleep", taken.append)
     return taken
 
 
@@ -554,9 +554,9 @@ def test_an_answer_that_comes_byte_by_byte_ends(
     crant: Crant, server: CaveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is never silent for long, and would take hours."""
-    from crantcli.remote import client as http
+    from crantcli.remote import body
 
-    monkeypatch.setattr(http, "_WHOLE", 0.3)
+    monkeypatch.setattr(body, "_WHOLE", 0.3)
     server.weather.action = first(10_000, "drip")
     done = crant("counts", "-d", described(server), "-n", ids(server, 0), "--retries", 1, "--timeout", 0.3)
     complaint(done, 6, "no answer in time, 2 times")

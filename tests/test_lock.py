@@ -26,7 +26,7 @@ from tables import complaint, parquet_file, record
 from tokens import ACCOUNT_TOKEN
 
 import crantcli as cc
-from crantcli.remote import retry as patience
+from crantcli.remote import retry
 from crantcli.sources.seatable import snapshot as cache
 
 #: A mesh of each neuropil, by ID, and their names.
@@ -73,7 +73,7 @@ class World:
 @pytest.fixture
 def world(server: CaveServer, crant: Crant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("CRANTTABLE_TOKEN", ACCOUNT_TOKEN)
-    monkeypatch.setattr(patience, "sleep", lambda _: None)
+    monkeypatch.setattr(retry, "sleep", lambda _: None)
     legacy(tmp_path / "site", BOXES)
     neurons = server.brain.neurons
     annotated = seatable_server.rows(len(neurons), root_id=lambda number: str(neurons[number]))

@@ -21,7 +21,7 @@ from crantcli.addresses import MeshAddress
 from crantcli.core.bodies import Surface, weld
 from crantcli.core.soundness import fault
 from crantcli.errors import CrantError, DataError, IncompleteError
-from crantcli.remote import retry as patience
+from crantcli.remote import retry
 from crantcli.settings import LiveOptions
 from crantcli.sources import mesh_cache as live_meshes
 from crantcli.sources.datasets import find_dataset
@@ -51,7 +51,7 @@ FORMS: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses between attempts."""
-    monkeypatch.setattr(patience, "sleep", lambda _: None)
+    monkeypatch.setattr(retry, "sleep", lambda _: None)
 
 
 def write(form: str, folder: Path) -> MeshAddress:
@@ -68,7 +68,7 @@ def read_source(
     source: MeshAddress, choose: Any, cache_dir: Path | None = None, refresh: bool = False
 ) -> dict[str, Surface]:
     """Surfaces in nm, closed or not."""
-    live = LiveOptions(cache_dir=cache_dir, refresh=refresh, patience=patience.Patience(retries=2, timeout=0.3))
+    live = LiveOptions(cache_dir=cache_dir, refresh=refresh, retries=2, timeout=0.3)
     return live_meshes.read_source(source, choose, dict, live)
 
 
@@ -305,8 +305,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     ("behaviour", "kind", "said"),
     [
         (503, IncompleteError, "3 times"), ("cut", IncompleteError, "3 times"), ("stall", IncompleteError, "in time"),
-        (404, IncompleteError, "parts of the mesh 21 are missing"), (410, IncompleteError, "answered 410"),
-        (408, IncompleteError, "answered 408, 3 times"), ("page", IncompleteError, "a web page came in place of data"),
+        (404, IncompleteError, "parts of the mesh 21 are missing"), (410, IncompleteError, "any more"),
+        (408, IncompleteError, "answers 408, 3 times"), ("page", IncompleteError, "a web page came in place of data"),
     ],
 )  # fmt: skip
 def test_a_file_that_does_not_come(site: Site, tmp_path: Path, behaviour: Any, kind: type, said: str) -> None:
@@ -317,7 +317,7 @@ def test_a_file_that_does_not_come(site: Site, tmp_path: Path, behaviour: Any, k
 
 def test_how_often_a_server_is_asked_is_up_to_the_user(site: Site, crant: Crant) -> None:
     site.broken["info"] = 503
-    refused(crant("meshes", site.address, "-o", "out", "--retries", "1"), 6, "answered 503, 2 times")
+    refused(crant("meshes", site.address, "-o", "out", "--retries", "1"), 6, "answers 503, 2 times")
 
 
 @pytest.mark.parametrize("name", ["info", "1.index", "21"])

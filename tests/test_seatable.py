@@ -25,7 +25,7 @@ import crantcli as cc
 from crantcli import crantb
 from crantcli.addresses import Dataset, TableAddress
 from crantcli.errors import IncompleteError
-from crantcli.remote import retry as patience
+from crantcli.remote import retry
 from crantcli.settings import LiveOptions
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.seatable import client as seatable
@@ -39,7 +39,7 @@ FIRST = 576460752641833774
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses between attempts."""
-    monkeypatch.setattr(patience, "sleep", lambda _: None)
+    monkeypatch.setattr(retry, "sleep", lambda _: None)
 
 
 @pytest.fixture
@@ -475,7 +475,7 @@ def test_a_server_that_stalls_is_not_waited_for(
     toml = brain(table, tmp_path)
     ask = ("counts", "-d", toml, "-n", "cell_type=ER1", "--timeout", 0.2, "--retries", 1)
     table.before = second_page("stall", 99)
-    complaint(crant(*ask), 6, "did not answer in time, 2 times")
+    complaint(crant(*ask), 6, "no answer in time, 2 times")
     table.before = second_page("stall", 1)
     assert crant(*ask).code == 0
 
@@ -483,8 +483,8 @@ def test_a_server_that_stalls_is_not_waited_for(
 def test_how_often_a_server_is_asked_is_up_to_the_user(crant: Crant, table: SeaTable, tmp_path: Path) -> None:
     table.before = lambda *_: (503, {})
     ask = ("annotations", "-d", brain(table, tmp_path), "--retries")
-    complaint(crant(*ask, 1), 6, "answered 503, 2 times")
-    complaint(crant(*ask, 0), 6, "answered 503, 1 time;")
+    complaint(crant(*ask, 1), 6, "answers 503, 2 times")
+    complaint(crant(*ask, 0), 6, "answers 503, 1 time;")
     complaint(crant(*ask, 1, "--timeout", 0), 2, "--timeout more than 0 seconds")
 
 
@@ -492,31 +492,31 @@ def test_a_server_that_is_away(crant: Crant, table: SeaTable, tmp_path: Path) ->
     with serve(SeaTable([])) as gone:
         pass
     table.address = gone.address
-    assert "could not be reached" in failed(crant, table, tmp_path, 6).err
+    assert "no connection" in failed(crant, table, tmp_path, 6).err
 
 
 def test_pauses_grow_and_outlast_a_restart() -> None:
-    usual = patience.Patience()
-    pauses = [usual.pause(attempt) for attempt in range(usual.retries)]
+    usual = retry.RetryPolicy()
+    pauses = [usual.backoff(attempt) for attempt in range(usual.retries)]
     assert pauses[:4] == [0.5, 1, 2, 4]
     assert 60 <= sum(pauses) <= 120
 
 
 def test_a_server_may_ask_for_a_longer_pause() -> None:
     """As a number or as a date; and not for any length of time."""
-    usual = patience.Patience()
+    usual = retry.RetryPolicy()
     soon = email.utils.format_datetime(datetime.now(UTC) + timedelta(seconds=45), usegmt=True)
-    assert 40 < usual.pause(0, soon) <= 45
+    assert 40 < usual.backoff(0, soon) <= 45
     for asked, pause in (("45", 45), ("2.5", 2.5), ("1e9", 120), ("0", 0.5), ("-3", 0.5), ("nan", 0.5), ("soon", 0.5)):
-        assert usual.pause(0, asked) == pause
-    assert usual.pause(6, "17") == 30
+        assert usual.backoff(0, asked) == pause
+    assert usual.backoff(6, "17") == 30
 
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that users have, taken down and not taken."""
     taken: list[float] = []
-    monkeypatch.setattr(patience, "sleep", taken.append)
+    monkeypatch.setattr(retry, "sleep", taken.append)
     return taken
 
 
@@ -533,7 +533,7 @@ def test_a_server_may_be_gone_for_twenty_seconds(
             if sum(pauses) > 20 and not table.requests:
                 later.enter_context(serve(table, port))
 
-        monkeypatch.setattr(patience, "sleep", pause)
+        monkeypatch.setattr(retry, "sleep", pause)
         table.address = gone.address
         assert fetched(crant, table, tmp_path).num_rows == 25
     assert pauses == [0.5, 1, 2, 4, 8, 16]
@@ -563,7 +563,7 @@ def test_a_server_that_stays_away_is_waited_for_a_minute(
     crant: Crant, table: SeaTable, tmp_path: Path, pauses: list[float]
 ) -> None:
     table.before = lambda *_: (503, {})
-    assert "answered 503, 9 times" in failed(crant, table, tmp_path, 6).err
+    assert "answers 503, 9 times" in failed(crant, table, tmp_path, 6).err
     assert 60 <= sum(pauses) <= 120
 
 

@@ -22,7 +22,7 @@ from conftest import Crant
 from live import described, ids, rows, saved
 from tables import complaint
 
-from crantcli.remote import retry as patience
+from crantcli.remote import retry
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("own_home")
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses between attempts are taken down, not taken."""
     taken: list[float] = []
-    monkeypatch.setattr(patience, "sleep", taken.append)
+    monkeypatch.setattr(retry, "sleep", taken.append)
     return taken
 
 
@@ -376,7 +376,7 @@ def test_a_server_may_be_gone_for_twenty_seconds(
             return "drop"
         return None
 
-    monkeypatch.setattr(patience, "sleep", pause)
+    monkeypatch.setattr(retry, "sleep", pause)
     question = ("synapses", "--pre", ids(server, 0), "-q")
     expected = rows(crant(*question, saved(server)))
     server.weather.action = act
@@ -436,9 +436,14 @@ def test_mistakes_are_not_repeated(crant: Crant, server: CaveServer, pauses: lis
     """Servers answer 500 to them, too."""
     complaint(crant("synapses", "-d", described(server), "--pre", ids(server, 0), "--columns", "colour"), 3, "colour")
     assert pauses == []
-    server.weather.action = only(data, 500)
+    server.weather.says = {"code": 500, "message": "boolean index did not match"}
+    server.weather.action = only(data, "says")
     complaint(crant("synapses", "-d", described(server), "--pre", ids(server, 0)), 6, "fails with 500", "4 times")
     assert len(pauses) == 3
+    pauses.clear()
+    server.weather.action = only(data, 500)  # of what stands before it, and says nothing of the request
+    complaint(crant("synapses", "-d", described(server), "--pre", ids(server, 0)), 6, "fails with 500", "9 times")
+    assert len(pauses) == 8
 
 
 def test_an_old_interface_is_refused(crant: Crant, server: CaveServer) -> None:

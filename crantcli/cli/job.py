@@ -33,9 +33,8 @@ from crantcli.output.atomic import Outputs, check_destination, check_folder, out
 from crantcli.output.matrices import check_width, wide_query, write_npz
 from crantcli.output.streams import find_stream, is_pipe
 from crantcli.output.tables import TableFormat, table_format, write_csv_stream, write_table
-from crantcli.remote.retry import Patience
 from crantcli.schema import CORNER, Kind
-from crantcli.settings import LiveOptions
+from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.access import engine_files
 from crantcli.sources.cave.query import Query
 from crantcli.sources.datasets import find_dataset
@@ -163,7 +162,7 @@ class Job:
         ):
             space = Workspace(engine, dataset, self.live)
             space.null_text = self.source.null_text
-            with self.console.busy(self.command, space.live_options.patience.status, engine):
+            with self.console.busy(self.command, space.live_options.policy.progress, engine):
                 yield Work(self, space, engine, pending)
 
     def _files(self, dataset: Dataset | None, pending: Outputs) -> list[Path]:
@@ -185,13 +184,11 @@ class Job:
 def live_options(server: ServerOptions) -> LiveOptions:
     """How servers are asked, checked before anything is loaded."""
     fetch = server if isinstance(server, FetchOptions) else FetchOptions(**vars(server))
-    patience = Patience(fetch.retries, fetch.timeout)
-    options = LiveOptions(
-        fetch.materialization, fetch.update_ids, fetch.strict_ids, fetch.lock, fetch.cache_dir, fetch.refresh, patience,
-        isinstance(fetch, SynapseFetchOptions) and fetch.allow_missing,
-    )  # fmt: skip
-    options.check()
-    return options
+    return resolve_live(LiveOptions(
+        fetch.materialization, fetch.update_ids, fetch.strict_ids, fetch.lock, fetch.cache_dir, fetch.refresh,
+        allow_missing=isinstance(fetch, SynapseFetchOptions) and fetch.allow_missing,
+        retries=fetch.retries, timeout=fetch.timeout,
+    ))  # fmt: skip
 
 
 def _member_names(members: MemberOptions | None) -> tuple[str, tuple[str, ...]] | None:

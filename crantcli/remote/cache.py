@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from crantcli.errors import CrantError
-from crantcli.remote.client import parse_json
+from crantcli.remote.body import parse_json
 from crantcli.temporary import remove, sweep, temporary_path
 
 try:

@@ -1,262 +1,249 @@
-"""Asks servers over HTTP: whole answers or an error, timeouts everywhere, retries that outlast a restart of the server.
+"""The one way to servers over HTTP: whole answers or an error, time limits everywhere, again where that helps.
 
 No text that leaves this module holds a token.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import itertools
 import json
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+import threading
+from collections.abc import Callable, Container
+from contextlib import closing
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from crantcli.errors import CrantError, IncompleteError, UsageError
-from crantcli.remote.retry import Patience
-
-#: Answers that may be others in a moment: too many requests, and a server, or what stands before it, that is overloaded
-#: or starts anew.
-RETRYABLE = (408, 429, 502, 503, 504)
-
-#: What is said of a web page that comes in place of data.
-WEB_PAGE = "a web page came in place of data, as a proxy or a login sends it"
-
-#: Attempts at an address that gives a web page.
-_ATTEMPTS_AT_PAGE = 4
+from crantcli.errors import CrantError, UsageError
+from crantcli.remote.auth import Auth, check_address, leads_to_login
+from crantcli.remote.body import document, is_page, read_body
+from crantcli.remote.outcomes import OUTCOMES, Failure, failure_of
+from crantcli.remote.retry import RetryPolicy
 
 #: How often a server may send us on.
 _MOST_REDIRECTS = 10
 
-#: Bytes that are read at once.
-_BLOCK = 2**16
-
-#: Seconds for a whole answer, at most: a server that sends a byte now and then is never silent.
-_WHOLE = 900.0
+#: Whether an answer with a good status is what was asked for, and all of it.
+Check = Callable[[Any], bool]
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a server said.
-
-    Attributes
-    ----------
-    status : int
-        HTTP status; one that passes by itself never gets here.
-    body : bytes
-        The whole of it.
-    range : str
-        The Content-Range header, or "".
-    """
-
-    status: int
-    body: bytes
-    range: str = ""
-
-    @property
-    def content(self) -> Any:
-        """The body as JSON; None where it is something else."""
-        try:
-            return parse_json(self.body)
-        except ValueError:
-            return None
+def anything(_: Any) -> bool:
+    """Whether an answer is one: where nobody can tell more."""
+    return True
 
 
-#: Whether an answer is what was asked for.
-Check = Callable[[Answer], bool]
-
-
-def check_address(address: str) -> str:
-    """The address, if what it sends and receives cannot be read or changed on the way.
-
-    Raises
-    ------
-    UsageError
-        Unless it is https, or http on this computer.
-    """
-    try:
-        parts = urlsplit(address)
-        host, scheme = parts.hostname or "", parts.scheme
-    except ValueError:
-        host, scheme = "", ""
-    if not host or scheme not in ("http", "https"):
-        raise UsageError(f"{address}: no web address; it starts with https://")
-    if scheme == "http" and not _is_here(host):
-        raise UsageError(f"{address}: http can be read and changed on the way; give an https address")
-    return address
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-class Server:
-    """Makes requests, over connections that are kept.
+class RemoteClient:
+    """Makes requests, from any thread, over connections that are kept.
 
     Parameters
     ----------
-    patience : Patience
-    secrets : sequence of str
-        Tokens, which are cut out of whatever is said about a failure.
+    policy : RetryPolicy
+    auth : Auth
+        What is secret, and what to say where the server wants a token.
+    connections : int
+        That are kept open at most.
     """
 
-    def __init__(self, patience: Patience, secrets: tuple[str, ...] = ()) -> None:
-        import requests
+    def __init__(self, policy: RetryPolicy, auth: Auth, connections: int = 10) -> None:
+        import requests.adapters
 
-        self._session, self._patience, self._secrets = requests.Session(), patience, secrets
+        self._policy, self.auth = policy, auth
+        self._session = requests.Session()  # makes requests, and knows of proxies; they are sent from here
+        self._adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections, max_retries=0)
+        self._stopped = threading.Event()
+        self._rate_limits, self._counting = 0, threading.Lock()
 
-    def keep_secret(self, token: str) -> None:
-        """Cut this out too."""
-        self._secrets = (*self._secrets, token)
-
-    def clean(self, text: str) -> str:
-        """A text without tokens, on one line, and no longer than a message may be."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***") if secret else text
-        return " ".join(text.split())[:300]
-
-    def __enter__(self) -> Server:
+    def __enter__(self) -> RemoteClient:
         """For `with`, at whose end the connections are closed."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close the connections."""
-        self._session.close()
+        self._adapter.close()
 
-    def get(self, url: str, token: str = "", span: tuple[int, int] | None = None, whole: Check | None = None) -> Answer:
+    def stop(self) -> None:
+        """Try nothing again: the run has failed, and other threads may still be at it."""
+        self._stopped.set()
+
+    def get(
+        self,
+        url: str,
+        token: str = "",
+        span: tuple[int, int] | None = None,
+        whole: Check = anything,
+        judged: Container[int] = (),
+    ) -> Any:
         """Ask for a document, or for its bytes from the first number of `span` up to before the second.
 
-        An answer with status 200 for which `whole` is false counts as a failure that may pass.
+        `whole`, `judged` and what is raised are as for `send`.
         """
         headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"} if span else {}
-        return self._ask("GET", url, token, whole, headers=headers)
+        return self._ask("GET", url, token, whole, judged, headers=headers)
 
-    def post(self, url: str, token: str, document: Any, whole: Check | None = None) -> Answer:
-        """Send a document as JSON; `whole` as for `get`."""
-        return self._ask("POST", url, token, whole, json=document)
+    def post(self, url: str, token: str, content: Any, whole: Check = anything, judged: Container[int] = ()) -> Any:
+        """Send a document as JSON; the rest as for `get`."""
+        return self._ask("POST", url, token, whole, judged, json=content)
 
-    def _ask(self, method: str, url: str, token: str, whole: Check | None, **request: Any) -> Answer:
-        check_address(url)
-        attempts, said = self._patience.attempts, ""
-        for attempt in range(attempts):
-            answer, said, asked = self._once(method, url, token, request)
-            if answer is not None:
-                if answer.status != 200 or whole is None or whole(answer):
-                    return answer
-                said = "the server gave an answer that is cut or damaged"
-            if attempt + 1 == (min(attempts, _ATTEMPTS_AT_PAGE) if said == WEB_PAGE else attempts):
-                break
-            self._patience.wait(attempt, asked, self.clean(said))
-        where = urlsplit(url)
-        raise IncompleteError(
-            f"{where.scheme}://{where.netloc}{where.path}: {self.clean(said)}, {attempt + 1} "
-            f"time{'s' if attempt else ''}; nothing is written; "
-            + ("open the address in a browser to see what it is" if said == WEB_PAGE else "try again later")
-        )
-
-    def _once(
-        self, method: str, url: str, token: str, request: dict[str, Any]
-    ) -> tuple[Answer | None, str, str | None]:
-        """One request: the answer or, if it failed in a way that may pass, why, and the pause that was asked for."""
+    def _ask(self, method: str, url: str, token: str, whole: Check, judged: Container[int], **more: Any) -> Any:
+        """Send a request, and go where the server sends us, as far as we may."""
         import requests
 
-        damaged = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
-        try:
-            for _ in range(_MOST_REDIRECTS):
-                with self._session.request(
-                    method, url, auth=_Authorisation(token), stream=True, allow_redirects=False,
-                    timeout=self._patience.limits, **request,
-                ) as response:  # fmt: skip
-                    body = read_body(response, self._patience)
-                if 300 <= response.status_code < 400 and "Location" in response.headers:
-                    url = self._redirect(url, response.headers["Location"], token)
-                    continue
-                return self._judged(response, body)
-        except requests.exceptions.SSLError as error:
-            raise CrantError(f"{url}: no secure connection ({self.clean(_reason(error))})") from None
-        except requests.Timeout:
-            return None, "the server did not answer in time", None
-        except (requests.ConnectionError, *damaged) as error:
-            reason = _reason(error)
-            late = "timed out" in reason.lower()
-            lost = f"the server could not be reached or broke off ({reason})"
-            return None, "the server did not answer in time" if late else lost, None
-        except requests.RequestException as error:
-            raise CrantError(f"{url}: cannot be asked ({self.clean(_reason(error))})") from None
-        except ValueError as error:  # requests looks at where it is sent even where it does not go there
-            if isinstance(error, CrantError):
-                raise
-            raise CrantError(f"{url}: the server sends us to what is no address; check the address") from None
+        for _ in range(_MOST_REDIRECTS):
+            check_address(url)
+            try:
+                request = self._session.prepare_request(
+                    requests.Request(method, url, auth=_Authorisation(token), **more)
+                )
+            except requests.RequestException as error:
+                raise CrantError(f"{url}: cannot be asked ({self.auth.clean(str(error))})") from None
+            options = self._session.merge_environment_settings(str(request.url), {}, None, None, None)
+            response = self.send(request, whole, judged, **options)
+            if not response.is_redirect:
+                return response
+            url = urljoin(url, response.headers["Location"])
         raise CrantError(f"{url}: the server sends us on and on; check the address")
 
-    def _judged(self, response: Any, body: bytes) -> tuple[Answer | None, str, str | None]:
-        status = response.status_code
-        if status in RETRYABLE or status == 500:
-            return None, f"the server answered {status}", response.headers.get("Retry-After")
-        if status < 300 and is_page(response.headers.get("Content-Type", ""), body):
-            return None, WEB_PAGE, None
-        return Answer(status, body, response.headers.get("Content-Range", "")), "", None
+    def send(self, request: Any, whole: Check = anything, judged: Container[int] = (), **options: Any) -> Any:
+        """Send a request and return the answer, whole; or one that leads to where we may go.
 
-    def _redirect(self, url: str, location: str, token: str) -> str:
-        """Where a server sends us, if we may go there."""
-        if token:
-            raise CrantError(
-                f"{url}: the server sends us elsewhere, and the token does not go there; check the address"
+        Parameters
+        ----------
+        request : requests.PreparedRequest
+        whole : callable
+            Whether an answer with a good status is what was asked for; if not, that counts as a failure that may pass.
+        judged : container of int
+            Statuses that do not pass by themselves, and that the caller judges itself.
+        **options
+            Of the adapters of `requests`: proxies, verify, cert.
+
+        Returns
+        -------
+        requests.Response
+
+        Raises
+        ------
+        UsageError
+            Where it could be read on the way, and the token with it.
+        CrantError
+            By the table of outcomes: at once, or after as many attempts as that says.
+        """
+        where = check_address(request.url).partition("?")[0]
+        for attempt in itertools.count():
+            response, failure = self._once(request, whole, judged, options)
+            if failure is None:
+                self._forget_rate_limit()
+                return response
+            outcome = OUTCOMES[failure.condition]
+            if outcome.attempts == 1:
+                raise outcome.error(f"{where}: {failure.text}")
+            most = min(self._policy.attempts, outcome.attempts or self._policy.attempts)
+            if attempt + 1 >= most or self._stopped.is_set():
+                times = f"{attempt + 1} time{'s' if attempt else ''}"
+                raise outcome.error(f"{where}: {failure.text}, {times}; nothing is written; {outcome.advice}")
+            wanted = response.headers.get("Retry-After") if response is not None else None
+            rate_limits = self._count_rate_limit() if failure.condition == 429 else 0
+            # Without what the server says of itself.
+            self._policy.wait(attempt, wanted, failure.text.partition(" (")[0], rate_limits)
+        return None
+
+    def _once(
+        self, request: Any, whole: Check, judged: Container[int], options: dict[str, Any]
+    ) -> tuple[Any, Failure | None]:
+        """The answer, if there is one, and what is wrong with it."""
+        import requests
+
+        try:
+            options = {**options, "timeout": self._policy.timeouts, "stream": True}
+            with closing(self._adapter.send(request, **options)) as response:
+                # Read here, so that a connection that breaks in the middle counts as a failed attempt.
+                response._content = read_body(response, self._policy.timeout)
+        except requests.RequestException as error:
+            return None, self._lost(error)
+        if response.status_code in judged:
+            return response, None
+        return response, self._failure(request, response, whole)
+
+    def _lost(self, error: Exception) -> Failure:
+        """What a request is that has no answer."""
+        from requests import exceptions
+
+        reason = self.auth.clean(_reason(error))
+        if isinstance(error, exceptions.SSLError):
+            return Failure("not secure", f"no secure connection ({reason})")
+        if isinstance(error, exceptions.ChunkedEncodingError | exceptions.ContentDecodingError):
+            return Failure("damaged", "the answer is cut or damaged")
+        if isinstance(error, exceptions.Timeout) or "timed out" in str(error).lower():
+            return Failure("late", "no answer in time")
+        if isinstance(error, exceptions.ConnectionError):
+            if re.search("establish|resolve", str(error)):
+                return Failure("no connection", f"no connection ({reason})")
+            return Failure("broken", f"the connection broke ({reason})")
+        return Failure("not asked", f"cannot be asked ({reason})")
+
+    def _failure(self, request: Any, response: Any, whole: Check) -> Failure | None:
+        """What is wrong with an answer."""
+        status = response.status_code
+        if response.is_redirect:
+            return self._redirect(request, response)
+        if status < 300:
+            if is_page(response.headers.get("Content-Type", ""), response.content):
+                return Failure("web page", "a web page came in place of data, as a proxy or a login sends it")
+            return None if whole(response) else Failure("damaged", "the answer is cut or damaged")
+        body = document(response) or {}
+        said = self._said(response, body)
+        if status in (401, 403):
+            return Failure(status, self.auth.refusal(status, said, body))
+        return failure_of(status, said, bool(_details(body) or body.get("message")))
+
+    def _redirect(self, request: Any, response: Any) -> Failure | None:
+        """What is wrong with where an answer leads: a login page, or another server, where no token must go."""
+        location = response.headers["Location"]
+        if leads_to_login(location):
+            return Failure("login", self.auth.refusal(response.status_code, "", {}))
+        try:
+            here, there = (urlsplit(url) for url in (request.url, urljoin(request.url, location)))
+            same = (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
+            place = f"{there.scheme}://{there.netloc}"
+        except ValueError:
+            same, place = False, "what is no address"
+        if not self.auth.anonymous and not same:
+            return Failure(
+                "elsewhere",
+                f"the server sends us elsewhere (to {self.auth.clean(place)}), and the token does not go there; check "
+                "the address",
             )
         try:
-            return check_address(urljoin(url, location))
-        except ValueError:  # a UsageError is one, too
-            raise CrantError(
-                f"{url}: the server sends us to {self.clean(location)}, which is no https address; check the address"
-            ) from None
+            check_address(urljoin(request.url, location))
+        except UsageError:
+            shown = f"{self.auth.clean(location)}, which is no https address"
+        except ValueError:
+            shown = "what is no address"
+        else:
+            return None
+        return Failure("elsewhere", f"the server sends us to {shown}; check the address")
+
+    def _said(self, response: Any, body: dict[str, Any]) -> str:
+        """What the server says is wrong, in a few words, without secrets."""
+        details = _details(body)
+        said = next((body[key] for key in ("message", "error_message", "error_msg") if body.get(key)), "")
+        said = f"it does not take {json.dumps(details)}, unknown to it" if details else said
+        said = said or re.sub(r"<[^>]*>", " ", response.text).strip().strip('"')
+        return self.auth.clean(str(said)) or str(response.reason)
+
+    def _count_rate_limit(self) -> int:
+        """How many answers have told of too many requests since the last that did not: pauses grow with that."""
+        with self._counting:
+            self._rate_limits += 1
+            return self._rate_limits - 1
+
+    def _forget_rate_limit(self) -> None:
+        with self._counting:
+            self._rate_limits = max(self._rate_limits - 1, 0)
 
 
-def parse_json(text: str | bytes) -> Any:
-    """What a text says in JSON.
-
-    Raises
-    ------
-    ValueError
-        Where it is something else, or more lists within one another than anybody would send.
-    """
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("too many lists within one another") from None
-
-
-def is_page(kind: str, body: bytes) -> bool:
-    """Whether an answer is a web page, by its Content-Type and itself."""
-    start = body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return start.startswith((b"<!doctype html", b"<html")) or ("html" in kind.lower() and start.startswith(b"<"))
-
-
-def read_body(response: Any, patience: Patience) -> bytes:
-    """The whole of an answer.
-
-    Raises
-    ------
-    requests.Timeout
-        Where it does not come to an end.
-    """
-    import requests
-
-    read = getattr(response.raw, "read1", None)  # since urllib3 2.1
-    if read is not None:
-        # As it comes: its own way waits until a block is full, however long that takes.
-        response.raw.stream = lambda size, decode_content: iter(
-            lambda: read(size, decode_content=decode_content) or b"", b""
-        )
-    blocks, end = [], time.monotonic() + max(_WHOLE, patience.timeout)
-    for block in response.iter_content(_BLOCK):
-        blocks.append(block)
-        if time.monotonic() > end:
-            raise requests.Timeout
-    return b"".join(blocks)
+def _details(body: dict[str, Any]) -> Any:
+    """What of a request a server does not take, if it lists that."""
+    return body.get("schema_errors") or body.get("errors")
 
 
 class _Authorisation:
@@ -277,4 +264,5 @@ def _reason(error: Exception) -> str:
     while error.args and isinstance(error.args[-1], Exception):
         error = error.args[-1]
         found = str(getattr(error, "reason", None) or error)
-    return found.rpartition("object at ")[2].partition(">: ")[2] or found
+    found = found.rpartition("object at ")[2].partition(">: ")[2] or found
+    return found.removeprefix("Failed to establish a new connection: ")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crantcli.errors import DataError
-from crantcli.remote.client import parse_json
+from crantcli.remote.body import parse_json
 from crantcli.version import __version__
 
 #: Version of what a lock file says.
@@ -92,7 +92,7 @@ class Lock:
         return DataError(f"--lock {self.path}: {what}")
 
 
-def read_lock(path: str, known: Mapping[str, Section]) -> Lock:
+def read_sections(path: str, known: Mapping[str, Section]) -> Lock:
     """Read a lock file.
 
     Parameters
@@ -135,12 +135,12 @@ def file_section(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"files": sorted(map(dict, records), key=lambda record: (record["name"], record["sha256"]))}
 
 
-def check_files(section: Any) -> None:
+def check_file_section(section: Any) -> None:
     """Raise an error unless that is what a section says."""
-    check(all(isinstance(record["sha256"], str) for record in section["files"]))
+    require(all(isinstance(record["sha256"], str) for record in section["files"]))
 
 
-def check(sound: bool) -> None:
+def require(sound: bool) -> None:
     """Raise ValueError where a section is not of its form."""
     if not sound:
         raise ValueError

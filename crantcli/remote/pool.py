@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import Any
 
 
-class Crew:
+class WorkerPool:
     """Threads that work off what is put to them. An interrupted run does not wait for what they are waiting for."""
 
     def __init__(self, number: int) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 
-class Status:
+class Progress:
     """What goes on, in words and as a share. Any thread may tell, and any may look."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""How long to bear with a server. Light: everything imports it."""
+"""How often, and for how long, a server is asked. Light: everything imports it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
-from crantcli.remote.progress import Status
+from crantcli.remote.progress import Progress
 
 #: Longest pause between two attempts, in seconds.
 _LONGEST_PAUSE = 30.0
@@ -24,8 +24,8 @@ def sleep(seconds: float) -> None:
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to bear with a server.
+class RetryPolicy:
+    """How often, and for how long, a server is asked.
 
     Attributes
     ----------
@@ -34,13 +34,13 @@ class Patience:
         and a half, which outlasts the restart of a server.
     timeout : float
         Seconds without a byte from the server after which an attempt has failed.
-    status : Status
+    progress : Progress
         Is told of pauses, and of what goes on.
     """
 
     retries: int = 8
     timeout: float = 300.0
-    status: Status = field(default_factory=Status, compare=False, repr=False)
+    progress: Progress = field(default_factory=Progress, compare=False, repr=False)
 
     @property
     def attempts(self) -> int:
@@ -48,31 +48,31 @@ class Patience:
         return self.retries + 1
 
     @property
-    def limits(self) -> tuple[float, float]:
-        """Seconds for a connection, and between two pieces of an answer: what `requests` calls a timeout."""
+    def timeouts(self) -> tuple[float, float]:
+        """Seconds for a connection, and between two parts of an answer: what `requests` calls a timeout."""
         return min(self.timeout, _CONNECT), self.timeout
 
-    def pause(self, attempt: int, asked: str | None = None) -> float:
-        """Seconds to wait after an attempt (from 0); `asked` is what the server asks for in Retry-After."""
+    def backoff(self, attempt: int, retry_after: str | None = None) -> float:
+        """Seconds to wait after an attempt (from 0); `retry_after` is what the server says in the header."""
         own: float = min(0.5 * 2.0 ** min(attempt, 30), _LONGEST_PAUSE)
-        return max(own, min(_seconds(asked), _LONGEST_ASKED))
+        return max(own, min(_seconds(retry_after), _LONGEST_ASKED))
 
-    def wait(self, attempt: int, asked: str | None, why: str, rate_limits: int = 0) -> None:
+    def wait(self, attempt: int, retry_after: str | None, why: str, rate_limits: int = 0) -> None:
         """Wait for so long, and tell that and why; longer after so many `rate_limits` of other requests."""
-        pause = self.pause(max(attempt, rate_limits), asked)
-        with self.status.pausing(why, pause, f"attempt {attempt + 2} of {self.attempts}"):
+        pause = self.backoff(max(attempt, rate_limits), retry_after)
+        with self.progress.pausing(why, pause, f"attempt {attempt + 2} of {self.attempts}"):
             sleep(pause)
 
 
-def _seconds(asked: str | None) -> float:
+def _seconds(retry_after: str | None) -> float:
     """What a Retry-After header asks for, a number or a date; 0 where it is neither."""
-    if not asked:
+    if not retry_after:
         return 0.0
     try:
-        return float(asked)
+        return float(retry_after)
     except ValueError:
         pass
     try:
-        return parsedate_to_datetime(asked).timestamp() - time.time()
+        return parsedate_to_datetime(retry_after).timestamp() - time.time()
     except ValueError:
         return 0.0

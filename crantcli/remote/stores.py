@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
-from crantcli.remote.client import Server, check_address
+from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
+from crantcli.remote.auth import check_address
+from crantcli.remote.client import RemoteClient
 
 Span = tuple[int, int]
+
+#: Statuses for a file that is not there, and for a part of one that begins after its end.
+_NO_FILE, _NO_SUCH_PART = 404, 416
 
 
 class Store(Protocol):
@@ -102,8 +106,8 @@ class Site:
 
     remote = True
 
-    def __init__(self, address: str, server: Server) -> None:
-        self.address, self._server = check_address(address).rstrip("/"), server
+    def __init__(self, address: str, client: RemoteClient) -> None:
+        self.address, self._client = check_address(address).rstrip("/"), client
         self._whole: dict[str, bytes] = {}
 
     def read(self, name: str, span: Span | None = None) -> bytes | None:
@@ -111,31 +115,33 @@ class Site:
         if span is not None and span[0] >= span[1]:
             return b""
         if name in self._whole:
-            body = self._whole[name]
-            return body if span is None else body[slice(*span)]
+            return self._whole[name] if span is None else self._whole[name][slice(*span)]
         url = f"{self.address}/{quote(name, safe='/:')}"
-        answer = self._server.get(url, span=span)
-        if answer.status == 404:
+        answer = self._client.get(url, span=span, judged=(_NO_FILE, _NO_SUCH_PART))
+        if answer.status_code == _NO_FILE:
             return None
-        if answer.status == 416:  # begins after the file's end
+        if answer.status_code == _NO_SUCH_PART:
             return b""
-        if answer.status in (401, 403):
-            raise AuthorisationError(f"{url}: the server does not let everybody read this; is the address right?")
-        if answer.status == 206 and span and answer.range.startswith(f"bytes {span[0]}-"):
-            return answer.body[: span[1] - span[0]]
-        if answer.status != 200:
-            raise IncompleteError(f"{url}: the server answered {answer.status}")
+        body: bytes = answer.content
+        if (
+            answer.status_code == 206
+            and span
+            and answer.headers.get("Content-Range", "").startswith(f"bytes {span[0]}-")
+        ):
+            return body[: span[1] - span[0]]
+        if answer.status_code != 200:
+            raise IncompleteError(f"{url}: the server answers {answer.status_code}")
         # Some servers give the whole file whatever part is asked for.
         if span is not None:
-            self._whole[name] = answer.body
-            return answer.body[slice(*span)]
-        return answer.body
+            self._whole[name] = body
+            return body[slice(*span)]
+        return body
 
     def child(self, path: str) -> Site:
         """As for Store."""
         parts = urlsplit(self.address)
         joined = posixpath.normpath(posixpath.join(parts.path or "/", quote(path, safe="/")))
-        return Site(urlunsplit(parts._replace(path=joined)), self._server)
+        return Site(urlunsplit(parts._replace(path=joined)), self._client)
 
     def broken(self, what: str) -> IncompleteError:
         """As for Store."""

@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 from crantcli.addresses import MeshAddress
 from crantcli.core.bodies import Surface
 from crantcli.errors import DataError
+from crantcli.remote.auth import NoAuth
 from crantcli.remote.cache import CacheError, cache_store
-from crantcli.remote.client import Server
-from crantcli.remote.lockfile import Lock, check
-from crantcli.remote.pool import Crew
-from crantcli.remote.retry import Patience
+from crantcli.remote.client import RemoteClient
+from crantcli.remote.lockfile import Lock, require
+from crantcli.remote.pool import WorkerPool
+from crantcli.remote.retry import RetryPolicy
 from crantcli.remote.stores import Folder, Site, Store, local_path, web_address
 from crantcli.settings import LiveOptions
 from crantcli.sources.precomputed import Catalogue, RawMesh, check_labels, read_catalogue, reader
@@ -63,7 +64,7 @@ def read_source(
     DataError, IncompleteError, UsageError, AuthorisationError
         Where a mesh is not there, not whole, or cannot be read.
     """
-    with _opened(source.address, live.patience) as store:
+    with _opened(source.address, live.policy) as store:
         cache = _Cache(store.address, live.cache_dir) if store.remote else None
         fresh = cache if not live.refresh else None
         labelled = source.labels is not None
@@ -85,13 +86,13 @@ def read_source(
 
 
 @contextlib.contextmanager
-def _opened(address: str, patience: Patience) -> Iterator[Store]:
+def _opened(address: str, policy: RetryPolicy) -> Iterator[Store]:
     web = web_address(address)
     if web is None:
         yield Folder(local_path(address)).checked()
         return
-    with Server(patience) as server:
-        yield Site(web, server)
+    with RemoteClient(policy, NoAuth()) as client:
+        yield Site(web, client)
 
 
 def _read(store: Store, catalogue: Catalogue, keys: Collection[int]) -> dict[int, RawMesh]:
@@ -99,8 +100,8 @@ def _read(store: Store, catalogue: Catalogue, keys: Collection[int]) -> dict[int
     if not store.remote:
         return {key: read(key) for key in keys}
     # Those of a pool would be waited for, however long a server is silent.
-    with contextlib.closing(Crew(_AT_ONCE)) as crew:
-        return dict(zip(keys, crew.each(read, keys), strict=True))
+    with contextlib.closing(WorkerPool(_AT_ONCE)) as pool:
+        return dict(zip(keys, pool.each(read, keys), strict=True))
 
 
 def _surface(raw: RawMesh, transform: Sequence[float], name: str) -> Surface:
@@ -175,6 +176,6 @@ def locked_meshes(lock: Lock, source: str) -> dict[str, str]:
     return dict(known["meshes"])
 
 
-def check_locked(section: Any) -> None:
+def check_mesh_section(section: Any) -> None:
     """Raise an error unless that is what a lock says of meshes."""
-    check(section == mesh_section(section["source"], section["meshes"]))
+    require(section == mesh_section(section["source"], section["meshes"]))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli.core.bodies import Surface, proper_faces, weld
 from crantcli.core.soundness import LARGEST
 from crantcli.errors import CrantError, DataError
-from crantcli.remote.client import parse_json
+from crantcli.remote.body import parse_json
 from crantcli.remote.stores import Folder, Store
 from crantcli.schema import listed
 from crantcli.sources.sharded import Shards

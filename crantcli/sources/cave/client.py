@@ -15,8 +15,8 @@ from typing import Any
 
 from crantcli.addresses import CaveAddress
 from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
-from crantcli.remote.adapter import NotFoundError, NotReadyError, RefusedError, TooLargeError
-from crantcli.remote.retry import Patience
+from crantcli.remote.outcomes import NotFoundError, NotReadyError, RefusedError, TooLargeError
+from crantcli.remote.retry import RetryPolicy
 from crantcli.sources.cave.answers import Rows, cut_at, missing_lookups
 from crantcli.sources.cave.connection import Connection, explained
 from crantcli.sources.cave.query import PAIR
@@ -35,11 +35,11 @@ class Cave(Connection):
     Parameters
     ----------
     facts : CaveAddress
-    patience : Patience
+    policy : RetryPolicy
     """
 
-    def __init__(self, facts: CaveAddress, patience: Patience) -> None:
-        super().__init__(facts, patience)
+    def __init__(self, facts: CaveAddress, policy: RetryPolicy) -> None:
+        super().__init__(facts, policy)
         self._versions: list[Version] = []
         self._at_once = _IDS_AT_ONCE
 
@@ -195,8 +195,7 @@ class Cave(Connection):
                 headers={"Content-Type": "application/json", "Accept-Encoding": "zstd"},
                 params={**common, "direct_sql_pandas": "True", **parameters},
             )
-        notice = self._wires["materialize"].notice
-        return Rows(answer.table, answer.content, cut_at(notice), missing_lookups(notice))
+        return Rows(answer.table, answer.content, cut_at(answer.notice), missing_lookups(answer.notice))
 
     # Neurons over time
 

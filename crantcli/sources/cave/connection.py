@@ -1,4 +1,4 @@
-"""The way to the servers of a data set: caveclient's clients, whose requests all go through a `Wire`, and the token."""
+"""The way to the servers of a data set: caveclient's clients, whose requests all go one way, and the token."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from urllib.parse import urlsplit
 
 from crantcli.addresses import CaveAddress
 from crantcli.errors import AuthorisationError, CrantError, DataError, UsageError
-from crantcli.remote.adapter import Wire
-from crantcli.remote.client import check_address, parse_json
-from crantcli.remote.retry import Patience
+from crantcli.remote.adapter import RemoteAdapter
+from crantcli.remote.auth import Auth, check_address, is_token
+from crantcli.remote.body import parse_json
+from crantcli.remote.client import RemoteClient
+from crantcli.remote.outcomes import NotReadyError
+from crantcli.remote.retry import RetryPolicy
 from crantcli.sources.cave.answers import read
 
 #: Environment variable with a token, before those that lie where caveclient looks for them.
@@ -33,11 +36,11 @@ class Connection:
     Parameters
     ----------
     facts : CaveAddress
-    patience : Patience
+    policy : RetryPolicy
     """
 
-    def __init__(self, facts: CaveAddress, patience: Patience) -> None:
-        self.facts, self._patience, self.status = facts, patience, patience.status
+    def __init__(self, facts: CaveAddress, policy: RetryPolicy) -> None:
+        self.facts, self.progress = facts, policy.progress
         server = facts.server.rstrip("/")
         self._server = server
         host = server.partition("//")[2]
@@ -45,10 +48,9 @@ class Connection:
             f"get a token from {server}/auth/api/v1/create_token in a browser, and put it into {TOKEN_VARIABLE} or, as "
             f'{{"token": "..."}}, into ~/.cloudvolume/secrets/{host}-cave-secret.json'
         )
+        self._remote = RemoteClient(policy, Auth(self._help), 2 * THREADS)
         self._clients: dict[str, Any] = {}
-        self._wires: dict[str, Wire] = {}
         self._making, self._asking, self._speaks = threading.Lock(), threading.Lock(), False
-        self._secrets: list[str] = []
 
     def _auth(self) -> Any:
         if "auth" not in self._clients:
@@ -61,24 +63,25 @@ class Connection:
                     f"a token file in ~/.cloudvolume/secrets cannot be read ({type(error).__name__}); {self._help}"
                 ) from None
             found = self._clients["auth"].token
-            if found is not None and not _sendable(found):
+            if found is not None and not is_token(found):
                 raise AuthorisationError(f"the token is not one: it has spaces or other signs; {self._help}")
-            self._secrets += [found] if found else []
+            if found:
+                self._remote.auth.keep_secret(found)
         return self._clients["auth"]
 
     def _client(self, name: str, module: str, kind: str, *arguments: Any, **options: Any) -> Any:
-        """A client whose sessions send through a `Wire` from the first request on."""
-        # Of two threads that come at once, one makes it: a notice is looked for on the wire that it came by.
+        """A client whose sessions send through ours from the first request on."""
+        # Of two threads that come at once, one makes it.
         with self._making:
             if name not in self._clients:
                 auth = self._auth()
-                wire = self._wires[name] = Wire(self._patience, self._help, self._secrets, _is_whole, 2 * THREADS)
+                adapter = RemoteAdapter(self._remote, _is_whole)
                 base: Any = getattr(_caveclient(module), kind)
 
                 def get_version(client: Any) -> Any:
                     # The first request of all; sessions have no time limits before, and none can be given to them.
-                    client.session.mount("http://", wire)
-                    client.session.mount("https://", wire)
+                    client.session.mount("http://", adapter)
+                    client.session.mount("https://", adapter)
                     # Else a line for the server in ~/.netrc would take the place of the token.
                     client.session.auth = lambda request: request
                     return base._get_version(client)
@@ -138,8 +141,7 @@ class Connection:
 
     def stop(self) -> None:
         """Try nothing again, in whichever thread."""
-        for wire in list(self._wires.values()):
-            wire.stop()
+        self._remote.stop()
 
 
 def _caveclient(module: str) -> Any:
@@ -155,6 +157,8 @@ def _is_whole(answer: Any) -> bool:
     """Whether an answer is what the addresses of CAVE give: rows, raw numbers, or JSON."""
     import pyarrow as pa
 
+    # caveclient would log the notice, and nothing more.
+    answer.notice = answer.headers.pop("Warning", "")
     path = urlsplit(answer.url).path
     try:
         if path.endswith("/query"):
@@ -166,10 +170,6 @@ def _is_whole(answer: Any) -> bool:
     return True
 
 
-def _sendable(token: Any) -> bool:
-    return isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token
-
-
 @contextmanager
 def explained() -> Any:
     """Turn what caveclient raises for an answer into our errors. What goes wrong on the way is ours already."""
@@ -177,6 +177,10 @@ def explained() -> Any:
 
     try:
         yield
+    except NotReadyError as error:
+        raise NotReadyError(
+            f"{error}; ask for a version (--materialization latest) or an earlier time; nothing is written"
+        ) from None
     except requests.RequestException as error:
         raise CrantError(f"the server's answer cannot be read ({type(error).__name__})") from None
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:

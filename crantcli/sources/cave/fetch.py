@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crantcli.errors import IncompleteError
-from crantcli.remote.adapter import TooLargeError
 from crantcli.remote.cache import Store, key_of
-from crantcli.remote.pool import Crew
+from crantcli.remote.outcomes import TooLargeError
+from crantcli.remote.pool import WorkerPool
 from crantcli.sources.cave.answers import Kept, Rows, checked, id_range, middle, unrequested
 from crantcli.sources.cave.client import Cave
 from crantcli.sources.cave.connection import THREADS
@@ -144,15 +144,15 @@ class Fetch:
         IncompleteError
             Where it cannot be shown that nothing is missing.
         """
-        self._cave.status.say(self._what)
+        self._cave.progress.say(self._what)
         size = IDS_AT_ONCE if self._moment.version is not None else IDS_AT_ONCE_LIVE
         groups = [Piece(tuple(ids[start : start + size])) for start in range(0, len(ids), size)] or [Piece(())]
-        crew = Crew(THREADS)
+        pool = WorkerPool(THREADS)
         try:
             if self._moment.version is None:
-                return list(self._gather(crew, groups, self._ask).values())
-            early = crew.submit(self._send_early, groups[0]) if self._is_new(groups) else None
-            counted = [future.result() for future in [crew.submit(self._counted, piece) for piece in groups]]
+                return list(self._gather(pool, groups, self._ask).values())
+            early = pool.submit(self._send_early, groups[0]) if self._is_new(groups) else None
+            counted = [future.result() for future in [pool.submit(self._counted, piece) for piece in groups]]
             answer = early.result() if early is not None else None
             if answer is not None:
                 whole = self._judged(counted[0], answer)
@@ -163,13 +163,13 @@ class Fetch:
                 counted = [replace(counted[0], expected=0)]  # for the columns and their types
             else:
                 counted = [piece for piece in counted if piece.expected]
-            found = self._gather(crew, [part for piece in counted for part in self._planned(piece)], self._ask)
-            return [kept for piece in counted for kept in self._checked(crew, piece, found)]
+            found = self._gather(pool, [part for piece in counted for part in self._planned(piece)], self._ask)
+            return [kept for piece in counted for kept in self._checked(pool, piece, found)]
         except BaseException:
             self._cave.stop()
             raise
         finally:
-            crew.close()
+            pool.close()
 
     def _planned(self, piece: Piece) -> list[Piece]:
         """Pieces of about as many rows as the server gives at once, by what was counted."""
@@ -180,7 +180,9 @@ class Fetch:
         guess = (piece.expected or 0) // number
         return [Piece(piece.ids[start:end], guess=guess) for start, end in itertools.pairwise(bounds)]
 
-    def _gather(self, crew: Crew, pieces: Iterable[Piece], ask: Callable[[Piece], Kept | Cut]) -> dict[Piece, Kept]:
+    def _gather(
+        self, pool: WorkerPool, pieces: Iterable[Piece], ask: Callable[[Piece], Kept | Cut]
+    ) -> dict[Piece, Kept]:
         """Ask for pieces, a few at a time, and for the halves of those that come back cut."""
         waiting, found = list(reversed(list(pieces))), dict[Piece, Kept]()
         running: dict[Future[Kept | Cut], Piece] = {}
@@ -193,7 +195,7 @@ class Fetch:
                 if parts := self._state.parts_of(piece.id_range):
                     waiting += [piece.within(part, piece.hints) for part in reversed(parts)]
                     continue
-                running[crew.submit(ask, piece)] = piece
+                running[pool.submit(ask, piece)] = piece
             self._tell(found, len(found) + len(running) + len(waiting))
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
@@ -208,14 +210,14 @@ class Fetch:
     def _tell(self, found: dict[Piece, Kept], pieces: int) -> None:
         rows = sum(kept.rows for kept in found.values())
         told = f"{self._what}: {len(found):,} of {pieces:,} pieces, {rows:,} rows"
-        self._cave.status.say(told, len(found) / pieces)
+        self._cave.progress.say(told, len(found) / pieces)
 
-    def _checked(self, crew: Crew, whole: Piece, found: dict[Piece, Kept]) -> list[Kept]:
+    def _checked(self, pool: WorkerPool, whole: Piece, found: dict[Piece, Kept]) -> list[Kept]:
         """The answers that make up a piece that was counted. Where rows are missing, each is counted on its own."""
         among = set(whole.ids)
         parts = {piece: kept for piece, kept in found.items() if among.issuperset(piece.ids)}
         if sum(kept.rows for kept in parts.values()) != whole.expected:
-            parts = self._gather(crew, list(parts), lambda piece: self._ask(self._counted(piece)))
+            parts = self._gather(pool, list(parts), lambda piece: self._ask(self._counted(piece)))
         rows = sum(kept.rows for kept in parts.values())
         if rows != whole.expected:
             raise IncompleteError(

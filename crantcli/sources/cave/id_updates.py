@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from crantcli.remote.cache import Store
-from crantcli.remote.pool import Crew
+from crantcli.remote.pool import WorkerPool
 from crantcli.sources.cave.client import Cave, distinct
 from crantcli.sources.cave.connection import THREADS
 from crantcli.sources.cave.versions import Moment
@@ -210,8 +210,8 @@ def _choices(cave: Cave, time: datetime, candidates: Mapping[int, tuple[Sequence
         return _chosen(cave, time, neuron, *candidates[neuron])
 
     try:
-        with closing(Crew(THREADS)) as crew:
-            return dict(zip(candidates, crew.each(choose, candidates), strict=True))
+        with closing(WorkerPool(THREADS)) as pool:
+            return dict(zip(candidates, pool.each(choose, candidates), strict=True))
     except BaseException:
         cave.stop()
         raise

@@ -12,9 +12,9 @@ from typing import Any
 from crantcli.addresses import CaveAddress
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import IncompleteError
-from crantcli.remote.adapter import GoneError
 from crantcli.remote.cache import Store, cache_folder, key_of
 from crantcli.remote.lockfile import Lock
+from crantcli.remote.outcomes import GoneError
 from crantcli.settings import LiveOptions, parse_materialization
 from crantcli.sources.cave.client import Cave
 from crantcli.sources.cave.id_updates import Supervoxels, Update, update_ids
@@ -43,7 +43,7 @@ class Brain:
         self.name, self.options = name, options
         # The data stack may come to name another table.
         self.facts = facts if self._locked is None else replace(facts, synapse_table=self._locked.table)
-        self.cave = Cave(self.facts, options.patience)
+        self.cave = Cave(self.facts, options.policy)
         folder = f"{facts.datastack}-{key_of(facts.server, facts.datastack, facts.synapse_table)[:8]}"
         self.store = Store(cache_folder(options.cache_dir) / "cave" / folder)
         self._known: dict[str, Any] | None = None
@@ -112,7 +112,7 @@ class Brain:
         """A Parquet file with the rows of a query."""
         place = Place(self.cave, engine, self.store, self.options.refresh, self.options.allow_missing)
         try:
-            with self.cave.status.during("fetching synapses"):
+            with self.cave.progress.during("fetching synapses"):
                 made = snapshot(place, self.moment, self.table, lambda: self.resolution, query)
         except GoneError:
             # Versions that were asked for before, or are locked, are not looked for among those that there are.
@@ -129,7 +129,7 @@ class Brain:
 
     def update(self, ids: Sequence[int], supervoxels: Supervoxels) -> list[Update]:
         """Find the IDs of neurons at the moment."""
-        with self.cave.status.during("looking up the neurons' IDs"):
+        with self.cave.progress.during("looking up the neurons' IDs"):
             found = update_ids(self.cave, self.moment, ids, supervoxels, self.store, self.options.refresh)
         self._current |= {update.new: update.method != "unresolved" for update in found}
         return found

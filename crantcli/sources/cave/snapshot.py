@@ -14,8 +14,8 @@ from crantcli.core.repeats import ids_differ
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, IncompleteError
-from crantcli.remote.adapter import NoAnswerError
 from crantcli.remote.cache import Store, key_of
+from crantcli.remote.outcomes import NoAnswerError
 from crantcli.schema import KEY
 from crantcli.sources.cave.answers import Kept, Tally, taken
 from crantcli.sources.cave.client import Cave
@@ -109,7 +109,7 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
                 shutil.rmtree(pieces.folder, ignore_errors=True)
             try:
                 found = _fetch(place, moment, query, pieces)
-                place.cave.status.say("putting the answers together")
+                place.cave.progress.say("putting the answers together")
                 told = _record(moment, place, table, resolution(), query, found.left_out)
                 with store.writing(name) as path:
                     _assemble(found, told, path, query.either is not None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from crantcli.addresses import CaveAddress
 from crantcli.errors import UsageError
-from crantcli.remote.lockfile import Lock, check
+from crantcli.remote.lockfile import Lock, require
 
 #: Versions that a message lists at most.
 _LISTED = 8
@@ -156,9 +156,9 @@ def locked_cave(lock: Lock, facts: CaveAddress, dataset: str) -> LockedCave:
     return LockedCave(known["table"], (x, y, z), Moment(known["version"], datetime.fromisoformat(known["time"])))
 
 
-def check_locked(section: Any) -> None:
+def check_cave_section(section: Any) -> None:
     """Raise an error unless that is what a lock says of a server."""
-    check(all(isinstance(section[name], str) for name in ("server", "datastack", "table")))
-    check(section["version"] is None or type(section["version"]) is int)
-    check(datetime.fromisoformat(section["time"]).tzinfo is not None)
-    check(len(section["resolution"]) == 3 and all(float(size) > 0 for size in section["resolution"]))
+    require(all(isinstance(section[name], str) for name in ("server", "datastack", "table")))
+    require(section["version"] is None or type(section["version"]) is int)
+    require(datetime.fromisoformat(section["time"]).tzinfo is not None)
+    require(len(section["resolution"]) == 3 and all(float(size) > 0 for size in section["resolution"]))

@@ -33,14 +33,19 @@ from urllib.parse import quote
 
 from crantcli.addresses import TableAddress
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
-from crantcli.remote.client import Answer, Server, check_address
-from crantcli.remote.retry import Patience
+from crantcli.remote.auth import Auth, check_address, is_token
+from crantcli.remote.body import document
+from crantcli.remote.client import RemoteClient
+from crantcli.remote.retry import RetryPolicy
 
 #: Environment variable with the token of an account, or of the base.
 TOKEN_VARIABLE = "CRANTTABLE_TOKEN"
 
 #: Rows in an answer, at most.
 PAGE = 10_000
+
+#: Statuses of answers that say in JSON what is wrong with a base, a table or a token.
+_JUDGED = (400, 401, 403, 404)
 
 #: How often to start over when the table changes while it is read.
 _READINGS = 4
@@ -96,13 +101,13 @@ class _ChangedError(Exception):
     """The table is not what it was a page ago."""
 
 
-def fetch(address: TableAddress, patience: Patience) -> Rows:
+def fetch(address: TableAddress, policy: RetryPolicy) -> Rows:
     """Fetch a table.
 
     Parameters
     ----------
     address : TableAddress
-    patience : Patience
+    policy : RetryPolicy
 
     Raises
     ------
@@ -115,8 +120,10 @@ def fetch(address: TableAddress, patience: Patience) -> Rows:
     """
     check_address(address.server)
     token = _token(address)
-    with Server(patience, (token,)) as server:
-        base = _Base(server, address, token)
+    auth = Auth()
+    auth.keep_secret(token)
+    with RemoteClient(policy, auth) as client:
+        base = _Base(client, address, token)
         for _ in range(_READINGS):
             try:
                 return base.read()
@@ -135,7 +142,7 @@ def _token(address: TableAddress) -> str:
             f"{address}: the annotations need a token of SeaTable; put yours into the environment variable "
             f"{TOKEN_VARIABLE}, or give a table with --annotations FILE"
         )
-    if not (token.isascii() and token.isprintable()) or " " in token:
+    if not is_token(token):
         raise AuthorisationError(f"{TOKEN_VARIABLE} holds no token: those have letters, digits, dots and dashes only")
     return token
 
@@ -143,12 +150,12 @@ def _token(address: TableAddress) -> str:
 class _Base:
     """A base that may be read."""
 
-    def __init__(self, server: Server, address: TableAddress, token: str) -> None:
-        self._server, self._address = server, address
+    def __init__(self, client: RemoteClient, address: TableAddress, token: str) -> None:
+        self._client, self._address = client, address
         self._root = address.server.rstrip("/")
         found = self._document(self._access(token), "access_token", "dtable_uuid")
         self._token = str(found["access_token"])
-        server.keep_secret(self._token)
+        client.auth.keep_secret(self._token)
         name = found.get("dtable_name")
         if name is not None and name != address.base:
             raise AuthorisationError(
@@ -164,26 +171,29 @@ class _Base:
         try:
             return f"{check_address(root)}/api/v1/query/{base}/", {}
         except UsageError:
-            said = f"names {self._server.clean(root)}, which is no https address," if root else "names no address"
+            said = f"names {self._client.auth.clean(root)}, which is no https address," if root else "names no address"
             raise CrantError(f"{self._address}: SeaTable {said} for queries; ask those who run it") from None
 
-    def _access(self, token: str) -> Answer:
+    def _access(self, token: str) -> Any:
         """The answer with the base's passing token."""
         address, missing = self._address, False
         if address.workspace is not None:
             where = f"workspace/{address.workspace}/dtable/{quote(address.base, safe='')}"
-            answer = self._server.get(f"{self._root}/api/v2.1/{where}/temp-api-token/", token, whole=_is_document)
-            missing = answer.status == 404
+            answer = self._get(f"{where}/temp-api-token/", token)
+            missing = answer.status_code == 404
             # An account's token is refused where it is a base's.
-            if answer.status not in (401, 403, 404):
+            if answer.status_code not in (401, 403, 404):
                 token = str(self._document(answer, "api_token")["api_token"])
-                self._server.keep_secret(token)
-        answer = self._server.get(f"{self._root}/api/v2.1/dtable/app-access-token/", token, whole=_is_document)
-        if missing and answer.status != 200:
+                self._client.auth.keep_secret(token)
+        answer = self._get("dtable/app-access-token/", token)
+        if missing and answer.status_code != 200:
             raise DataError(f"{address}: there is no such base in workspace {address.workspace}, or not for this token")
         return answer
 
-    def _document(self, answer: Answer, *needed: str) -> dict[str, Any]:
+    def _get(self, place: str, token: str) -> Any:
+        return self._client.get(f"{self._root}/api/v2.1/{place}", token, whole=_is_document, judged=_JUDGED)
+
+    def _document(self, answer: Any, *needed: str) -> dict[str, Any]:
         """What an answer says.
 
         Raises
@@ -191,20 +201,22 @@ class _Base:
         AuthorisationError, DataError
             Where it is a refusal, or has not what is needed.
         """
-        found = answer.content if isinstance(answer.content, dict) else {}
+        found = document(answer) or {}
         said = next((found[key] for key in ("error_message", "error_msg", "detail") if found.get(key)), "")
-        told = f" ({self._server.clean(str(said))})" if said else ""
-        if answer.status in (401, 403):
+        told = f" ({self._client.auth.clean(str(said))})" if said else ""
+        if answer.status_code in (401, 403):
             raise AuthorisationError(
                 f"{self._address}: SeaTable does not accept the token in {TOKEN_VARIABLE}{told}; it may have expired, "
                 "or be for another base; make a new one in SeaTable, or give a table with --annotations FILE"
             )
-        if answer.status != 200 or found.get("success") is False or any(key not in found for key in needed):
-            raise DataError(f"{self._address}: SeaTable refused with status {answer.status}{told}; is the name right?")
+        if answer.status_code != 200 or found.get("success") is False or any(key not in found for key in needed):
+            raise DataError(
+                f"{self._address}: SeaTable refused with status {answer.status_code}{told}; is the name right?"
+            )
         return found
 
     def _query(self, sql: str) -> dict[str, Any]:
-        answer = self._server.post(self._sql, self._token, {"sql": sql, **self._request}, _is_document)
+        answer = self._client.post(self._sql, self._token, {"sql": sql, **self._request}, _is_document, _JUDGED)
         return self._document(answer, "results")
 
     def _count(self) -> int | None:
@@ -257,8 +269,8 @@ class _Base:
         return columns, rows
 
 
-def _is_document(answer: Answer) -> bool:
-    return isinstance(answer.content, dict)
+def _is_document(answer: Any) -> bool:
+    return document(answer) is not None
 
 
 def _by_name(rows: Any, metadata: Any) -> Any:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.addresses import TableAddress
 from crantcli.errors import CrantError
+from crantcli.remote.body import parse_json
 from crantcli.remote.cache import CacheError, Store, cache_store
-from crantcli.remote.client import parse_json
-from crantcli.remote.lockfile import Lock, check, check_files
+from crantcli.remote.lockfile import Lock, check_file_section, require
 from crantcli.settings import LiveOptions
 from crantcli.temporary import remove
 
@@ -86,7 +86,7 @@ def annotation_file(address: TableAddress, folder: Path, live: LiveOptions, lock
             return found
     from crantcli.sources.seatable.client import fetch
 
-    made = _write(fetch(address, live.patience), address, path)
+    made = _write(fetch(address, live.policy), address, path)
     _keep(store, path, _name(address))
     if lock is not None:
         if made.record["sha256"] != locked:
@@ -181,9 +181,9 @@ def locked_digest(lock: Lock, address: TableAddress) -> str:
     return str(known["sha256"])
 
 
-def check_locked(section: Any) -> None:
+def check_annotation_section(section: Any) -> None:
     """Raise an error unless that is what a lock says of annotations."""
     if "files" in section:
-        check_files(section)
+        check_file_section(section)
     else:
-        check(all(isinstance(section[name], str) for name in ("server", "base", "table", "sha256")))
+        require(all(isinstance(section[name], str) for name in ("server", "base", "table", "sha256")))
