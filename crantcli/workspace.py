@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from crantcli.core.boxes import MeshBoxes
     from crantcli.core.containment import MeshIndex
     from crantcli.sources.cave.id_updates import Update
-    from crantcli.sources.cave.live import Brain
+    from crantcli.sources.cave.live import CaveDataset
     from crantcli.sources.meshes import MeshLocation, Neuropil
 
 
@@ -85,7 +85,7 @@ class Workspace:
         return self.dataset.background if self.dataset else (0,)
 
     @cached_property
-    def brain(self) -> Brain:
+    def brain(self) -> CaveDataset:
         """The data set on its server, at the moment that is asked for.
 
         Raises
@@ -93,11 +93,11 @@ class Workspace:
         UsageError
             Where the data set is on no server.
         """
-        from crantcli.sources.cave.live import Brain
+        from crantcli.sources.cave.live import CaveDataset
 
         if self.dataset is None or self.dataset.cave is None:
             raise UsageError("this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]")
-        return Brain(self.dataset.name, self.dataset.cave, self.live_options, self.lock)
+        return CaveDataset(self.dataset.name, self.dataset.cave, self.live_options, self.lock)
 
     def asks_server(self, source: Sequence[str] | pd.DataFrame | None) -> bool:
         """Whether the table comes from a server: none is given, and the data set has it there."""
@@ -221,7 +221,7 @@ class Workspace:
         record = self.brain.record()
         found = [Source(path, "parquet", record["name"], record)]
         table = replace(open_table(self.engine, parts(self.engine, found), found, reading), partial=True)
-        self.told = [f"{record['name']}: {self.brain.moment}"]
+        self.told = [f"{record['name']}: {self.brain.data_version}"]
         self.inputs += [item for item in table.inputs if item not in self.inputs]
         self.notes += [*table.notes, *filter(None, [self.brain.missing()])]
         return table
@@ -246,7 +246,7 @@ class Workspace:
         refuse_unresolved(self.brain, found)
         self.notes += notes_about(found, self.brain)
         record = self.brain.record()
-        self.told = [f"{record['name']}: {self.brain.moment}"]
+        self.told = [f"{record['name']}: {self.brain.data_version}"]
         self.inputs.append(record)
         return found
 
@@ -288,7 +288,7 @@ class Workspace:
         changed, notes = annotated_changes(self.engine, self.brain, self._annotations, self._supervoxels)
         self.notes += notes
         record = self.brain.record()
-        self.told = [f"{record['name']}: {self.brain.moment}"]
+        self.told = [f"{record['name']}: {self.brain.data_version}"]
         found = renamed_part(self.engine, part, self._annotations.id_column, changed) if changed else part
         return replace(found, records=[*part.records, record])
 

@@ -101,7 +101,7 @@ def _locked(
     from crantcli.sources.meshes import keep_for_good, place_name
 
     if dataset.cave is not None:
-        yield "cave", space.brain.lock(), f"{space.brain.record()['name']}: {space.brain.moment}"
+        yield "cave", space.brain.lock(), f"{space.brain.record()['name']}: {space.brain.data_version}"
     if dataset.synapses is not None:
         files = expand([dataset.synapses], space.engine)
         space.paths += [file.path for file in files]

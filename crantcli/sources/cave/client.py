@@ -17,7 +17,7 @@ from crantcli.addresses import CaveAddress
 from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
 from crantcli.remote.outcomes import NotFoundError, NotReadyError, RefusedError, TooLargeError
 from crantcli.remote.retry import RetryPolicy
-from crantcli.sources.cave.answers import Rows, cut_at, missing_lookups
+from crantcli.sources.cave.answers import Answer, cut_at, missing_lookups
 from crantcli.sources.cave.connection import Connection, explained
 from crantcli.sources.cave.query import PAIR
 from crantcli.sources.cave.versions import Version
@@ -34,12 +34,12 @@ class Cave(Connection):
 
     Parameters
     ----------
-    facts : CaveAddress
+    address : CaveAddress
     policy : RetryPolicy
     """
 
-    def __init__(self, facts: CaveAddress, policy: RetryPolicy) -> None:
-        super().__init__(facts, policy)
+    def __init__(self, address: CaveAddress, policy: RetryPolicy) -> None:
+        super().__init__(address, policy)
         self._versions: list[Version] = []
         self._at_once = _IDS_AT_ONCE
 
@@ -48,10 +48,10 @@ class Cave(Connection):
     @property
     def synapse_table(self) -> str:
         """Name of the synapse table."""
-        table = self.facts.synapse_table or self._info.get("synapse_table")
+        table = self.address.synapse_table or self._info.get("synapse_table")
         if not table:
             raise UsageError(
-                f"data stack {self.facts.datastack} names no synapse table; say it in the TOML: [cave] synapse_table"
+                f"data stack {self.address.datastack} names no synapse table; say it in the TOML: [cave] synapse_table"
             )
         return str(table)
 
@@ -59,7 +59,7 @@ class Cave(Connection):
         """All materializations, the expired ones included, oldest first, as they were when first asked for."""
         if not self._versions:
             client = self._materialize
-            url = f"{client.server_address}/materialize/api/v3/datastack/{self.facts.datastack}/metadata"
+            url = f"{client.server_address}/materialize/api/v3/datastack/{self.address.datastack}/metadata"
             with explained():
                 listed = client.session.get(url, params={"expired": "True"}).json()
                 found = [_version(described) for described in listed]
@@ -86,7 +86,7 @@ class Cave(Connection):
 
     # Rows
 
-    def rows(self, version: int, filters: dict[str, dict[str, Any]], columns: Sequence[str] | None) -> Rows:
+    def rows(self, version: int, filters: dict[str, dict[str, Any]], columns: Sequence[str] | None) -> Answer:
         """Ask for rows of the synapse table at a version.
 
         Parameters
@@ -126,7 +126,7 @@ class Cave(Connection):
         columns: Sequence[str] | None,
         limit: int | None = None,
         allow_missing: bool = False,
-    ) -> Rows:
+    ) -> Answer:
         """Ask for rows as they are at any time. IDs must be those of that time. There are no counts.
 
         Synapses whose neurons are not looked up yet are an error or, if they may be missing, left out.
@@ -167,13 +167,13 @@ class Cave(Connection):
 
     def _refuse_table(self, version: int | None) -> None:
         """Raise the error for a synapse table that is not there. It may be a view."""
-        name, stack = self.synapse_table, f"data stack {self.facts.datastack}"
+        name, stack = self.synapse_table, f"data stack {self.address.datastack}"
         try:
             views = {} if version is None else self._materialize.get_views(version=version)
         except CrantError:
             views = {}
         if isinstance(views, dict) and name in views:
-            place = f"/materialize/api/v3/datastack/{self.facts.datastack}/version/{version}/views/{name}/query"
+            place = f"/materialize/api/v3/datastack/{self.address.datastack}/version/{version}/views/{name}/query"
             raise DataError(
                 f"{name} is a view of {stack}, and only tables can be read; name the synapse table in the TOML ([cave] "
                 f"synapse_table), or fetch the view yourself from {place}"
@@ -184,9 +184,9 @@ class Cave(Connection):
     def _body(self, filters: dict[str, dict[str, Any]]) -> dict[str, Any]:
         return {f"filter_{name}_dict": {self.synapse_table: by_column} for name, by_column in filters.items()}
 
-    def _ask(self, place: str, body: dict[str, Any], **parameters: str) -> Rows:
+    def _ask(self, place: str, body: dict[str, Any], **parameters: str) -> Answer:
         client = self._materialize
-        url = f"{client.server_address}/materialize/api/v3/datastack/{self.facts.datastack}{place}"
+        url = f"{client.server_address}/materialize/api/v3/datastack/{self.address.datastack}{place}"
         common = {"return_pyarrow": "True", "arrow_format": "True", "split_positions": "True"}
         with explained():
             answer = client.session.post(
@@ -195,7 +195,7 @@ class Cave(Connection):
                 headers={"Content-Type": "application/json", "Accept-Encoding": "zstd"},
                 params={**common, "direct_sql_pandas": "True", **parameters},
             )
-        return Rows(answer.table, answer.content, cut_at(answer.notice), missing_lookups(answer.notice))
+        return Answer(answer.table, answer.content, cut_at(answer.notice), missing_lookups(answer.notice))
 
     # Neurons over time
 

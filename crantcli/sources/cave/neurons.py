@@ -13,7 +13,7 @@ from crantcli.ids import Selection
 from crantcli.schema import listed
 from crantcli.sources.annotations import integer_ids
 from crantcli.sources.cave.id_updates import Supervoxels, Update
-from crantcli.sources.cave.live import Brain
+from crantcli.sources.cave.live import CaveDataset
 
 #: Column of the annotations with a supervoxel of each neuron.
 SUPERVOXEL_COLUMN = "supervoxel_id"
@@ -44,7 +44,7 @@ def supervoxels_of(engine: Engine, annotations: Annotations | None, ids: Sequenc
     return found
 
 
-def brought_to(brain: Brain, asked: Selection, supervoxels: Supervoxels) -> Selection:
+def brought_to(brain: CaveDataset, asked: Selection, supervoxels: Supervoxels) -> Selection:
     """The same neurons under the IDs that they have at the moment of the data set.
 
     Raises
@@ -66,7 +66,7 @@ def brought_to(brain: Brain, asked: Selection, supervoxels: Supervoxels) -> Sele
 
 
 def annotated_changes(
-    engine: Engine, brain: Brain, annotations: Annotations, supervoxels: Supervoxels
+    engine: Engine, brain: CaveDataset, annotations: Annotations, supervoxels: Supervoxels
 ) -> tuple[list[tuple[int, int]], list[str]]:
     """Which annotated neurons have other IDs at the moment of the data set, and what to say about it.
 
@@ -78,18 +78,19 @@ def annotated_changes(
     lost = [update for update in updates if update.method == "unresolved"]
     if lost:
         notes.append(
-            f"{len(lost):,} of {len(updates):,} annotated neurons cannot be found at {brain.moment}: {_named(lost)}"
+            f"{len(lost):,} of {len(updates):,} annotated neurons cannot be found at {brain.data_version}: "
+            f"{_named(lost)}"
         )
     if changed:
         first = changed[0]
         notes.append(
-            f"{len(changed):,} of {len(updates):,} annotated neurons have another ID at {brain.moment}, such as "
+            f"{len(changed):,} of {len(updates):,} annotated neurons have another ID at {brain.data_version}, such as "
             f"{first[0]} -> {first[1]}"
         )
     return changed, notes
 
 
-def refuse_unresolved(brain: Brain, updates: Sequence[Update]) -> None:
+def refuse_unresolved(brain: CaveDataset, updates: Sequence[Update]) -> None:
     """Stop where an ID could not be found, if it was asked to.
 
     Raises
@@ -99,28 +100,28 @@ def refuse_unresolved(brain: Brain, updates: Sequence[Update]) -> None:
     lost = [update for update in updates if update.method == "unresolved"]
     if lost and brain.options.strict_ids:
         raise DataError(
-            f"{len(lost):,} of {len(updates):,} IDs cannot be found at {brain.moment}: {_named(lost)}; leave "
+            f"{len(lost):,} of {len(updates):,} IDs cannot be found at {brain.data_version}: {_named(lost)}; leave "
             "--strict-ids out to go on with the others"
         )
 
 
-def ids_to_fetch(brain: Brain, selection: Selection) -> tuple[int, ...]:
+def ids_to_fetch(brain: CaveDataset, selection: Selection) -> tuple[int, ...]:
     """The IDs to ask the server for. Between materializations it refuses all where one is unknown to it."""
     ids = tuple(int(neuron) for neuron in selection.ids)
-    if brain.moment.version is not None or not brain.options.update_ids or not ids:
+    if brain.data_version.version is not None or not brain.options.update_ids or not ids:
         return ids
     current = brain.are_current(ids)
     return tuple(neuron for neuron, there in zip(ids, current, strict=True) if there)
 
 
-def notes_about(updates: Sequence[Update], brain: Brain) -> list[str]:
+def notes_about(updates: Sequence[Update], brain: CaveDataset) -> list[str]:
     """What the user should know about IDs that are not what they were."""
     notes = []
     changed = [update for update in updates if update.changed]
     if changed:
         first = changed[0]
         notes.append(
-            f"{len(changed):,} of {len(updates):,} IDs were updated to {brain.moment}, such as {first.old} -> "
+            f"{len(changed):,} of {len(updates):,} IDs were updated to {brain.data_version}, such as {first.old} -> "
             f"{first.new}"
         )
     unsure = [update for update in changed if update.confidence < 1]
@@ -133,7 +134,7 @@ def notes_about(updates: Sequence[Update], brain: Brain) -> list[str]:
     lost = [update for update in updates if update.method == "unresolved"]
     if lost:
         notes.append(
-            f"{len(lost):,} of {len(updates):,} IDs cannot be found at {brain.moment} and are kept as they are: "
+            f"{len(lost):,} of {len(updates):,} IDs cannot be found at {brain.data_version} and are kept as they are: "
             f"{_named(lost)}"
         )
     return notes

@@ -73,7 +73,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Rows:
+class SeatableRows:
     """A whole table.
 
     Attributes
@@ -101,7 +101,7 @@ class _ChangedError(Exception):
     """The table is not what it was a page ago."""
 
 
-def fetch(address: TableAddress, policy: RetryPolicy) -> Rows:
+def fetch(address: TableAddress, policy: RetryPolicy) -> SeatableRows:
     """Fetch a table.
 
     Parameters
@@ -228,7 +228,7 @@ class _Base:
         except (DataError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None
 
-    def read(self) -> Rows:
+    def read(self) -> SeatableRows:
         """Read the whole table once.
 
         Each page begins with the last row of the one before, so that a row that comes or goes in between is noticed.
@@ -255,7 +255,7 @@ class _Base:
         for number in (expected, self._count()):
             if number is not None and number != len(rows):
                 raise _ChangedError(f"{len(rows):,} rows came of {number:,}")
-        return Rows(columns, rows)
+        return SeatableRows(columns, rows)
 
     def _page(self, offset: int) -> tuple[tuple[Column, ...], list[Row]]:
         table = self._address.table
