@@ -41,6 +41,9 @@ from crantcli.remote.retry import RetryPolicy
 #: Environment variable with the token of an account, or of the base.
 TOKEN_VARIABLE = "CRANTTABLE_TOKEN"
 
+#: What to do about a missing one.
+_HELP = f"put yours into the environment variable {TOKEN_VARIABLE}, or give a table with --annotations FILE"
+
 #: Rows in an answer, at most.
 PAGE = 10_000
 
@@ -120,7 +123,7 @@ def fetch(address: TableAddress, policy: RetryPolicy) -> SeatableRows:
     """
     check_address(address.server)
     token = _token(address)
-    auth = Auth()
+    auth = Auth(_HELP)
     auth.keep_secret(token)
     with RemoteClient(policy, auth) as client:
         base = _Base(client, address, token)
@@ -138,10 +141,7 @@ def fetch(address: TableAddress, policy: RetryPolicy) -> SeatableRows:
 def _token(address: TableAddress) -> str:
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if not token:
-        raise AuthorisationError(
-            f"{address}: the annotations need a token of SeaTable; put yours into the environment variable "
-            f"{TOKEN_VARIABLE}, or give a table with --annotations FILE"
-        )
+        raise AuthorisationError(f"{address}: the annotations need a token of SeaTable; {_HELP}")
     if not is_token(token):
         raise AuthorisationError(f"{TOKEN_VARIABLE} holds no token: those have letters, digits, dots and dashes only")
     return token
