@@ -69,14 +69,14 @@ class ChunkFile:
         import pyarrow as pa
 
         try:
-            table = checked(read(path.read_bytes()), columns)
+            table = check_rows(read(path.read_bytes()), columns)
         except (OSError, pa.ArrowException):
             return None
         return cls(path, columns, table.num_rows, table.schema, left_out)
 
     def table(self) -> pa.Table:
         """The columns that are taken."""
-        return checked(read(self.path.read_bytes()), self.columns)
+        return check_rows(read(self.path.read_bytes()), self.columns)
 
 
 def read(content: bytes) -> pa.Table:
@@ -103,7 +103,7 @@ def missing_lookups(notice: str) -> int:
     return sum(int(number) for number in re.findall(r"There are (\d+) annotations that need supervoxel", notice))
 
 
-def checked(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+def check_rows(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
     """The columns that were asked for, IDs as int64, and null where a side was never looked up.
 
     Raises
@@ -170,7 +170,7 @@ class Checksum:
     xor: int = 0
 
 
-def taken(table: pa.Table, part: QuerySide, checksum: Checksum) -> pa.Table:
+def select_side(table: pa.Table, part: QuerySide, checksum: Checksum) -> pa.Table:
     """The rows of an answer that a part of a query takes. Those with its partners are added to the tally."""
     if part.partners is None:
         return table

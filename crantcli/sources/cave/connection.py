@@ -89,7 +89,7 @@ class Connection:
                     return base._get_version(client)
 
                 patient = type(kind, (base,), {"_get_version": get_version})
-                with explained():
+                with caveclient_errors():
                     self._clients[name] = patient(*arguments, auth_client=auth, **options)
             return self._clients[name]
 
@@ -98,7 +98,7 @@ class Connection:
         client = self._client(
             "info", "infoservice", "InfoServiceClient", self._server, self.address.datastack, api_version=2
         )
-        with explained():
+        with caveclient_errors():
             found: dict[str, Any] = client.get_datastack_info()
             local = str(found["local_server"])
         try:
@@ -119,7 +119,7 @@ class Connection:
         with self._asking:
             if not self._speaks:
                 # With its own choice of version, caveclient takes an old one where this request fails once.
-                with explained():
+                with caveclient_errors():
                     known = client.session.get(f"{client.server_address}/materialize/api/versions").json()
                     ours = client.api_version == 3 and 3 in known
                 if not ours:
@@ -135,7 +135,7 @@ class Connection:
     @property
     def _graph(self) -> Any:
         info = self._info
-        with explained():
+        with caveclient_errors():
             table = str(info["segmentation_source"]).rstrip("/").rpartition("/")[2]
         return self._client(
             "graph", "chunkedgraph", "ChunkedGraphClient", info["local_server"], table, api_version=1
@@ -174,7 +174,7 @@ def _is_whole(answer: Any) -> bool:
 
 
 @contextmanager
-def explained() -> Any:
+def caveclient_errors() -> Any:
     """Turn what caveclient raises for an answer into our errors. What goes wrong on the way is ours already."""
     import requests
 

@@ -21,7 +21,7 @@ from crantcli.errors import IncompleteError
 from crantcli.remote.cache import CacheFolder, key_of
 from crantcli.remote.outcomes import TooLargeError
 from crantcli.remote.pool import WorkerPool
-from crantcli.sources.cave.answers import Answer, ChunkFile, checked, id_range, middle, unrequested
+from crantcli.sources.cave.answers import Answer, ChunkFile, check_rows, id_range, middle, unrequested
 from crantcli.sources.cave.client import Cave
 from crantcli.sources.cave.connection import THREADS
 from crantcli.sources.cave.live_query import ID_END, IdRange, LiveQueryState, split_range
@@ -321,7 +321,7 @@ class Fetch:
 
     def _judged(self, chunk: Chunk, answer: Answer) -> ChunkFile | Truncated:
         """Keep an answer if it is whole, or that it was not."""
-        key, table = self._key(chunk), checked(answer.table, self._columns)
+        key, table = self._key(chunk), check_rows(answer.table, self._columns)
         wrong = unrequested(table, self._filters(chunk))
         if wrong:
             raise IncompleteError(

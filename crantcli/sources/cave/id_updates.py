@@ -60,7 +60,7 @@ class Update:
         return self.old != self.new
 
 
-def update_ids(
+def find_updates(
     cave: Cave,
     data_version: DataVersion,
     ids: Iterable[int],

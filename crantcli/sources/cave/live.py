@@ -17,7 +17,7 @@ from crantcli.remote.lockfile import Lock
 from crantcli.remote.outcomes import GoneError
 from crantcli.settings import LiveOptions, parse_materialization
 from crantcli.sources.cave.client import Cave
-from crantcli.sources.cave.id_updates import Supervoxels, Update, update_ids
+from crantcli.sources.cave.id_updates import Supervoxels, Update, find_updates
 from crantcli.sources.cave.live_query import missing_note
 from crantcli.sources.cave.query import Query
 from crantcli.sources.cave.snapshot import SnapshotPlace, snapshot
@@ -130,7 +130,7 @@ class CaveDataset:
     def update(self, ids: Sequence[int], supervoxels: Supervoxels) -> list[Update]:
         """Find the IDs of neurons at the moment."""
         with self.cave.progress.during("looking up the neurons' IDs"):
-            found = update_ids(self.cave, self.data_version, ids, supervoxels, self.store, self.options.refresh)
+            found = find_updates(self.cave, self.data_version, ids, supervoxels, self.store, self.options.refresh)
         self._current |= {update.new: update.method != "unresolved" for update in found}
         return found
 

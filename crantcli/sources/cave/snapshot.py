@@ -17,7 +17,7 @@ from crantcli.errors import CrantError, IncompleteError
 from crantcli.remote.cache import CacheFolder, key_of
 from crantcli.remote.outcomes import NoAnswerError
 from crantcli.schema import KEY
-from crantcli.sources.cave.answers import Checksum, ChunkFile, taken
+from crantcli.sources.cave.answers import Checksum, ChunkFile, select_side
 from crantcli.sources.cave.client import Cave
 from crantcli.sources.cave.fetch import Fetch
 from crantcli.sources.cave.live_query import LiveQueryState, count_left_out, find_base
@@ -160,7 +160,7 @@ def _assemble(found: _Fetched, record: dict[str, Any], path: Path, twice: bool) 
         for part, fetched in found.parts:
             checksum = Checksum()
             for kept in fetched:
-                table = taken(kept.table(), part, checksum)
+                table = select_side(kept.table(), part, checksum)
                 table = table.select([name for name in table.column_names if name not in found.dropped])
                 rows += table.num_rows
                 if table.schema != schema:

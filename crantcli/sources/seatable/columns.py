@@ -37,7 +37,7 @@ _MOST_LINKS = 50
 _EXACT = 2**53
 
 
-def arrow_table(rows: SeatableRows, name: str) -> tuple[pa.Table, list[str]]:
+def to_arrow(rows: SeatableRows, name: str) -> tuple[pa.Table, list[str]]:
     """A table in Arrow's form, and what to say about it.
 
     Parameters

@@ -82,7 +82,7 @@ def annotation_file(address: TableAddress, folder: Path, live: LiveOptions, lock
         found = _from_cache(store.path(name), path, locked)
         if found is not None:
             if name != places[0]:
-                keep_for_good(found, address, live)
+                keep_annotations(found, address, live)
             return found
     from crantcli.sources.seatable.client import fetch
 
@@ -91,11 +91,11 @@ def annotation_file(address: TableAddress, folder: Path, live: LiveOptions, lock
     if lock is not None:
         if made.record["sha256"] != locked:
             raise lock.changed("annotations", str(address))
-        keep_for_good(made, address, live)
+        keep_annotations(made, address, live)
     return made
 
 
-def keep_for_good(made: AnnotationFile, address: TableAddress, live: LiveOptions) -> None:
+def keep_annotations(made: AnnotationFile, address: TableAddress, live: LiveOptions) -> None:
     """Keep a table in the cache under its content, for those who come with a lock that names it."""
     _keep(_store(live), made.path, _name(address, made.record["sha256"]))
 
@@ -119,9 +119,9 @@ def _keep(store: CacheFolder, path: Path, name: str) -> None:
 def _write(rows: SeatableRows, address: TableAddress, path: Path) -> AnnotationFile:
     import pyarrow.parquet as pq
 
-    from crantcli.sources.seatable.columns import arrow_table
+    from crantcli.sources.seatable.columns import to_arrow
 
-    table, notes = arrow_table(rows, address.table)
+    table, notes = to_arrow(rows, address.table)
     record = {
         "name": address.table,
         "server": address.server.rstrip("/"),
