@@ -156,7 +156,7 @@ def test_no_module_imports_what_imports_it() -> None:
         for path in MODULES
         if path in reach[path]
     }
-    assert circles == CIRCLES
+    assert circles <= CIRCLES
 
 
 def test_only_the_command_line_prints() -> None:

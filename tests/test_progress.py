@@ -60,8 +60,8 @@ def test_a_terminal_shows_how_far_a_fetch_is(crant: Crant, server: CaveServer) -
     shown, told = b"", None
     end = time.monotonic() + 60
     while told is None and time.monotonic() < end:
-        shown += read_terminal(outer, process, until=b"pieces")
-        told = re.search(rb"fetching outgoing synapses: ([1-9]\d*) of (\d+) pieces, ([1-9]\d*) rows", shown)
+        shown += read_terminal(outer, process, until=b"chunks")
+        told = re.search(rb"fetching outgoing synapses: ([1-9]\d*) of (\d+) chunks, ([1-9]\d*) rows", shown)
     gate.opened.set()
     shown += read_terminal(outer, process)
     os.close(outer)
@@ -108,4 +108,4 @@ def test_nothing_is_shown_off_a_terminal_or_to_who_wants_quiet(crant: Crant, ser
     assert (quiet.returncode, piped.returncode) == (0, 0)
     assert Path("one.csv").read_bytes() == Path("two.csv").read_bytes()
     assert all(line.startswith("crantcli synapses: ") and line.isprintable() for line in said.decode().splitlines())
-    assert b"pieces" not in said
+    assert b"chunks" not in said

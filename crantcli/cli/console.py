@@ -27,7 +27,7 @@ class Busy(Protocol):
 class Talkative(Busy, Protocol):
     """Something that can tell what it does, too."""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """In words; "" for nothing."""
         ...
 
@@ -113,7 +113,7 @@ class Console:
             bar.add_task(label, total=None)
             task = bar.tasks[0]
             while not done.wait(0.2):
-                told = status.told()
+                told = status.describe()
                 percent = (status if told else engine).progress()
                 known = 0 <= percent <= 100
                 task.description = printable(told) or label

@@ -98,10 +98,10 @@ def _locked(
     from crantcli.remote.lockfile import file_section
     from crantcli.sources.files import expand
     from crantcli.sources.mesh_cache import mesh_section
-    from crantcli.sources.meshes import keep_for_good, place_name
+    from crantcli.sources.meshes import keep_meshes, place_name
 
     if dataset.cave is not None:
-        yield "cave", opener.brain.lock(), f"{opener.brain.record()['name']}: {opener.brain.moment}"
+        yield "cave", opener.brain.lock(), f"{opener.brain.record()['name']}: {opener.brain.data_version}"
     if dataset.synapses is not None:
         files = expand([dataset.synapses], opener.engine)
         opener.paths += [file.path for file in files]
@@ -111,7 +111,7 @@ def _locked(
     own = dataset.meshes or dataset.mesh_source
     if meshes and own:
         found = opener.neuropil_meshes(None, None, exclude)
-        keep_for_good(found, opener.live_options)
+        keep_meshes(found, opener.live_options)
         digests = {mesh.name: mesh.digest for mesh in found}
         yield "neuropils", mesh_section(place_name(own), digests), f"{len(found):,} meshes"
 
@@ -120,7 +120,7 @@ def _annotations(opener: Opener, dataset: Dataset) -> tuple[dict[str, Any], str]
     """What the lock holds of the annotations, and what to say of them."""
     from crantcli.errors import AuthorisationError
     from crantcli.remote.lockfile import file_section
-    from crantcli.sources.seatable.snapshot import annotation_file, keep_for_good
+    from crantcli.sources.seatable.snapshot import annotation_file, keep_annotations
 
     address = dataset.annotation_table
     if dataset.annotations is not None or address is None:
@@ -131,7 +131,7 @@ def _annotations(opener: Opener, dataset: Dataset) -> tuple[dict[str, Any], str]
         made = annotation_file(address, opener.engine.scratch, opener.live_options)
     except AuthorisationError as error:
         raise AuthorisationError(f"{error}; or lock without them, with --no-annotations") from None
-    keep_for_good(made, address, opener.live_options)
+    keep_annotations(made, address, opener.live_options)
     opener.notes += made.notes
     record = {"table": address.table, **{key: made.record[key] for key in ("server", "base", "rows", "sha256")}}
     return record, f"{record['rows']:,} annotations in {address}"

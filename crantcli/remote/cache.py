@@ -57,7 +57,7 @@ def key_of(*content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-class Store:
+class CacheFolder:
     """A folder of files that appear whole.
 
     Parameters
@@ -151,9 +151,9 @@ class Store:
                 sweep(folder, stem)
 
 
-def cache_store(kind: str, given: str | os.PathLike[str] | None = None) -> Store:
+def cache_store(kind: str, given: str | os.PathLike[str] | None = None) -> CacheFolder:
     """The part of the cache that holds one kind of things, one of `KINDS`; `given` as for `cache_folder`."""
-    return Store(cache_folder(given) / kind)
+    return CacheFolder(cache_folder(given) / kind)
 
 
 @dataclass(frozen=True)

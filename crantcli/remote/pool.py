@@ -25,7 +25,7 @@ class WorkerPool:
         self._waiting.put((future, function, argument))
         return future
 
-    def each(self, function: Callable[[Any], Any], arguments: Iterable[Any]) -> list[Any]:
+    def map(self, function: Callable[[Any], Any], arguments: Iterable[Any]) -> list[Any]:
         """What a function gives for each argument. An error ends that at once, whatever else is under way."""
         futures = [self.submit(function, argument) for argument in arguments]
         for future in wait(futures, return_when=FIRST_EXCEPTION).done:

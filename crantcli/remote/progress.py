@@ -43,7 +43,7 @@ class Progress:
             with self._lock:
                 self._pauses.remove(pause)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Of requests that failed, the one that is tried again first, and what goes on; "" for nothing."""
         with self._lock:
             told = [self._text] if self._text else []

@@ -18,7 +18,7 @@ Span = tuple[int, int]
 _NO_FILE, _NO_SUCH_PART = 404, 416
 
 
-class Store(Protocol):
+class FileStore(Protocol):
     """A place with files.
 
     Attributes
@@ -39,7 +39,7 @@ class Store(Protocol):
         """
         ...
 
-    def child(self, path: str) -> Store:
+    def child(self, path: str) -> FileStore:
         """A folder by its relative path, which may lead upwards."""
         ...
 
@@ -48,7 +48,7 @@ class Store(Protocol):
         ...
 
 
-class Folder:
+class LocalStore:
     """Files on this computer."""
 
     remote = False
@@ -56,7 +56,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path, self.address = path, str(path)
 
-    def checked(self) -> Folder:
+    def checked(self) -> LocalStore:
         """The same.
 
         Raises
@@ -69,7 +69,7 @@ class Folder:
         return self
 
     def read(self, name: str, span: Span | None = None) -> bytes | None:
-        """As for Store."""
+        """As for FileStore."""
         try:
             with (self.path / name).open("rb") as file:
                 if span is None:
@@ -85,12 +85,12 @@ class Folder:
         except OSError as error:
             raise CrantError(f"{self.path / name}: cannot be read ({error.strerror or error})") from None
 
-    def child(self, path: str) -> Folder:
-        """As for Store."""
-        return Folder(self.path / path)
+    def child(self, path: str) -> LocalStore:
+        """As for FileStore."""
+        return LocalStore(self.path / path)
 
     def broken(self, what: str) -> DataError:
-        """As for Store."""
+        """As for FileStore."""
         return DataError(f"{self.address}: {what}")
 
     def names(self) -> list[str]:
@@ -101,7 +101,7 @@ class Folder:
             return []
 
 
-class Site:
+class HttpStore:
     """Files on a server."""
 
     remote = True
@@ -111,7 +111,7 @@ class Site:
         self._whole: dict[str, bytes] = {}
 
     def read(self, name: str, span: Span | None = None) -> bytes | None:
-        """As for Store."""
+        """As for FileStore."""
         if span is not None and span[0] >= span[1]:
             return b""
         if name in self._whole:
@@ -137,14 +137,14 @@ class Site:
             return body[slice(*span)]
         return body
 
-    def child(self, path: str) -> Site:
-        """As for Store."""
+    def child(self, path: str) -> HttpStore:
+        """As for FileStore."""
         parts = urlsplit(self.address)
         joined = posixpath.normpath(posixpath.join(parts.path or "/", quote(path, safe="/")))
-        return Site(urlunsplit(parts._replace(path=joined)), self._client)
+        return HttpStore(urlunsplit(parts._replace(path=joined)), self._client)
 
     def broken(self, what: str) -> IncompleteError:
-        """As for Store."""
+        """As for FileStore."""
         return IncompleteError(f"{self.address}: {what}")
 
 

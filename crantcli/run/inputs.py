@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from crantcli.run.request import Request
     from crantcli.run.skeletons import KnownSkeletons, OpenSkeletons
     from crantcli.sources.cave.id_updates import Update
-    from crantcli.sources.cave.live import Brain
+    from crantcli.sources.cave.live import CaveDataset
     from crantcli.sources.meshes import MeshLocation, Neuropil
 
 
@@ -92,7 +92,7 @@ class Opener:
         return self.dataset.background if self.dataset else (0,)
 
     @cached_property
-    def brain(self) -> Brain:
+    def brain(self) -> CaveDataset:
         """The data set on its server, at the moment that is asked for.
 
         Raises
@@ -100,11 +100,11 @@ class Opener:
         UsageError
             Where the data set is on no server.
         """
-        from crantcli.sources.cave.live import Brain
+        from crantcli.sources.cave.live import CaveDataset
 
         if self.dataset is None or self.dataset.cave is None:
             raise UsageError("this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]")
-        return Brain(self.dataset.name, self.dataset.cave, self.live_options, self.lock)
+        return CaveDataset(self.dataset.name, self.dataset.cave, self.live_options, self.lock)
 
     def asks_server(self, source: Sequence[str] | pd.DataFrame | None) -> bool:
         """Whether the table comes from a server: none is given, and the data set has it there."""
@@ -313,7 +313,7 @@ class Opener:
         record = self.brain.record()
         found = [Source(path, "parquet", record["name"], record)]
         table = replace(open_table(self.engine, parts(self.engine, found), found, reading), partial=True)
-        self.told = [f"{record['name']}: {self.brain.moment}"]
+        self.told = [f"{record['name']}: {self.brain.data_version}"]
         self.inputs += [item for item in table.inputs if item not in self.inputs]
         self.notes += [*table.notes, *filter(None, [self.brain.missing()])]
         return table
@@ -338,7 +338,7 @@ class Opener:
         refuse_unresolved(self.brain, found)
         self.notes += notes_about(found, self.brain)
         record = self.brain.record()
-        self.told = [f"{record['name']}: {self.brain.moment}"]
+        self.told = [f"{record['name']}: {self.brain.data_version}"]
         self.inputs.append(record)
         return found
 
@@ -380,7 +380,7 @@ class Opener:
         changed, notes = annotated_changes(self.engine, self.brain, self._annotations, self._supervoxels)
         self.notes += notes
         record = self.brain.record()
-        self.told = [f"{record['name']}: {self.brain.moment}"]
+        self.told = [f"{record['name']}: {self.brain.data_version}"]
         found = renamed_part(self.engine, part, self._annotations.id_column, changed) if changed else part
         return replace(found, records=[*part.records, record])
 

@@ -42,9 +42,9 @@ def find_dataset(name: str | None) -> Dataset | None:
     if isinstance(own.get(name), dict):
         return _parse(name, own[name], listed.parent)
     if name in crantb.DATASTACKS:
-        facts = CaveAddress(crantb.CAVE_SERVER, crantb.DATASTACKS[name], crantb.SYNAPSE_TABLE)
+        address = CaveAddress(crantb.CAVE_SERVER, crantb.DATASTACKS[name], crantb.SYNAPSE_TABLE)
         table, meshes = _annotations(crantb.ANNOTATIONS, name), _meshes(crantb.NEUROPILS, name, Path())
-        return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, cave=facts, annotation_table=table, mesh_source=meshes)
+        return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, cave=address, annotation_table=table, mesh_source=meshes)
     known = [*crantb.DATASTACKS, *own]
     raise UsageError(
         f"--dataset {name}: unknown ({near(name, known, 'known names')}); "

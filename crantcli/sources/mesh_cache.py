@@ -22,7 +22,7 @@ from crantcli.remote.client import RemoteClient
 from crantcli.remote.lockfile import Lock, require
 from crantcli.remote.pool import WorkerPool
 from crantcli.remote.retry import RetryPolicy
-from crantcli.remote.stores import Folder, Site, Store, local_path, web_address
+from crantcli.remote.stores import FileStore, HttpStore, LocalStore, local_path, web_address
 from crantcli.settings import LiveOptions
 from crantcli.sources.precomputed import Catalogue, RawMesh, check_labels, read_catalogue, reader
 
@@ -86,22 +86,22 @@ def read_source(
 
 
 @contextlib.contextmanager
-def _opened(address: str, policy: RetryPolicy) -> Iterator[Store]:
+def _opened(address: str, policy: RetryPolicy) -> Iterator[FileStore]:
     web = web_address(address)
     if web is None:
-        yield Folder(local_path(address)).checked()
+        yield LocalStore(local_path(address)).checked()
         return
     with RemoteClient(policy, NoAuth()) as client:
-        yield Site(web, client)
+        yield HttpStore(web, client)
 
 
-def _read(store: Store, catalogue: Catalogue, keys: Collection[int]) -> dict[int, RawMesh]:
+def _read(store: FileStore, catalogue: Catalogue, keys: Collection[int]) -> dict[int, RawMesh]:
     read = reader(store.child(catalogue.path), catalogue)
     if not store.remote:
         return {key: read(key) for key in keys}
     # Those of a pool would be waited for, however long a server is silent.
     with contextlib.closing(WorkerPool(_AT_ONCE)) as pool:
-        return dict(zip(keys, pool.each(read, keys), strict=True))
+        return dict(zip(keys, pool.map(read, keys), strict=True))
 
 
 def _surface(raw: RawMesh, transform: Sequence[float], name: str) -> Surface:

@@ -279,7 +279,7 @@ class MeshLocation:
             read = self._look(lambda known: [name for name in chosen if name in known], self._sound, live)
             changed = [name for name in chosen if name not in read or read[name].digest != locked[name]]
             if not changed:
-                keep_for_good(read.values(), self._live)
+                keep_meshes(read.values(), self._live)
                 return read
         raise lock.changed("neuropils", f"{'mesh' if len(changed) == 1 else 'meshes'} {listed(changed)}")
 
@@ -307,7 +307,7 @@ def _refusal(wrong: Mapping[str, tuple[str, str]]) -> DataError:
     return DataError(f"{head}{'; '.join(whole)}; repair {what}, or leave {what} out with --exclude {','.join(wrong)}")
 
 
-def keep_for_good(neuropils: Iterable[Neuropil], live: LiveOptions) -> None:
+def keep_meshes(neuropils: Iterable[Neuropil], live: LiveOptions) -> None:
     """Keep meshes of a server in the cache under their content, for those who come with a lock that names it."""
     store = cache_store("meshes", live.cache_dir)
     for neuropil in neuropils:

@@ -22,7 +22,7 @@ from crantcli.core.geometry.solids import Surface, proper_faces, weld
 from crantcli.core.geometry.soundness import LARGEST
 from crantcli.errors import CrantError, DataError
 from crantcli.remote.body import parse_json
-from crantcli.remote.stores import Folder, Store
+from crantcli.remote.stores import FileStore, LocalStore
 from crantcli.schema import listed
 from crantcli.sources.sharded import Shards
 
@@ -113,12 +113,12 @@ class RawMesh:
         return Surface(welded.vertices, proper_faces(welded.faces))
 
 
-def read_catalogue(store: Store, labelled: bool) -> Catalogue:
+def read_catalogue(store: FileStore, labelled: bool) -> Catalogue:
     """Read what a source says about itself.
 
     Parameters
     ----------
-    store : Store
+    store : FileStore
     labelled : bool
         The user has said which meshes there are, so the source need not.
 
@@ -147,7 +147,7 @@ def read_catalogue(store: Store, labelled: bool) -> Catalogue:
     return Catalogue(address, path, kind, info, {} if labelled else _labels(store, info))
 
 
-def _json(store: Store, name: str) -> dict[str, Any] | None:
+def _json(store: FileStore, name: str) -> dict[str, Any] | None:
     """A JSON file with an object; None where there is none."""
     data = store.read(name)
     if data is None:
@@ -161,7 +161,7 @@ def _json(store: Store, name: str) -> dict[str, Any] | None:
     return found
 
 
-def _labels(store: Store, info: dict[str, Any]) -> dict[int, str]:
+def _labels(store: FileStore, info: dict[str, Any]) -> dict[int, str]:
     """Names of the meshes: from the source's properties of segments, else their numbers."""
     where = info.get("segment_properties")
     properties = _json(store.child(where), "info") if isinstance(where, str) and where else None
@@ -175,14 +175,14 @@ def _labels(store: Store, info: dict[str, Any]) -> dict[int, str]:
             pass  # properties without labels
     if info.get("sharding"):
         return {key: str(key) for key in Shards(store, info["sharding"]).ids()}
-    if isinstance(store, Folder):
+    if isinstance(store, LocalStore):
         suffix = ":0" if info["@type"] == _LEGACY else ".index"
         stems = [name.removesuffix(suffix) for name in store.names() if name.endswith(suffix)]
         return {int(stem): stem for stem in stems if stem.isdecimal()}
     raise DataError(f"{store.address}: does not say which meshes there are; name them in labels of [neuropils]")
 
 
-def reader(store: Store, catalogue: Catalogue) -> Callable[[int], RawMesh]:
+def reader(store: FileStore, catalogue: Catalogue) -> Callable[[int], RawMesh]:
     """What reads a mesh by its ID, from the folder in which the source's meshes are. It may be used in threads."""
     read = _reader(store, catalogue)
 
@@ -196,7 +196,7 @@ def reader(store: Store, catalogue: Catalogue) -> Callable[[int], RawMesh]:
     return quietly
 
 
-def _reader(store: Store, catalogue: Catalogue) -> Callable[[int], RawMesh]:
+def _reader(store: FileStore, catalogue: Catalogue) -> Callable[[int], RawMesh]:
     if catalogue.kind == _LEGACY:
         return lambda key: _read_legacy(store, key)
     shards = Shards(store, catalogue.info["sharding"]) if catalogue.info.get("sharding") else None
@@ -206,14 +206,14 @@ def _reader(store: Store, catalogue: Catalogue) -> Callable[[int], RawMesh]:
     return lambda key: _read_levels(store, shards, bits, key)
 
 
-def _missing(store: Store, key: int) -> CrantError:
+def _missing(store: FileStore, key: int) -> CrantError:
     return store.broken(f"there is no mesh with the ID {key}")
 
 
 # -------------------------------------------------------------------------------------- manifests and fragments
 
 
-def _read_legacy(store: Store, key: int) -> RawMesh:
+def _read_legacy(store: FileStore, key: int) -> RawMesh:
     """A mesh from its manifest and the fragments that this names."""
     import numpy as np
 
@@ -261,7 +261,7 @@ class _Manifest:
     total: int
 
 
-def _read_levels(store: Store, shards: Shards | None, bits: int, key: int) -> RawMesh:
+def _read_levels(store: FileStore, shards: Shards | None, bits: int, key: int) -> RawMesh:
     """A mesh from the finest level of its manifest."""
     import numpy as np
 
@@ -321,7 +321,7 @@ def _parse_manifest(data: bytes) -> _Manifest:
     return _Manifest(chunk, origin, offset, positions, sizes, total)
 
 
-def _decode(data: bytes, bits: int, store: Store, key: int) -> tuple[Array, Array]:
+def _decode(data: bytes, bits: int, store: FileStore, key: int) -> tuple[Array, Array]:
     """Vertices, as multiples of the quantisation, and faces of a part."""
     import DracoPy
     import numpy as np

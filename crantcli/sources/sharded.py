@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crantcli.errors import DataError
-from crantcli.remote.stores import Store
+from crantcli.remote.stores import FileStore
 
 _MASK32 = 2**32 - 1
 _MASK64 = 2**64 - 1
@@ -44,7 +44,7 @@ class Shards:
 
     Parameters
     ----------
-    store : Store
+    store : FileStore
     settings : dict
         `sharding` of the source's info.
 
@@ -54,7 +54,7 @@ class Shards:
         Where these are not as the format has them.
     """
 
-    def __init__(self, store: Store, settings: dict[str, Any]) -> None:
+    def __init__(self, store: FileStore, settings: dict[str, Any]) -> None:
         self._store = store
         try:
             self._preshift, self._minishard_bits, self._shard_bits = (

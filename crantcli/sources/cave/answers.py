@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli.engine.batches import column, numbers
 from crantcli.errors import DataError
 from crantcli.schema import is_id_column
-from crantcli.sources.cave.query import PAIR, Part
+from crantcli.sources.cave.query import PAIR, QuerySide
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +21,7 @@ _NEVER_LOOKED_UP = 1
 
 
 @dataclass(frozen=True)
-class Rows:
+class Answer:
     """One answer.
 
     Attributes
@@ -42,7 +42,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ChunkFile:
     """A whole answer, in a file, as it came.
 
     Attributes
@@ -54,7 +54,7 @@ class Kept:
     schema : pyarrow.Schema
         Names and types of the columns that are taken.
     left_out : int
-        As in `Rows`.
+        As in `Answer`.
     """
 
     path: Path
@@ -64,19 +64,19 @@ class Kept:
     left_out: int = 0
 
     @classmethod
-    def known(cls, path: Path, columns: Sequence[str] | None, left_out: int = 0) -> Kept | None:
+    def known(cls, path: Path, columns: Sequence[str] | None, left_out: int = 0) -> ChunkFile | None:
         """What a run before has left there; None where that is nothing, or damaged."""
         import pyarrow as pa
 
         try:
-            table = checked(read(path.read_bytes()), columns)
+            table = check_rows(read(path.read_bytes()), columns)
         except (OSError, pa.ArrowException):
             return None
         return cls(path, columns, table.num_rows, table.schema, left_out)
 
     def table(self) -> pa.Table:
         """The columns that are taken."""
-        return checked(read(self.path.read_bytes()), self.columns)
+        return check_rows(read(self.path.read_bytes()), self.columns)
 
 
 def read(content: bytes) -> pa.Table:
@@ -103,7 +103,7 @@ def missing_lookups(notice: str) -> int:
     return sum(int(number) for number in re.findall(r"There are (\d+) annotations that need supervoxel", notice))
 
 
-def checked(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+def check_rows(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
     """The columns that were asked for, IDs as int64, and null where a side was never looked up.
 
     Raises
@@ -162,7 +162,7 @@ def unrequested(table: pa.Table, filters: Mapping[str, Mapping[str, Any]]) -> in
 
 
 @dataclass
-class Tally:
+class Checksum:
     """Number of synapses, sum (modulo 2^64) and XOR of their IDs: what tells whether two sets of them are the same."""
 
     number: int = 0
@@ -170,7 +170,7 @@ class Tally:
     xor: int = 0
 
 
-def taken(table: pa.Table, part: Part, tally: Tally) -> pa.Table:
+def select_side(table: pa.Table, part: QuerySide, checksum: Checksum) -> pa.Table:
     """The rows of an answer that a part of a query takes. Those with its partners are added to the tally."""
     if part.partners is None:
         return table
@@ -180,11 +180,11 @@ def taken(table: pa.Table, part: Part, tally: Tally) -> pa.Table:
     partners = column(np.array(part.partners, dtype=np.int64))
     theirs = pc.is_in(table.column(part.columns[1]), value_set=partners)
     found = table.filter(theirs)
-    tally.number += found.num_rows
+    checksum.number += found.num_rows
     for chunk in found.column("id").chunks:
         ids = numbers(chunk)
-        tally.sum = (tally.sum + int(ids.sum())) % 2**64
-        tally.xor ^= int(np.bitwise_xor.reduce(ids))
+        checksum.sum = (checksum.sum + int(ids.sum())) % 2**64
+        checksum.xor ^= int(np.bitwise_xor.reduce(ids))
     if part.take == "all":
         return table
     return found if part.take == "these" else table.filter(pc.invert(theirs))

@@ -17,8 +17,8 @@ from crantcli.addresses import CaveAddress
 from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
 from crantcli.remote.outcomes import NotFoundError, NotReadyError, RefusedError, TooLargeError
 from crantcli.remote.retry import RetryPolicy
-from crantcli.sources.cave.answers import Rows, cut_at, missing_lookups
-from crantcli.sources.cave.connection import Connection, explained
+from crantcli.sources.cave.answers import Answer, cut_at, missing_lookups
+from crantcli.sources.cave.connection import Connection, caveclient_errors
 from crantcli.sources.cave.query import PAIR
 from crantcli.sources.cave.versions import Version
 
@@ -34,12 +34,12 @@ class Cave(Connection):
 
     Parameters
     ----------
-    facts : CaveAddress
+    address : CaveAddress
     policy : RetryPolicy
     """
 
-    def __init__(self, facts: CaveAddress, policy: RetryPolicy) -> None:
-        super().__init__(facts, policy)
+    def __init__(self, address: CaveAddress, policy: RetryPolicy) -> None:
+        super().__init__(address, policy)
         self._versions: list[Version] = []
         self._at_once = _IDS_AT_ONCE
 
@@ -48,10 +48,10 @@ class Cave(Connection):
     @property
     def synapse_table(self) -> str:
         """Name of the synapse table."""
-        table = self.facts.synapse_table or self._info.get("synapse_table")
+        table = self.address.synapse_table or self._info.get("synapse_table")
         if not table:
             raise UsageError(
-                f"data stack {self.facts.datastack} names no synapse table; say it in the TOML: [cave] synapse_table"
+                f"data stack {self.address.datastack} names no synapse table; say it in the TOML: [cave] synapse_table"
             )
         return str(table)
 
@@ -59,8 +59,8 @@ class Cave(Connection):
         """All materializations, the expired ones included, oldest first, as they were when first asked for."""
         if not self._versions:
             client = self._materialize
-            url = f"{client.server_address}/materialize/api/v3/datastack/{self.facts.datastack}/metadata"
-            with explained():
+            url = f"{client.server_address}/materialize/api/v3/datastack/{self.address.datastack}/metadata"
+            with caveclient_errors():
                 listed = client.session.get(url, params={"expired": "True"}).json()
                 found = [_version(described) for described in listed]
             self._versions = sorted(found, key=lambda version: (version.time, version.number))
@@ -74,7 +74,7 @@ class Cave(Connection):
 
     def resolution(self, version: int) -> tuple[float, float, float]:
         """Nanometres per unit of the positions in the synapse table."""
-        with explained(), self._naming(version):
+        with caveclient_errors(), self._naming(version):
             record = self._materialize.get_table_metadata(self.synapse_table, version=version)
             sizes = list(record["voxel_resolution"])
         if len(sizes) != 3 or not all(isinstance(size, int | float) and size > 0 for size in sizes):
@@ -86,7 +86,7 @@ class Cave(Connection):
 
     # Rows
 
-    def rows(self, version: int, filters: dict[str, dict[str, Any]], columns: Sequence[str] | None) -> Rows:
+    def rows(self, version: int, filters: dict[str, dict[str, Any]], columns: Sequence[str] | None) -> Answer:
         """Ask for rows of the synapse table at a version.
 
         Parameters
@@ -115,7 +115,7 @@ class Cave(Connection):
 
     def rows_and_known(self, version: int) -> tuple[int, int]:
         """Rows of the synapse table at a version, and how many of them have both neurons: all but in split ones."""
-        with explained(), self._naming(version):
+        with caveclient_errors(), self._naming(version):
             rows = int(self._materialize.get_annotation_count(self.synapse_table, version=version))
         return rows, self.count(version, {"greater_equal": dict.fromkeys(PAIR[1:], 0)})
 
@@ -126,7 +126,7 @@ class Cave(Connection):
         columns: Sequence[str] | None,
         limit: int | None = None,
         allow_missing: bool = False,
-    ) -> Rows:
+    ) -> Answer:
         """Ask for rows as they are at any time. IDs must be those of that time. There are no counts.
 
         Synapses whose neurons are not looked up yet are an error or, if they may be missing, left out.
@@ -167,13 +167,13 @@ class Cave(Connection):
 
     def _refuse_table(self, version: int | None) -> None:
         """Raise the error for a synapse table that is not there. It may be a view."""
-        name, stack = self.synapse_table, f"data stack {self.facts.datastack}"
+        name, stack = self.synapse_table, f"data stack {self.address.datastack}"
         try:
             views = {} if version is None else self._materialize.get_views(version=version)
         except CrantError:
             views = {}
         if isinstance(views, dict) and name in views:
-            place = f"/materialize/api/v3/datastack/{self.facts.datastack}/version/{version}/views/{name}/query"
+            place = f"/materialize/api/v3/datastack/{self.address.datastack}/version/{version}/views/{name}/query"
             raise DataError(
                 f"{name} is a view of {stack}, and only tables can be read; name the synapse table in the TOML ([cave] "
                 f"synapse_table), or fetch the view yourself from {place}"
@@ -184,18 +184,18 @@ class Cave(Connection):
     def _body(self, filters: dict[str, dict[str, Any]]) -> dict[str, Any]:
         return {f"filter_{name}_dict": {self.synapse_table: by_column} for name, by_column in filters.items()}
 
-    def _ask(self, place: str, body: dict[str, Any], **parameters: str) -> Rows:
+    def _ask(self, place: str, body: dict[str, Any], **parameters: str) -> Answer:
         client = self._materialize
-        url = f"{client.server_address}/materialize/api/v3/datastack/{self.facts.datastack}{place}"
+        url = f"{client.server_address}/materialize/api/v3/datastack/{self.address.datastack}{place}"
         common = {"return_pyarrow": "True", "arrow_format": "True", "split_positions": "True"}
-        with explained():
+        with caveclient_errors():
             answer = client.session.post(
                 url,
                 data=json.dumps(body),
                 headers={"Content-Type": "application/json", "Accept-Encoding": "zstd"},
                 params={**common, "direct_sql_pandas": "True", **parameters},
             )
-        return Rows(answer.table, answer.content, cut_at(answer.notice), missing_lookups(answer.notice))
+        return Answer(answer.table, answer.content, cut_at(answer.notice), missing_lookups(answer.notice))
 
     # Neurons over time
 
@@ -219,19 +219,19 @@ class Cave(Connection):
 
     def lineage(self, ids: Sequence[int], start: datetime, end: datetime) -> dict[str, Any]:
         """Nodes (`id`, `timestamp`) and links (`source`, `target`) of what came of neurons."""
-        with explained():
+        with caveclient_errors():
             found: dict[str, Any] = self._graph.get_lineage_graph(list(ids), timestamp_past=start, timestamp_future=end)
         return found
 
     def past(self, ids: Sequence[int], time: datetime) -> dict[int, list[int]]:
         """What neurons were at a time before they were made."""
-        with explained():
+        with caveclient_errors():
             found = self._graph.get_past_ids(list(ids), timestamp_past=time)["past_id_map"]
         return {int(new): [int(old) for old in olds] for new, olds in found.items()}
 
     def pieces(self, root: int) -> list[int]:
         """The smallest pieces with a history that a neuron is made of: nodes of the chunkedgraph's second layer."""
-        with explained():
+        with caveclient_errors():
             return [int(node) for node in self._graph.get_leaves(root, stop_layer=2)]
 
     def _for_each(self, ids: Sequence[int], ask: Any) -> list[Any]:
@@ -240,7 +240,7 @@ class Cave(Connection):
         for start in range(0, len(ids), self._at_once):
             some = list(ids[start : start + self._at_once])
             try:
-                with explained():
+                with caveclient_errors():
                     told = list(ask(some))
             except TooLargeError:
                 if len(some) < 2:

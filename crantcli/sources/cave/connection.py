@@ -35,20 +35,21 @@ class Connection:
 
     Parameters
     ----------
-    facts : CaveAddress
+    address : CaveAddress
     policy : RetryPolicy
     """
 
-    def __init__(self, facts: CaveAddress, policy: RetryPolicy) -> None:
-        self.facts, self.progress = facts, policy.progress
-        server = facts.server.rstrip("/")
+    def __init__(self, address: CaveAddress, policy: RetryPolicy) -> None:
+        self.address, self.progress = address, policy.progress
+        server = address.server.rstrip("/")
         self._server = server
         host = server.partition("//")[2]
         self._help = (
             f"get a token from {server}/auth/api/v1/create_token in a browser, and put it into {TOKEN_VARIABLE} or, as "
             f'{{"token": "..."}}, into ~/.cloudvolume/secrets/{host}-cave-secret.json'
         )
-        self._remote = RemoteClient(policy, Auth(self._help), 2 * THREADS)
+        self._policy, self._tokens = policy, Auth(self._help)
+        self._remote: RemoteClient | None = None
         self._clients: dict[str, Any] = {}
         self._making, self._asking, self._speaks = threading.Lock(), threading.Lock(), False
 
@@ -66,7 +67,7 @@ class Connection:
             if found is not None and not is_token(found):
                 raise AuthorisationError(f"the token is not one: it has spaces or other signs; {self._help}")
             if found:
-                self._remote.auth.keep_secret(found)
+                self._tokens.keep_secret(found)
         return self._clients["auth"]
 
     def _client(self, name: str, module: str, kind: str, *arguments: Any, **options: Any) -> Any:
@@ -75,6 +76,7 @@ class Connection:
         with self._making:
             if name not in self._clients:
                 auth = self._auth()
+                self._remote = self._remote or RemoteClient(self._policy, self._tokens, 2 * THREADS)
                 adapter = RemoteAdapter(self._remote, _is_whole)
                 base: Any = getattr(_caveclient(module), kind)
 
@@ -87,24 +89,24 @@ class Connection:
                     return base._get_version(client)
 
                 patient = type(kind, (base,), {"_get_version": get_version})
-                with explained():
+                with caveclient_errors():
                     self._clients[name] = patient(*arguments, auth_client=auth, **options)
             return self._clients[name]
 
     @property
     def _info(self) -> dict[str, Any]:
         client = self._client(
-            "info", "infoservice", "InfoServiceClient", self._server, self.facts.datastack, api_version=2
+            "info", "infoservice", "InfoServiceClient", self._server, self.address.datastack, api_version=2
         )
-        with explained():
+        with caveclient_errors():
             found: dict[str, Any] = client.get_datastack_info()
             local = str(found["local_server"])
         try:
             check_address(local)
         except UsageError:
             raise CrantError(
-                f"{self._server}: its info service names {local} as the server of {self.facts.datastack}, and no https "
-                "address, so that the token could be read on the way; ask those who run it"
+                f"{self._server}: its info service names {local} as the server of {self.address.datastack}, and no "
+                "https address, so that the token could be read on the way; ask those who run it"
             ) from None
         return found
 
@@ -112,12 +114,12 @@ class Connection:
     def _materialize(self) -> Any:
         client = self._client(
             "materialize", "materializationengine", "MaterializationClient",
-            self._info["local_server"], self.facts.datastack, api_version=3,
+            self._info["local_server"], self.address.datastack, api_version=3,
         )  # fmt: skip
         with self._asking:
             if not self._speaks:
                 # With its own choice of version, caveclient takes an old one where this request fails once.
-                with explained():
+                with caveclient_errors():
                     known = client.session.get(f"{client.server_address}/materialize/api/versions").json()
                     ours = client.api_version == 3 and 3 in known
                 if not ours:
@@ -133,7 +135,7 @@ class Connection:
     @property
     def _graph(self) -> Any:
         info = self._info
-        with explained():
+        with caveclient_errors():
             table = str(info["segmentation_source"]).rstrip("/").rpartition("/")[2]
         return self._client(
             "graph", "chunkedgraph", "ChunkedGraphClient", info["local_server"], table, api_version=1
@@ -141,7 +143,8 @@ class Connection:
 
     def stop(self) -> None:
         """Try nothing again, in whichever thread."""
-        self._remote.stop()
+        if self._remote is not None:
+            self._remote.stop()
 
 
 def _caveclient(module: str) -> Any:
@@ -171,7 +174,7 @@ def _is_whole(answer: Any) -> bool:
 
 
 @contextmanager
-def explained() -> Any:
+def caveclient_errors() -> Any:
     """Turn what caveclient raises for an answer into our errors. What goes wrong on the way is ours already."""
     import requests
 

@@ -1,8 +1,8 @@
-"""Asks a server for all synapses of many neurons, in pieces, and shows that each answer was whole.
+"""Asks a server for all synapses of many neurons, in chunks, and shows that each answer was whole.
 
-A server cuts an answer at its row limit, in any order of rows. So the neurons go out in pieces. An answer that was cut
-is thrown away, and its piece asked again in halves; where one neuron is too much, its synapses are halved by their IDs.
-At a materialization the rows are counted by the server too, without limit, and the pieces must add up to that. Between
+A server cuts an answer at its row limit, in any order of rows. So the neurons go out in chunks. An answer that was cut
+is thrown away, and its chunk asked again in halves; where one neuron is too much, its synapses are halved by their IDs.
+At a materialization the rows are counted by the server too, without limit, and the chunks must add up to that. Between
 materializations there are no counts: there the server must have shown, with an answer that was cut on purpose, that its
 notice of that arrives here. And there an answer may be cut for what has changed, whoever's it is, so that the range of
 synapse IDs is halved and not the neurons.
@@ -18,14 +18,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crantcli.errors import IncompleteError
-from crantcli.remote.cache import Store, key_of
+from crantcli.remote.cache import CacheFolder, key_of
 from crantcli.remote.outcomes import TooLargeError
 from crantcli.remote.pool import WorkerPool
-from crantcli.sources.cave.answers import Kept, Rows, checked, id_range, middle, unrequested
+from crantcli.sources.cave.answers import Answer, ChunkFile, check_rows, id_range, middle, unrequested
 from crantcli.sources.cave.client import Cave
 from crantcli.sources.cave.connection import THREADS
 from crantcli.sources.cave.live_query import ID_END, IdRange, LiveQueryState, split_range
-from crantcli.sources.cave.versions import Moment
+from crantcli.sources.cave.versions import DataVersion
 
 #: IDs in one query: they are pasted into SQL as a list.
 IDS_AT_ONCE = 1000
@@ -48,7 +48,7 @@ _FILL = 0.75
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """Neurons to ask for at once.
 
     Attributes
@@ -76,14 +76,14 @@ class Piece:
         """Synapse IDs that it is about."""
         return self.low or 0, ID_END if self.high is None else self.high
 
-    def within(self, ids: IdRange, hints: int) -> Piece:
+    def within(self, ids: IdRange, hints: int) -> Chunk:
         """The part with these synapse IDs."""
         low, high = ids
         return replace(self, low=low or None, high=None if high == ID_END else high, expected=None, hints=hints)
 
 
 @dataclass(frozen=True)
-class Cut:
+class Truncated:
     """An answer that was not whole.
 
     Attributes
@@ -109,13 +109,13 @@ class Fetch:
     Parameters
     ----------
     cave : Cave
-    moment : Moment
+    data_version : DataVersion
     side : {"pre", "post"}
     more : dict
         Further filters: column -> IDs, any of which must hold.
     columns : sequence of str, optional
         What to ask for; None means all.
-    store : Store
+    store : CacheFolder
         Takes the answers. What a run before has left in there is not asked for again.
     state : LiveQueryState
         What is known of the server, for moments between materializations.
@@ -124,19 +124,19 @@ class Fetch:
     def __init__(
         self,
         cave: Cave,
-        moment: Moment,
+        data_version: DataVersion,
         side: str,
         more: dict[str, list[int]],
         columns: Sequence[str] | None,
-        store: Store,
+        store: CacheFolder,
         state: LiveQueryState,
     ) -> None:
-        self._cave, self._moment, self._store, self._state = cave, moment, store, state
+        self._cave, self._data_version, self._store, self._state = cave, data_version, store, state
         self._column, self._more, self._columns = f"{side}_pt_root_id", more, columns
         self._what = "fetching outgoing synapses" if side == "pre" else "fetching incoming synapses"
         self._limit = USUAL_LIMIT
 
-    def run(self, ids: Sequence[int]) -> list[Kept]:
+    def run(self, ids: Sequence[int]) -> list[ChunkFile]:
         """Fetch everything.
 
         Raises
@@ -145,79 +145,79 @@ class Fetch:
             Where it cannot be shown that nothing is missing.
         """
         self._cave.progress.say(self._what)
-        size = IDS_AT_ONCE if self._moment.version is not None else IDS_AT_ONCE_LIVE
-        groups = [Piece(tuple(ids[start : start + size])) for start in range(0, len(ids), size)] or [Piece(())]
+        size = IDS_AT_ONCE if self._data_version.version is not None else IDS_AT_ONCE_LIVE
+        groups = [Chunk(tuple(ids[start : start + size])) for start in range(0, len(ids), size)] or [Chunk(())]
         pool = WorkerPool(THREADS)
         try:
-            if self._moment.version is None:
+            if self._data_version.version is None:
                 return list(self._gather(pool, groups, self._ask).values())
             early = pool.submit(self._send_early, groups[0]) if self._is_new(groups) else None
-            counted = [future.result() for future in [pool.submit(self._counted, piece) for piece in groups]]
+            counted = [future.result() for future in [pool.submit(self._counted, chunk) for chunk in groups]]
             answer = early.result() if early is not None else None
             if answer is not None:
                 whole = self._judged(counted[0], answer)
-                if isinstance(whole, Kept):
+                if isinstance(whole, ChunkFile):
                     return [whole]
                 self._limit = min(self._limit, whole.limit or self._limit)
-            if not any(piece.expected for piece in counted):
+            if not any(chunk.expected for chunk in counted):
                 counted = [replace(counted[0], expected=0)]  # for the columns and their types
             else:
-                counted = [piece for piece in counted if piece.expected]
-            found = self._gather(pool, [part for piece in counted for part in self._planned(piece)], self._ask)
-            return [kept for piece in counted for kept in self._checked(pool, piece, found)]
+                counted = [chunk for chunk in counted if chunk.expected]
+            found = self._gather(pool, [part for chunk in counted for part in self._planned(chunk)], self._ask)
+            return [kept for chunk in counted for kept in self._checked(pool, chunk, found)]
         except BaseException:
             self._cave.stop()
             raise
         finally:
             pool.close()
 
-    def _planned(self, piece: Piece) -> list[Piece]:
-        """Pieces of about as many rows as the server gives at once, by what was counted."""
-        number = min(math.ceil((piece.expected or 0) / (_FILL * self._limit)), len(piece.ids))
+    def _planned(self, chunk: Chunk) -> list[Chunk]:
+        """Chunks of about as many rows as the server gives at once, by what was counted."""
+        number = min(math.ceil((chunk.expected or 0) / (_FILL * self._limit)), len(chunk.ids))
         if number <= 1:
-            return [piece]
-        bounds = [len(piece.ids) * part // number for part in range(number + 1)]
-        guess = (piece.expected or 0) // number
-        return [Piece(piece.ids[start:end], guess=guess) for start, end in itertools.pairwise(bounds)]
+            return [chunk]
+        bounds = [len(chunk.ids) * part // number for part in range(number + 1)]
+        guess = (chunk.expected or 0) // number
+        return [Chunk(chunk.ids[start:end], guess=guess) for start, end in itertools.pairwise(bounds)]
 
     def _gather(
-        self, pool: WorkerPool, pieces: Iterable[Piece], ask: Callable[[Piece], Kept | Cut]
-    ) -> dict[Piece, Kept]:
-        """Ask for pieces, a few at a time, and for the halves of those that come back cut."""
-        waiting, found = list(reversed(list(pieces))), dict[Piece, Kept]()
-        running: dict[Future[Kept | Cut], Piece] = {}
+        self, pool: WorkerPool, chunks: Iterable[Chunk], ask: Callable[[Chunk], ChunkFile | Truncated]
+    ) -> dict[Chunk, ChunkFile]:
+        """Ask for chunks, a few at a time, and for the halves of those that come back cut."""
+        waiting, found = list(reversed(list(chunks))), dict[Chunk, ChunkFile]()
+        running: dict[Future[ChunkFile | Truncated], Chunk] = {}
         while waiting or running:
             while waiting and len(running) < THREADS:
-                piece = waiting.pop()
-                if len(piece.ids) > 1 and piece.guess > self._limit:  # a limit that is lower than we thought
-                    waiting += reversed(self._halves(piece, Cut(0, None)))
+                chunk = waiting.pop()
+                if len(chunk.ids) > 1 and chunk.guess > self._limit:  # a limit that is lower than we thought
+                    waiting += reversed(self._halves(chunk, Truncated(0, None)))
                     continue
-                if parts := self._state.parts_of(piece.id_range):
-                    waiting += [piece.within(part, piece.hints) for part in reversed(parts)]
+                if parts := self._state.parts_of(chunk.id_range):
+                    waiting += [chunk.within(part, chunk.hints) for part in reversed(parts)]
                     continue
-                running[pool.submit(ask, piece)] = piece
+                running[pool.submit(ask, chunk)] = chunk
             self._tell(found, len(found) + len(running) + len(waiting))
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                piece, result = running.pop(future), future.result()
-                if isinstance(result, Kept):
-                    found[piece] = result
+                chunk, result = running.pop(future), future.result()
+                if isinstance(result, ChunkFile):
+                    found[chunk] = result
                 else:
                     self._limit = min(self._limit, result.limit or self._limit)
-                    waiting += reversed(self._halves(piece, result))
+                    waiting += reversed(self._halves(chunk, result))
         return found
 
-    def _tell(self, found: dict[Piece, Kept], pieces: int) -> None:
+    def _tell(self, found: dict[Chunk, ChunkFile], chunks: int) -> None:
         rows = sum(kept.rows for kept in found.values())
-        told = f"{self._what}: {len(found):,} of {pieces:,} pieces, {rows:,} rows"
-        self._cave.progress.say(told, len(found) / pieces)
+        told = f"{self._what}: {len(found):,} of {chunks:,} chunks, {rows:,} rows"
+        self._cave.progress.say(told, len(found) / chunks)
 
-    def _checked(self, pool: WorkerPool, whole: Piece, found: dict[Piece, Kept]) -> list[Kept]:
-        """The answers that make up a piece that was counted. Where rows are missing, each is counted on its own."""
+    def _checked(self, pool: WorkerPool, whole: Chunk, found: dict[Chunk, ChunkFile]) -> list[ChunkFile]:
+        """The answers that make up a chunk that was counted. Where rows are missing, each is counted on its own."""
         among = set(whole.ids)
-        parts = {piece: kept for piece, kept in found.items() if among.issuperset(piece.ids)}
+        parts = {chunk: kept for chunk, kept in found.items() if among.issuperset(chunk.ids)}
         if sum(kept.rows for kept in parts.values()) != whole.expected:
-            parts = self._gather(pool, list(parts), lambda piece: self._ask(self._counted(piece)))
+            parts = self._gather(pool, list(parts), lambda chunk: self._ask(self._counted(chunk)))
         rows = sum(kept.rows for kept in parts.values())
         if rows != whole.expected:
             raise IncompleteError(
@@ -226,86 +226,86 @@ class Fetch:
             )
         return list(parts.values())
 
-    def _halves(self, piece: Piece, cut: Cut) -> list[Piece]:
-        """A piece that is too much for one answer, in two."""
-        if self._moment.version is None and (cut.limit or len(piece.ids) == 1):
-            return self._spans(piece, cut)
-        if len(piece.ids) > 1:
-            middle = len(piece.ids) // 2
-            parts = (piece.ids[:middle], piece.ids[middle:])
-            return [replace(piece, ids=part, expected=None, guess=piece.guess // 2) for part in parts]
+    def _halves(self, chunk: Chunk, cut: Truncated) -> list[Chunk]:
+        """A chunk that is too much for one answer, in two."""
+        if self._data_version.version is None and (cut.limit or len(chunk.ids) == 1):
+            return self._spans(chunk, cut)
+        if len(chunk.ids) > 1:
+            middle = len(chunk.ids) // 2
+            parts = (chunk.ids[:middle], chunk.ids[middle:])
+            return [replace(chunk, ids=part, expected=None, guess=chunk.guess // 2) for part in parts]
         split = cut.middle
-        if split is None or split == piece.low:
+        if split is None or split == chunk.low:
             raise IncompleteError(
-                f"neuron {piece.ids[0]} has more synapses than the server gives at once, and they cannot be asked for "
+                f"neuron {chunk.ids[0]} has more synapses than the server gives at once, and they cannot be asked for "
                 "in parts; no file is written"
             )
-        return [replace(piece, high=split, expected=None), replace(piece, low=split, expected=None)]
+        return [replace(chunk, high=split, expected=None), replace(chunk, low=split, expected=None)]
 
-    def _spans(self, piece: Piece, cut: Cut) -> list[Piece]:
-        """A piece in two by the range of synapse IDs."""
-        hinted = piece.hints < _MOST_HINTS
-        parts = split_range(piece.id_range, cut.seen if hinted else None)
+    def _spans(self, chunk: Chunk, cut: Truncated) -> list[Chunk]:
+        """A chunk in two by the range of synapse IDs."""
+        hinted = chunk.hints < _MOST_HINTS
+        parts = split_range(chunk.id_range, cut.seen if hinted else None)
         if not parts:
             raise IncompleteError(
-                f"the server cuts even answers about the one synapse ID {piece.low}, so that none can be shown to be "
+                f"the server cuts even answers about the one synapse ID {chunk.low}, so that none can be shown to be "
                 "complete; ask for a version (--materialization latest); nothing is written"
             )
         if cut.limit > 2 * cut.rows:  # few rows, and more than the limit for the server: it is not these neurons
-            self._state.add_split(piece.id_range, parts)
-        return [piece.within(part, piece.hints + hinted) for part in parts]
+            self._state.add_split(chunk.id_range, parts)
+        return [chunk.within(part, chunk.hints + hinted) for part in parts]
 
-    # One piece, in a thread of its own
+    # One chunk, in a thread of its own
 
-    def _key(self, piece: Piece) -> str:
-        return key_of(self._column, self._more, self._columns, piece.ids, piece.low, piece.high)
+    def _key(self, chunk: Chunk) -> str:
+        return key_of(self._column, self._more, self._columns, chunk.ids, chunk.low, chunk.high)
 
-    def _filters(self, piece: Piece) -> dict[str, dict[str, Any]]:
-        filters: dict[str, dict[str, Any]] = {"in": {self._column: list(piece.ids), **self._more}}
-        if piece.low is not None:
-            filters["greater_equal"] = {"id": piece.low}
-        if piece.high is not None:
-            filters["less"] = {"id": piece.high}
+    def _filters(self, chunk: Chunk) -> dict[str, dict[str, Any]]:
+        filters: dict[str, dict[str, Any]] = {"in": {self._column: list(chunk.ids), **self._more}}
+        if chunk.low is not None:
+            filters["greater_equal"] = {"id": chunk.low}
+        if chunk.high is not None:
+            filters["less"] = {"id": chunk.high}
         return filters
 
-    def _counted(self, piece: Piece) -> Piece:
-        """The same piece, with its number of rows."""
-        name = f"{self._key(piece)}.count.json"
+    def _counted(self, chunk: Chunk) -> Chunk:
+        """The same chunk, with its number of rows."""
+        name = f"{self._key(chunk)}.count.json"
         known = self._store.read_json(name)
         if not isinstance(known, int):
-            assert self._moment.version is not None
+            assert self._data_version.version is not None
             try:
-                known = self._cave.count(self._moment.version, self._filters(piece))
+                known = self._cave.count(self._data_version.version, self._filters(chunk))
             except TooLargeError:
-                if len(piece.ids) < 2:
+                if len(chunk.ids) < 2:
                     raise
-                middle = len(piece.ids) // 2
-                parts = [self._counted(Piece(ids)) for ids in (piece.ids[:middle], piece.ids[middle:])]
+                middle = len(chunk.ids) // 2
+                parts = [self._counted(Chunk(ids)) for ids in (chunk.ids[:middle], chunk.ids[middle:])]
                 known = sum(part.expected or 0 for part in parts)
             self._store.write_json(name, known)
-        return replace(piece, expected=known)
+        return replace(chunk, expected=known)
 
-    def _ask(self, piece: Piece) -> Kept | Cut:
-        """The rows of a piece, from the store if they are there."""
-        key = self._key(piece)
+    def _ask(self, chunk: Chunk) -> ChunkFile | Truncated:
+        """The rows of a chunk, from the store if they are there."""
+        key = self._key(chunk)
         left_out = self._store.read_json(f"{key}.left_out.json")
-        kept = Kept.known(self._store.path(f"{key}.arrows"), self._columns, left_out or 0)
-        if kept is not None and piece.expected in (None, kept.rows):
+        kept = ChunkFile.known(self._store.path(f"{key}.arrows"), self._columns, left_out or 0)
+        if kept is not None and chunk.expected in (None, kept.rows):
             return kept
         before = self._store.read_json(f"{key}.cut.json")
         if isinstance(before, list):
-            return Cut(*before)
-        if len(piece.ids) > 1 and (piece.expected or 0) > OWN_LIMIT:
-            return Cut(0, None)
+            return Truncated(*before)
+        if len(chunk.ids) > 1 and (chunk.expected or 0) > OWN_LIMIT:
+            return Truncated(0, None)
         try:
-            answer = self._send(piece)
+            answer = self._send(chunk)
         except TooLargeError:
-            if len(piece.ids) < 2:
+            if len(chunk.ids) < 2:
                 raise
-            return Cut(0, None)
-        return self._judged(piece, answer)
+            return Truncated(0, None)
+        return self._judged(chunk, answer)
 
-    def _is_new(self, groups: Sequence[Piece]) -> bool:
+    def _is_new(self, groups: Sequence[Chunk]) -> bool:
         """Whether it is one question of which nothing is known yet: then its rows are asked for while they are counted.
 
         Most questions are small, and would else take twice as long. Of a large one, that answer is lost.
@@ -313,23 +313,23 @@ class Fetch:
         known = (f"{self._key(groups[0])}{suffix}" for suffix in (".arrows", ".cut.json", ".count.json"))
         return len(groups) == 1 and not any(self._store.path(name).exists() for name in known)
 
-    def _send_early(self, piece: Piece) -> Rows | None:
+    def _send_early(self, chunk: Chunk) -> Answer | None:
         try:
-            return self._send(piece)
+            return self._send(chunk)
         except TooLargeError:
             return None
 
-    def _judged(self, piece: Piece, answer: Rows) -> Kept | Cut:
+    def _judged(self, chunk: Chunk, answer: Answer) -> ChunkFile | Truncated:
         """Keep an answer if it is whole, or that it was not."""
-        key, table = self._key(piece), checked(answer.table, self._columns)
-        wrong = unrequested(table, self._filters(piece))
+        key, table = self._key(chunk), check_rows(answer.table, self._columns)
+        wrong = unrequested(table, self._filters(chunk))
         if wrong:
             raise IncompleteError(
                 f"the server gives {wrong:,} synapses that were not asked for, and may not heed what it is asked; "
                 "nothing is written"
             )
-        if self._is_cut(piece, answer):
-            cut = Cut(answer.cut or table.num_rows, middle(table), table.num_rows, id_range(table))
+        if self._is_cut(chunk, answer):
+            cut = Truncated(answer.cut or table.num_rows, middle(table), table.num_rows, id_range(table))
             self._store.write_json(f"{key}.cut.json", [cut.limit, cut.middle, cut.rows, cut.seen])
             return cut
         path = self._store.path(f"{key}.arrows")
@@ -337,25 +337,25 @@ class Fetch:
             self._store.write_json(f"{key}.left_out.json", answer.left_out)
         with self._store.writing(path.name) as temporary:
             temporary.write_bytes(answer.content)
-        return Kept(path, self._columns, table.num_rows, table.schema, answer.left_out)
+        return ChunkFile(path, self._columns, table.num_rows, table.schema, answer.left_out)
 
-    def _send(self, piece: Piece) -> Rows:
-        if self._moment.version is not None:
-            return self._cave.rows(self._moment.version, self._filters(piece), self._columns)
-        question = (self._moment.time, self._filters(piece), self._columns)
+    def _send(self, chunk: Chunk) -> Answer:
+        if self._data_version.version is not None:
+            return self._cave.rows(self._data_version.version, self._filters(chunk), self._columns)
+        question = (self._data_version.time, self._filters(chunk), self._columns)
         allow = self._state.allow_missing
         answer = self._cave.rows_at(*question, allow_missing=allow)
         self._state.check_notices(answer, lambda: self._cave.rows_at(*question, limit=1, allow_missing=allow))
         return answer
 
-    def _is_cut(self, piece: Piece, answer: Rows) -> bool:
+    def _is_cut(self, chunk: Chunk, answer: Answer) -> bool:
         """Whether rows are missing. A notice about exactly as many rows as there are is none of that."""
         rows = answer.table.num_rows
-        if piece.expected is not None:
-            if rows > piece.expected:
+        if chunk.expected is not None:
+            if rows > chunk.expected:
                 raise IncompleteError(
-                    f"the server counts {piece.expected:,} synapses and gives {rows:,}; is it changing? "
+                    f"the server counts {chunk.expected:,} synapses and gives {rows:,}; is it changing? "
                     "Nothing is written"
                 )
-            return bool(rows < piece.expected)
+            return bool(rows < chunk.expected)
         return answer.cut is not None or rows >= OWN_LIMIT

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from crantcli.remote.cache import Store
+from crantcli.remote.cache import CacheFolder
 from crantcli.remote.pool import WorkerPool
 from crantcli.sources.cave.client import Cave, distinct
 from crantcli.sources.cave.connection import THREADS
-from crantcli.sources.cave.versions import Moment
+from crantcli.sources.cave.versions import DataVersion
 
 Method = Literal["current", "supervoxel", "chunkedgraph", "unresolved"]
 
@@ -60,12 +60,12 @@ class Update:
         return self.old != self.new
 
 
-def update_ids(
+def find_updates(
     cave: Cave,
-    moment: Moment,
+    data_version: DataVersion,
     ids: Iterable[int],
     supervoxels: Supervoxels,
-    store: Store,
+    store: CacheFolder,
     refresh: bool = False,
 ) -> list[Update]:
     """Find the IDs of neurons at a moment.
@@ -73,11 +73,11 @@ def update_ids(
     Parameters
     ----------
     cave : Cave
-    moment : Moment
+    data_version : DataVersion
     ids : iterable of int
     supervoxels : callable
         ID -> supervoxels that the annotations have for it.
-    store : Store
+    store : CacheFolder
         Keeps what was found, by moment, ID and supervoxels: with other annotations, another neuron may be found.
     refresh : bool
         Take nothing from there.
@@ -88,8 +88,8 @@ def update_ids(
         One for each ID, in their order, without repeats.
     """
     asked = distinct(ids)
-    name = f"ids/{moment.name}-{_FORMAT}.json"
-    kept = not moment.passing
+    name = f"ids/{data_version.name}-{_FORMAT}.json"
+    kept = not data_version.is_now
     known: dict[str, list[Any]] = (store.read_json(name) if kept and not refresh else None) or {}
     have = _Voxels(supervoxels)
     have.look_up([neuron for neuron in asked if known.get(str(neuron), [0, 0, "current"])[2] != "current"])
@@ -100,7 +100,7 @@ def update_ids(
     }
     missing = [neuron for neuron in asked if neuron not in found]
     if missing:
-        fresh = _look_up(cave, moment.time, missing, have)
+        fresh = _look_up(cave, data_version.time, missing, have)
         found |= fresh
         if kept:
             # Read again: another run may have added to it. What cannot be found may be there tomorrow.
@@ -211,7 +211,7 @@ def _choices(cave: Cave, time: datetime, candidates: Mapping[int, tuple[Sequence
 
     try:
         with closing(WorkerPool(THREADS)) as pool:
-            return dict(zip(candidates, pool.each(choose, candidates), strict=True))
+            return dict(zip(candidates, pool.map(choose, candidates), strict=True))
     except BaseException:
         cave.stop()
         raise

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crantcli.errors import IncompleteError
-from crantcli.sources.cave.versions import Moment, Version, base_of
+from crantcli.sources.cave.versions import DataVersion, Version, base_of
 
 if TYPE_CHECKING:
-    from crantcli.remote.cache import Store
-    from crantcli.sources.cave.answers import Rows
+    from crantcli.remote.cache import CacheFolder
+    from crantcli.sources.cave.answers import Answer
     from crantcli.sources.cave.client import Cave
 
 #: Synapse IDs are below this.
@@ -51,7 +51,7 @@ class LiveQueryState:
         """The parts of a range of which that is known; none of others."""
         return self._splits.get(ids, [])
 
-    def check_notices(self, answer: Rows, cut_on_purpose: Callable[[], Rows]) -> None:
+    def check_notices(self, answer: Answer, cut_on_purpose: Callable[[], Answer]) -> None:
         """See that the server's notices of what it has cut arrive here: once, with an answer that is cut on purpose.
 
         Raises
@@ -93,7 +93,7 @@ def split_range(ids: IdRange, seen: IdRange | None = None) -> list[IdRange]:
     return [(low, split), (split, high)]
 
 
-def find_base(cave: Cave, moment: Moment) -> Version:
+def find_base(cave: Cave, data_version: DataVersion) -> Version:
     """The version that a server starts from for a time between versions.
 
     Raises
@@ -101,22 +101,27 @@ def find_base(cave: Cave, moment: Moment) -> Version:
     IncompleteError
         Where it cannot go from there to that time.
     """
-    base = base_of(moment.time, cave.versions())
+    base = base_of(data_version.time, cave.versions())
     if base is None:
         raise IncompleteError(
-            f"{moment}: there is no version, without which the server gives no rows; try again later; nothing is "
+            f"{data_version}: there is no version, without which the server gives no rows; try again later; nothing is "
             "written"
         )
-    if base.time > moment.time and not cave.follows_back:
+    if base.time > data_version.time and not cave.follows_back:
         raise IncompleteError(
-            f"{moment}: there is no version that is as old, without which the server leaves out synapses of neurons "
-            "that were edited since; ask for a version or a later time; nothing is written"
+            f"{data_version}: there is no version that is as old, without which the server leaves out synapses of "
+            "neurons that were edited since; ask for a version or a later time; nothing is written"
         )
     return base
 
 
 def count_left_out(
-    base: Version, cave: Cave, moment: Moment, store: Store, allow_missing: bool = False, refresh: bool = False
+    base: Version,
+    cave: Cave,
+    data_version: DataVersion,
+    store: CacheFolder,
+    allow_missing: bool = False,
+    refresh: bool = False,
 ) -> int:
     """Synapses of a version that a server leaves out at a later time, since they had no neurons when it was made.
 
@@ -124,8 +129,8 @@ def count_left_out(
     ----------
     base : Version
     cave : Cave
-    moment : Moment
-    store : Store
+    data_version : DataVersion
+    store : CacheFolder
         Keeps what was found of a version, which does not change.
     allow_missing : bool
         There may be some.
@@ -142,14 +147,14 @@ def count_left_out(
     rows, known = _numbers(cave, base.number, store, refresh)
     if known < rows and not allow_missing:
         raise IncompleteError(
-            f"{moment}: the server builds on version {base.number}, in which {rows - known:,} of {rows:,} synapses "
-            "have no neurons yet, and leaves those out that have got them since; ask for a version (--materialization "
-            "latest), or go on without them with --allow-missing; nothing is written"
+            f"{data_version}: the server builds on version {base.number}, in which {rows - known:,} of {rows:,} "
+            "synapses have no neurons yet, and leaves those out that have got them since; ask for a version "
+            "(--materialization latest), or go on without them with --allow-missing; nothing is written"
         )
     return max(rows - known, 0)
 
 
-def _numbers(cave: Cave, version: int, store: Store, refresh: bool) -> tuple[int, int]:
+def _numbers(cave: Cave, version: int, store: CacheFolder, refresh: bool) -> tuple[int, int]:
     """Rows of a version, and those of them that have both neurons."""
     name = "looked_up.json"
     key = f"{cave.synapse_table} {version}"

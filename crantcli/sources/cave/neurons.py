@@ -13,7 +13,7 @@ from crantcli.ids import Selection
 from crantcli.schema import listed
 from crantcli.sources.annotations import integer_ids
 from crantcli.sources.cave.id_updates import Supervoxels, Update
-from crantcli.sources.cave.live import Brain
+from crantcli.sources.cave.live import CaveDataset
 
 #: Column of the annotations with a supervoxel of each neuron.
 SUPERVOXEL_COLUMN = "supervoxel_id"
@@ -44,7 +44,7 @@ def supervoxels_of(engine: Engine, annotations: Annotations | None, ids: Sequenc
     return found
 
 
-def brought_to(brain: Brain, asked: Selection, supervoxels: Supervoxels) -> Selection:
+def brought_to(dataset: CaveDataset, asked: Selection, supervoxels: Supervoxels) -> Selection:
     """The same neurons under the IDs that they have at the moment of the data set.
 
     Raises
@@ -52,44 +52,45 @@ def brought_to(brain: Brain, asked: Selection, supervoxels: Supervoxels) -> Sele
     DataError
         Where one cannot be found, and that was to be an error.
     """
-    if not brain.options.update_ids or not asked.ids:
+    if not dataset.options.update_ids or not asked.ids:
         return asked
-    updates = brain.update([int(neuron) for neuron in asked.ids], supervoxels)
-    refuse_unresolved(brain, updates)
+    updates = dataset.update([int(neuron) for neuron in asked.ids], supervoxels)
+    refuse_unresolved(dataset, updates)
     changed = any(update.changed for update in updates)
     return replace(
         asked,
         ids=tuple(dict.fromkeys(update.new for update in updates)),
-        notes=(*asked.notes, *notes_about(updates, brain)),
+        notes=(*asked.notes, *notes_about(updates, dataset)),
         requested=tuple((update.old, update.new) for update in updates) if changed else (),
     )
 
 
 def annotated_changes(
-    engine: Engine, brain: Brain, annotations: Annotations, supervoxels: Supervoxels
+    engine: Engine, dataset: CaveDataset, annotations: Annotations, supervoxels: Supervoxels
 ) -> tuple[list[tuple[int, int]], list[str]]:
     """Which annotated neurons have other IDs at the moment of the data set, and what to say about it.
 
     An annotation whose neuron cannot be found stays as it is, and says nothing about any synapse.
     """
-    updates = brain.update(integer_ids(engine, annotations), supervoxels)
+    updates = dataset.update(integer_ids(engine, annotations), supervoxels)
     changed = [(update.old, update.new) for update in updates if update.changed]
     notes = []
     lost = [update for update in updates if update.method == "unresolved"]
     if lost:
         notes.append(
-            f"{len(lost):,} of {len(updates):,} annotated neurons cannot be found at {brain.moment}: {_named(lost)}"
+            f"{len(lost):,} of {len(updates):,} annotated neurons cannot be found at {dataset.data_version}: "
+            f"{_named(lost)}"
         )
     if changed:
         first = changed[0]
         notes.append(
-            f"{len(changed):,} of {len(updates):,} annotated neurons have another ID at {brain.moment}, such as "
-            f"{first[0]} -> {first[1]}"
+            f"{len(changed):,} of {len(updates):,} annotated neurons have another ID at {dataset.data_version}, "
+            f"such as {first[0]} -> {first[1]}"
         )
     return changed, notes
 
 
-def refuse_unresolved(brain: Brain, updates: Sequence[Update]) -> None:
+def refuse_unresolved(dataset: CaveDataset, updates: Sequence[Update]) -> None:
     """Stop where an ID could not be found, if it was asked to.
 
     Raises
@@ -97,30 +98,30 @@ def refuse_unresolved(brain: Brain, updates: Sequence[Update]) -> None:
     DataError
     """
     lost = [update for update in updates if update.method == "unresolved"]
-    if lost and brain.options.strict_ids:
+    if lost and dataset.options.strict_ids:
         raise DataError(
-            f"{len(lost):,} of {len(updates):,} IDs cannot be found at {brain.moment}: {_named(lost)}; leave "
+            f"{len(lost):,} of {len(updates):,} IDs cannot be found at {dataset.data_version}: {_named(lost)}; leave "
             "--strict-ids out to go on with the others"
         )
 
 
-def ids_to_fetch(brain: Brain, selection: Selection) -> tuple[int, ...]:
+def ids_to_fetch(dataset: CaveDataset, selection: Selection) -> tuple[int, ...]:
     """The IDs to ask the server for. Between materializations it refuses all where one is unknown to it."""
     ids = tuple(int(neuron) for neuron in selection.ids)
-    if brain.moment.version is not None or not brain.options.update_ids or not ids:
+    if dataset.data_version.version is not None or not dataset.options.update_ids or not ids:
         return ids
-    current = brain.are_current(ids)
+    current = dataset.are_current(ids)
     return tuple(neuron for neuron, there in zip(ids, current, strict=True) if there)
 
 
-def notes_about(updates: Sequence[Update], brain: Brain) -> list[str]:
+def notes_about(updates: Sequence[Update], dataset: CaveDataset) -> list[str]:
     """What the user should know about IDs that are not what they were."""
     notes = []
     changed = [update for update in updates if update.changed]
     if changed:
         first = changed[0]
         notes.append(
-            f"{len(changed):,} of {len(updates):,} IDs were updated to {brain.moment}, such as {first.old} -> "
+            f"{len(changed):,} of {len(updates):,} IDs were updated to {dataset.data_version}, such as {first.old} -> "
             f"{first.new}"
         )
     unsure = [update for update in changed if update.confidence < 1]
@@ -133,8 +134,8 @@ def notes_about(updates: Sequence[Update], brain: Brain) -> list[str]:
     lost = [update for update in updates if update.method == "unresolved"]
     if lost:
         notes.append(
-            f"{len(lost):,} of {len(updates):,} IDs cannot be found at {brain.moment} and are kept as they are: "
-            f"{_named(lost)}"
+            f"{len(lost):,} of {len(updates):,} IDs cannot be found at {dataset.data_version} and are kept as they "
+            f"are: {_named(lost)}"
         )
     return notes
 

@@ -27,13 +27,13 @@ Side = tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
-class Part:
+class QuerySide:
     """Rows of a query that are asked for together: those of some neurons on one side.
 
     Attributes
     ----------
     side : {"pre", "post"}
-        Whose neurons are cut into pieces.
+        Whose neurons are cut into chunks.
     ids : tuple of int
     along : tuple of int or None
         Neurons on the other side that the server is to select by, too.
@@ -87,30 +87,30 @@ class Query:
     apart: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[QuerySide]:
         """What is asked for."""
         if self.apart is not None:
             asked = (
-                Part("pre", self.pre or (), partners=self.apart[1], take="others"),
-                Part("post", self.post or (), partners=self.apart[0], take="others"),
+                QuerySide("pre", self.pre or (), partners=self.apart[1], take="others"),
+                QuerySide("post", self.post or (), partners=self.apart[0], take="others"),
             )
             return [part for part in asked if part.ids]
         if self.either is not None:
             if self.upstream and self.downstream:
                 # Synapses among the neurons come twice, as outputs and as inputs.
-                outputs = Part("pre", self.either, partners=self.either)
-                return [outputs, Part("post", self.either, partners=self.either, take="others")]
-            return [Part("post" if self.upstream else "pre", self.either)]
+                outputs = QuerySide("pre", self.either, partners=self.either)
+                return [outputs, QuerySide("post", self.either, partners=self.either, take="others")]
+            return [QuerySide("post" if self.upstream else "pre", self.either)]
         if self.pre is not None and self.post is not None:
             fewer = len(self.post) < len(self.pre)
-            part = Part("post", self.post) if fewer else Part("pre", self.pre)
+            part = QuerySide("post", self.post) if fewer else QuerySide("pre", self.pre)
             others = self.pre if fewer else self.post
             along = len(others) <= _MOST_ALONG
             return [replace(part, along=others) if along else replace(part, partners=others, take="these")]
         if self.pre is not None:
-            return [Part("pre", self.pre)]
+            return [QuerySide("pre", self.pre)]
         assert self.post is not None
-        return [Part("post", self.post)]
+        return [QuerySide("post", self.post)]
 
     @property
     def completeness(self) -> Completeness:

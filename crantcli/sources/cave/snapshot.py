@@ -14,15 +14,15 @@ from crantcli.core.rows.deduplicate import ids_differ
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, IncompleteError
-from crantcli.remote.cache import Store, key_of
+from crantcli.remote.cache import CacheFolder, key_of
 from crantcli.remote.outcomes import NoAnswerError
 from crantcli.schema import KEY
-from crantcli.sources.cave.answers import Kept, Tally, taken
+from crantcli.sources.cave.answers import Checksum, ChunkFile, select_side
 from crantcli.sources.cave.client import Cave
 from crantcli.sources.cave.fetch import Fetch
 from crantcli.sources.cave.live_query import LiveQueryState, count_left_out, find_base
-from crantcli.sources.cave.query import PAIR, Part, Query
-from crantcli.sources.cave.versions import Moment
+from crantcli.sources.cave.query import PAIR, Query, QuerySide
+from crantcli.sources.cave.versions import DataVersion
 from crantcli.sources.files import literal_path
 from crantcli.sources.recorded import provenance
 from crantcli.temporary import remove
@@ -33,12 +33,12 @@ _FORMAT = 3
 
 
 @dataclass(frozen=True)
-class Place:
+class SnapshotPlace:
     """Where snapshots come from and go to."""
 
     cave: Cave
     engine: Engine
-    store: Store
+    store: CacheFolder
     refresh: bool = False
     allow_missing: bool = False
 
@@ -65,25 +65,27 @@ class _Fetched:
 
     Attributes
     ----------
-    parts : list of (Part, list of Kept)
+    parts : list of (QuerySide, list of ChunkFile)
     left_out : dict of str to int
         As in `Snapshot`.
     dropped : tuple of str
         Columns that some of the answers may have, and others not.
     """
 
-    parts: list[tuple[Part, list[Kept]]]
+    parts: list[tuple[QuerySide, list[ChunkFile]]]
     left_out: dict[str, int] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
 
 
-def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], Any], query: Query) -> Snapshot:
+def snapshot(
+    place: SnapshotPlace, data_version: DataVersion, table: str, resolution: Callable[[], Any], query: Query
+) -> Snapshot:
     """Fetch the rows of a query, unless they were fetched before.
 
     Parameters
     ----------
-    place : Place
-    moment : Moment
+    place : SnapshotPlace
+    data_version : DataVersion
     table : str
         Name of the synapse table.
     resolution : callable
@@ -95,22 +97,22 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
     IncompleteError
         Where it cannot be shown that nothing is missing.
     """
-    facts = place.cave.facts
+    address = place.cave.address
     asked = [*map(vars, query.parts), sorted(query.columns or ("*",)), query.ordered]
-    asked += ["allow missing"] if place.allow_missing and moment.version is None else []
-    key = key_of(_FORMAT, facts.server, facts.datastack, table, moment.record(), asked)
-    store = Store(place.engine.scratch / "live") if moment.passing else place.store
+    asked += ["allow missing"] if place.allow_missing and data_version.version is None else []
+    key = key_of(_FORMAT, address.server, address.datastack, table, data_version.record(), asked)
+    store = CacheFolder(place.engine.scratch / "live") if data_version.is_now else place.store
     name = f"snapshots/{key}.parquet"
     with store.locked(name):
         told = None if place.refresh else _told(place.engine, store.path(name))
         if told is None:
-            pieces = Store(store.path(f"chunks/{key}"))
+            chunks = CacheFolder(store.path(f"chunks/{key}"))
             if place.refresh:
-                shutil.rmtree(pieces.folder, ignore_errors=True)
+                shutil.rmtree(chunks.folder, ignore_errors=True)
             try:
-                found = _fetch(place, moment, query, pieces)
+                found = _fetch(place, data_version, query, chunks)
                 place.cave.progress.say("putting the answers together")
-                told = _record(moment, place, table, resolution(), query, found.left_out)
+                told = _record(data_version, place, table, resolution(), query, found.left_out)
                 with store.writing(name) as path:
                     _assemble(found, told, path, query.either is not None)
                     _check(place.engine, path)
@@ -120,21 +122,21 @@ def snapshot(place: Place, moment: Moment, table: str, resolution: Callable[[], 
                 raise
             except IncompleteError:
                 # Answers that do not add up would not do so in the next run either.
-                shutil.rmtree(pieces.folder, ignore_errors=True)
+                shutil.rmtree(chunks.folder, ignore_errors=True)
                 raise
-            shutil.rmtree(pieces.folder, ignore_errors=True)
+            shutil.rmtree(chunks.folder, ignore_errors=True)
         return Snapshot(_pinned(place.engine, store.path(name)), told.get("left_out", {}))
 
 
-def _fetch(place: Place, moment: Moment, query: Query, store: Store) -> _Fetched:
-    base = find_base(place.cave, moment) if moment.version is None else None
+def _fetch(place: SnapshotPlace, data_version: DataVersion, query: Query, store: CacheFolder) -> _Fetched:
+    base = find_base(place.cave, data_version) if data_version.version is None else None
     missing = 0
     if base is not None:
-        missing = count_left_out(base, place.cave, moment, place.store, place.allow_missing, place.refresh)
+        missing = count_left_out(base, place.cave, data_version, place.store, place.allow_missing, place.refresh)
     state, found = LiveQueryState(place.allow_missing), []
     for part in query.parts:
         more = {} if part.along is None else {part.columns[1]: list(part.along)}
-        fetch = Fetch(place.cave, moment, part.side, more, query.columns, store, state)
+        fetch = Fetch(place.cave, data_version, part.side, more, query.columns, store, state)
         found.append((part, fetch.run(sorted(set(part.ids)))))
     new = max((kept.left_out for _, fetched in found for kept in fetched), default=0)
     left_out = {name: number for name, number in (("base", missing), ("new", new)) if number}
@@ -152,22 +154,22 @@ def _assemble(found: _Fetched, record: dict[str, Any], path: Path, twice: bool) 
     schemas = [kept.schema for _, fetched in found.parts for kept in fetched]
     joined = pa.unify_schemas(schemas, promote_options="permissive")
     schema = pa.schema([column for column in joined if column.name not in found.dropped])
-    tallies, rows = [], 0
+    checksums, rows = [], 0
     # It will be read a few times: quickly written is better than small, and most commands sort for themselves.
     with pq.ParquetWriter(path, schema, use_dictionary=False, store_schema=False) as writer:
         for part, fetched in found.parts:
-            tally = Tally()
+            checksum = Checksum()
             for kept in fetched:
-                table = taken(kept.table(), part, tally)
+                table = select_side(kept.table(), part, checksum)
                 table = table.select([name for name in table.column_names if name not in found.dropped])
                 rows += table.num_rows
                 if table.schema != schema:
                     table = pa.concat_tables([schema.empty_table(), table], promote_options="permissive")
                 writer.write_table(table)
-            tallies.append(tally)
+            checksums.append(checksum)
         writer.add_key_value_metadata({KEY: json.dumps({**record, "rows": rows}, sort_keys=True)})
     # A check for nothing.
-    if twice and len(tallies) == 2 and tallies[0] != tallies[1]:
+    if twice and len(checksums) == 2 and checksums[0] != checksums[1]:
         raise IncompleteError(
             "synapses among the neurons differ between their inputs and their outputs: the server is changing, or "
             "gives rows at random; nothing is written"
@@ -209,13 +211,13 @@ def _sort(engine: Engine, path: Path) -> None:
 
 
 def _record(
-    moment: Moment, place: Place, table: str, resolution: Any, query: Query, left_out: dict[str, int]
+    data_version: DataVersion, place: SnapshotPlace, table: str, resolution: Any, query: Query, left_out: dict[str, int]
 ) -> dict[str, Any]:
     """What the file says of itself: as if a command had made it of the whole table."""
     unit: dict[str, Any] = {"units": "nm"}
     if tuple(resolution) != (1.0, 1.0, 1.0):
         unit = {"units": "pixels", "voxel_size_nm": list(resolution)}
-    facts, completeness = place.cave.facts, query.completeness
+    address, completeness = place.cave.address, query.completeness
     if left_out:
         completeness = replace(completeness, filtered_by="synapses without neurons, which the server leaves out")
     return {
@@ -225,7 +227,7 @@ def _record(
         "complete_for": completeness.as_dict(),
         "unique_ids": True,
         "filters": {},
-        "source": {"server": facts.server, "datastack": facts.datastack, "table": table, **moment.record()},
+        "source": {"server": address.server, "datastack": address.datastack, "table": table, **data_version.record()},
         **({"left_out": left_out} if left_out else {}),
         **unit,
     }

@@ -46,7 +46,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Moment:
+class DataVersion:
     """A state of a brain.
 
     Attributes
@@ -55,13 +55,13 @@ class Moment:
         The materialization; None for a time between them, of which the server makes the table when it is asked.
     time : datetime
         In UTC.
-    passing : bool
+    is_now : bool
         It is now, and will not be asked for again.
     """
 
     version: int | None
     time: datetime
-    passing: bool = False
+    is_now: bool = False
 
     @property
     def name(self) -> str:
@@ -87,7 +87,7 @@ def base_of(time: datetime, versions: Sequence[Version]) -> Version | None:
     return min((version for version in usable if version.time > time), key=lambda v: v.time, default=None)
 
 
-def resolve_moment(asked: str | int | datetime, versions: Sequence[Version], datastack: str) -> Moment:
+def resolve_version(asked: str | int | datetime, versions: Sequence[Version], datastack: str) -> DataVersion:
     """Find the state that is asked for among the versions of a data set.
 
     Raises
@@ -98,14 +98,14 @@ def resolve_moment(asked: str | int | datetime, versions: Sequence[Version], dat
     usable = [version for version in versions if version.available]
     if isinstance(asked, datetime):
         same = [version for version in usable if version.time == asked]
-        return Moment(same[-1].number, asked) if same else Moment(None, asked)
+        return DataVersion(same[-1].number, asked) if same else DataVersion(None, asked)
     if asked == "live":
-        return Moment(None, datetime.now(UTC), passing=True)
+        return DataVersion(None, datetime.now(UTC), is_now=True)
     if asked == "latest":
         if not usable:
             raise UsageError(f"data stack {datastack} has no materialization now; use --materialization live")
         latest = max(usable, key=lambda version: version.number)
-        return Moment(latest.number, latest.time)
+        return DataVersion(latest.number, latest.time)
     listed = ", ".join(str(version.number) for version in usable[-_LISTED:]) or "none"
     advice = f"there are {listed}" if usable else "use live"
     for version in versions:
@@ -116,7 +116,7 @@ def resolve_moment(asked: str | int | datetime, versions: Sequence[Version], dat
                     f"--materialization {asked}: this version of {version.time.isoformat()} {version.gone()}; {advice}"
                     + ("; or ask for its time" if older else "")
                 )
-            return Moment(version.number, version.time)
+            return DataVersion(version.number, version.time)
     raise UsageError(f"--materialization {asked}: data stack {datastack} has no such version; {advice}")
 
 
@@ -130,15 +130,15 @@ class LockedCave:
         Name of the synapse table.
     resolution : tuple of three floats
         Nanometres per unit of the positions.
-    moment : Moment
+    data_version : DataVersion
     """
 
     table: str
     resolution: tuple[float, float, float]
-    moment: Moment
+    data_version: DataVersion
 
 
-def locked_cave(lock: Lock, facts: CaveAddress, dataset: str) -> LockedCave:
+def locked_cave(lock: Lock, address: CaveAddress, dataset: str) -> LockedCave:
     """The state of a data set's server in a lock, which says `server, datastack, table, resolution, version, time`.
 
     Raises
@@ -148,12 +148,12 @@ def locked_cave(lock: Lock, facts: CaveAddress, dataset: str) -> LockedCave:
     """
     known = lock.section("cave")
     there = (known["server"], known["datastack"], known["table"])
-    if there != (facts.server, facts.datastack, facts.synapse_table or known["table"]):
+    if there != (address.server, address.datastack, address.synapse_table or known["table"]):
         raise lock.error(
             f"locks data stack {there[1]}, table {there[2]} on {there[0]}, and not those of data set {dataset}"
         )
     x, y, z = map(float, known["resolution"])
-    return LockedCave(known["table"], (x, y, z), Moment(known["version"], datetime.fromisoformat(known["time"])))
+    return LockedCave(known["table"], (x, y, z), DataVersion(known["version"], datetime.fromisoformat(known["time"])))
 
 
 def check_cave_section(section: Any) -> None:

@@ -41,6 +41,9 @@ from crantcli.remote.retry import RetryPolicy
 #: Environment variable with the token of an account, or of the base.
 TOKEN_VARIABLE = "CRANTTABLE_TOKEN"
 
+#: What to do about a missing one.
+_HELP = f"put yours into the environment variable {TOKEN_VARIABLE}, or give a table with --annotations FILE"
+
 #: Rows in an answer, at most.
 PAGE = 10_000
 
@@ -73,7 +76,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Rows:
+class SeatableRows:
     """A whole table.
 
     Attributes
@@ -101,7 +104,7 @@ class _ChangedError(Exception):
     """The table is not what it was a page ago."""
 
 
-def fetch(address: TableAddress, policy: RetryPolicy) -> Rows:
+def fetch(address: TableAddress, policy: RetryPolicy) -> SeatableRows:
     """Fetch a table.
 
     Parameters
@@ -120,7 +123,7 @@ def fetch(address: TableAddress, policy: RetryPolicy) -> Rows:
     """
     check_address(address.server)
     token = _token(address)
-    auth = Auth()
+    auth = Auth(_HELP)
     auth.keep_secret(token)
     with RemoteClient(policy, auth) as client:
         base = _Base(client, address, token)
@@ -138,10 +141,7 @@ def fetch(address: TableAddress, policy: RetryPolicy) -> Rows:
 def _token(address: TableAddress) -> str:
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if not token:
-        raise AuthorisationError(
-            f"{address}: the annotations need a token of SeaTable; put yours into the environment variable "
-            f"{TOKEN_VARIABLE}, or give a table with --annotations FILE"
-        )
+        raise AuthorisationError(f"{address}: the annotations need a token of SeaTable; {_HELP}")
     if not is_token(token):
         raise AuthorisationError(f"{TOKEN_VARIABLE} holds no token: those have letters, digits, dots and dashes only")
     return token
@@ -228,7 +228,7 @@ class _Base:
         except (DataError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None
 
-    def read(self) -> Rows:
+    def read(self) -> SeatableRows:
         """Read the whole table once.
 
         Each page begins with the last row of the one before, so that a row that comes or goes in between is noticed.
@@ -255,7 +255,7 @@ class _Base:
         for number in (expected, self._count()):
             if number is not None and number != len(rows):
                 raise _ChangedError(f"{len(rows):,} rows came of {number:,}")
-        return Rows(columns, rows)
+        return SeatableRows(columns, rows)
 
     def _page(self, offset: int) -> tuple[tuple[Column, ...], list[Row]]:
         table = self._address.table

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import DataError
 from crantcli.schema import ANNOTATION_IDS
-from crantcli.sources.seatable.client import Column, Rows
+from crantcli.sources.seatable.client import Column, SeatableRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,12 +37,12 @@ _MOST_LINKS = 50
 _EXACT = 2**53
 
 
-def arrow_table(rows: Rows, name: str) -> tuple[pa.Table, list[str]]:
+def to_arrow(rows: SeatableRows, name: str) -> tuple[pa.Table, list[str]]:
     """A table in Arrow's form, and what to say about it.
 
     Parameters
     ----------
-    rows : Rows
+    rows : SeatableRows
     name : str
         Of the table, for messages.
 

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from crantcli.addresses import TableAddress
 from crantcli.errors import CrantError
 from crantcli.remote.body import parse_json
-from crantcli.remote.cache import CacheError, Store, cache_store
+from crantcli.remote.cache import CacheError, CacheFolder, cache_store
 from crantcli.remote.lockfile import Lock, check_file_section, require
 from crantcli.settings import LiveOptions
 from crantcli.temporary import remove
 
 if TYPE_CHECKING:
-    from crantcli.sources.seatable.client import Rows
+    from crantcli.sources.seatable.client import SeatableRows
 
 #: How long a table in the cache is taken for the one on the server, in seconds.
 CACHE_SECONDS = 2 * 60 * 60
@@ -82,7 +82,7 @@ def annotation_file(address: TableAddress, folder: Path, live: LiveOptions, lock
         found = _from_cache(store.path(name), path, locked)
         if found is not None:
             if name != places[0]:
-                keep_for_good(found, address, live)
+                keep_annotations(found, address, live)
             return found
     from crantcli.sources.seatable.client import fetch
 
@@ -91,16 +91,16 @@ def annotation_file(address: TableAddress, folder: Path, live: LiveOptions, lock
     if lock is not None:
         if made.record["sha256"] != locked:
             raise lock.changed("annotations", str(address))
-        keep_for_good(made, address, live)
+        keep_annotations(made, address, live)
     return made
 
 
-def keep_for_good(made: AnnotationFile, address: TableAddress, live: LiveOptions) -> None:
+def keep_annotations(made: AnnotationFile, address: TableAddress, live: LiveOptions) -> None:
     """Keep a table in the cache under its content, for those who come with a lock that names it."""
     _keep(_store(live), made.path, _name(address, made.record["sha256"]))
 
 
-def _store(live: LiveOptions) -> Store:
+def _store(live: LiveOptions) -> CacheFolder:
     return cache_store("annotations", live.cache_dir)
 
 
@@ -110,18 +110,18 @@ def _name(address: TableAddress, *content: str) -> str:
     return "-".join(["seatable", place, *content]) + ".parquet"
 
 
-def _keep(store: Store, path: Path, name: str) -> None:
+def _keep(store: CacheFolder, path: Path, name: str) -> None:
     """Put a file into the cache; one that cannot be written is done without."""
     with contextlib.suppress(CacheError), store.writing(name) as temporary:
         shutil.copyfile(path, temporary)
 
 
-def _write(rows: Rows, address: TableAddress, path: Path) -> AnnotationFile:
+def _write(rows: SeatableRows, address: TableAddress, path: Path) -> AnnotationFile:
     import pyarrow.parquet as pq
 
-    from crantcli.sources.seatable.columns import arrow_table
+    from crantcli.sources.seatable.columns import to_arrow
 
-    table, notes = arrow_table(rows, address.table)
+    table, notes = to_arrow(rows, address.table)
     record = {
         "name": address.table,
         "server": address.server.rstrip("/"),
