@@ -17,7 +17,7 @@ from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
 from crantcli.sources.read_options import ReadOptions
-from crantcli.workspace import Workspace
+from crantcli.run.inputs import Opener
 
 #: 101 -> 102 twice, 103 -> 101; 104 with itself only, 105 with the background only, 106 without a partner, 107 rarely.
 SYNAPSES = "id,pre,post,x\n1,101,102,1\n2,101,102,2\n3,103,101,3\n4,104,104,4\n5,105,0,5\n6,106,,6\n7,107,101,7\n"
@@ -251,7 +251,7 @@ def test_functions_say_that_annotations_are_of_other_ids() -> None:
 def test_neurons_are_named_as_they_were_asked_for() -> None:
     """Where IDs were brought to another time, two of them may be one neuron now."""
     with Engine() as engine:
-        table = Workspace(engine).table(pd.read_csv("edges.csv"), ReadOptions())
+        table = Opener(engine).table(pd.read_csv("edges.csv"), ReadOptions())
         asked = Selection((101, 7, 8), requested=((101, 101), (5, 7), (6, 7), (8, 8)))
         missing = absent.absent(engine, table, asked, table.relation, ("pre", "post"), RowFilter())
         said = absent.absent_note(table, missing, asked, ("pre", "post"))

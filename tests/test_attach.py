@@ -34,7 +34,7 @@ from crantcli.core.questions.attach import COLUMNS, Question, attach
 from crantcli.engine.batches import numbers
 from crantcli.engine.duckdb import Engine
 from crantcli.sources.read_options import ReadOptions
-from crantcli.workspace import Workspace
+from crantcli.run.inputs import Opener
 
 #: Two neurons, 20 um of cable along x each, and synapses of and between them.
 LINE = "1 0 0 0 0 1 -1\n2 0 10000 0 0 1 1\n5 0 20000 0 0 1 2\n"
@@ -140,7 +140,7 @@ def test_every_site_is_where_brute_force_puts_it(data: st.DataObject, table: Dra
     expected, expected_ledger, expected_sites = oracle.attach(rows, drawn, rule, sides, limit)
     neurons = sorted(drawn)
     with Engine(threads=2) as engine:
-        space = Workspace(engine)
+        space = Opener(engine)
         space.null_text = AS_DRAWN["null_text"]
         reading = ReadOptions(coordinates="nm", carry="positions", **AS_DRAWN)
         opened = space.table(with_positions(table, rows), reading)

@@ -44,7 +44,7 @@ from crantcli.core.questions.connectivity import Question, connectivity
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
 from crantcli.sources.read_options import ReadOptions
-from crantcli.workspace import Workspace
+from crantcli.run.inputs import Opener
 
 NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
 SIDES = st.sampled_from([(True, True), (True, False), (False, True)])
@@ -60,7 +60,7 @@ def ask(table: Drawn, neurons: Any, rule: Rules, sides: tuple[bool, bool] = (Tru
 def ledger_of(table: Drawn, question: Question, rule: Rules, annotations: Any = None) -> dict[str, Any]:
     """The ledger that the commands print and record."""
     with Engine() as engine:
-        space = Workspace(engine)
+        space = Opener(engine)
         space.null_text = AS_DRAWN["null_text"]
         labels = None if annotations is None else space.annotations(annotations)
         opened = space.table(table.frame, ReadOptions(**AS_DRAWN))

@@ -41,7 +41,7 @@ from crantcli.core.synapses import synapse_rows
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
 from crantcli.sources.read_options import ReadOptions
-from crantcli.workspace import Workspace
+from crantcli.run.inputs import Opener
 
 NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
 
@@ -59,7 +59,7 @@ def record(path: Path) -> dict[str, Any]:
 def ledger_of(table: Drawn, chosen: Chosen, rule: Rules) -> dict[str, Any]:
     """The ledger that the commands print and record."""
     with Engine() as engine:
-        space = Workspace(engine)
+        space = Opener(engine)
         space.null_text = AS_DRAWN["null_text"]
         opened = space.table(table.frame, ReadOptions(carry=True, **AS_DRAWN))
         sides = [None if ids is None else Selection(tuple(ids)) for ids in (chosen.pre, chosen.post)]
@@ -139,7 +139,7 @@ def test_repeats_are_found_wherever_the_ids_lie(monkeypatch: pytest.MonkeyPatch,
     for ids in ([-3, 0, 1, 2, 7, 11], [-4, 500, -4], [-3, 0, 7, 11, 0, 1, 2], [11, 3, 1, 11], [-3, -3], []):
         rows = [{"id": number * step, "pre": 1, "post": 2} for number in ids]
         with Engine() as engine:
-            table = Workspace(engine).table(frame(rows, ("id", "pre", "post")), ReadOptions(**AS_DRAWN))
+            table = Opener(engine).table(frame(rows, ("id", "pre", "post")), ReadOptions(**AS_DRAWN))
             engine.memory = memory
             relation, dropped = deduplicate.deduplicate(engine, table.relation, ("id", "pre", "post"), table)
             assert engine.execute(f"SELECT count(*) FROM {relation}") == [(len(set(ids)),)]

@@ -95,7 +95,7 @@ def nearest(folder: str, rounds: str, destination: str) -> None:
     from crantcli.core.rows.filters import RowFilter
     from crantcli.engine.duckdb import Engine
     from crantcli.sources.tables import Reading
-    from crantcli.workspace import Workspace
+    from crantcli.run.inputs import Opener
 
     nodes, sites = np.load(f"{folder}/nodes.npy"), np.load(f"{folder}/sites.npy")
     neurons = sorted(int(name.removesuffix(".swc")) for name in os.listdir(f"{folder}/swc"))
@@ -107,7 +107,7 @@ def nearest(folder: str, rounds: str, destination: str) -> None:
 
     def ours() -> float:
         with Engine(files=[f"{folder}/synapses.parquet"]) as engine:
-            table = Workspace(engine).table(
+            table = Opener(engine).table(
                 [f"{folder}/synapses.parquet"], Reading(coordinates="nm", carry="positions")
             )
             found = attach(engine, table, neurons, skeletons.__getitem__, RowFilter(), Question())
