@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 from crantcli.version import __version__
 
 if TYPE_CHECKING:
+    from crantcli.api.ask import ask
     from crantcli.api.collection import All, NeuropilCollection
     from crantcli.api.functions import get_adjacency, get_connectivity, get_synapse_counts, get_synapses, update_ids
     from crantcli.api.navis import attach_synapses
     from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix
+    from crantcli.core import questions
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
     from crantcli.ids import NeuronCriteria
     from crantcli.settings import LiveOptions
 
 _HOMES = {
+    "ask": "api.ask",
     "get_synapses": "api.functions",
     "get_adjacency": "api.functions",
     "get_connectivity": "api.functions",
@@ -38,6 +41,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "ask",
+    "questions",
     "get_synapses",
     "get_adjacency",
     "get_connectivity",
@@ -60,9 +65,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562)."""
+    from importlib import import_module
+
+    if name == "questions":
+        return import_module("crantcli.core.questions")
     if name not in _HOMES:
         raise AttributeError(f"module 'crantcli' has no attribute {name!r}")
-    from importlib import import_module
 
     return getattr(import_module(f"crantcli.{_HOMES[name]}"), name)
 

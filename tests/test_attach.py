@@ -29,12 +29,13 @@ from tables import ONE, TWO, answer, complaint, feather_file, ledger, parquet_fi
 
 from crantcli.core.geometry.nearest import Sweep, Tally
 from crantcli.core.geometry.skeleton import NearestNode, Skeleton
+from crantcli.core.questions.attach import COLUMNS, Attach, attach
 from crantcli.core.rows.filters import RowFilter
-from crantcli.core.questions.attach import COLUMNS, Question, attach
 from crantcli.engine.batches import numbers
 from crantcli.engine.duckdb import Engine
-from crantcli.sources.read_options import ReadOptions
 from crantcli.run.inputs import Opener
+from crantcli.run.skeletons import OpenSkeletons
+from crantcli.sources.read_options import ReadOptions
 
 #: Two neurons, 20 um of cable along x each, and synapses of and between them.
 LINE = "1 0 0 0 0 1 -1\n2 0 10000 0 0 1 1\n5 0 20000 0 0 1 2\n"
@@ -145,10 +146,8 @@ def test_every_site_is_where_brute_force_puts_it(data: st.DataObject, table: Dra
         reading = ReadOptions(coordinates="nm", carry="positions", **AS_DRAWN)
         opened = space.table(with_positions(table, rows), reading)
         kept = RowFilter(rule.clean, (0,), rule.min_size, rule.threshold)
-        found = attach(
-            engine, opened, neurons, lambda place: skeleton(drawn[neurons[place]]), kept,
-            Question("pre" in sides, "post" in sides, limit),
-        )  # fmt: skip
+        drawings = OpenSkeletons(neurons, None, lambda place: skeleton(drawn[neurons[place]]))
+        found = attach(engine, opened, drawings, kept, Attach(None, "pre" in sides, "post" in sides, limit))
         assert engine.execute(found.result.query) == expected
         assert [name for name, _ in engine.columns(found.result.query)] == list(COLUMNS)
         assert found.result.rows == len(expected)

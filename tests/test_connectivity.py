@@ -39,12 +39,12 @@ from strategies import (
 )
 
 import crantcli as cc
+from crantcli.core.questions.connectivity import Connectivity, connectivity
 from crantcli.core.rows.filters import RowFilter
-from crantcli.core.questions.connectivity import Question, connectivity
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
-from crantcli.sources.read_options import ReadOptions
 from crantcli.run.inputs import Opener
+from crantcli.sources.read_options import ReadOptions
 
 NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
 SIDES = st.sampled_from([(True, True), (True, False), (False, True)])
@@ -57,7 +57,9 @@ def ask(table: Drawn, neurons: Any, rule: Rules, sides: tuple[bool, bool] = (Tru
     )
 
 
-def ledger_of(table: Drawn, question: Question, rule: Rules, annotations: Any = None) -> dict[str, Any]:
+def ledger_of(
+    table: Drawn, neurons: Any, question: Connectivity, rule: Rules, annotations: Any = None
+) -> dict[str, Any]:
     """The ledger that the commands print and record."""
     with Engine() as engine:
         space = Opener(engine)
@@ -65,7 +67,7 @@ def ledger_of(table: Drawn, question: Question, rule: Rules, annotations: Any = 
         labels = None if annotations is None else space.annotations(annotations)
         opened = space.table(table.frame, ReadOptions(**AS_DRAWN))
         filters = RowFilter(rule.clean, (0,), rule.min_size, rule.threshold)
-        result = connectivity(engine, opened, question, filters, labels)
+        result = connectivity(engine, opened, question, selection(neurons), filters, labels)
         assert len(engine.execute(result.query)) == result.rows
         return result.ledger.as_dict()
 
@@ -99,7 +101,7 @@ def test_edge_tables_follow_the_rules(
     """Repeated pairs add up over neuropils; within one they are an error, unless that was asked for."""
     rule, neurons = data.draw(rules(table)), data.draw(maybe_asked(table))
     chosen = oracle.partners_of(neurons, *sides)
-    question = Question(selection(neurons), *sides, sum_duplicates=summed)
+    question = Connectivity(None, *sides, sum_duplicates=summed)
     try:
         weights, ledger = oracle.table_edges(table.rows, chosen, rule, sum_duplicates=summed)
     except oracle.ConflictError:
@@ -108,7 +110,7 @@ def test_edge_tables_follow_the_rules(
         return
     assert oracle.adds_up(ledger)
     assert tuples(ask(table, neurons, rule, sides, sum_duplicates=summed)) == oracle.ordered(weights)
-    assert ledger_of(table, question, rule) == as_json(ledger, "edges")
+    assert ledger_of(table, neurons, question, rule) == as_json(ledger, "edges")
 
 
 @NOTES_ARE_FINE
@@ -124,7 +126,7 @@ def test_by_neuropil_thresholds_the_whole_pair(data: st.DataObject, table: Drawn
     assert tuples(found) == oracle.ordered(weights)
     assert oracle.adds_up(ledger)
     unit = "edges" if table.has("weight") else "synapses"
-    assert ledger_of(table, Question(selection(neurons), by="neuropil"), rule) == as_json(ledger, unit)
+    assert ledger_of(table, neurons, Connectivity(by="neuropil"), rule) == as_json(ledger, unit)
 
 
 @NOTES_ARE_FINE
@@ -208,8 +210,8 @@ def test_by_type_follows_the_rules(data: st.DataObject, table: Drawn, side: str 
     if side is None:
         ledger["unannotated"] = sum(dropped.values()) if unit == "synapses" else len(dropped)
         ledger["kept"] -= ledger["unannotated"]
-        question = Question(selection(neurons), by="type")
-        assert ledger_of(table, question, rule, table_of_types) == as_json(ledger, unit)
+        question = Connectivity(by="type")
+        assert ledger_of(table, neurons, question, rule, table_of_types) == as_json(ledger, unit)
 
 
 @NOTES_ARE_FINE

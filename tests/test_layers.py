@@ -40,16 +40,11 @@ PARTS: dict[str, set[str]] = {
     "sources/seatable": BELOW,
     "locks": BELOW | {"sources", "sources/cave", "sources/seatable"},
     "output": {"schema", "ids", "core", "engine"},
-    "workspace": BELOW | SOURCES,
-    "session": BELOW | SOURCES | {"workspace"},
-    "api": BELOW | SOURCES | {"session", "workspace"},
-    "nested_sources": BELOW | SOURCES | {"output", "workspace"},
-    "neuropil": {"core", "schema", "output"},
-    "nested": {"core", "settings", "nested_sources", "neuropil", "sources"},
-    "connectors": BELOW | SOURCES | {"session"},
-    "cli": BELOW | SOURCES | {"output", "workspace"},
+    "run": BELOW | SOURCES,
+    "api": BELOW | SOURCES | {"run", "output"},
+    "cli": BELOW | SOURCES | {"run", "output"},
     "__main__": {"cli"},
-    "__init__": {"api", "connectors", "ids", "nested", "neuropil", "settings"},
+    "__init__": {"api", "core", "ids", "settings"},
 }
 EVERYBODY = {"descriptors", "errors", "signals", "temporary", "version"}
 
@@ -70,13 +65,8 @@ PACKAGES = {
     "sources/seatable": {"pyarrow"},
     "remote": {"numpy", "platformdirs", "requests"},
     "output": {"numpy", "pyarrow", "matplotlib"},
-    "workspace": {"pandas"},
-    "session": {"pandas", "pyarrow"},
-    "api": {"pandas"},
-    "nested_sources": {"numpy", "matplotlib"},
-    "nested": {"pandas", "scipy", "matplotlib"},
-    "neuropil": {"pandas", "matplotlib"},
-    "connectors": {"numpy", "pandas"},
+    "run": {"pandas"},
+    "api": {"numpy", "pandas", "pyarrow", "scipy", "matplotlib"},
     "cli": {"typer", "rich"},
 }
 
@@ -171,7 +161,12 @@ def test_only_the_command_line_prints() -> None:
 
 
 #: Modules that are all about arrays: they import numpy at the top, and nobody else imports them there.
-ARRAYS = {f"crantcli.core.{name}" for name in ("matrix.blocks", "needs", "nested", "roster", "sorting", "type_sums")}
+ARRAYS = {
+    f"crantcli.core.{name}"
+    for name in (
+        "matrix.blocks", "needs", "nested", "questions.nested", "questions.neuropil", "roster", "sorting", "type_sums",
+    )
+}  # fmt: skip
 
 
 def test_heavy_packages_are_not_imported_at_the_top() -> None:

@@ -15,9 +15,6 @@ from conftest import Crant
 from neuropil_oracle import Point
 from tables import complaint, record, text_file
 
-from crantcli.cli.job import Job
-from crantcli.cli.neuropil import _Folder
-from crantcli.cli.options import RunOptions, SourceOptions
 from crantcli.core.neuropil import Assignment, Count, assign, count_alone, in_neuropil
 from crantcli.core.rows.filters import RowFilter
 from crantcli.core.table import Table
@@ -139,19 +136,16 @@ def test_other_questions_need_synapses(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("ids", [False, True])
-def test_the_folder_of_points(
-    tmp_path: Path, meshes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ids: bool
-) -> None:
+def test_the_folder_of_points(crant: Crant, tmp_path: Path, meshes: Path, ids: bool) -> None:
     """Its summary keeps its columns; pairs and neurons are empty."""
-    monkeypatch.chdir(tmp_path)
-    job = Job("neuropil", SourceOptions(sources=["points.csv"]), RunOptions(output="out"), folder=True)
-    with job.opened() as work:
-        source = table(work.engine, ids=[7, 6, 5, 4, 3] if ids else None)
-        found = assigned(work.engine, source, meshes)
-        folder = _Folder(work, source, EVERY, found, {}, {"assignments_only": True}, work.pending.place_folder("out"))
-        folder.count()
-        folder.finish(True)
-        work.finish("memberships", found.memberships, found.ledger, [])
+    points = pd.DataFrame([place or (np.nan,) * 3 for place in PLACES], columns=list("xyz"), dtype="float64")
+    if ids:
+        points.insert(0, "id", [7, 6, 5, 4, 3])
+    points.to_csv("points.csv", index=False)
+    ran = crant(
+        "neuropil", "points.csv", "--assignments-only", "--coordinates", "nm", "--meshes", str(meshes), "-o", "out"
+    )
+    assert ran.code == 0, ran.err
     summary = [
         "neuropil,synapses,pairs,neurons",
         "A,2,,",
@@ -168,10 +162,10 @@ def test_the_folder_of_points(
     assert made.to_numpy().tolist() == [[key, name] for key, (_, name) in zip(keys, MEMBERS, strict=True)]
     told = record("out/assignments.parquet")
     assert told["ledger"]["unit"] == "points"
-    assert (told["rows"], told["options"]) == (5, {"clean": False, "threshold": 1})
+    assert (told["rows"], told["options"]["clean"], told["options"]["threshold"]) == (5, False, 1)
     manifest = json.loads(Path("out/manifest.json").read_text())
     assert manifest["files"] == ["assignments.parquet", "summary.csv", "summary.png"]
-    assert "5 points read, 5 kept; 5 memberships" in capsys.readouterr().err
+    assert "5 points read, 5 kept; 5 memberships" in ran.err
 
 
 def test_points_in_a_file(crant: Crant, tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from test_damaged_files import JSON, TEXT, TIMES, damaged, proper
 from crantcli.core.ledger import Ledger
 from crantcli.errors import DataError, UsageError
 from crantcli.output.atomic import check_folder
-from crantcli.output.heatmap import save
-from crantcli.output.provenance import metadata, table_record
+from crantcli.output.figures.save import save
+from crantcli.output.provenance import metadata
+from crantcli.run.record import table_record
 from crantcli.sources.inspection import describe
 
 MANIFEST = {

@@ -18,10 +18,10 @@ from conftest import Crant
 from tables import complaint, record, text_file
 
 from crantcli import output
-from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.ledger import Ledger
+from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Table
-from crantcli.core.table import Coverage
+from crantcli.core.table import Completeness
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, EmptyResultError, UsageError
 from crantcli.output import writers
@@ -187,7 +187,7 @@ def test_a_pipe_that_is_read_is_not_written_to() -> None:
 def test_outputs_appear_together_and_say_how_they_came_about() -> None:
     def take(opened: FileSink, engine: Engine) -> None:
         assert opened.take("", Matrix(matrix), RUN, engine) == []
-        sums = Matrix(matrix, "sum", "types", Coverage(thinned="cut"))
+        sums = Matrix(matrix, "sum", "types", Completeness(filtered_by="cut"))
         assert opened.take("type_sum", sums, RUN, engine) == []
         order = NUMBERS._replace(told={"kind": "order", "units": None})
         assert opened.take("order", order, RUN, engine) == []
@@ -197,7 +197,7 @@ def test_outputs_appear_together_and_say_how_they_came_about() -> None:
     filled(take, o="m.npz", type_sum="t.parquet", order="o.feather", plot="p.svg")
     assert left() == ["m.npz", "o.feather", "p.svg", "t.parquet"]
     assert record("m.npz") == {**RUN, "rows": 2}
-    complete = Coverage(thinned="cut").as_dict()
+    complete = Completeness(filtered_by="cut").as_dict()
     assert record("t.parquet") == {**RUN, "rows": 2, "cells": "sum", "labels": "types", "complete_for": complete}
     assert record("o.feather") == {"crantcli": "1", "command": "test", "kind": "order", "rows": 30}
     assert scipy.sparse.load_npz("m.npz").toarray().tolist() == [[0, 0, 1], [0, 0, 1]]

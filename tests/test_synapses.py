@@ -40,8 +40,8 @@ from crantcli.core.rows.filters import NeuronFilter, RowFilter
 from crantcli.core.synapses import synapse_rows
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
-from crantcli.sources.read_options import ReadOptions
 from crantcli.run.inputs import Opener
+from crantcli.sources.read_options import ReadOptions
 
 NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
 

@@ -81,14 +81,14 @@ def _refuse_edges(table: Table) -> None:
         raise DataError("synapses_df is an adjacency, which has no rows per synapse; use from_connectivity")
 
 
-class _MatrixSink(FrameSink):
+class MatrixSink(FrameSink):
     """Leaves the matrix as it is."""
 
     def take(self, name: str, output: Output, results: Results, record: Mapping[str, Any], engine: Engine) -> None:
         """The matrix is in the results."""
 
 
-class _CollectionSink(FrameSink):
+class CollectionSink(FrameSink):
     """Takes the matrix of each neuropil."""
 
     wanted = frozenset()
@@ -127,7 +127,7 @@ def build(
         clean=False,  # as in the functions that the classes follow
         refuse=_refuse_edges if synapses else _refuse_synapses,
     )
-    sink = _MatrixSink()
+    sink = MatrixSink()
     answer(ask.question(), request, sink, max_memory=max_memory, stacklevel=4)
     blocks: BlockMatrix = sink.results.subject.blocks
     return blocks
@@ -207,7 +207,7 @@ def build_by_neuropil(
         meshes=None if place.meshes is None else os.fspath(place.meshes),
         mesh_scale=None if place.mesh_scale is None else parse_mesh_scale(place.mesh_scale),
     )
-    sink = _CollectionSink()
+    sink = CollectionSink()
     answer(question, request, sink, live=place.live, max_memory=max_memory, stacklevel=4)
     return sink.made, sink.counts
 

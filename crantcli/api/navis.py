@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from crantcli.api.frames import FrameSink, answer, frame_of
@@ -19,7 +20,6 @@ from crantcli.core.table import Table, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import parse_id
-from crantcli.run.inputs import Opener
 from crantcli.run.request import Request
 from crantcli.schema import IdType, NeuronId
 from crantcli.settings import LiveOptions
@@ -155,8 +155,10 @@ class _NavisSkeletons:
         self.scales: list[VoxelSize] = []
         self.notes: list[str] = []
         self.tables: list[Any] = []
+        self.paths: list[Path] = []
+        self.inputs: list[dict[str, Any]] = []
 
-    def open(self, opener: Opener, id_type: IdType) -> _NavisSkeletons:
+    def open(self, engine: Engine, id_type: IdType) -> _NavisSkeletons:
         """Read their IDs."""
         self.neurons = [_neuron_id(neuron, id_type) for neuron in self._listed]
         return self

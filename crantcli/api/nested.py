@@ -247,7 +247,7 @@ def _types(axis: Axis) -> Mapping[str, Any]:
     return MappingProxyType(dict(zip(_texts(axis.neurons), labels, strict=True)))
 
 
-def _collected(
+def collected(
     cls: type[_Nested], made: dict[str, BlockMatrix], counts: dict[str, tuple[int, int, int]]
 ) -> NeuropilCollection:
     return NeuropilCollection({name: cls._of(blocks) for name, blocks in made.items()}, counts)
@@ -510,7 +510,7 @@ class NestedMatrix(_Nested):
             post_col=post_col,
             max_memory=max_memory,
         )
-        return _collected(cls, *found)
+        return collected(cls, *found)
 
 
 class DirectedNestedMatrix(_Nested):
@@ -764,7 +764,7 @@ class DirectedNestedMatrix(_Nested):
             post_col=post_col,
             max_memory=max_memory,
         )
-        return _collected(cls, *found)
+        return collected(cls, *found)
 
 
 __all__ = ["DENSE_LIMIT", "DataError", "DirectedNestedMatrix", "NestedMatrix"]

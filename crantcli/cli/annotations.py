@@ -46,7 +46,7 @@ def annotation_table(
     from crantcli.core.sql import quote
     from crantcli.core.table import Completeness
     from crantcli.errors import DataError, UsageError
-    from crantcli.output.provenance import table_record
+    from crantcli.run.record import table_record
     from crantcli.run.request import Request
     from crantcli.run.runner import opened, pass_on
 

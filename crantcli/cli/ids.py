@@ -46,7 +46,7 @@ def ids(
     from crantcli.core.table import Completeness
     from crantcli.errors import UsageError
     from crantcli.ids import parse_selectors
-    from crantcli.output.provenance import table_record
+    from crantcli.run.record import table_record
     from crantcli.run.request import Request
     from crantcli.run.runner import opened, pass_on
 

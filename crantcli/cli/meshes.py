@@ -48,7 +48,7 @@ def meshes(
     from crantcli.core.question import Folder, FolderFile, Surface
     from crantcli.core.questions.base import Results
     from crantcli.core.table import Completeness
-    from crantcli.output.provenance import table_record
+    from crantcli.run.record import table_record
     from crantcli.run.request import Request
     from crantcli.run.runner import opened, pass_on
     from crantcli.sources.recorded import parse_mesh_scale

@@ -213,7 +213,10 @@ class Opener:
 
     def _skeletons(self, request: Request, id_type: IdType) -> KnownSkeletons:
         assert request.skeletons is not None
-        return request.skeletons.open(self, id_type)
+        known = request.skeletons.open(self.engine, id_type)
+        self.inputs += known.inputs
+        self.paths += known.paths
+        return known
 
     def _current_skeletons(self, request: Request, wanted: Selection | None) -> tuple[KnownSkeletons, Selection]:
         """The skeletons that are wanted, and their neurons with the IDs of the moment of a live table."""

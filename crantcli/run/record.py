@@ -1,11 +1,14 @@
-"""The provenance of what a question gives: its options, what was read for it, what became of every row."""
+"""What goes into every file we write, so that it can be told how it came about. No times, no paths, no secrets."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.ledger import Ledger
 from crantcli.core.questions.base import Inputs, Question, Results
-from crantcli.output import provenance
+from crantcli.core.table import merge_filters
+from crantcli.version import __version__
 
 if TYPE_CHECKING:
     from crantcli.run.inputs import Opener
@@ -34,16 +37,48 @@ def record_of(question: Question, request: Request, opener: Opener, given: Input
         "mesh_scale": list(request.mesh_scale) if request.mesh_scale else None,
         **opener.live_record(),
     }
-    return provenance.build(
-        question.command,
-        results.kind,
-        given.source,
-        options={**common, **results.options},
-        inputs=opener.records(),
-        ledger=results.ledger,
-        completeness=results.completeness,
-        rows=results.rows,
-        filters={"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold or 1},
-        units=results.units,
-        facts={**results.facts, **({"selection": selection} if selection else {})},
-    )
+    options = {**common, **results.options}
+    filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold or 1}
+    table = given.source
+    return {
+        "crantcli": __version__,
+        "command": question.command,
+        "kind": results.kind,
+        "options": {name: value for name, value in options.items() if value not in (None, (), [])},
+        "inputs": opener.records(),
+        "ledger": results.ledger.as_dict(),
+        "complete_for": results.completeness.as_dict(),
+        "filters": merge_filters(table.filters, filters),
+        "rows": results.rows,
+        **({"read_as": table.read_as} if table.read_as else {}),
+        **results.units,
+        **results.facts,
+        **({"selection": selection} if selection else {}),
+    }
+
+
+def table_record(
+    command: str, kind: str, options: dict[str, Any], inputs: Sequence[dict[str, Any]], ledger: Ledger
+) -> dict[str, Any]:
+    """The provenance of a file that holds neither synapses nor what is counted from them.
+
+    Parameters
+    ----------
+    command, kind : str
+        The command, and what a row of the file stands for.
+    options : dict
+        Resolved options that bear on the content.
+    inputs : sequence of dict
+        Base name, size and fingerprint of every input.
+    ledger : Ledger
+        The file has as many rows as it kept.
+    """
+    return {
+        "crantcli": __version__,
+        "command": command,
+        "kind": kind,
+        "options": {name: value for name, value in options.items() if value not in (None, (), [])},
+        "inputs": list(inputs),
+        "ledger": ledger.as_dict(),
+        "rows": ledger.kept,
+    }

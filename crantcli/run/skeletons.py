@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crantcli.core.table import Table
+from crantcli.engine.duckdb import Engine
 from crantcli.schema import IdType, NeuronId
 from crantcli.sources.skeletons import Collection, assign, read_id_map, selected, skeleton_scale
 from crantcli.sources.skeletons import Skeletons as SkeletonFiles
 
 if TYPE_CHECKING:
     from crantcli.core.geometry.skeleton import Skeleton
-    from crantcli.run.inputs import Opener
 
 
 class KnownSkeletons(Protocol):
@@ -27,6 +28,16 @@ class KnownSkeletons(Protocol):
     @property
     def notes(self) -> list[str]:
         """What was left out."""
+        ...
+
+    @property
+    def paths(self) -> list[Path]:
+        """Files that they are in, and that say whose they are."""
+        ...
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """Tables that say whose they are, for the provenance."""
         ...
 
     def chosen(self, wanted: Sequence[NeuronId], current: Sequence[NeuronId] | None) -> KnownSkeletons:
@@ -50,7 +61,7 @@ class SkeletonSource(Protocol):
         """Tables that are read for them."""
         ...
 
-    def open(self, opener: Opener, id_type: IdType) -> KnownSkeletons:
+    def open(self, engine: Engine, id_type: IdType) -> KnownSkeletons:
         """Find out whose they are, as the synapse table holds IDs."""
         ...
 
@@ -86,26 +97,26 @@ class SkeletonCollections:
         """The table that says whose they are."""
         return [self.id_map]
 
-    def open(self, opener: Opener, id_type: IdType) -> KnownSkeletons:
-        """Each skeleton with its neuron; no output may overwrite one of their files."""
-        opener.paths += {file.path for collection in self.collections for file in collection.files}
-        names = None
+    def open(self, engine: Engine, id_type: IdType) -> KnownSkeletons:
+        """Each skeleton with its neuron."""
+        paths = [file.path for collection in self.collections for file in collection.files]
+        names, records = None, list[dict[str, Any]]()
         if self.id_map:
-            names, records, paths = read_id_map(opener.engine, self.id_map, id_type)
-            opener.inputs += records
-            opener.paths += paths
-        return _Known(assign(self.collections, id_type, names), self.units)
+            names, records, more = read_id_map(engine, self.id_map, id_type)
+            paths += more
+        return _Known(assign(self.collections, id_type, names), self.units, paths, records)
 
 
 class _Known:
     """Skeletons in files, with their neurons."""
 
-    def __init__(self, files: SkeletonFiles, units: str) -> None:
+    def __init__(self, files: SkeletonFiles, units: str, paths: list[Path], inputs: list[dict[str, Any]]) -> None:
         self._files, self._units = files, units
         self.neurons, self.notes = files.neurons, files.notes
+        self.paths, self.inputs = paths, inputs
 
     def chosen(self, wanted: Sequence[NeuronId], current: Sequence[NeuronId] | None) -> KnownSkeletons:
-        return _Known(selected(self._files, wanted, current), self._units)
+        return _Known(selected(self._files, wanted, current), self._units, self.paths, self.inputs)
 
     def loader(self, table: Table) -> Callable[[int], Skeleton]:
         scale = skeleton_scale(self._units, table)

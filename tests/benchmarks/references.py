@@ -90,12 +90,13 @@ def nearest(folder: str, rounds: str, destination: str) -> None:
     import numpy as np
     from scipy.spatial import cKDTree
 
-    from crantcli.core.questions.attach import Question, attach
     from crantcli.core.geometry.skeleton import Skeleton
+    from crantcli.core.questions.attach import Attach, attach
     from crantcli.core.rows.filters import RowFilter
     from crantcli.engine.duckdb import Engine
-    from crantcli.sources.tables import Reading
     from crantcli.run.inputs import Opener
+    from crantcli.run.skeletons import OpenSkeletons
+    from crantcli.sources.read_options import ReadOptions
 
     nodes, sites = np.load(f"{folder}/nodes.npy"), np.load(f"{folder}/sites.npy")
     neurons = sorted(int(name.removesuffix(".swc")) for name in os.listdir(f"{folder}/swc"))
@@ -108,9 +109,9 @@ def nearest(folder: str, rounds: str, destination: str) -> None:
     def ours() -> float:
         with Engine(files=[f"{folder}/synapses.parquet"]) as engine:
             table = Opener(engine).table(
-                [f"{folder}/synapses.parquet"], Reading(coordinates="nm", carry="positions")
+                [f"{folder}/synapses.parquet"], ReadOptions(coordinates="nm", carry="positions")
             )
-            found = attach(engine, table, neurons, skeletons.__getitem__, RowFilter(), Question())
+            found = attach(engine, table, OpenSkeletons(neurons, None, skeletons.__getitem__), RowFilter(), Attach())
             return float(engine.execute(f"SELECT sum(distance) FROM {found.relation}")[0][0])
 
     figures: dict[str, list[float]] = {}

@@ -1,0 +1,128 @@
+"""`ask`: any question from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Any, Unpack
+
+from crantcli.api.frames import FrameSink, answer
+from crantcli.core.question import Folder
+from crantcli.core.questions.base import Question
+from crantcli.core.table import VoxelSize
+from crantcli.engine.duckdb import DEFAULT_MEMORY
+from crantcli.errors import UsageError
+from crantcli.run.request import Request
+from crantcli.settings import LiveOptions
+from crantcli.sources.read_options import ReadKeywords, read_options
+from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
+
+
+def ask(
+    question: Question,
+    *,
+    source: Any = None,
+    dataset: str | None = None,
+    annotations: Any = None,
+    neuron_id_column: str | None = None,
+    cell_type_column: str | None = None,
+    clean: bool = True,
+    min_size: int | None = None,
+    threshold: int | None = None,
+    assignments: Any = None,
+    neuropil: str | Sequence[str] | None = None,
+    totals: Any = None,
+    meshes: str | None = None,
+    mesh_scale: Any = None,
+    skeletons: Any = None,
+    skeleton_units: str = "nm",
+    coordinates: str | None = None,
+    voxel_size: VoxelSize | None = None,
+    materialization: str | int | datetime = "latest",
+    update_ids: bool = True,
+    live: LiveOptions | None = None,
+    max_memory: str = DEFAULT_MEMORY,
+    **reading: Unpack[ReadKeywords],
+) -> Any:
+    """Ask any question of a table: what the commands ask, with the same answer.
+
+    Parameters
+    ----------
+    question : Question
+        Such as `crantcli.questions.Connectivity(neurons=..., by="type")`.
+    source : path, list of paths, or DataFrame, optional
+        None means the data set's own.
+    dataset, annotations, neuron_id_column, cell_type_column, assignments, neuropil, totals
+    meshes, mesh_scale, coordinates, voxel_size
+        As the options of the commands.
+    clean, min_size, threshold
+        Which rows count.
+    skeletons : path, or list of paths, optional
+        SWC files, folders or zip files of them.
+    skeleton_units : {"nm", "um", "pixels"}, default "nm"
+    materialization, update_ids, live, max_memory, **reading
+        As for `get_synapses`.
+
+    Returns
+    -------
+    DataFrame, NestedMatrix, DirectedNestedMatrix or NeuropilCollection
+        A table or a matrix as a DataFrame; a nested matrix as an object of its class, several as a collection of them.
+
+    Raises
+    ------
+    UsageError, DataError (ValueErrors)
+    """
+    from crantcli.api.construct import CollectionSink, MatrixSink
+    from crantcli.run.skeletons import SkeletonCollections
+    from crantcli.sources.skeletons import find_skeletons
+
+    names = [neuropil] if isinstance(neuropil, str) else list(neuropil or ())
+    if (assignments is None) != (not names):
+        raise UsageError("assignments and neuropil go together; give both or none")
+    voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
+    sink: Any = FrameSink()
+    if question.command == "nested":
+        sink = MatrixSink()
+    elif question.outputs[""] is Folder:
+        sink = CollectionSink()
+    with ExitStack() as stack:
+        found = None
+        if skeletons is not None:
+            paths = skeletons if isinstance(skeletons, list | tuple) else [skeletons]
+            found = SkeletonCollections(stack.enter_context(find_skeletons(paths)), None, skeleton_units)
+        request = Request(
+            source,
+            dataset,
+            annotations,
+            neuron_id_column,
+            cell_type_column,
+            read_options(reading, coordinates=coordinates, voxel_size=voxel),
+            clean,
+            min_size,
+            threshold,
+            assignments=assignments,
+            neuropil=tuple(names),
+            totals=totals,
+            meshes=meshes,
+            mesh_scale=None if mesh_scale is None else parse_mesh_scale(mesh_scale),
+            skeletons=found,
+        )
+        answer(
+            question, request, sink,
+            materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
+        )  # fmt: skip
+    return _pandas(question, sink)
+
+
+def _pandas(question: Any, sink: Any) -> Any:
+    """What the sink has taken, as users know it."""
+    from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix, collected
+
+    if question.command == "nested":
+        kind = DirectedNestedMatrix if question.directed else NestedMatrix
+        return kind._of(sink.results.subject.blocks)
+    if question.outputs[""] is Folder:
+        kind = DirectedNestedMatrix if question.nested.directed else NestedMatrix
+        return collected(kind, sink.made, sink.counts)
+    return sink.frame
