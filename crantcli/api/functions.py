@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -16,11 +16,11 @@ from crantcli.core.questions.counts import Counts
 from crantcli.core.questions.synapses import Synapses
 from crantcli.core.table import Table, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
-from crantcli.errors import ArgumentTypeError, CrantWarning, UsageError
+from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
 from crantcli.ids import python_selectors
 from crantcli.run.inputs import Opener
-from crantcli.run.request import Request
-from crantcli.schema import AXES, KEY
+from crantcli.run.request import Request, take_any
+from crantcli.schema import AXES, KEY, Kind
 from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.access import engine_files
 from crantcli.sources.datasets import find_dataset
@@ -114,7 +114,7 @@ def get_synapses(
     voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
     request = _request(
         source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil,
-        coordinates=coordinates, voxel_size=voxel,
+        coordinates=coordinates, voxel_size=voxel, refuse=_refuse_others,
     )  # fmt: skip
     sink = _SynapseSink()
     answer(
@@ -122,6 +122,11 @@ def get_synapses(
         materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
     )  # fmt: skip
     return sink.frame
+
+
+def _refuse_others(table: Table) -> None:
+    if table.kind is not Kind.SYNAPSES:
+        raise DataError(f"source is an {table.kind} table; get_synapses needs one row per synapse")
 
 
 class _SynapseSink(FrameSink):
@@ -148,6 +153,7 @@ def _request(
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
     totals: Any = None,
+    refuse: Callable[[Table], None] = take_any,
     **more: Any,
 ) -> Request:
     """What is asked about, from the parameters that functions share."""
@@ -165,6 +171,7 @@ def _request(
         assignments=assignments,
         neuropil=tuple(names),
         totals=totals,
+        refuse=refuse,
     )
 
 

@@ -150,7 +150,7 @@ class _NavisSkeletons:
     """The skeletons of navis neurons."""
 
     def __init__(self, listed: Sequence[Any], units: str | None) -> None:
-        self._listed, self._units = listed, units
+        self._listed, self.units = listed, units
         self.neurons: list[NeuronId] = []
         self.scales: list[VoxelSize] = []
         self.notes: list[str] = []
@@ -169,7 +169,7 @@ class _NavisSkeletons:
 
     def loader(self, table: Table) -> Callable[[int], Skeleton]:
         """Their nodes in nm."""
-        self.scales = [_scale(neuron, self._units, table) for neuron in self._listed]
+        self.scales = [_scale(neuron, self.units, table) for neuron in self._listed]
         pairs = zip(self._listed, self.scales, strict=True)
         return [_skeleton(neuron, scale) for neuron, scale in pairs].__getitem__
 

@@ -121,6 +121,7 @@ class Opener:
         self.paths += request.files
         labels = needs.labels or (needs.labels_for_scope and fetched)
         annotations = self.annotations(request.annotations, request.neuron_id_column, request.cell_type_column, labels)
+        question.check_annotations(annotations)
         if labels and fetched:
             annotations = self.current_annotations(annotations)
         rows = RowFilter(request.clean, self.background, request.min_size, request.threshold)

@@ -35,6 +35,7 @@ def record_of(question: Question, request: Request, opener: Opener, given: Input
         "ignore_case": request.ignore_case or None,
         "neuropil": list(request.neuropil) or None,
         "mesh_scale": list(request.mesh_scale) if request.mesh_scale else None,
+        "skeleton_units": request.skeletons.units if request.skeletons else None,
         **opener.live_record(),
     }
     options = {**common, **results.options}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crantcli.run.skeletons import SkeletonSource
 
 
-def _take(table: Table) -> None:
+def take_any(table: Table) -> None:
     """Take any table."""
 
 
@@ -80,7 +80,7 @@ class Request:
     mesh_scale: VoxelSize | None = None
     skeletons: SkeletonSource | None = None
     files: tuple[Path, ...] = ()
-    refuse: Callable[[Table], None] = _take
+    refuse: Callable[[Table], None] = take_any
 
     @property
     def tables(self) -> list[Any]:

@@ -61,6 +61,11 @@ class SkeletonSource(Protocol):
         """Tables that are read for them."""
         ...
 
+    @property
+    def units(self) -> str | None:
+        """Their unit, where it was said."""
+        ...
+
     def open(self, engine: Engine, id_type: IdType) -> KnownSkeletons:
         """Find out whose they are, as the synapse table holds IDs."""
         ...

@@ -274,6 +274,10 @@ class Question(ABC):
     def needs(self) -> Needs:
         """What has to be opened."""
 
+    def check_annotations(self, annotations: Annotations | None) -> None:
+        """Refuse annotations that will not do, before anything else is opened."""
+        return
+
     @abstractmethod
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
         """Whose synapses suffice, of a table that is on a server."""

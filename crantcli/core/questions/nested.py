@@ -34,7 +34,8 @@ from crantcli.core.questions.base import (
     normalize_selectors,
 )
 from crantcli.core.roster import AxisChoice
-from crantcli.core.table import Table
+from crantcli.core.rows.labels import typed
+from crantcli.core.table import Annotations, Table
 from crantcli.core.type_sums import TypeSums, one_pass, type_sums
 from crantcli.errors import UsageError
 from crantcli.ids import Selection
@@ -124,6 +125,8 @@ class Nested(Question):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, as_labels(getattr(self, name)))
         normalize_selectors(self, "source_neurons", "target_neurons")
+        if (self.weight_mode == "column") != (self.weight_column is not None):
+            raise UsageError("a weight column and the weight mode 'column' go together: give both or none")
         own = self.source_type_order is not None or self.target_type_order is not None
         if own and not self.directed:
             raise UsageError(
@@ -162,6 +165,10 @@ class Nested(Question):
             value=self.weight_column,
             without_totals="" if self.normalization_scope == "all" else useless,
         )
+
+    def check_annotations(self, annotations: Annotations | None) -> None:
+        """They must have types."""
+        typed(annotations, "a nested matrix")
 
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
         """Synapses between the axes, and with others where fractions are of all partners."""

@@ -36,7 +36,7 @@ from crantcli.core.questions.nested import Nested
 from crantcli.core.rows.absent import axis_notes
 from crantcli.core.rows.filters import RowFilter
 from crantcli.core.sql import text
-from crantcli.core.table import VoxelSize
+from crantcli.core.table import Annotations, VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import Kind
@@ -105,6 +105,14 @@ class Neuropil(Question):
             meshes=MeshChoice(self.neuropils, self.exclude),
         )
 
+    def check_annotations(self, annotations: Annotations | None) -> None:
+        """Matrices need them."""
+        if annotations is None and not self.assignments_only:
+            raise UsageError(
+                "a nested matrix needs the neurons' types: --annotations FILE, or a data set that has annotations; "
+                "--assignments-only does without"
+            )
+
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
         """As of a nested matrix."""
         return self.nested.scope(engine, given)
@@ -122,11 +130,6 @@ class Neuropil(Question):
         if points and not self.assignments_only:
             raise DataError(
                 "this is a table of points, which have no neurons for a matrix; --assignments-only takes them"
-            )
-        if given.annotations is None and not self.assignments_only:
-            raise UsageError(
-                "a nested matrix needs the neurons' types: --annotations FILE, or a data set that has annotations; "
-                "--assignments-only does without"
             )
         if points:  # they have no neurons by which they could be dropped
             given = replace(given, rows=RowFilter(clean=False, background=()))
