@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crantcli import crantb
-from crantcli.core.table import Unit, VoxelSize
+from crantcli.core.relation import Unit, VoxelSize
 from crantcli.errors import UsageError
 
 

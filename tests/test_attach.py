@@ -27,7 +27,7 @@ from oracle import Neuron
 from strategies import AS_DRAWN, SETTINGS, Drawn, as_json, frame, rules, synapse_tables, tuples
 from tables import ONE, TWO, answer, complaint, feather_file, ledger, parquet_file, record, text_file
 
-from crantcli.core.geometry.nearest import Sweep, Tally
+from crantcli.core.geometry.nearest import SiteAttacher, SiteCounts
 from crantcli.core.geometry.skeleton import NearestNode, Skeleton
 from crantcli.core.questions.attach import COLUMNS, Attach, attach
 from crantcli.core.rows.filters import RowFilter
@@ -237,12 +237,12 @@ def test_batches_may_be_cut_anywhere(size: int, threads: int) -> None:
         loads[place] += 1
         return trees[place]
 
-    tally, seen = Tally.empty(7), np.zeros(len(places), dtype=bool)
+    tally, seen = SiteCounts.empty(7), np.zeros(len(places), dtype=bool)
     batches = (
         Rows({name: values[start : start + size] for name, values in whole.items()})
         for start in range(0, len(places), size)
     )
-    out = list(Sweep(load, tally, seen, 40.0, threads, True)(batches))
+    out = list(SiteAttacher(load, tally, seen, 40.0, threads, True)(batches))
     tally.check()
     joined = {name: np.concatenate([batch.array(name) for batch in out]) for name in out[0].columns}
     expected = []
@@ -283,8 +283,8 @@ def test_few_skeletons_are_in_memory_at_a_time() -> None:
             pulled += 1
             yield Rows({name: values[start : start + 50] for name, values in whole.items()})
 
-    tally = Tally.empty(500)
-    out = Sweep(load, tally, np.zeros(len(places), dtype=bool), math.inf, 2, False)(batches())
+    tally = SiteCounts.empty(500)
+    out = SiteAttacher(load, tally, np.zeros(len(places), dtype=bool), math.inf, 2, False)(batches())
     found = 0
     for number, batch in enumerate(out, 1):
         found += len(batch)
@@ -312,7 +312,7 @@ def test_the_first_broken_skeleton_is_named_and_the_rest_are_left() -> None:
             raise ValueError(f"skeleton {place}")
         return skeleton({1: (0, 0, 0)})
 
-    sweep = Sweep(load, Tally.empty(400), np.zeros(400, dtype=bool), math.inf, 2, False)
+    sweep = SiteAttacher(load, SiteCounts.empty(400), np.zeros(400, dtype=bool), math.inf, 2, False)
     with pytest.raises(ValueError, match="skeleton 3"):
         list(sweep(iter([Rows(made_sites(range(400)))])))
     assert len(started) < 100

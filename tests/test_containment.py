@@ -492,7 +492,7 @@ def near_planes(rng: np.random.Generator, points: Array) -> Array:
 def test_crossings_and_cones_are_exact_next_to_inner_points() -> None:
     rng = np.random.default_rng(8)
     block = box((0, 0, 0), (8, 8, 8))
-    lattice = grid.Lattice.over(block[0][block[1]], 0)
+    lattice = grid.Grid.over(block[0][block[1]], 0)
     cells = rng.integers(12, 24, (400, 3))
     inner = np.stack([lattice.inner[axis][cells[:, axis]] for axis in range(3)], axis=1)
     triangles = near_planes(rng, inner)
@@ -521,16 +521,16 @@ def test_crossings_and_cones_are_exact_next_to_inner_points() -> None:
 def test_inner_points_above_edges_are_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     corners = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], float)
     faces = np.array([[x, y, z] for x in (0, 1) for y in (2, 3) for z in (4, 5)])
-    over, attempts = grid.Lattice.over, []
+    over, attempts = grid.Grid.over, []
 
-    def on_edges(triangles: Array, attempt: int) -> grid.Lattice:
+    def on_edges(triangles: Array, attempt: int) -> grid.Grid:
         attempts.append(attempt)
         made = over(triangles, attempt)
         x, y, z = made.inner
         # At first, lines run through the tip and along edges; the points themselves lie in no plane.
         return made if attempt else replace(made, inner=(np.round(x * 16) / 16, np.round(y * 16) / 16, z))
 
-    monkeypatch.setattr(grid.Lattice, "over", on_edges)
+    monkeypatch.setattr(grid.Grid, "over", on_edges)
     points = np.random.default_rng(6).uniform(-1, 1, (2000, 3))
     expected = np.abs(points).sum(axis=1) < 1
     assert inside((corners, faces), points) == expected.tolist()

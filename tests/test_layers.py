@@ -195,7 +195,7 @@ def test_the_tables_name_every_part() -> None:
 FOLDERS = {
     "geometry": {"geometry", "engine", "parallel"},
     "matrix": {"matrix"},
-    "rows": {"rows", "engine", "ledger", "sql", "table"},
+    "rows": {"rows", "engine", "ledger", "relation", "sql"},
 }
 
 

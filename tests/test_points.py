@@ -16,8 +16,8 @@ from neuropil_oracle import Point
 from tables import complaint, record, text_file
 
 from crantcli.core.neuropil import Assignment, Count, assign, count_alone, in_neuropil
+from crantcli.core.relation import Relation
 from crantcli.core.rows.filters import RowFilter
-from crantcli.core.table import Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import Kind
@@ -38,7 +38,7 @@ def engine() -> Iterator[Engine]:
 
 def table(
     engine: Engine, position: str = "", ids: list[int | None] | None = None, places: Any = PLACES, **more: Any
-) -> Table:
+) -> Relation:
     """Points with coordinates in columns of their own, called x, y, z where the position has no name."""
     columns = [f"{position}_{axis}" if position else axis for axis in "xyz"]
     frame = pd.DataFrame([place or (np.nan,) * 3 for place in places], columns=columns, dtype="float64")
@@ -46,7 +46,7 @@ def table(
         frame.insert(0, "id", pd.array(ids, dtype="Int64"))
     settings = {"roles": frozenset() if ids is None else {"id"}, "unit": "nm", **more}
     view = engine.view("points", f"SELECT * FROM {engine.register('frame', _arrow(frame))}")
-    return Table(
+    return Relation(
         Kind.POINTS, view, "BIGINT", len(frame), carried=tuple(columns), positions=(position,), **settings
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def _arrow(frame: pd.DataFrame) -> Any:
     return pa.Table.from_pandas(frame, preserve_index=False)
 
 
-def assigned(engine: Engine, source: Table, folder: Path, **more: Any) -> Assignment:
+def assigned(engine: Engine, source: Relation, folder: Path, **more: Any) -> Assignment:
     place = MeshLocation(folder)
     found = place.neuropils()
     names = [neuropil.name for neuropil in found]

@@ -21,7 +21,7 @@ from crantcli import output
 from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Table
-from crantcli.core.table import Completeness
+from crantcli.core.relation import Completeness
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, EmptyResultError, UsageError
 from crantcli.output import writers

@@ -7,10 +7,10 @@ import itertools
 import pytest
 
 from crantcli.core.ledger import Ledger
+from crantcli.core.relation import Relation
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
 from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.steps import KEPT, NULL, STEPS, cascade, step_number
-from crantcli.core.table import Table
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
 from crantcli.schema import Kind
@@ -76,7 +76,7 @@ def test_an_engine_may_count_pairs_in_its_own_way(kind: Kind) -> None:
         with kinds(threads=1) as engine:
             values = ", ".join(map(str, cells))
             view = engine.view("source", f"SELECT * FROM (VALUES {values}) AS t(pre, post, weight)")
-            table = Table(kind, view, "BIGINT", len(cells), roles=frozenset(("pre", "post", "weight")))
+            table = Relation(kind, view, "BIGINT", len(cells), roles=frozenset(("pre", "post", "weight")))
             condition = chosen.condition(engine, "BIGINT")
             found = edges(engine, table, condition, RowFilter(threshold=2), sum_duplicates=True)
             made.append((engine.execute(f"SELECT * FROM {found.relation} ORDER BY 1, 2"), found.ledger))

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from crantcli.api.frames import FrameSink, answer
 from crantcli.core.question import Folder
 from crantcli.core.questions.base import Question
-from crantcli.core.table import VoxelSize
+from crantcli.core.relation import VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY
 from crantcli.errors import UsageError
 from crantcli.run.request import Request

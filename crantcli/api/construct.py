@@ -14,7 +14,7 @@ from crantcli.api.frames import FrameSink, answer
 from crantcli.core.matrix.order import label_text
 from crantcli.core.question import Output
 from crantcli.core.questions.base import Results
-from crantcli.core.table import Table
+from crantcli.core.relation import Relation
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
 from crantcli.run.inputs import Opener
@@ -71,12 +71,12 @@ class Ask:
         )  # fmt: skip
 
 
-def _refuse_synapses(table: Table) -> None:
+def _refuse_synapses(table: Relation) -> None:
     if table.kind is Kind.SYNAPSES:
         raise DataError("connections_df has one row per synapse; use from_synapses, or give a weight column")
 
 
-def _refuse_edges(table: Table) -> None:
+def _refuse_edges(table: Relation) -> None:
     if table.kind is not Kind.SYNAPSES:
         raise DataError("synapses_df is an adjacency, which has no rows per synapse; use from_connectivity")
 

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
 from crantcli.api.frames import FrameSink, answer
-from crantcli.core.question import Table as OutputTable
+from crantcli.core.question import Table
 from crantcli.core.questions.adjacency import Adjacency, unconnected_kept
 from crantcli.core.questions.base import Results
 from crantcli.core.questions.connectivity import Connectivity
 from crantcli.core.questions.counts import Counts
 from crantcli.core.questions.synapses import Synapses
-from crantcli.core.table import Table, VoxelSize
+from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
 from crantcli.ids import python_selectors
@@ -124,7 +124,7 @@ def get_synapses(
     return sink.frame
 
 
-def _refuse_others(table: Table) -> None:
+def _refuse_others(table: Relation) -> None:
     if table.kind is not Kind.SYNAPSES:
         raise DataError(f"source is an {table.kind} table; get_synapses needs one row per synapse")
 
@@ -132,8 +132,8 @@ def _refuse_others(table: Table) -> None:
 class _SynapseSink(FrameSink):
     """Makes each position one list."""
 
-    def query(self, output: OutputTable, results: Results) -> str:
-        table: Table = results.subject
+    def query(self, output: Table, results: Results) -> str:
+        table: Relation = results.subject
         parts = {f"{name}_{axis}" for name in table.positions for axis in AXES}
         chosen = [f'"{column}"' for column in output.columns if column not in parts]
         for name in table.positions:
@@ -153,7 +153,7 @@ def _request(
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
     totals: Any = None,
-    refuse: Callable[[Table], None] = take_any,
+    refuse: Callable[[Relation], None] = take_any,
     **more: Any,
 ) -> Request:
     """What is asked about, from the parameters that functions share."""

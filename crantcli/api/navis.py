@@ -16,7 +16,7 @@ from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.core.question import Output
 from crantcli.core.questions.attach import CURRENT, MAX_DISTANCE, Attach, Attached
 from crantcli.core.questions.base import Results
-from crantcli.core.table import Table, VoxelSize
+from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import parse_id
@@ -167,7 +167,7 @@ class _NavisSkeletons:
         """All: they are given one by one."""
         return self
 
-    def loader(self, table: Table) -> Callable[[int], Skeleton]:
+    def loader(self, table: Relation) -> Callable[[int], Skeleton]:
         """Their nodes in nm."""
         self.scales = [_scale(neuron, self.units, table) for neuron in self._listed]
         pairs = zip(self._listed, self.scales, strict=True)
@@ -221,7 +221,7 @@ def _neuron_id(neuron: Any, id_type: IdType) -> NeuronId:
         raise DataError(f"{error}; set the neuron's id to its ID in the table") from None
 
 
-def _scale(neuron: Any, units: str | None, table: Table) -> VoxelSize:
+def _scale(neuron: Any, units: str | None, table: Relation) -> VoxelSize:
     """Nanometres per unit of a skeleton along x, y and z."""
     if units is not None:
         return skeleton_scale(units, table)

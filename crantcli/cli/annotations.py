@@ -43,8 +43,8 @@ def annotation_table(
     from crantcli.core.ledger import Ledger
     from crantcli.core.question import Table
     from crantcli.core.questions.base import Results
+    from crantcli.core.relation import Completeness
     from crantcli.core.sql import quote
-    from crantcli.core.table import Completeness
     from crantcli.errors import DataError, UsageError
     from crantcli.run.record import table_record
     from crantcli.run.request import Request

@@ -43,7 +43,7 @@ def ids(
     from crantcli.core.ledger import Ledger
     from crantcli.core.question import Table
     from crantcli.core.questions.base import Needs, Results
-    from crantcli.core.table import Completeness
+    from crantcli.core.relation import Completeness
     from crantcli.errors import UsageError
     from crantcli.ids import parse_selectors
     from crantcli.run.record import table_record

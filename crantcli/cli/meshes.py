@@ -47,7 +47,7 @@ def meshes(
     from crantcli.core.ledger import Ledger
     from crantcli.core.question import Folder, FolderFile, Surface
     from crantcli.core.questions.base import Results
-    from crantcli.core.table import Completeness
+    from crantcli.core.relation import Completeness
     from crantcli.run.record import table_record
     from crantcli.run.request import Request
     from crantcli.run.runner import opened, pass_on

@@ -18,7 +18,7 @@ from crantcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from crantcli.core.table import VoxelSize
+    from crantcli.core.relation import VoxelSize
 
 EPILOG = """Example: crantcli neuropil synapses.parquet -a annotations.csv --coordinates nm --meshes meshes -o neuropils
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.engine import SqlEngine
+from crantcli.core.relation import Relation
 from crantcli.core.sql import any_of
-from crantcli.core.table import Table
 from crantcli.errors import DataError
 
 if TYPE_CHECKING:
@@ -94,13 +94,15 @@ class MeshBoxes:
     scalable: bool = False
 
 
-def refuse_apart(engine: SqlEngine, table: Table, relation: str, nanometres: Sequence[str], meshes: MeshBoxes) -> None:
+def refuse_apart(
+    engine: SqlEngine, table: Relation, relation: str, nanometres: Sequence[str], meshes: MeshBoxes
+) -> None:
     """Stop where no position of a table lies in the box of any mesh. Rows without a position do not count.
 
     Parameters
     ----------
     engine : SqlEngine
-    table : Table
+    table : Relation
         The source.
     relation : str
         Its rows.

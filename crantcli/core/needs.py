@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.nested import FRACTIONS, NestedQuestion
+from crantcli.core.relation import Annotations, Relation
 from crantcli.core.roster import AxisChoice, asked_table, label_table
 from crantcli.core.rows.denominators import ENDS
 from crantcli.core.rows.filters import RowFilter
 from crantcli.core.rows.labels import typed
 from crantcli.core.rows.pairs import edges, present_pairs
-from crantcli.core.table import Annotations, Table
 from crantcli.ids import Selection
 from crantcli.schema import IdType
 
@@ -59,7 +59,7 @@ def needed_neurons(
 
 def further_neurons(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     annotations: Annotations | None,
     question: NestedQuestion,
     rows: RowFilter,
@@ -76,7 +76,7 @@ def further_neurons(
     ----------
     engine, annotations, question, rows
         As for `nested`.
-    table : Table
+    table : Relation
         The synapses of `needed_neurons`, which gave `needed`.
     everyone : bool, default False
         Also those that are there: where they may be in one part of the brain and not in another.

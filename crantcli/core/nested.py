@@ -19,14 +19,14 @@ from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.blocks import Axis, BlockMatrix
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.matrix.order import NeuronOrder
-from crantcli.core.roster import NOWHERE, AxisChoice, Roster, asked_table, label_table, roster
+from crantcli.core.relation import Annotations, Completeness, Relation, Totals
+from crantcli.core.roster import NOWHERE, AxisChoice, NeuronIndex, asked_table, label_table, roster
 from crantcli.core.rows.absent import chosen_notes
 from crantcli.core.rows.denominators import ENDS, Side, denominators
 from crantcli.core.rows.filters import RowFilter, member
 from crantcli.core.rows.labels import typed
 from crantcli.core.rows.pairs import Edges, edges, present_pairs
 from crantcli.core.sorting import sorted_blocks
-from crantcli.core.table import Annotations, Completeness, Table, Totals
 from crantcli.errors import UsageError
 from crantcli.schema import Kind, number_of
 
@@ -85,11 +85,11 @@ class NestedQuestion:
         """The choice for each end of a pair."""
         return {"pre": self.source, "post": self.target or self.source}
 
-    def mode(self, table: Table) -> WeightMode:
+    def mode(self, table: Relation) -> WeightMode:
         """How the weights of this table are made."""
         return self.weight_mode or ("relative_outgoing" if table.kind is Kind.SYNAPSES else "count")
 
-    def quantity(self, table: Table) -> str:
+    def quantity(self, table: Relation) -> str:
         """What an entry of the matrix is."""
         mode = self.mode(table)
         if mode in FRACTIONS:
@@ -139,12 +139,12 @@ class NestedResult:
 
 def nested(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     annotations: Annotations | None,
     question: NestedQuestion,
     rows: RowFilter,
     totals: Totals | None = None,
-    further: Table | None = None,
+    further: Relation | None = None,
     types_only: bool = False,
 ) -> NestedResult:
     """Build a nested matrix.
@@ -152,7 +152,7 @@ def nested(
     Parameters
     ----------
     engine : SqlEngine
-    table : Table
+    table : Relation
         Opened with `value` where a column is to be added up.
     annotations : Annotations or None
         With a column of types.
@@ -160,7 +160,7 @@ def nested(
     rows : RowFilter
     totals : Totals, optional
         What fractions of scope `all` are of, instead of the totals of the table.
-    further : Table, optional
+    further : Relation, optional
         More synapses of neurons of the axes, with neurons that the table was not made for. They say who is there, and
         count for nothing else.
     types_only : bool
@@ -231,7 +231,7 @@ def _outside(asked: dict[str, str | None]) -> str:
     return f"NOT {sql.all_of(inside)}" if inside else "FALSE"
 
 
-def read_condition(engine: SqlEngine, table: Table, asked: dict[str, str | None]) -> str | None:
+def read_condition(engine: SqlEngine, table: Relation, asked: dict[str, str | None]) -> str | None:
     """Which rows must be read: an axis of all neurons needs them all, two chosen ones need what touches either."""
     parts = []
     for end, chosen in asked.items():
@@ -242,7 +242,7 @@ def read_condition(engine: SqlEngine, table: Table, asked: dict[str, str | None]
     return sql.any_of(parts)
 
 
-def missing_values(engine: SqlEngine, table: Table, values: bool) -> list[str]:
+def missing_values(engine: SqlEngine, table: Relation, values: bool) -> list[str]:
     """What to say of rows that have no value to add up."""
     if not values:
         return []
@@ -271,8 +271,8 @@ def unannotated_note(ledger: Ledger) -> list[str]:
 
 def _on_axes(
     engine: SqlEngine,
-    table: Table,
-    neurons: Roster,
+    table: Relation,
+    neurons: NeuronIndex,
     pairs: str,
     asked: dict[str, str | None],
     question: NestedQuestion,
@@ -313,9 +313,9 @@ def _on_axes(
 
 def _normalised(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     blocks: BlockMatrix,
-    neurons: Roster,
+    neurons: NeuronIndex,
     found: Edges,
     question: NestedQuestion,
     totals: Totals | None,
@@ -352,7 +352,7 @@ def _normalised(
 
 
 def _axis_notes(
-    neurons: Roster,
+    neurons: NeuronIndex,
     on_axis: dict[str, NDArray[np.bool_]],
     blocks: BlockMatrix,
     question: NestedQuestion,
@@ -388,7 +388,7 @@ def unmatched_order(question: NestedQuestion, types: dict[str, Sequence[str]]) -
     return notes
 
 
-def completeness_reasons(question: NestedQuestion, table: Table, rows: RowFilter, ledger: Ledger) -> list[str]:
+def completeness_reasons(question: NestedQuestion, table: Relation, rows: RowFilter, ledger: Ledger) -> list[str]:
     """Why the matrix, read as a table of edges, does not hold all synapses."""
     reasons = [filtered_by] if (filtered_by := rows.filtered_by(table)) else []
     reasons += [f"the neuropil {question.within}"] if question.within else []
@@ -407,12 +407,12 @@ def untyped_note(neurons: int) -> list[str]:
     return [f"{number_of(neurons, 'annotated neuron')} without a type {verb} no part in tables per type"]
 
 
-def types_completeness(table: Table, reasons: Sequence[str], cells: str) -> Completeness:
+def types_completeness(table: Relation, reasons: Sequence[str], cells: str) -> Completeness:
     """What a table per pair of types is complete for: nobody's totals, since its IDs are no neurons.
 
     Parameters
     ----------
-    table : Table
+    table : Relation
     reasons : sequence of str
         Those of `completeness_reasons`.
     cells : str
@@ -424,7 +424,7 @@ def types_completeness(table: Table, reasons: Sequence[str], cells: str) -> Comp
 
 
 def _completeness(
-    table: Table, blocks: BlockMatrix, asked: dict[str, str | None], reasons: Sequence[str]
+    table: Relation, blocks: BlockMatrix, asked: dict[str, str | None], reasons: Sequence[str]
 ) -> Completeness:
     """What is complete in the matrix, when it is read as a table of edges."""
 

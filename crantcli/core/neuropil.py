@@ -10,19 +10,19 @@ from crantcli.core import sql
 from crantcli.core.boxes import MeshBoxes, refuse_apart
 from crantcli.core.engine import Batch, SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.relation import Relation, VoxelSize
 from crantcli.core.rows.deduplicate import ids_once
 from crantcli.core.rows.filters import RowFilter, count_steps, prepare
 from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.rows.points import points_once
 from crantcli.core.rows.units import in_nanometres
-from crantcli.core.table import Table, VoxelSize
 from crantcli.errors import DataError
 from crantcli.schema import Kind, near
 
 if TYPE_CHECKING:
     from crantcli.core.geometry.containment import MeshIndex
     from crantcli.core.nested import NestedQuestion, NestedResult
-    from crantcli.core.table import Annotations, Totals
+    from crantcli.core.relation import Annotations, Totals
 
 #: The key of synapses that lie in none of the meshes.
 OTHER = "other"
@@ -45,7 +45,7 @@ class Assignment:
         that count: `pre`, `post`, `size`, `value`.
     names : tuple of str
         Neuropils by code; the last is "other" where that was asked for.
-    table : Table
+    table : Relation
         The source.
     ledger : Ledger
         Of the source's rows; cleaning and size count, and neither threshold nor annotations.
@@ -65,7 +65,7 @@ class Assignment:
 
     relation: str
     names: tuple[str, ...]
-    table: Table
+    table: Relation
     ledger: Ledger
     rows: int = 0
     unplaced: int = 0
@@ -98,7 +98,7 @@ class Assignment:
         return f"SELECT synapse AS {key}, {name} AS neuropil FROM {self.relation}{where}{order}"
 
 
-def position_of(table: Table, column: str | None) -> str:
+def position_of(table: Relation, column: str | None) -> str:
     """The position that tells where a synapse lies.
 
     Raises
@@ -116,7 +116,7 @@ def position_of(table: Table, column: str | None) -> str:
 
 def assign(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     index: MeshIndex,
     names: Sequence[str],
     rows: RowFilter,
@@ -131,7 +131,7 @@ def assign(
     Parameters
     ----------
     engine : SqlEngine
-    table : Table
+    table : Relation
         Synapses or points, with positions of known unit.
     index : MeshIndex
         In nm.
@@ -205,7 +205,7 @@ def assign(
     return made
 
 
-def in_neuropil(engine: SqlEngine, assignment: Assignment, code: int) -> Table:
+def in_neuropil(engine: SqlEngine, assignment: Assignment, code: int) -> Relation:
     """The synapses of one neuropil, each once."""
     relation = engine.view("in_neuropil", f"SELECT * FROM {assignment.relation} WHERE code = {code}")
     number = int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
@@ -239,7 +239,7 @@ def count(engine: SqlEngine, found: Edges) -> Count:
     return Count(int(synapses), int(pairs), int(neurons))
 
 
-def count_alone(engine: SqlEngine, table: Table, rows: RowFilter) -> Count:
+def count_alone(engine: SqlEngine, table: Relation, rows: RowFilter) -> Count:
     """Count what a neuropil holds where no matrix is made of it."""
     if table.kind is Kind.POINTS:
         return Count(table.rows, None, None)
@@ -260,7 +260,7 @@ class Members:
     relation: str
     names: tuple[str, ...]
 
-    def within(self, table: Table) -> Table:
+    def within(self, table: Relation) -> Relation:
         """The table with only these synapses; the others count as unselected."""
         reason = f"the neuropil {', '.join(self.names)}"
         filtered_by = f"{table.completeness.filtered_by} and {reason}" if table.completeness.filtered_by else reason

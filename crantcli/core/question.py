@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from crantcli.core.matrix.labelled import LabelledMatrix
-    from crantcli.core.table import Completeness
+    from crantcli.core.relation import Completeness
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.matrix.order import COLUMN_FIELDS, COLUMNAR_TYPE, TypeOrder, ring_place
+from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.labels import key, label
-from crantcli.core.table import Annotations, Table
 from crantcli.errors import DataError
 from crantcli.ids import Selection
 from crantcli.schema import IdType, near
@@ -45,7 +45,7 @@ class AxisChoice:
 
 
 @dataclass(frozen=True)
-class Roster:
+class NeuronIndex:
     """All neurons that may be on an axis, each with a code 0, 1, ... by which its arrays are indexed.
 
     Attributes
@@ -120,8 +120,8 @@ def matching_types(wanted: tuple[str, ...], known: list[str], ignore_case: bool)
 
 
 def roster(
-    engine: SqlEngine, table: Table, labels: str, pairs: str, asked: dict[str, str | None], everybody: bool
-) -> Roster:
+    engine: SqlEngine, table: Relation, labels: str, pairs: str, asked: dict[str, str | None], everybody: bool
+) -> NeuronIndex:
     """List the annotated neurons and, with `everybody`, all others that the pairs or the choices name."""
     sources = [f"SELECT * FROM {labels}"]
     if everybody:
@@ -148,4 +148,4 @@ def roster(
         f"SELECT code, {fields} FROM {relation} WHERE label = {sql.text(COLUMNAR_TYPE)}"
     ):
         ring[code] = ring_place(words)
-    return Roster(relation, found_arrays["id"], types, found_arrays["type_code"], found_arrays["place"], ring)
+    return NeuronIndex(relation, found_arrays["id"], types, found_arrays["type_code"], found_arrays["place"], ring)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from crantcli.core.matrix.blocks import Axis, BlockMatrix
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.matrix.order import NeuronOrder, TypeOrder
-from crantcli.core.roster import NOWHERE, Roster
+from crantcli.core.roster import NOWHERE, NeuronIndex
 
 
 def sorted_blocks(
-    neurons: Roster,
+    neurons: NeuronIndex,
     entries: dict[str, NDArray[Any]],
     on_axis: dict[str, NDArray[np.bool_]],
     orders: Mapping[str, TypeOrder],
@@ -27,7 +27,7 @@ def sorted_blocks(
 
     Parameters
     ----------
-    neurons : Roster
+    neurons : NeuronIndex
     entries : dict of str to ndarray
         `i`, `j`, codes of neurons, and `weight`.
     on_axis : dict of "pre" and "post" to ndarray of bool
@@ -66,7 +66,7 @@ def sorted_blocks(
 
 
 def _axis(
-    neurons: Roster,
+    neurons: NeuronIndex,
     chosen: NDArray[np.bool_],
     order: TypeOrder,
     neuron_order: NeuronOrder,

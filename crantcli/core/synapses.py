@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from crantcli.core.engine import SqlEngine
+from crantcli.core.relation import Relation, Result
 from crantcli.core.rows.absent import absent_notes
 from crantcli.core.rows.filters import NeuronFilter, RowFilter, count_rows, no_null_ids, pair_completeness, prepare
 from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.sql import quote
-from crantcli.core.table import Result, Table
 from crantcli.errors import DataError
 from crantcli.schema import AXES, near
 
 
 def synapse_rows(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     wanted: NeuronFilter,
     rows: RowFilter,
     conversions: dict[str, str] | None = None,
@@ -25,7 +25,7 @@ def synapse_rows(
     Parameters
     ----------
     engine : SqlEngine
-    table : Table
+    table : Relation
         A synapse table.
     wanted : NeuronFilter
         `pre` and `post`, both of which must hold.
@@ -62,7 +62,7 @@ def synapse_rows(
     return Result(query, tuple(shown.values()), ledger.kept, ledger, completeness, {"unique_ids": unique}, notes)
 
 
-def _selecting(engine: SqlEngine, table: Table, wanted: NeuronFilter) -> str | None:
+def _selecting(engine: SqlEngine, table: Relation, wanted: NeuronFilter) -> str | None:
     """The selection as a condition; None where it holds for all rows, as in a file that was made for these neurons.
 
     To copy such rows would take as long as to read them, and as much memory as they take. Only where the file says that
@@ -78,14 +78,14 @@ def _selecting(engine: SqlEngine, table: Table, wanted: NeuronFilter) -> str | N
     return condition
 
 
-def output_columns(table: Table) -> dict[str, str]:
+def output_columns(table: Relation) -> dict[str, str]:
     """Canonical column -> its name on the way out, in the order of a synapse table."""
     ends = dict(zip(("pre", "post"), table.written_names, strict=True))
     named = ("id", *ends, "size", "neuropil")
     return {name: ends.get(name, name) for name in (*table.having(*named), *table.carried)}
 
 
-def _chosen_columns(table: Table, names: dict[str, str], columns: tuple[str, ...]) -> dict[str, str]:
+def _chosen_columns(table: Relation, names: dict[str, str], columns: tuple[str, ...]) -> dict[str, str]:
     """The wanted ones of the output columns, in the wanted order; all when none are named."""
     if not columns:
         return names

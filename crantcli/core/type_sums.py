@@ -26,11 +26,11 @@ from crantcli.core.nested import (
     unmatched_order,
     untyped_note,
 )
+from crantcli.core.relation import Annotations, Completeness, Relation
 from crantcli.core.roster import AxisChoice, asked_table, known_types, label_table, matching_types
 from crantcli.core.rows.filters import RowFilter, prepare
 from crantcli.core.rows.labels import typed
 from crantcli.core.rows.steps import STEPS, step_number
-from crantcli.core.table import Annotations, Completeness, Table
 from crantcli.schema import Kind
 
 #: Numbers of steps: of rows that are kept, that lack a neuron, and of those in which both neurons are in the table.
@@ -66,7 +66,7 @@ class TypeSums:
         return f"weights are {self.quantity}"
 
 
-def one_pass(question: NestedQuestion, table: Table, rows: RowFilter) -> bool:
+def one_pass(question: NestedQuestion, table: Relation, rows: RowFilter) -> bool:
     """Whether sums per pair of types can be had without looking at pairs of neurons."""
     mode = question.mode(table)
     return (
@@ -80,11 +80,11 @@ def one_pass(question: NestedQuestion, table: Table, rows: RowFilter) -> bool:
 
 def type_sums(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     annotations: Annotations | None,
     question: NestedQuestion,
     rows: RowFilter,
-    further: Table | None = None,
+    further: Relation | None = None,
 ) -> TypeSums:
     """Add up synapses per pair of types.
 
@@ -173,7 +173,7 @@ def _counted(
     engine: SqlEngine,
     relation: str,
     codes: str,
-    table: Table,
+    table: Relation,
     question: NestedQuestion,
     rows: RowFilter,
 ) -> dict[str, NDArray[Any]]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from crantcli.addresses import Dataset
 from crantcli.core.neuropil import Members
 from crantcli.core.questions.base import Given, Inputs, Meshes, Question, Scope, Selectors
+from crantcli.core.relation import Annotations, Relation, Totals, VoxelSize, merge_filters
 from crantcli.core.rows.absent import unrelated_note
 from crantcli.core.rows.filters import RowFilter
-from crantcli.core.table import Annotations, Table, Totals, VoxelSize, merge_filters
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
@@ -160,7 +160,7 @@ class Opener:
             given = replace(given, further=self._further(question, given, scope, query, reading))
         return given
 
-    def _named(self, chosen: Selectors, table: Table) -> Selection | None:
+    def _named(self, chosen: Selectors, table: Relation) -> Selection | None:
         """The neurons that a parameter names; an empty list names none."""
         if chosen is None:
             return None
@@ -197,7 +197,7 @@ class Opener:
 
     def _further(
         self, question: Question, given: Inputs, scope: Scope, query: Query, reading: ReadOptions
-    ) -> Table | None:
+    ) -> Relation | None:
         """Further synapses that say who is among the neurons that were chosen; None where there is no need for any."""
         self.notes += scope.notes
         neurons = question.further(self.engine, given, scope)
@@ -229,7 +229,7 @@ class Opener:
         now = tuple(dict.fromkeys(self._renamed.get(neuron, neuron) for neuron in known.neurons))
         return known, replace(asked, ids=now, requested=())
 
-    def _open_skeletons(self, known: KnownSkeletons, wanted: Selection | None, table: Table) -> OpenSkeletons:
+    def _open_skeletons(self, known: KnownSkeletons, wanted: Selection | None, table: Relation) -> OpenSkeletons:
         """The skeletons as a question sees them."""
         from crantcli.run.skeletons import OpenSkeletons
 
@@ -247,7 +247,7 @@ class Opener:
 
     def table(
         self, source: Sequence[str] | pd.DataFrame | None, reading: ReadOptions, query: Query | None = None
-    ) -> Table:
+    ) -> Relation:
         """Open the table; None means the data set's own. `query` is what to fetch of it, if it is on a server.
 
         Raises
@@ -281,7 +281,7 @@ class Opener:
             self._relate(table)
         return table
 
-    def _relate(self, table: Table) -> None:
+    def _relate(self, table: Relation) -> None:
         """See that the annotations that are used are of the table's neurons."""
         if self._annotations is not None:
             self.notes += unrelated_note(self.engine, table, self._annotations)
@@ -309,7 +309,7 @@ class Opener:
             return None
         return replace(query, pre=pre, post=post, apart=(query.pre or (), query.post or ()))
 
-    def _live_table(self, query: Query, reading: ReadOptions) -> Table:
+    def _live_table(self, query: Query, reading: ReadOptions) -> Relation:
         """Fetch what a question needs, and open it like any file."""
         assert self.dataset is not None
         path = self.brain.snapshot(self.engine, query)
@@ -479,7 +479,7 @@ class Opener:
         self.origin = fetched.origin
         return parts(self.engine, [Source(fetched.path, "parquet", str(fetched.record["name"]), fetched.record)])[0]
 
-    def select(self, selectors: Sequence[Selector], table: Table) -> Selection | None:
+    def select(self, selectors: Sequence[Selector], table: Relation) -> Selection | None:
         """Find the neurons that were named; None where none were."""
         if not selectors:
             return None
@@ -553,7 +553,7 @@ class Opener:
         self.inputs += [mesh.record for mesh in found]
         return found
 
-    def members(self, source: str | pd.DataFrame, names: Sequence[str], table: Table) -> Members:
+    def members(self, source: str | pd.DataFrame, names: Sequence[str], table: Relation) -> Members:
         """Open a file of assignments, and find the synapses of chosen neuropils.
 
         Raises
@@ -567,7 +567,7 @@ class Opener:
         self.inputs += found[0].records
         return open_members(self.engine, found[0], names, table)
 
-    def totals(self, source: str | pd.DataFrame, filters: dict[str, Any], table: Table) -> Totals:
+    def totals(self, source: str | pd.DataFrame, filters: dict[str, Any], table: Relation) -> Totals:
         """Open a table of totals that `counts` made.
 
         `filters` are those of the command that asks, which join those that its source has passed.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.ledger import Ledger
 from crantcli.core.questions.base import Inputs, Question, Results
-from crantcli.core.table import merge_filters
+from crantcli.core.relation import merge_filters
 from crantcli.version import __version__
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.questions.base import Needs
-from crantcli.core.table import Table, VoxelSize
+from crantcli.core.relation import Relation, VoxelSize
 from crantcli.descriptors import descriptor_of
 from crantcli.engine.duckdb import DEFAULT_MEMORY
 from crantcli.errors import UsageError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crantcli.run.skeletons import SkeletonSource
 
 
-def take_any(table: Table) -> None:
+def take_any(table: Relation) -> None:
     """Take any table."""
 
 
@@ -80,7 +80,7 @@ class Request:
     mesh_scale: VoxelSize | None = None
     skeletons: SkeletonSource | None = None
     files: tuple[Path, ...] = ()
-    refuse: Callable[[Table], None] = take_any
+    refuse: Callable[[Relation], None] = take_any
 
     @property
     def tables(self) -> list[Any]:

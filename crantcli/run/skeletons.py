@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from crantcli.core.table import Table
+from crantcli.core.relation import Relation
 from crantcli.engine.duckdb import Engine
 from crantcli.schema import IdType, NeuronId
 from crantcli.sources.skeletons import Collection, assign, read_id_map, selected, skeleton_scale
@@ -44,7 +44,7 @@ class KnownSkeletons(Protocol):
         """Those of some neurons; `current` is the ID of each where the wanted ones are those of another time."""
         ...
 
-    def loader(self, table: Table) -> Callable[[int], Skeleton]:
+    def loader(self, table: Relation) -> Callable[[int], Skeleton]:
         """What gives the skeleton at a place in `neurons`, in nm."""
         ...
 
@@ -123,7 +123,7 @@ class _Known:
     def chosen(self, wanted: Sequence[NeuronId], current: Sequence[NeuronId] | None) -> KnownSkeletons:
         return _Known(selected(self._files, wanted, current), self._units, self.paths, self.inputs)
 
-    def loader(self, table: Table) -> Callable[[int], Skeleton]:
+    def loader(self, table: Relation) -> Callable[[int], Skeleton]:
         scale = skeleton_scale(self._units, table)
         return lambda place: self._files.load(place, scale)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.relation import Relation
 from crantcli.core.rows.where import condition_sql
 from crantcli.core.sql import quote, text
-from crantcli.core.table import Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.schema import KEY, TOTALS, IdType, Kind, fold, listed, near
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def open_wide(engine: Engine, part: Part, decision: Decision, given: ReadOptions) -> Table:
+def open_wide(engine: Engine, part: Part, decision: Decision, given: ReadOptions) -> Relation:
     """Open a wide table: one column of presynaptic IDs, then one column per postsynaptic neuron.
 
     Raises
@@ -186,7 +186,7 @@ def _table(
     records: list[dict[str, Any]],
     name: str,
     given: ReadOptions,
-) -> Table:
+) -> Relation:
     infinite, negative = engine.execute(
         f"SELECT count(*) FILTER (NOT isfinite(CAST(weight AS DOUBLE))), count(*) FILTER (weight < 0) FROM {relation}"
     )[0]
@@ -209,7 +209,7 @@ def _table(
         kept = int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
         filtered, rows = rows - kept, kept
         filters["where"] = [*filters.get("where", ()), *map(str, given.where)]
-    return Table(
+    return Relation(
         kind=Kind.ADJACENCY,
         relation=relation,
         id_type=id_type,
@@ -239,7 +239,7 @@ def _condition(engine: Engine, relation: str, name: str, given: ReadOptions) -> 
     return " AND ".join(made)
 
 
-def open_npz(engine: Engine, source: Source, given: ReadOptions) -> Table:
+def open_npz(engine: Engine, source: Source, given: ReadOptions) -> Relation:
     """Open an adjacency in the form that `output.matrices` writes.
 
     Raises

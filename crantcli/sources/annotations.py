@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from crantcli.core.relation import Annotations, annotation_column
 from crantcli.core.rows.labels import key, words
 from crantcli.core.sql import quote, text, trimmed
-from crantcli.core.table import Annotations, annotation_column
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, Criterion

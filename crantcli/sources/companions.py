@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from crantcli.core.neuropil import Members
+from crantcli.core.relation import Relation, Totals
 from crantcli.core.sql import text
-from crantcli.core.table import Table, Totals
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.schema import near
@@ -15,7 +15,7 @@ from crantcli.sources.annotations import id_expression, open_annotations
 from crantcli.sources.reader import Part
 
 
-def open_members(engine: Engine, part: Part, names: Sequence[str], table: Table) -> Members:
+def open_members(engine: Engine, part: Part, names: Sequence[str], table: Relation) -> Members:
     """The synapses of chosen neuropils, from the assignments that `neuropil` makes.
 
     Raises

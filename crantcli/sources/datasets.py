@@ -10,7 +10,7 @@ from typing import Any
 
 from crantcli import crantb
 from crantcli.addresses import CaveAddress, Dataset, MeshAddress, TableAddress
-from crantcli.core.table import VoxelSize
+from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import near
 from crantcli.sources.recorded import Recorded

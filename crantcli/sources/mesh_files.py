@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crantcli.core.geometry.solids import Surface, proper_faces, weld
-from crantcli.core.table import VoxelSize
+from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.sources.obj import read_obj
 from crantcli.sources.plain import refuse_other_kinds

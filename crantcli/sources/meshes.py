@@ -15,7 +15,7 @@ from crantcli.addresses import MeshAddress
 from crantcli.core.boxes import Box, MeshBoxes
 from crantcli.core.geometry.solids import Surface
 from crantcli.core.geometry.soundness import fault
-from crantcli.core.table import VoxelSize
+from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.remote.cache import CacheError, cache_store
 from crantcli.remote.lockfile import Lock

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from crantcli.core.relation import VoxelSize
 from crantcli.core.rows.where import Condition, parse_condition
-from crantcli.core.table import VoxelSize
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.schema import Kind
 

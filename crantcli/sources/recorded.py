@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crantcli.core.table import Completeness, Unit, VoxelSize, merge_filters
+from crantcli.core.relation import Completeness, Unit, VoxelSize, merge_filters
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import KEY, PANDAS_KEY
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from crantcli.core.table import Annotations
+from crantcli.core.relation import Annotations
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, Selection, Selector, parse_id, parse_labels

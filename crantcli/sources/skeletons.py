@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from crantcli.core.geometry.skeleton import Skeleton
+from crantcli.core.relation import Relation, VoxelSize
 from crantcli.core.rows.absent import some
 from crantcli.core.sql import quote
-from crantcli.core.table import Table, VoxelSize
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import parse_id
@@ -360,7 +360,7 @@ def read_id_map(
     return names, list(part.records), [source.path for source in sources]
 
 
-def skeleton_scale(units: str, table: Table) -> VoxelSize:
+def skeleton_scale(units: str, table: Relation) -> VoxelSize:
     """Nanometres per unit of the skeletons.
 
     Raises

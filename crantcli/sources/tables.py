@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.relation import Relation
 from crantcli.core.sql import quote
-from crantcli.core.table import Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import CORNER, COUNTS, PAIRS, IdType, Kind, Names, is_index_name, listed
@@ -258,7 +258,7 @@ def _refuse_same_but_for_case(labels: list[str]) -> None:
             raise DataError(f"the DataFrame's columns {other!r} and {label!r} are called the same; rename one")
 
 
-def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source], given: ReadOptions) -> Table:
+def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source], given: ReadOptions) -> Relation:
     """Open the tables that the files hold as one view with canonical columns.
 
     Parameters
@@ -369,7 +369,7 @@ def _refuse_for_adjacency(given: ReadOptions) -> None:
         raise UsageError(f"{option} goes with tables that have a row per edge or synapse, and this is an adjacency")
 
 
-def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: ReadOptions) -> Table:
+def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: ReadOptions) -> Relation:
     kind = matched[0][1].kind
     if given.undirected and kind is not Kind.EDGES:
         raise UsageError("--undirected goes with edges, and this is a table of single synapses")
@@ -401,7 +401,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
     filters = dict(recorded.filters)
     if given.where:
         filters["where"] = [*filters.get("where", ()), *map(str, given.where)]
-    return Table(
+    return Relation(
         kind=kind,
         relation=relation,
         id_type=id_type,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.geometry.grid import Lattice, expanded, extremes
+from crantcli.core.geometry.grid import Grid, expanded, extremes
 from crantcli.core.geometry.index_build import assemble
 from crantcli.core.geometry.predicates import side
 from crantcli.core.geometry.solids import Surface, solids, weld
@@ -108,7 +108,7 @@ class MeshIndex:
     ----------
     meshes : int
         Number of meshes.
-    lattice : Lattice
+    lattice : Grid
     codes : ndarray of int32, shape (cells,)
     masks : ndarray of uint64, shape (masks, ceil(meshes / 64))
     cell_mask : ndarray of int32, shape (touched,)
@@ -129,7 +129,7 @@ class MeshIndex:
     """
 
     meshes: int
-    lattice: Lattice
+    lattice: Grid
     codes: Array
     masks: Array
     cell_mask: Array
@@ -181,7 +181,7 @@ class MeshIndex:
         inner = (found.pop("inner_x"), found.pop("inner_y"), found.pop("inner_z"))
         cell, slack = found.pop("sizes").tolist()
         meshes, *shape = found.pop("counts").tolist()
-        lattice = Lattice(found.pop("origin"), cell, tuple(shape), inner, slack)
+        lattice = Grid(found.pop("origin"), cell, tuple(shape), inner, slack)
         return cls(meshes, lattice, **found)
 
     def contains(self, points: Array, threads: int | None = None) -> Membership:

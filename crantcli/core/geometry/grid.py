@@ -43,7 +43,7 @@ class InPlaneError(Exception):
 
 
 @dataclass(frozen=True)
-class Lattice:
+class Grid:
     """Cubic cells.
 
     Attributes
@@ -67,7 +67,7 @@ class Lattice:
     slack: float
 
     @classmethod
-    def over(cls, triangles: Array, attempt: int) -> Lattice:
+    def over(cls, triangles: Array, attempt: int) -> Grid:
         """A lattice over triangles, shape (n, 3, 3), with cells about as large as they."""
         import numpy as np
 
@@ -130,7 +130,7 @@ def chunks(counts: Array) -> Iterator[slice]:
 # ------------------------------------------------------------------------- cells that triangles touch
 
 
-def touched(lattice: Lattice, triangles: Array) -> tuple[Array, Array]:
+def touched(lattice: Grid, triangles: Array) -> tuple[Array, Array]:
     """Pairs of a cell and a triangle that may touch it: none is missing, a few too many do no harm.
 
     Returns
@@ -224,7 +224,7 @@ def _near_longest_edge(corners: Array, cells: tuple[Array, ...], item: Array, ha
 # --------------------------------------------------------------------- inner points that lie in bodies
 
 
-def crossings(lattice: Lattice, triangles: Array) -> tuple[Array, Array]:
+def crossings(lattice: Grid, triangles: Array) -> tuple[Array, Array]:
     """Where vertical lines through inner points cross triangles.
 
     Returns
@@ -293,7 +293,7 @@ def _exact_turn(a: Array, b: Array, x: float, y: float) -> int:
     return found
 
 
-def _first_above(lattice: Lattice, triangles: Array, i: Array, j: Array, turn: Array) -> Array:
+def _first_above(lattice: Grid, triangles: Array, i: Array, j: Array, turn: Array) -> Array:
     """Place along z of the first inner point above each triangle, on the line through it."""
     import numpy as np
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.geometry.grid import ATTEMPTS, InPlaneError, Lattice, cones, crossings, touched
+from crantcli.core.geometry.grid import ATTEMPTS, Grid, InPlaneError, cones, crossings, touched
 from crantcli.core.geometry.solids import run_starts
 from crantcli.core.parallel import spread
 from crantcli.errors import CrantError
@@ -42,7 +42,7 @@ def assemble(bodies: Sequence[Array], owners: Sequence[int], meshes: int, thread
     mesh = np.array([owners[number] for number in kept], dtype=np.int32)
     for attempt in range(ATTEMPTS):
         try:
-            return _assemble(Lattice.over(triangles, attempt), triangles, body, mesh, meshes, threads)
+            return _assemble(Grid.over(triangles, attempt), triangles, body, mesh, meshes, threads)
         except InPlaneError:
             continue
     raise CrantError("no inner points were found that lie in no triangle's plane; move the meshes by a fraction")
@@ -60,7 +60,7 @@ def _empty(meshes: int) -> dict[str, Any]:
         "triangles": np.zeros((0, 3, 3)),
     }  # fmt: skip
     return {
-        "lattice": Lattice(np.zeros(3), 1.0, (1, 1, 1), (one, one, one), 1e-6),
+        "lattice": Grid(np.zeros(3), 1.0, (1, 1, 1), (one, one, one), 1e-6),
         "codes": np.zeros(1, np.int32),
         "masks": _words([0], meshes),
         **nothing,
@@ -77,7 +77,7 @@ def _words(masks: Sequence[int], meshes: int) -> Array:
 
 
 def _assemble(
-    lattice: Lattice, triangles: Array, body: Array, mesh: Array, meshes: int, threads: int | None
+    lattice: Grid, triangles: Array, body: Array, mesh: Array, meshes: int, threads: int | None
 ) -> dict[str, Any]:
     """See `assemble`; `body` is the body of each triangle, ascending, and `mesh` the mesh of each body."""
     import numpy as np
@@ -137,7 +137,7 @@ def _see(
 
 
 def _fill(
-    lattice: Lattice,
+    lattice: Grid,
     triangles: Array,
     body: Array,
     mesh: Array,
@@ -187,7 +187,7 @@ def _fill(
     return codes.reshape(-1), masks, inside
 
 
-def _lines(lattice: Lattice, triangles: Array, firsts: Array, threads: int | None) -> list[Array]:
+def _lines(lattice: Grid, triangles: Array, firsts: Array, threads: int | None) -> list[Array]:
     """For each body, where vertical lines cross its surface; int64, shape (3, crossings), see `crossings`."""
     import numpy as np
 

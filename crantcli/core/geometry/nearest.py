@@ -24,7 +24,7 @@ IMPLAUSIBLE = 10_000.0
 
 
 @dataclass
-class Tally:
+class SiteCounts:
     """What became of the sites of each skeleton.
 
     Attributes
@@ -48,7 +48,7 @@ class Tally:
     implausible: int = 0
 
     @classmethod
-    def empty(cls, skeletons: int) -> Tally:
+    def empty(cls, skeletons: int) -> SiteCounts:
         """All zero."""
         import numpy as np
 
@@ -103,7 +103,7 @@ class _Piece:
     look: Future[_Found]
 
 
-class Sweep:
+class SiteAttacher:
     """Finds the nearest nodes of sites, batch by batch; call it with the batches.
 
     Threads load skeletons, build their trees and search them while the next batch is fetched. At most two batches are
@@ -113,7 +113,7 @@ class Sweep:
     ----------
     load : function
         Gives the skeleton at a place.
-    tally : Tally
+    tally : SiteCounts
         Is filled.
     seen : ndarray of bool, shape (synapses,)
         Becomes true for synapses with a site that is attached.
@@ -127,7 +127,7 @@ class Sweep:
     def __init__(
         self,
         load: Callable[[int], Skeleton],
-        tally: Tally,
+        tally: SiteCounts,
         seen: Truths,
         limit: float,
         threads: int,

@@ -21,10 +21,10 @@ from crantcli.core.questions.base import (
     Selectors,
     normalize_selectors,
 )
+from crantcli.core.relation import Completeness, Relation
 from crantcli.core.rows.absent import absent_notes
 from crantcli.core.rows.filters import NeuronFilter, RowFilter, pair_completeness
 from crantcli.core.rows.pairs import edges
-from crantcli.core.table import Completeness, Table
 from crantcli.errors import UsageError
 from crantcli.schema import Kind
 
@@ -127,7 +127,7 @@ def unconnected_kept(keep_unconnected: bool | None, keep_silent: bool | None) ->
 
 def adjacency(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     wanted: NeuronFilter,
     rows: RowFilter,
     question: Adjacency,
@@ -137,7 +137,7 @@ def adjacency(
     Parameters
     ----------
     engine : SqlEngine
-    table : Table
+    table : Relation
     wanted : NeuronFilter
         `pre` and `post`, both of which must hold.
     rows : RowFilter
@@ -177,7 +177,7 @@ def adjacency(
 
 
 def _axes(
-    engine: SqlEngine, table: Table, kept: str, wanted: NeuronFilter, symmetric: bool, keep_unconnected: bool
+    engine: SqlEngine, table: Relation, kept: str, wanted: NeuronFilter, symmetric: bool, keep_unconnected: bool
 ) -> dict[str, str]:
     """Tables `id, position` of both axes."""
     sources: dict[str, list[str]] = {"pre": [], "post": []}

@@ -15,11 +15,10 @@ from typing import ClassVar, NamedTuple
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.geometry.nearest import IMPLAUSIBLE, Sweep, Tally
+from crantcli.core.geometry.nearest import IMPLAUSIBLE, SiteAttacher, SiteCounts
 from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.core.ledger import Ledger
-from crantcli.core.question import Figure, Output
-from crantcli.core.question import Table as OutputTable
+from crantcli.core.question import Figure, Output, Table
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -32,11 +31,11 @@ from crantcli.core.questions.base import (
     Skeletons,
     normalize_selectors,
 )
+from crantcli.core.relation import Relation, Result
 from crantcli.core.rows.absent import some
 from crantcli.core.rows.filters import NeuronFilter, RowFilter, no_null_ids, prepare
 from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.rows.units import in_nanometres
-from crantcli.core.table import Result, Table
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import AXES, NeuronId, listed
@@ -80,7 +79,7 @@ class Attach(Question):
 
     command: ClassVar[str] = "attach"
     chosen_by: ClassVar[str] = "--skeletons"
-    outputs: ClassVar[Mapping[str, type]] = {"": OutputTable, "summary": OutputTable, "plot": Figure}
+    outputs: ClassVar[Mapping[str, type]] = {"": Table, "summary": Table, "plot": Figure}
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")
@@ -116,12 +115,12 @@ class Attach(Question):
         result = attached.result
         told = {"kind": "summary of connectors", "units": None}
         made: dict[str, Output] = {
-            "": OutputTable(result.query, result.columns, result.rows),
+            "": Table(result.query, result.columns, result.rows),
             "plot": Figure("arbors", Arbors(attached.relation, skeletons.neurons, skeletons.load)),
         }
         if "summary" in wanted:
             listed = summary(engine, table, skeletons.neurons, attached)
-            made["summary"] = OutputTable(listed.query, listed.columns, listed.rows, told)
+            made["summary"] = Table(listed.query, listed.columns, listed.rows, told)
         return Results(
             made,
             "connectors",
@@ -156,13 +155,13 @@ class Attached:
         by `distance`. Its facts count sites.
     relation : str
         A table of the same connectors with `place`, the position of the neuron, and `side`, 0 for pre.
-    tally : Tally
+    tally : SiteCounts
         Numbers of sites by skeleton.
     """
 
     result: Result
     relation: str
-    tally: Tally
+    tally: SiteCounts
 
 
 class Arbors(NamedTuple):
@@ -184,7 +183,7 @@ class Arbors(NamedTuple):
 
 def attach(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     skeletons: Skeletons,
     rows: RowFilter,
     question: Attach,
@@ -196,7 +195,7 @@ def attach(
     Parameters
     ----------
     engine : SqlEngine
-    table : Table
+    table : Relation
         A synapse table with positions.
     skeletons : Skeletons
         Each gets all sites of its neuron. The answer is under `neurons`, with `current` beside it.
@@ -226,10 +225,10 @@ def attach(
     positions = {side: _position(table, side) for side in question.sides}
     known = neurons if current is None else current
     kept, ledger = _kept(engine, table, known, rows, positions)
-    tally = Tally.empty(len(neurons))
+    tally = SiteCounts.empty(len(neurons))
     seen = np.zeros(ledger.kept, dtype=bool)
     limit = question.limit if rows.clean else math.inf
-    sweep = Sweep(skeletons.load, tally, seen, limit, engine.threads, measure)
+    sweep = SiteAttacher(skeletons.load, tally, seen, limit, engine.threads, measure)
     added = {"node_id": "int64", "distance": "float64", "connector_id": "int64"}
     sites = _sites(engine, table, kept, neurons, current, positions)
     relation = engine.mapped("attached", sites, sweep, added)
@@ -257,7 +256,7 @@ def attach(
     )
 
 
-def _position(table: Table, side: str) -> str:
+def _position(table: Relation, side: str) -> str:
     """The position of one side's sites: its own, else the centre of the synapse."""
     for name in (f"{side}_pt_position", "ctr_pt_position"):
         if name in table.positions:
@@ -269,7 +268,7 @@ def _position(table: Table, side: str) -> str:
 
 
 def _kept(
-    engine: SqlEngine, table: Table, neurons: Sequence[NeuronId], rows: RowFilter, positions: dict[str, str]
+    engine: SqlEngine, table: Relation, neurons: Sequence[NeuronId], rows: RowFilter, positions: dict[str, str]
 ) -> tuple[str, Ledger]:
     """A table of the synapses that count, with the positions of their sites in nm; and the ledger up to here."""
     asked = Selection(tuple(dict.fromkeys(neurons)))
@@ -294,7 +293,7 @@ def _kept(
 
 def _sites(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     kept: str,
     neurons: Sequence[NeuronId],
     current: Sequence[NeuronId] | None,
@@ -319,7 +318,7 @@ def _sites(
     return f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY {order}"
 
 
-def summary(engine: SqlEngine, table: Table, neurons: Sequence[NeuronId], attached: Attached) -> Result:
+def summary(engine: SqlEngine, table: Relation, neurons: Sequence[NeuronId], attached: Attached) -> Result:
     """One row per skeleton: sites attached and left out, distances, cable, sites per length.
 
     Returns
@@ -356,7 +355,7 @@ def summary(engine: SqlEngine, table: Table, neurons: Sequence[NeuronId], attach
     return Result(query, SUMMARY, len(neurons), found.ledger, found.completeness, found.facts)
 
 
-def _notes(neurons: Sequence[NeuronId], tally: Tally, limit: float) -> list[str]:
+def _notes(neurons: Sequence[NeuronId], tally: SiteCounts, limit: float) -> list[str]:
     """What the user should be told of sites and skeletons that went without each other."""
     import numpy as np
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
-from crantcli.core.question import Output
-from crantcli.core.question import Table as OutputTable
+from crantcli.core.question import Output, Table
+from crantcli.core.relation import Annotations, Completeness, Relation, Result, Totals
 from crantcli.core.rows.filters import RowFilter
-from crantcli.core.table import Annotations, Completeness, Result, Table, Totals
 from crantcli.ids import Selection, Selector, python_selectors
 from crantcli.schema import NeuronId
 
@@ -118,7 +117,7 @@ class Inputs:
 
     Attributes
     ----------
-    source : Table
+    source : Relation
     rows : RowFilter
         Which of its rows count.
     neurons : mapping of str to Selection or None
@@ -126,7 +125,7 @@ class Inputs:
     annotations : Annotations or None
     totals : Totals or None
         Of whole neurons, for fractions.
-    further : Table or None
+    further : Relation or None
         More synapses of neurons that are chosen, with others: they say who is there, and count for nothing else.
     meshes : Meshes or None
     skeletons : Skeletons or None
@@ -134,12 +133,12 @@ class Inputs:
         The source is what a server gave for the scope of the question.
     """
 
-    source: Table
+    source: Relation
     rows: RowFilter
     neurons: Mapping[str, Selection | None]
     annotations: Annotations | None = None
     totals: Totals | None = None
-    further: Table | None = None
+    further: Relation | None = None
     meshes: Meshes | None = None
     skeletons: Skeletons | None = None
     fetched: bool = False
@@ -246,7 +245,7 @@ class Results:
     @classmethod
     def of_table(cls, result: Result, kind: str, what: str, **more: Any) -> Results:
         """The results of a question whose one output is a table."""
-        table = OutputTable(result.query, result.columns, result.rows)
+        table = Table(result.query, result.columns, result.rows)
         return cls(
             {"": table}, kind, result.rows, result.ledger, result.completeness, result.rows, what,
             facts=result.facts, notes=result.notes, **more,

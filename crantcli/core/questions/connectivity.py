@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.question import Table as OutputTable
+from crantcli.core.question import Table
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -20,13 +20,13 @@ from crantcli.core.questions.base import (
     Selectors,
     normalize_selectors,
 )
+from crantcli.core.relation import Annotations, Completeness, Relation, Result, Totals, annotation_column
 from crantcli.core.rows.absent import absent_notes
 from crantcli.core.rows.denominators import ENDS, Side, denominators
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
 from crantcli.core.rows.labels import key, typed, types_view
 from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.sql import quote
-from crantcli.core.table import Annotations, Completeness, Result, Table, Totals, annotation_column
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import Kind, near
@@ -62,7 +62,7 @@ class Connectivity(Question):
     sum_duplicates: bool = False
 
     command: ClassVar[str] = "connectivity"
-    outputs: ClassVar[Mapping[str, type]] = {"": OutputTable}
+    outputs: ClassVar[Mapping[str, type]] = {"": Table}
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")
@@ -107,7 +107,7 @@ class Connectivity(Question):
             return NeuronFilter(either=neurons)
         return NeuronFilter(post=neurons) if self.upstream else NeuronFilter(pre=neurons)
 
-    def completeness(self, table: Table, neurons: Selection | None, filtered_by: str) -> Completeness:
+    def completeness(self, table: Relation, neurons: Selection | None, filtered_by: str) -> Completeness:
         """What is complete in the answer."""
         asked = None if neurons is None else neurons.texts
         nothing = frozenset[str]()
@@ -118,7 +118,7 @@ class Connectivity(Question):
 
 def connectivity(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     question: Connectivity,
     neurons: Selection | None,
     rows: RowFilter,
@@ -178,7 +178,7 @@ def connectivity(
     )
 
 
-def _filtered_by(question: Connectivity, table: Table, rows: RowFilter) -> str:
+def _filtered_by(question: Connectivity, table: Relation, rows: RowFilter) -> str:
     reasons = [filtered_by] if (filtered_by := rows.filtered_by(table)) else []
     if question.top is not None:
         reasons.append(f"--top {question.top}")
@@ -187,7 +187,9 @@ def _filtered_by(question: Connectivity, table: Table, rows: RowFilter) -> str:
     return " and ".join(reasons)
 
 
-def _by_type(engine: SqlEngine, table: Table, found: Edges, annotations: Annotations | None, notes: list[str]) -> str:
+def _by_type(
+    engine: SqlEngine, table: Relation, found: Edges, annotations: Annotations | None, notes: list[str]
+) -> str:
     types = types_view(engine, table, *typed(annotations, "--by type"))
     joined = engine.table(
         "typed_edges",
@@ -211,7 +213,7 @@ def _by_type(engine: SqlEngine, table: Table, found: Edges, annotations: Annotat
 
 def _denominators(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     found: Edges,
     relation: str,
     question: Connectivity,
@@ -258,7 +260,7 @@ def _with_fraction(engine: SqlEngine, relation: str, columns: list[str], side: S
 
 def _strongest(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     relation: str,
     question: Connectivity,
     neurons: Selection | None,
@@ -289,7 +291,7 @@ def _strongest(
 
 def _annotated(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     relation: str,
     columns: list[str],
     annotate: tuple[str, ...],

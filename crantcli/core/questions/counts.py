@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.question import Table as OutputTable
+from crantcli.core.question import Table
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -20,10 +20,10 @@ from crantcli.core.questions.base import (
     Selectors,
     normalize_selectors,
 )
+from crantcli.core.relation import Relation, Result
 from crantcli.core.rows.absent import absent, absent_note, some
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
 from crantcli.core.rows.pairs import edges
-from crantcli.core.table import Result, Table
 from crantcli.errors import DataError
 from crantcli.ids import Selection
 from crantcli.schema import NeuronId
@@ -45,7 +45,7 @@ class Counts(Question):
     sum_duplicates: bool = False
 
     command: ClassVar[str] = "counts"
-    outputs: ClassVar[Mapping[str, type]] = {"": OutputTable}
+    outputs: ClassVar[Mapping[str, type]] = {"": Table}
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")
@@ -72,7 +72,7 @@ class Counts(Question):
 
 
 def counts(
-    engine: SqlEngine, table: Table, neurons: Selection | None, rows: RowFilter, sum_duplicates: bool = False
+    engine: SqlEngine, table: Relation, neurons: Selection | None, rows: RowFilter, sum_duplicates: bool = False
 ) -> Result:
     """Partners and synapses per neuron.
 

@@ -20,8 +20,7 @@ from crantcli.core.nested import (
     types_completeness,
 )
 from crantcli.core.nested import Scope as NormalizationScope
-from crantcli.core.question import Figure, Matrix, Output
-from crantcli.core.question import Table as OutputTable
+from crantcli.core.question import Figure, Matrix, Output, Table
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -33,9 +32,9 @@ from crantcli.core.questions.base import (
     Selectors,
     normalize_selectors,
 )
+from crantcli.core.relation import Annotations, Relation
 from crantcli.core.roster import AxisChoice
 from crantcli.core.rows.labels import typed
-from crantcli.core.table import Annotations, Table
 from crantcli.core.type_sums import TypeSums, one_pass, type_sums
 from crantcli.errors import UsageError
 from crantcli.ids import Selection
@@ -112,7 +111,7 @@ class Nested(Question):
     chosen_by: ClassVar[str] = "--source-types, --source-neurons, --target-types or --target-neurons"
     outputs: ClassVar[Mapping[str, type]] = {
         "": Matrix, "type_sum": Matrix, "type_mean": Matrix, "relative": Matrix, "relative_types": Matrix,
-        "order": OutputTable, "plot": Figure,
+        "order": Table, "plot": Figure,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -204,7 +203,7 @@ class Nested(Question):
         return results
 
     def results(
-        self, engine: SqlEngine, result: NestedResult | TypeSums, table: Table, wanted: frozenset[str]
+        self, engine: SqlEngine, result: NestedResult | TypeSums, table: Relation, wanted: frozenset[str]
     ) -> Results:
         """What to say of a matrix. It follows from what is wanted, and not from how it was computed."""
         types_only = bool(wanted) and wanted <= OF_TYPES
@@ -240,7 +239,7 @@ class Nested(Question):
         engine: SqlEngine,
         result: NestedResult | TypeSums,
         blocks: BlockMatrix | None,
-        table: Table,
+        table: Relation,
         wanted: frozenset[str],
     ) -> dict[str, Output]:
         def of_types(cells: str) -> dict[str, Any]:
@@ -261,7 +260,7 @@ class Nested(Question):
                 made["order"] = self.order_table(engine, blocks)
         return made
 
-    def order_table(self, engine: SqlEngine, blocks: BlockMatrix) -> OutputTable:
+    def order_table(self, engine: SqlEngine, blocks: BlockMatrix) -> Table:
         """The axes as a table `axis, position, neuron, type`; positions count from 0, and no type is null."""
         axes = {"source": blocks.source, "target": blocks.target} if self.directed else {"both": blocks.source}
         parts: dict[str, list[Any]] = {"axis": [], "position": [], "neuron": [], "type": []}
@@ -275,9 +274,9 @@ class Nested(Question):
         relation = engine.columns_table("axes", {name: np.concatenate(arrays) for name, arrays in parts.items()})
         total = sum(len(axis.neurons) for axis in axes.values())
         query = f"SELECT axis, position, neuron, nullif(type, '') AS type FROM {relation} ORDER BY axis, position"
-        return OutputTable(query, tuple(parts), total, {"kind": "order"})
+        return Table(query, tuple(parts), total, {"kind": "order"})
 
-    def options(self, table: Table) -> dict[str, Any]:
+    def options(self, table: Relation) -> dict[str, Any]:
         """What bears on the content, for the provenance."""
         orders = {
             f"{side}_type_order": TypeOrder.of(self.type_order if own is None else own).record()

@@ -33,10 +33,10 @@ from crantcli.core.questions.base import (
     Scope,
 )
 from crantcli.core.questions.nested import Nested
+from crantcli.core.relation import Annotations, VoxelSize
 from crantcli.core.rows.absent import axis_notes
 from crantcli.core.rows.filters import RowFilter
 from crantcli.core.sql import text
-from crantcli.core.table import Annotations, VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import Kind

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from crantcli.core.engine import SqlEngine
-from crantcli.core.question import Table as OutputTable
+from crantcli.core.question import Table
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -19,10 +19,10 @@ from crantcli.core.questions.base import (
     Selectors,
     normalize_selectors,
 )
+from crantcli.core.relation import Relation, Unit
 from crantcli.core.rows.filters import NeuronFilter
 from crantcli.core.rows.units import convert_positions, unit_record
 from crantcli.core.synapses import synapse_rows
-from crantcli.core.table import Table, Unit
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Synapses(Question):
 
     command: ClassVar[str] = "synapses"
     chosen_by: ClassVar[str] = "--pre or --post"
-    outputs: ClassVar[Mapping[str, type]] = {"": OutputTable}
+    outputs: ClassVar[Mapping[str, type]] = {"": Table}
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "pre", "post")
@@ -81,7 +81,7 @@ class Synapses(Question):
             subject=table,
         )
 
-    def _units(self, table: Table, notes: list[str]) -> Unit | None:
+    def _units(self, table: Relation, notes: list[str]) -> Unit | None:
         """The unit to convert to."""
         if self.units_required or (table.positions and table.unit != "unknown"):
             return self.units

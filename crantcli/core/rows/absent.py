@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crantcli.core.engine import SqlEngine
+from crantcli.core.relation import Annotations, Relation, annotation_column
 from crantcli.core.rows.labels import key
 from crantcli.core.sql import text
-from crantcli.core.table import Annotations, Table, annotation_column
 from crantcli.ids import Selection
 from crantcli.schema import Kind, NeuronId
 
@@ -39,7 +39,7 @@ def some(neurons: Sequence[NeuronId]) -> str:
 
 
 def absent(
-    engine: SqlEngine, table: Table, chosen: Selection, relation: str, sides: Sequence[str], rows: RowFilter
+    engine: SqlEngine, table: Relation, chosen: Selection, relation: str, sides: Sequence[str], rows: RowFilter
 ) -> list[NeuronId]:
     """Neurons that were asked for and have no row, in their order, under the IDs that they were asked for.
 
@@ -66,7 +66,7 @@ def absent(
     return [old for row in found for old in named.get(row[0], [row[0]])]
 
 
-def absent_note(table: Table, missing: Sequence[NeuronId], chosen: Selection, sides: Sequence[str]) -> str:
+def absent_note(table: Relation, missing: Sequence[NeuronId], chosen: Selection, sides: Sequence[str]) -> str:
     """What to say of neurons without rows, which may be there all the same: without a partner, or on the other side."""
     neurons, what = _NAMES[tuple(sides)]
     number = len(chosen.requested or chosen.ids)
@@ -77,7 +77,7 @@ def absent_note(table: Table, missing: Sequence[NeuronId], chosen: Selection, si
     return f"{len(missing):,} of {number:,} selected {neurons} {have} no {what} {where}{which}"
 
 
-def absent_notes(engine: SqlEngine, table: Table, wanted: NeuronFilter, relation: str, rows: RowFilter) -> list[str]:
+def absent_notes(engine: SqlEngine, table: Relation, wanted: NeuronFilter, relation: str, rows: RowFilter) -> list[str]:
     """What to say of neurons that were asked for and are not in the table.
 
     Parameters
@@ -110,7 +110,7 @@ def absent_notes(engine: SqlEngine, table: Table, wanted: NeuronFilter, relation
 
 
 def axis_notes(
-    engine: SqlEngine, table: Table, chosen: Mapping[str, Selection | None], relation: str, rows: RowFilter
+    engine: SqlEngine, table: Relation, chosen: Mapping[str, Selection | None], relation: str, rows: RowFilter
 ) -> list[str]:
     """The same for neurons that are chosen for a side, whatever their partners are.
 
@@ -134,7 +134,7 @@ def axis_notes(
 
 def chosen_notes(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     asked: Mapping[str, str | None],
     labels: str | None,
     present: str,
@@ -176,7 +176,7 @@ def chosen_notes(
     return notes
 
 
-def unrelated_note(engine: SqlEngine, table: Table, annotations: Annotations) -> list[str]:
+def unrelated_note(engine: SqlEngine, table: Relation, annotations: Annotations) -> list[str]:
     """What to say of annotations none of whose neurons is in the table, and which of their columns has its IDs."""
     if table.partial or not table.rows:
         return []

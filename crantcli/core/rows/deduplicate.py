@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
+from crantcli.core.relation import Relation
 from crantcli.core.rows.steps import NULL
-from crantcli.core.table import Table
 from crantcli.errors import DataError
 
 #: Up to so many ids that lie far apart, grouping them is done before an array of them is made.
 _FEW = 300_000
 
 
-def deduplicate(engine: SqlEngine, relation: str, needed: tuple[str, ...], table: Table) -> tuple[str, int]:
+def deduplicate(engine: SqlEngine, relation: str, needed: tuple[str, ...], table: Relation) -> tuple[str, int]:
     """Drop repeated synapses: rows equal in id, pre and post.
 
     Parameters
@@ -24,7 +24,7 @@ def deduplicate(engine: SqlEngine, relation: str, needed: tuple[str, ...], table
         A table or view with the needed columns, `id` among them.
     needed : tuple of str
         Columns to keep.
-    table : Table
+    table : Relation
         The source, for messages.
 
     Returns
@@ -109,7 +109,7 @@ def ids_differ(engine: SqlEngine, relation: str, count: int) -> bool:
     return True
 
 
-def _refuse_conflicts(engine: SqlEngine, copies: str, table: Table) -> None:
+def _refuse_conflicts(engine: SqlEngine, copies: str, table: Relation) -> None:
     clash = engine.execute(
         f"SELECT id, min(pre), max(pre), min(post), max(post) FROM {copies} GROUP BY id "
         "HAVING min(pre) <> max(pre) OR min(post) <> max(post) ORDER BY id LIMIT 1"

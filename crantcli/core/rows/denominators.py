@@ -6,7 +6,7 @@ from typing import Literal
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.table import Completeness, Table, Totals
+from crantcli.core.relation import Completeness, Relation, Totals
 from crantcli.errors import DataError, UsageError
 
 Side = Literal["input", "output"]
@@ -17,7 +17,7 @@ ENDS: dict[Side, Literal["pre", "post"]] = {"input": "post", "output": "pre"}
 
 def denominators(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     side: Side,
     ids: str,
     pairs: str,
@@ -83,7 +83,7 @@ def _check_completeness(
         notes.append(f"fractions take {what} to hold every {side} of the neurons; its origin is not recorded")
 
 
-def _from_pairs(engine: SqlEngine, table: Table, ids: str, pairs: str, end: str) -> str:
+def _from_pairs(engine: SqlEngine, table: Relation, ids: str, pairs: str, end: str) -> str:
     weight = "abs(n)" if table.signed else "n"
     total = f"sum({weight})" if table.whole_weights else sql.ordered_sum(weight, "pre, post")
     return engine.table(
@@ -93,7 +93,7 @@ def _from_pairs(engine: SqlEngine, table: Table, ids: str, pairs: str, end: str)
     )
 
 
-def _from_file(engine: SqlEngine, table: Table, totals: Totals, kept: str, ids: str, side: Side) -> str:
+def _from_file(engine: SqlEngine, table: Relation, totals: Totals, kept: str, ids: str, side: Side) -> str:
     end = ENDS[side]
     whole = engine.table(
         "wholes",

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.relation import Completeness, Relation
 from crantcli.core.rows.deduplicate import deduplicate
 from crantcli.core.rows.steps import NULL, cascade
-from crantcli.core.table import Completeness, Table
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import IdType, NeuronId
@@ -47,7 +47,7 @@ class RowFilter:
         if self.min_size is not None and self.min_size < 0:
             raise UsageError(f"min-size {self.min_size}: a size is not negative")
 
-    def check(self, table: Table) -> None:
+    def check(self, table: Relation) -> None:
         """Refuse `min_size` where there are no sizes."""
         if self.min_size is not None and "size" not in table.roles:
             raise DataError(
@@ -70,7 +70,7 @@ class RowFilter:
         """A condition that holds for the weight of a pair that is kept."""
         return f"({weight} <> 0)" if self.threshold is None else f"({weight} >= {self.threshold})"
 
-    def filtered_by(self, table: Table) -> str:
+    def filtered_by(self, table: Relation) -> str:
         """Why totals are short after this filter, or "": 1 thins out nothing but fractions and negative weights."""
         limit = self.threshold or 0
         return f"a threshold of {limit}" if limit > (1 if table.whole_weights and not table.signed else 0) else ""
@@ -135,19 +135,19 @@ def member(engine: SqlEngine, column: str, ids: tuple[NeuronId, ...], id_type: I
 class SelectedRows:
     """Selected rows, each synapse once, with the ledger so far."""
 
-    table: Table
+    table: Relation
     relation: str
     ledger: Ledger
     selected: bool
 
 
-def prepare(engine: SqlEngine, table: Table, condition: str | None, columns: tuple[str, ...]) -> SelectedRows:
+def prepare(engine: SqlEngine, table: Relation, condition: str | None, columns: tuple[str, ...]) -> SelectedRows:
     """Select rows and make each synapse count once.
 
     Parameters
     ----------
     engine : SqlEngine
-    table : Table
+    table : Relation
         The opened source.
     condition : str or None
         Which rows are selected; None for all.
@@ -196,7 +196,7 @@ def no_null_ids(engine: SqlEngine, relation: str) -> bool:
     return count_rows(engine, f"{relation} WHERE id IS NULL") == 0
 
 
-def pair_completeness(table: Table, wanted: NeuronFilter, filtered_by: str = "") -> Completeness:
+def pair_completeness(table: Relation, wanted: NeuronFilter, filtered_by: str = "") -> Completeness:
     """What is complete after a selection of pre and post neurons that must both hold."""
     pre, post = wanted.pre, wanted.post
     outputs = frozenset[str]() if post is not None else pre.texts if pre is not None else None

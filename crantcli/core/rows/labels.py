@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from crantcli.core.engine import SqlEngine
+from crantcli.core.relation import Annotations, Relation, annotation_column
 from crantcli.core.sql import joined
-from crantcli.core.table import Annotations, Table, annotation_column
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import IdType
 
@@ -52,7 +52,7 @@ def label(column: str, annotations: Annotations) -> str:
     return words(column, column in annotations.list_columns)
 
 
-def types_view(engine: SqlEngine, table: Table, annotations: Annotations, column: str) -> str:
+def types_view(engine: SqlEngine, table: Relation, annotations: Annotations, column: str) -> str:
     """`id, label` of the typed neurons, IDs as the table has them."""
     return engine.view(
         "types",

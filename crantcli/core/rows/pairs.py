@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.relation import Relation
 from crantcli.core.rows.filters import RowFilter, SelectedRows, count_steps, prepare
 from crantcli.core.rows.steps import KEPT, cascade
 from crantcli.core.sql import id_literal, quote
-from crantcli.core.table import Table
 from crantcli.errors import DataError
 from crantcli.schema import Kind, NeuronId, listed, number_of
 
@@ -36,7 +36,7 @@ class Edges:
 
 def edges(
     engine: SqlEngine,
-    table: Table,
+    table: Relation,
     condition: str | None,
     rows: RowFilter,
     *,
@@ -50,7 +50,7 @@ def edges(
     Parameters
     ----------
     engine : SqlEngine
-    table : Table
+    table : Relation
     condition : str or None
         Which rows are selected; None for all.
     rows : RowFilter
@@ -179,12 +179,12 @@ def count_pair_steps(
         ledger.kept, ledger.merged = kept_pairs, kept - kept_pairs
 
 
-def _dropped(table: Table, rows: RowFilter) -> str:
+def _dropped(table: Relation, rows: RowFilter) -> str:
     """A condition that holds for pairs that cleaning drops, and for those without a neuron."""
     return sql.any_of([condition for condition in rows.cleaning(table.id_type).values() if condition != "FALSE"])
 
 
-def present_pairs(engine: SqlEngine, table: Table, found: Edges, rows: RowFilter) -> str:
+def present_pairs(engine: SqlEngine, table: Relation, found: Edges, rows: RowFilter) -> str:
     """A view `pre, post` of the pairs that are there after cleaning, size and threshold.
 
     Beside those that have a weight, they are those whose weight is 0: a row of edges says that both neurons are known.
@@ -231,7 +231,7 @@ def _edge_pairs(
     return pairs
 
 
-def _refuse_repeats(engine: SqlEngine, rows_per_key: str, table: Table) -> None:
+def _refuse_repeats(engine: SqlEngine, rows_per_key: str, table: Relation) -> None:
     repeat = engine.execute(
         f"SELECT pre, post, total FROM {rows_per_key} "
         "WHERE total > 1 AND pre IS NOT NULL AND post IS NOT NULL ORDER BY 1, 2 LIMIT 1"
@@ -246,7 +246,7 @@ def _refuse_repeats(engine: SqlEngine, rows_per_key: str, table: Table) -> None:
         )
 
 
-def _difference(engine: SqlEngine, table: Table, pre: NeuronId, post: NeuronId) -> str:
+def _difference(engine: SqlEngine, table: Relation, pre: NeuronId, post: NeuronId) -> str:
     """What the rows of one pair differ in beside their weight, for a message, and how to take one kind of them."""
     if table.whole_rows is None:
         return ""

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.relation import Relation
 from crantcli.core.rows.filters import SelectedRows
 from crantcli.core.sql import quote
-from crantcli.core.table import Table
 from crantcli.errors import DataError
 
 
-def points_once(engine: SqlEngine, table: Table, axes: Sequence[str]) -> SelectedRows:
+def points_once(engine: SqlEngine, table: Relation, axes: Sequence[str]) -> SelectedRows:
     """Make each point count once: rows of one id and position are one point.
 
     Parameters
     ----------
     engine : SqlEngine
-    table : Table
+    table : Relation
         Points.
     axes : sequence of str
         The columns of their position.

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
+from crantcli.core.relation import Relation, Unit, VoxelSize
 from crantcli.core.sql import quote
-from crantcli.core.table import Table, Unit, VoxelSize
 from crantcli.errors import DataError, UsageError
 
 
-def position_columns(table: Table) -> list[tuple[str, int]]:
+def position_columns(table: Relation) -> list[tuple[str, int]]:
     """Coordinate columns of the table's positions, with the number of their axis."""
     return [(column, number) for name in table.positions for number, column in enumerate(table.axes(name))]
 
 
-def convert_positions(table: Table, units: Unit | None) -> tuple[dict[str, str], Unit, VoxelSize | None]:
+def convert_positions(table: Relation, units: Unit | None) -> tuple[dict[str, str], Unit, VoxelSize | None]:
     """Expressions that convert a table's positions.
 
     Parameters
     ----------
-    table : Table
+    table : Relation
     units : {"nm", "pixels"} or None
         The wanted unit; None leaves positions as they are.
 
@@ -57,7 +57,7 @@ def convert_positions(table: Table, units: Unit | None) -> tuple[dict[str, str],
     return conversions, units, table.voxel_size
 
 
-def in_nanometres(table: Table, position: str, offset: VoxelSize | None = None) -> list[str]:
+def in_nanometres(table: Relation, position: str, offset: VoxelSize | None = None) -> list[str]:
     """Expressions for x, y and z of a position in nm, float64: exact for whole voxels of whole size.
 
     `offset` is added to positions in pixels, in voxels, before they become nanometres.
@@ -101,7 +101,7 @@ def _nanometres(pixels: str, size: float) -> str:
     return f"{pixels} * CAST({int(size)} AS BIGINT)" if size.is_integer() else f"{pixels} * CAST({size!r} AS DOUBLE)"
 
 
-def unit_record(table: Table, columns: Sequence[str], unit: Unit, voxel_size: VoxelSize | None) -> dict[str, Any]:
+def unit_record(table: Relation, columns: Sequence[str], unit: Unit, voxel_size: VoxelSize | None) -> dict[str, Any]:
     """What a file with these columns records about units; nothing where it has no positions."""
     if not any(column in columns for column, _ in position_columns(table)):
         return {}

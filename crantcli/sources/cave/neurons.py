@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from crantcli.core.relation import Annotations, annotation_column
 from crantcli.core.sql import quote
-from crantcli.core.table import Annotations, annotation_column
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.ids import Selection

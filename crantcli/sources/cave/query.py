@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from crantcli.core.table import Completeness
+from crantcli.core.relation import Completeness
 
 #: Neurons on the other side that are sent along as a filter; with more, rows are selected when they have come.
 _MOST_ALONG = 500

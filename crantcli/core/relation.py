@@ -77,7 +77,7 @@ def merge_filters(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Table:
+class Relation:
     """An opened source: a view named `relation` with canonical column names.
 
     A view of points has the coordinates of its positions, and perhaps `id`, and nothing else of what follows.
