@@ -43,7 +43,7 @@ def cascade(conditions: Mapping[str, str]) -> dict[str, str]:
     found, before = {}, list[str]()
     for step, condition in _ordered(conditions).items():
         found[step] = all_of([*before, condition]) if condition != "FALSE" else condition
-        before += [f"NOT {condition}"] if condition != "FALSE" else []
+        before += _otherwise(condition)
     return {**found, KEPT: all_of(before)}
 
 
@@ -51,6 +51,13 @@ def step_number(conditions: Mapping[str, str]) -> str:
     """The same as one expression: the place of a row's step in `STEPS`; their number if the row is kept."""
     cases = [f"WHEN {condition} THEN {STEPS.index(step)}" for step, condition in _ordered(conditions).items()]
     return f"CAST(CASE {' '.join(cases)} ELSE {len(STEPS)} END AS TINYINT)"
+
+
+def _otherwise(condition: str) -> list[str]:
+    """Conditions that hold together where a condition does not. Engines look out for plain ones about nulls."""
+    if condition == NULL:
+        return ["pre IS NOT NULL", "post IS NOT NULL"]
+    return [f"NOT {condition}"] if condition != "FALSE" else []
 
 
 def _ordered(conditions: Mapping[str, str]) -> dict[str, str]:
