@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crantcli.version import __version__
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from crantcli.api.ask import ask

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crantcli import signals
+from crantcli.system import signals
 
 signals.install()  # before anything else is loaded, which takes a while
 

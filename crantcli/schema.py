@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 from typing import Literal
@@ -213,24 +212,3 @@ def _words() -> frozenset[str]:
 def is_id_column(name: str) -> bool:
     """Whether a carried-along column holds identifiers that must not pass through a float."""
     return name == "id" or name.endswith(("_supervoxel_id", "_root_id"))
-
-
-def near(name: str, names: Iterable[str], what: str = "columns") -> str:
-    """Names like `name`, for an error message: `near names: ...`, or all of them."""
-    known = list(names)
-    lower = {candidate.lower(): candidate for candidate in known}
-    close = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=4, cutoff=0.5)]
-    return f"near names: {', '.join(close)}" if close else f"{what}: {listed(known)}"
-
-
-def listed(names: Sequence[str], most: int = 20) -> str:
-    """Names for a message, not too many of them."""
-    more = f", ... ({len(names):,} in all)" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def number_of(number: int, thing: str, verb: str = "") -> str:
-    """How many things, for a message, with a verb in the plural: `1 neuron has`, `2 neurons have`."""
-    if number != 1:
-        return f"{number:,} {thing}s {verb}".rstrip()
-    return f"1 {thing} {({'are': 'is', 'have': 'has'}.get(verb, verb + 's')) if verb else ''}".rstrip()

@@ -15,7 +15,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 from conftest import Outcome
 
-from crantcli.temporary import temporary_name
+from crantcli.system.temporary import temporary_name
 
 #: Two IDs near CRANT's that are one number as float64.
 ONE, TWO = 576460752641833774, 576460752641833775

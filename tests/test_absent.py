@@ -17,7 +17,7 @@ from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
 from crantcli.run.inputs import Opener
-from crantcli.sources.read_options import ReadOptions
+from crantcli.sources.tables.read_options import ReadOptions
 
 #: 101 -> 102 twice, 103 -> 101; 104 with itself only, 105 with the background only, 106 without a partner, 107 rarely.
 SYNAPSES = "id,pre,post,x\n1,101,102,1\n2,101,102,2\n3,103,101,3\n4,104,104,4\n5,105,0,5\n6,106,,6\n7,107,101,7\n"

@@ -35,7 +35,7 @@ from crantcli.engine.batches import numbers
 from crantcli.engine.duckdb import Engine
 from crantcli.run.inputs import Opener
 from crantcli.run.skeletons import OpenSkeletons
-from crantcli.sources.read_options import ReadOptions
+from crantcli.sources.tables.read_options import ReadOptions
 
 #: Two neurons, 20 um of cable along x each, and synapses of and between them.
 LINE = "1 0 0 0 0 1 -1\n2 0 10000 0 0 1 1\n5 0 20000 0 0 1 2\n"
@@ -782,7 +782,7 @@ def test_the_same_bytes_every_time(crant: Crant) -> None:
 
 def test_large_folders_have_a_quicker_fingerprint(crant: Crant, monkeypatch: pytest.MonkeyPatch) -> None:
     synapse_file()
-    monkeypatch.setattr("crantcli.sources.skeletons.WHOLE_FINGERPRINT", 10)
+    monkeypatch.setattr("crantcli.sources.shapes.skeletons.WHOLE_FINGERPRINT", 10)
     assert crant(*GIVEN, "-o", "c.parquet").code == 0
     first = record("c.parquet")["inputs"][1]["sha256"]
     text_file("swc/2.swc", LINE.replace("20000", "20001"))

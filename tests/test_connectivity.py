@@ -44,7 +44,7 @@ from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.ids import Selection
 from crantcli.run.inputs import Opener
-from crantcli.sources.read_options import ReadOptions
+from crantcli.sources.tables.read_options import ReadOptions
 
 NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
 SIDES = st.sampled_from([(True, True), (True, False), (False, True)])

@@ -33,7 +33,7 @@ from crantcli.core.geometry.containment import MeshIndex
 from crantcli.core.geometry.predicates import collinear, side
 from crantcli.core.geometry.solids import Surface, connected, solids, weld
 from crantcli.errors import ArgumentTypeError, CrantError, DataError, UsageError
-from crantcli.sources.meshes import read_neuropils
+from crantcli.sources.shapes.meshes import read_neuropils
 
 Array = np.ndarray[Any, Any]
 

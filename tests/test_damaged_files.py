@@ -29,8 +29,8 @@ from test_skeletons import WAYS
 from crantcli.core.geometry.containment import MeshIndex
 from crantcli.core.geometry.skeleton import NearestNode, Skeleton
 from crantcli.errors import DataError, UsageError
-from crantcli.sources.meshes import read_neuropils
-from crantcli.sources.skeletons import assign, find_skeletons
+from crantcli.sources.shapes.meshes import read_neuropils
+from crantcli.sources.shapes.skeletons import assign, find_skeletons
 
 TIMES = int(os.environ.get("EXAMPLES", "1"))
 

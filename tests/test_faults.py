@@ -22,7 +22,7 @@ from conftest import Crant
 from tables import answer, complaint, feather_file, parquet_file, text_file, weights
 
 import crantcli as cc
-from crantcli.sources.npz import read_npz
+from crantcli.sources.tables.npz import read_npz
 
 ROWS = 60_000
 
@@ -511,7 +511,7 @@ def test_empty_names_in_python_and_in_data_sets(crant: Crant) -> None:
 
 def test_unpacking_takes_little_memory() -> None:
     """A block at a time, however much it gives."""
-    from crantcli.sources.streams import _unpack
+    from crantcli.sources.tables.streams import _unpack
 
     class Sink(io.RawIOBase):
         largest = total = 0

@@ -14,10 +14,10 @@ from closed import Mesh, box, rounded, sphere
 
 from crantcli.core.geometry.solids import Surface, weld
 from crantcli.errors import DataError, UsageError
-from crantcli.sources.mesh_files import read_mesh
-from crantcli.sources.obj import read_obj
-from crantcli.sources.ply import read_ply
-from crantcli.sources.stl import read_stl
+from crantcli.sources.shapes.mesh_files import read_mesh
+from crantcli.sources.shapes.obj import read_obj
+from crantcli.sources.shapes.ply import read_ply
+from crantcli.sources.shapes.stl import read_stl
 
 #: A box as three quarters of the files here have it.
 LOW, HIGH = (400000, 210000, 60000), (404000, 214000, 64000.5)

@@ -18,8 +18,8 @@ from tables import complaint, record
 
 import crantcli as cc
 from crantcli.core.boxes import Box
-from crantcli.sources.mesh_index import open_index
-from crantcli.sources.meshes import read_neuropils
+from crantcli.sources.shapes.mesh_index import open_index
+from crantcli.sources.shapes.meshes import read_neuropils
 
 #: Nanometres per voxel; the boxes of `boxes.py`, whose coordinates are nm, are whole voxels of it.
 VOXEL = (2.0, 1.0, 0.5)

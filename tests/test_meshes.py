@@ -19,8 +19,8 @@ from crantcli.core.geometry.containment import MeshIndex
 from crantcli.errors import DataError, UsageError
 from crantcli.sources import mesh_index
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.mesh_index import open_index
-from crantcli.sources.meshes import read_neuropils
+from crantcli.sources.shapes.mesh_index import open_index
+from crantcli.sources.shapes.meshes import read_neuropils
 
 Array = np.ndarray[Any, Any]
 Save = Callable[..., Path]
@@ -221,7 +221,7 @@ def test_vertices_that_are_no_numbers(save: Save) -> None:
 
 
 def test_reading_loads_numpy_late() -> None:
-    code = "import sys, crantcli.sources.meshes as m; sys.exit('numpy' in sys.modules)"
+    code = "import sys, crantcli.sources.shapes.meshes as m; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

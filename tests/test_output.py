@@ -24,10 +24,10 @@ import scipy.sparse
 from conftest import SAMPLE, Crant
 from tables import ONE, answer, complaint, ledger, parquet_file, record, text_file, weights
 
+from crantcli import __version__
 from crantcli.errors import CrantError
 from crantcli.output.atomic import outputs
-from crantcli.temporary import sweep, temporary_name
-from crantcli.version import __version__
+from crantcli.system.temporary import sweep, temporary_name
 
 SYNAPSES, TYPES = SAMPLE / "synapses.parquet", SAMPLE / "annotations.csv"
 TABLES = ("parquet", "feather", "csv", "csv.gz", "tsv", "tsv.gz")
@@ -244,8 +244,8 @@ def test_the_ledger_adds_up_on_the_sample(crant: Crant, command: str) -> None:
 
 
 def test_a_large_input_is_told_by_its_ends(crant: Crant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crantcli.sources.files.WHOLE_FINGERPRINT", 1000)
-    monkeypatch.setattr("crantcli.sources.files._END", 100)
+    monkeypatch.setattr("crantcli.sources.tables.files.WHOLE_FINGERPRINT", 1000)
+    monkeypatch.setattr("crantcli.sources.tables.files._END", 100)
     prints = []
     content = bytearray(b"pre,post\n" + b"1,2\n" * 1000)
     for position in (None, 50, 2000, len(content) - 5):

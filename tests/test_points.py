@@ -21,8 +21,8 @@ from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import Kind
-from crantcli.sources.mesh_index import open_index
-from crantcli.sources.meshes import MeshLocation
+from crantcli.sources.shapes.mesh_index import open_index
+from crantcli.sources.shapes.meshes import MeshLocation
 
 #: In A; in A and C.1; in B, b; in none; nowhere.
 PLACES: tuple[Point | None, ...] = ((1, 1, 1), (5, 5, 5), (13, 1, 1), (50, 50, 50), None)

@@ -17,7 +17,7 @@ from conftest import Crant, Outcome
 from mesh_sources import MURMUR, TRANSFORM, Levels, Site, grid_box, legacy, moved, serve
 from tables import parquet_file
 
-from crantcli.addresses import MeshAddress
+from crantcli.core.addresses import MeshAddress
 from crantcli.core.geometry.solids import Surface, weld
 from crantcli.core.geometry.soundness import fault
 from crantcli.errors import CrantError, DataError, IncompleteError
@@ -25,8 +25,8 @@ from crantcli.remote import retry
 from crantcli.settings import LiveOptions
 from crantcli.sources import mesh_cache as live_meshes
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.meshes import Neuropil, read_neuropils
-from crantcli.sources.sharded import murmurhash3_x86_128_low
+from crantcli.sources.shapes.meshes import Neuropil, read_neuropils
+from crantcli.sources.shapes.sharded import murmurhash3_x86_128_low
 
 #: Two boxes that do not touch, cut into several parts, by ID.
 BOXES = {1: grid_box((0, 0, 0), (8, 6, 4)), 21: grid_box((20, 3, 1), (23, 9, 6))}

@@ -21,8 +21,8 @@ from conftest import SAMPLE, Crant
 from tables import text_file, weights
 from terminal import on_screen, read_terminal
 
+from crantcli import __version__
 from crantcli.engine.duckdb import Engine
-from crantcli.version import __version__
 
 COMMANDS = ("synapses", "connectivity", "adjacency", "counts", "attach", "info")
 PROGRAM = (sys.executable, "-m", "crantcli")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from crantcli.errors import DataError
-from crantcli.schema import Names, fold, is_id_column, is_index_name, is_word, listed, near
+from crantcli.schema import Names, fold, is_id_column, is_index_name, is_word
+from crantcli.text import did_you_mean, join_names
 
 
 def test_names_are_compared_without_case_and_separators() -> None:
@@ -44,10 +45,10 @@ def test_columns_of_ids_must_not_pass_through_floats() -> None:
 
 
 def test_near_names_come_first_and_long_lists_are_cut() -> None:
-    assert near("celltype", ["root_id", "cell_type", "side"]) == "near names: cell_type"
-    assert near("CELL_TYPE", ["cell_type"]) == "near names: cell_type"
-    assert near("zzz", ["a", "b"]) == "columns: a, b"
-    assert near("zzz", ["a", "b"], "known names") == "known names: a, b"
+    assert did_you_mean("celltype", ["root_id", "cell_type", "side"]) == "near names: cell_type"
+    assert did_you_mean("CELL_TYPE", ["cell_type"]) == "near names: cell_type"
+    assert did_you_mean("zzz", ["a", "b"]) == "columns: a, b"
+    assert did_you_mean("zzz", ["a", "b"], "known names") == "known names: a, b"
     names = [f"c{number}" for number in range(1000)]
-    assert len(listed(names)) < 200
-    assert "1,000" in listed(names)
+    assert len(join_names(names)) < 200
+    assert "1,000" in join_names(names)

@@ -22,8 +22,8 @@ from tables import answer, complaint, left_by_the_dead, parquet_file, record
 from tokens import ACCOUNT_TOKEN, BASE_TOKEN, UNSENDABLE_TOKENS, WRONG_TOKEN
 
 import crantcli as cc
-from crantcli import crantb
-from crantcli.addresses import Dataset, TableAddress
+from crantcli.core import crantb
+from crantcli.core.addresses import Dataset, TableAddress
 from crantcli.errors import IncompleteError
 from crantcli.remote import retry
 from crantcli.settings import LiveOptions

@@ -106,7 +106,7 @@ def test_outputs_are_renamed_together() -> None:
 
 def test_a_second_signal_does_not_stop_the_cleaning() -> None:
     inside = (
-        "from crantcli import signals, temporary\nfrom pathlib import Path\n"
+        "from crantcli.system import signals, temporary\nfrom pathlib import Path\n"
         "temporary.temporary_path(Path(), 'left').touch()\n"
         "signals.on_leave(lambda: os.kill(os.getpid(), signal.SIGINT))\nos.kill(os.getpid(), signal.SIGTERM)"
     )

@@ -15,8 +15,8 @@ from crantcli.engine.duckdb import DEFAULT_MEMORY
 from crantcli.errors import UsageError
 from crantcli.run.request import Request
 from crantcli.settings import LiveOptions
-from crantcli.sources.read_options import ReadKeywords, read_options
-from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
+from crantcli.sources.tables.metadata import parse_mesh_scale, parse_voxel_size
+from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 
 def ask(
@@ -75,7 +75,7 @@ def ask(
     """
     from crantcli.api.construct import CollectionSink, MatrixSink
     from crantcli.run.skeletons import SkeletonCollections
-    from crantcli.sources.skeletons import find_skeletons
+    from crantcli.sources.shapes.skeletons import find_skeletons
 
     names = [neuropil] if isinstance(neuropil, str) else list(neuropil or ())
     if (assignments is None) != (not names):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import DataError, UsageError
-from crantcli.schema import near
+from crantcli.text import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ class AllNeuropils:
         everything = list(dict.fromkeys([*there, *known]))
         for name in self.without:
             if name not in everything:
-                likely = near(name, everything, "neuropils")
+                likely = did_you_mean(name, everything, "neuropils")
                 raise DataError(f"All.minus({name!r}): there is no such neuropil ({likely})")
         return [name for name in there if name not in self.without]
 
@@ -84,7 +84,7 @@ class NeuropilCollection(dict[str, Any]):
     def __getattr__(self, name: str) -> Any:
         """A matrix by the name of its neuropil."""
         if name.startswith("_") or name not in self:
-            raise AttributeError(f"no neuropil {name} in this collection ({near(name, self, 'neuropils')})")
+            raise AttributeError(f"no neuropil {name} in this collection ({did_you_mean(name, self, 'neuropils')})")
         return self[name]
 
     def __dir__(self) -> list[str]:
@@ -135,7 +135,7 @@ class NeuropilCollection(dict[str, Any]):
         if name not in self and name in self._counts:
             raise DataError(f"no matrix of {name!r}: no synapses are left in it")
         if name not in self:
-            raise DataError(f"no neuropil {name!r} in this collection ({near(str(name), self, 'neuropils')})")
+            raise DataError(f"no neuropil {name!r} in this collection ({did_you_mean(str(name), self, 'neuropils')})")
         drawn: tuple[Figure, Axes] = self[name].plot(**{"title": name, **kwargs})
         return drawn
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli import __version__
 from crantcli.api.frames import FrameSink, answer
 from crantcli.core.matrix.order import label_text
 from crantcli.core.question import Output
@@ -21,9 +22,8 @@ from crantcli.run.inputs import Opener
 from crantcli.run.request import Request
 from crantcli.schema import KEY, Kind
 from crantcli.settings import LiveOptions
-from crantcli.sources.read_options import ReadKeywords, ReadOptions, TableKeywords, read_options
-from crantcli.sources.recorded import parse_mesh_scale, parse_voxel_size
-from crantcli.version import __version__
+from crantcli.sources.tables.metadata import parse_mesh_scale, parse_voxel_size
+from crantcli.sources.tables.read_options import ReadKeywords, ReadOptions, TableKeywords, read_options
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,10 +22,10 @@ from crantcli.run.inputs import Opener
 from crantcli.run.request import Request, take_any
 from crantcli.schema import AXES, KEY, Kind
 from crantcli.settings import LiveOptions, resolve_live
-from crantcli.sources.access import engine_files
 from crantcli.sources.datasets import find_dataset
-from crantcli.sources.read_options import ReadKeywords, read_options
-from crantcli.sources.recorded import parse_voxel_size
+from crantcli.sources.tables.access import engine_files
+from crantcli.sources.tables.metadata import parse_voxel_size
+from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,9 +23,9 @@ from crantcli.ids import parse_id
 from crantcli.run.request import Request
 from crantcli.schema import IdType, NeuronId
 from crantcli.settings import LiveOptions
-from crantcli.sources.read_options import ReadKeywords, read_options
-from crantcli.sources.recorded import parse_voxel_size
-from crantcli.sources.skeletons import skeleton_scale
+from crantcli.sources.shapes.skeletons import skeleton_scale
+from crantcli.sources.tables.metadata import parse_voxel_size
+from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 if TYPE_CHECKING:
     import pandas as pd

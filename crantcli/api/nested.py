@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from crantcli.core.matrix.blocks import Axis, BlockMatrix
     from crantcli.core.matrix.labelled import LabelledMatrix
     from crantcli.core.matrix.order import NeuronOrder
-    from crantcli.core.nested import AnnotationScope, Scope, WeightMode
+    from crantcli.core.nested.matrix import AnnotationScope, Scope, WeightMode
     from crantcli.settings import LiveOptions
-    from crantcli.sources.read_options import ReadKeywords, TableKeywords
+    from crantcli.sources.tables.read_options import ReadKeywords, TableKeywords
 
 #: Bytes of a dense frame that is made without being asked twice.
 DENSE_LIMIT = 2_000_000_000

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
+from crantcli import __version__
 from crantcli.cli import (
     adjacency,
     attach,
@@ -28,7 +29,6 @@ from crantcli.cli import annotations as annotation_command
 from crantcli.cli.console import error_line
 from crantcli.cli.names import without_empty_names
 from crantcli.errors import INTERRUPTED, CrantError, UsageError
-from crantcli.version import __version__
 
 app = typer.Typer(
     name="crantcli",

@@ -28,7 +28,7 @@ from crantcli.run.inputs import Opener
 from crantcli.run.request import Request, Settings
 from crantcli.run.runner import run
 from crantcli.settings import LiveOptions, resolve_live
-from crantcli.sources.selection import read_labels
+from crantcli.sources.selectors import read_labels
 
 
 def ask(
@@ -79,7 +79,7 @@ def request_of(
     """What is asked about."""
     from dataclasses import replace
 
-    from crantcli.sources.recorded import parse_voxel_size
+    from crantcli.sources.tables.metadata import parse_voxel_size
 
     voxel = parse_voxel_size(voxel_size) if voxel_size else None
     assignments, neuropil = _members(members)

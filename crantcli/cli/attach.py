@@ -81,7 +81,7 @@ def attach(
     from crantcli.core.questions.attach import Attach
     from crantcli.errors import UsageError
     from crantcli.run.skeletons import SkeletonCollections
-    from crantcli.sources.skeletons import find_skeletons
+    from crantcli.sources.shapes.skeletons import find_skeletons
 
     if max_distance is not None and not rows.clean:
         raise UsageError("--max-distance goes with cleaning; leave it or --no-clean out")

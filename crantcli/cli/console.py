@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Protocol
 
-from crantcli import signals
+from crantcli.system import signals
 
 #: Columns of a table that is shown on a terminal.
 _WIDEST = 12

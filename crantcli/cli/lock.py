@@ -18,7 +18,7 @@ from crantcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from crantcli.addresses import Dataset
+    from crantcli.core.addresses import Dataset
     from crantcli.run.inputs import Opener
 
 EPILOG = """Example: crantcli lock -d crantb -o crant.lock
@@ -48,7 +48,7 @@ def lock(
     from crantcli.remote.lockfile import lock_text
     from crantcli.run.request import Request
     from crantcli.run.runner import opened
-    from crantcli.sources.selection import read_labels
+    from crantcli.sources.selectors import read_labels
 
     if server.lock is not None:
         raise UsageError("--lock FILE reads a lock; crantcli lock writes one, with -o FILE")
@@ -96,9 +96,9 @@ def _locked(
 ) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Each section of the lock: its name, what it holds, and what to say of it."""
     from crantcli.remote.lockfile import file_section
-    from crantcli.sources.files import expand
-    from crantcli.sources.mesh_cache import mesh_section
-    from crantcli.sources.meshes import keep_meshes, place_name
+    from crantcli.sources.shapes.mesh_cache import mesh_section
+    from crantcli.sources.shapes.meshes import keep_meshes, place_name
+    from crantcli.sources.tables.files import expand
 
     if dataset.cave is not None:
         yield "cave", opener.brain.lock(), f"{opener.brain.record()['name']}: {opener.brain.data_version}"

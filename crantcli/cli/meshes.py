@@ -51,8 +51,8 @@ def meshes(
     from crantcli.run.record import table_record
     from crantcli.run.request import Request
     from crantcli.run.runner import opened, pass_on
-    from crantcli.sources.recorded import parse_mesh_scale
-    from crantcli.sources.selection import read_labels
+    from crantcli.sources.selectors import read_labels
+    from crantcli.sources.tables.metadata import parse_mesh_scale
 
     scale = parse_mesh_scale(mesh_scale) if mesh_scale is not None else None
     wanted = read_labels(neuropils) if neuropils else None

@@ -117,7 +117,7 @@ def question_of(nest: NestedOptions, source: SourceOptions, sum_duplicates: bool
     from crantcli.cli.ask import selectors_of
     from crantcli.core.matrix.order import SIZE
     from crantcli.core.questions.nested import Nested
-    from crantcli.sources.selection import read_labels
+    from crantcli.sources.selectors import read_labels
 
     labels = cache(lambda value: read_labels([value]))  # a pipe can be read once
 

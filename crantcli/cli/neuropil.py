@@ -51,8 +51,8 @@ def neuropil(
     from crantcli.cli.ask import ask
     from crantcli.cli.nested import drawing_of, label_files, question_of
     from crantcli.core.questions.neuropil import Neuropil
-    from crantcli.sources.recorded import parse_mesh_scale
-    from crantcli.sources.selection import read_labels
+    from crantcli.sources.selectors import read_labels
+    from crantcli.sources.tables.metadata import parse_mesh_scale
 
     drawing = drawing_of(picture)
     question = Neuropil(

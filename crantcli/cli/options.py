@@ -18,7 +18,7 @@ import typer
 from crantcli.schema import Kind
 
 if TYPE_CHECKING:
-    from crantcli.sources.read_options import ReadOptions
+    from crantcli.sources.tables.read_options import ReadOptions
 
 Selectors = list[str] | None
 
@@ -138,8 +138,8 @@ class SourceOptions:
     def reading(self) -> ReadOptions:
         """How the table is to be read, as far as the user says it."""
         from crantcli.core.rows.where import parse_condition
-        from crantcli.sources.delimited import parse_delimiter, parse_header
-        from crantcli.sources.read_options import SAID, ReadOptions
+        from crantcli.sources.tables.delimited import parse_delimiter, parse_header
+        from crantcli.sources.tables.read_options import SAID, ReadOptions
 
         said = {name: getattr(self, name) for name in SAID}
         said["header"] = parse_header(self.header) if self.header is not None else ()

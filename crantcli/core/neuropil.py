@@ -17,11 +17,12 @@ from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.rows.points import points_once
 from crantcli.core.rows.units import in_nanometres
 from crantcli.errors import DataError
-from crantcli.schema import Kind, near
+from crantcli.schema import Kind
+from crantcli.text import did_you_mean
 
 if TYPE_CHECKING:
     from crantcli.core.geometry.containment import MeshIndex
-    from crantcli.core.nested import NestedQuestion, NestedResult
+    from crantcli.core.nested.matrix import NestedQuestion, NestedResult
     from crantcli.core.relation import Annotations, Totals
 
 #: The key of synapses that lie in none of the meshes.
@@ -109,7 +110,7 @@ def position_of(table: Relation, column: str | None) -> str:
     own = table.positions[:1] if table.kind is Kind.POINTS else ()
     name = column or next(iter(own), POSITION)
     if name not in table.positions:
-        known = near(name, table.positions, "positions") if table.positions else "it has no positions"
+        known = did_you_mean(name, table.positions, "positions") if table.positions else "it has no positions"
         raise DataError(f"the table has no position {name} ({known}); name it with --position-column")
     return name
 
@@ -156,7 +157,7 @@ def assign(
     """
     import numpy as np
 
-    from crantcli.core.nested import missing_values
+    from crantcli.core.nested.matrix import missing_values
 
     if OTHER in names:
         raise DataError(f"a mesh is called {OTHER}, which is the name for synapses in no mesh; rename its file")
@@ -285,7 +286,7 @@ def matrices(
     `further` are synapses that only say who is there, in the same neuropils. A matrix may be without entries, of
     synapses that are all left out. What the engine made for a neuropil is dropped before the next one.
     """
-    from crantcli.core.nested import nested
+    from crantcli.core.nested.matrix import nested
 
     # With neurons chosen for both axes, what touches none of them is not read for the matrix.
     partly = all(choice.given for choice in question.axes.values())
@@ -331,7 +332,7 @@ class Remarks:
     @property
     def notes(self) -> list[str]:
         """Each once."""
-        from crantcli.core.nested import unmatched_order
+        from crantcli.core.nested.matrix import unmatched_order
 
         if self._last is None:
             return []

@@ -9,7 +9,8 @@ from crantcli.core.rows.filters import NeuronFilter, RowFilter, count_rows, no_n
 from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.sql import quote
 from crantcli.errors import DataError
-from crantcli.schema import AXES, near
+from crantcli.schema import AXES
+from crantcli.text import did_you_mean
 
 
 def synapse_rows(
@@ -95,6 +96,8 @@ def _chosen_columns(table: Relation, names: dict[str, str], columns: tuple[str, 
         parts = [f"{name}_{axis}" for axis in AXES] if name in table.positions else [name]
         for part in parts:
             if part not in outer:
-                raise DataError(f"--columns {name}: the table has no such column ({near(name, names.values())})")
+                raise DataError(
+                    f"--columns {name}: the table has no such column ({did_you_mean(name, names.values())})"
+                )
             found[outer[part]] = names[outer[part]]
     return found

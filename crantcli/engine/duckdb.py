@@ -17,7 +17,7 @@ from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
 from crantcli.engine.explain import explained, explained_batches
 from crantcli.errors import CrantError, UsageError
 from crantcli.schema import IdType, NeuronId
-from crantcli.temporary import is_text, remove, sweep, temporary_path
+from crantcli.system.temporary import is_text, remove, sweep, temporary_path
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.sql import text
 from crantcli.errors import CrantError, DataError, UsageError
-from crantcli.temporary import TEMPORARY
+from crantcli.system.temporary import TEMPORARY
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,9 +18,10 @@ from pathlib import Path
 from crantcli.core.manifest import read_manifest
 from crantcli.errors import CrantError, UsageError
 from crantcli.output.streams import Stream, find_stream
-from crantcli.schema import MANIFEST, listed
-from crantcli.signals import Held
-from crantcli.temporary import forget, is_text, remove, sweep, temporary_path
+from crantcli.schema import MANIFEST
+from crantcli.system.signals import Held
+from crantcli.system.temporary import forget, is_text, remove, sweep, temporary_path
+from crantcli.text import join_names
 
 
 def check_destination(destination: str, inputs: list[Path]) -> None:
@@ -101,7 +102,7 @@ def _check_ours(destination: str, folder: Path) -> None:
     others = sorted(there - {MANIFEST, *_LITTER, *manifest["files"]})
     if others:
         raise UsageError(
-            f"{destination} would be replaced, and holds {listed(others, 3)}, which crantcli did not write there; "
+            f"{destination} would be replaced, and holds {join_names(others, 3)}, which crantcli did not write there; "
             "move it, or give another folder"
         )
 

@@ -10,7 +10,6 @@ from typing import Any, BinaryIO, Protocol
 
 from crantcli.core.ledger import Ledger
 from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Output, Surface, Table
-from crantcli.descriptors import descriptor_of
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, EmptyResultError, UsageError
 from crantcli.output.atomic import Outputs, check_destination, check_folder
@@ -20,6 +19,7 @@ from crantcli.output.streams import find_stream, is_pipe
 from crantcli.output.tables import write_csv_stream
 from crantcli.output.writers import Writer, find_writer, write
 from crantcli.schema import MANIFEST
+from crantcli.system.descriptors import descriptor_of
 
 #: Rows of a table that is shown on a terminal.
 _SHOWN = 20

@@ -13,8 +13,8 @@ import select
 import stat
 from pathlib import Path
 
-from crantcli.descriptors import descriptor_of
 from crantcli.errors import CrantError, UsageError
+from crantcli.system.descriptors import descriptor_of
 
 _BLOCK = 1 << 20
 

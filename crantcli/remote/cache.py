@@ -20,7 +20,7 @@ from typing import Any
 
 from crantcli.errors import CrantError
 from crantcli.remote.body import parse_json
-from crantcli.temporary import remove, sweep, temporary_path
+from crantcli.system.temporary import remove, sweep, temporary_path
 
 try:
     import fcntl

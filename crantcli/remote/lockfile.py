@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crantcli import __version__
 from crantcli.errors import DataError
 from crantcli.remote.body import parse_json
-from crantcli.version import __version__
 
 #: Version of what a lock file says.
 LOCK_FORMAT = 2

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.addresses import Dataset
+from crantcli.core.addresses import Dataset
 from crantcli.core.neuropil import Members
 from crantcli.core.questions.base import Given, Inputs, Meshes, Question, Scope, Selectors
 from crantcli.core.relation import Annotations, Relation, Totals, VoxelSize, merge_filters
@@ -18,19 +18,20 @@ from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
-from crantcli.locks import read_lock
-from crantcli.schema import IdType, Kind, NeuronId, number_of
+from crantcli.run.locks import read_lock
+from crantcli.schema import IdType, Kind, NeuronId
 from crantcli.settings import LiveOptions
-from crantcli.sources.annotations import open_annotations, renamed, renamed_part
+from crantcli.sources.auxiliary import open_members, open_totals
 from crantcli.sources.cave.query import Query
-from crantcli.sources.companions import open_members, open_totals
 from crantcli.sources.datasets import recorded
-from crantcli.sources.files import Source, expand
-from crantcli.sources.read_options import ReadOptions
-from crantcli.sources.reader import Part
-from crantcli.sources.selection import id_file, resolve
-from crantcli.sources.streams import source_of
-from crantcli.sources.tables import frame_part, open_table, parts
+from crantcli.sources.selectors import id_file, resolve
+from crantcli.sources.tables.annotations import open_annotations, renamed, renamed_part
+from crantcli.sources.tables.files import Source, expand
+from crantcli.sources.tables.open import frame_part, open_table, parts
+from crantcli.sources.tables.part import Part
+from crantcli.sources.tables.read_options import ReadOptions
+from crantcli.sources.tables.streams import source_of
+from crantcli.text import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from crantcli.run.skeletons import KnownSkeletons, OpenSkeletons
     from crantcli.sources.cave.id_updates import Update
     from crantcli.sources.cave.live import CaveDataset
-    from crantcli.sources.meshes import MeshLocation, Neuropil
+    from crantcli.sources.shapes.meshes import MeshLocation, Neuropil
 
 
 def _none(source: Any) -> bool:
@@ -208,7 +209,7 @@ class Opener:
         number = len({*(asked.pre or ()), *(asked.post or ())})
         self.notes.append(
             f"{found.rows:,} synapses with other neurons were fetched, too, to see where "
-            f"{number_of(number, 'neuron')} of the axes can be found"
+            f"{plural(number, 'neuron')} of the axes can be found"
         )
         return found
 
@@ -515,7 +516,7 @@ class Opener:
         DataError
             Where a mesh is not closed, or a name is not known.
         """
-        from crantcli.sources.mesh_index import open_index
+        from crantcli.sources.shapes.mesh_index import open_index
 
         place = self._mesh_location(folder, scale)
         found = self._neuropils_of(place, names, exclude)
@@ -533,7 +534,7 @@ class Opener:
         return self._neuropils_of(self._mesh_location(place, scale), names, exclude, apart=True)
 
     def _mesh_location(self, place: str | None, scale: VoxelSize | None) -> MeshLocation:
-        from crantcli.sources.meshes import MeshLocation
+        from crantcli.sources.shapes.meshes import MeshLocation
 
         if place == "":
             raise UsageError("the meshes are an empty name; give a folder or an address")

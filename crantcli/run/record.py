@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from crantcli import __version__
 from crantcli.core.ledger import Ledger
 from crantcli.core.questions.base import Inputs, Question, Results
 from crantcli.core.relation import merge_filters
-from crantcli.version import __version__
 
 if TYPE_CHECKING:
     from crantcli.run.inputs import Opener

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.questions.base import Needs
 from crantcli.core.relation import Relation, VoxelSize
-from crantcli.descriptors import descriptor_of
 from crantcli.engine.duckdb import DEFAULT_MEMORY
 from crantcli.errors import UsageError
 from crantcli.ids import IdFile, IdStdin
 from crantcli.settings import LiveOptions
-from crantcli.sources.read_options import ReadOptions
-from crantcli.sources.selection import check_files, id_file
+from crantcli.sources.selectors import check_files, id_file
+from crantcli.sources.tables.read_options import ReadOptions
+from crantcli.system.descriptors import descriptor_of
 
 if TYPE_CHECKING:
     from crantcli.run.skeletons import SkeletonSource

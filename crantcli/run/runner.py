@@ -15,8 +15,8 @@ from crantcli.remote.progress import Progress
 from crantcli.run.inputs import Opener
 from crantcli.run.record import record_of
 from crantcli.run.request import Request, Settings
-from crantcli.sources.access import engine_files
 from crantcli.sources.datasets import find_dataset
+from crantcli.sources.tables.access import engine_files
 
 
 class Sink(Protocol):

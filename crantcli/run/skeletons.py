@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from crantcli.core.relation import Relation
 from crantcli.engine.duckdb import Engine
 from crantcli.schema import IdType, NeuronId
-from crantcli.sources.skeletons import Collection, assign, read_id_map, selected, skeleton_scale
-from crantcli.sources.skeletons import Skeletons as SkeletonFiles
+from crantcli.sources.shapes.skeletons import Collection, assign, read_id_map, selected, skeleton_scale
+from crantcli.sources.shapes.skeletons import Skeletons as SkeletonFiles
 
 if TYPE_CHECKING:
     from crantcli.core.geometry.skeleton import Skeleton

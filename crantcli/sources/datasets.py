@@ -8,12 +8,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from crantcli import crantb
-from crantcli.addresses import CaveAddress, Dataset, MeshAddress, TableAddress
+from crantcli.core import crantb
+from crantcli.core.addresses import CaveAddress, Dataset, MeshAddress, TableAddress
 from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
-from crantcli.schema import near
-from crantcli.sources.recorded import Recorded
+from crantcli.sources.tables.metadata import Recorded
+from crantcli.text import did_you_mean
 
 #: Environment variable with the name of the data set to use when none is given.
 DEFAULT_VARIABLE = "CRANT_DEFAULT_DATASET"
@@ -47,7 +47,7 @@ def find_dataset(name: str | None) -> Dataset | None:
         return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, cave=address, annotation_table=table, mesh_source=meshes)
     known = [*crantb.DATASTACKS, *own]
     raise UsageError(
-        f"--dataset {name}: unknown ({near(name, known, 'known names')}); "
+        f"--dataset {name}: unknown ({did_you_mean(name, known, 'known names')}); "
         f"a file must end in .toml, names stand in {listed}"
     )
 

@@ -9,12 +9,12 @@ from crantcli.core.manifest import read_manifest
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, CONNECTORS, COUNTS, KEY, MANIFEST, Names
-from crantcli.sources.access import engine_files
-from crantcli.sources.files import Source, expand, holds_tables
 from crantcli.sources.pictures import picture_metadata
-from crantcli.sources.reader import Part
-from crantcli.sources.recorded import provenance, read_recorded
-from crantcli.sources.streams import is_stream, prepared, spooled
+from crantcli.sources.tables.access import engine_files
+from crantcli.sources.tables.files import Source, expand, holds_tables
+from crantcli.sources.tables.metadata import provenance, read_recorded
+from crantcli.sources.tables.part import Part
+from crantcli.sources.tables.streams import is_stream, prepared, spooled
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _folder(name: str, path: Path) -> dict[str, Any]:
 
 
 def _table(name: str) -> dict[str, Any]:
-    from crantcli.sources.tables import parts
+    from crantcli.sources.tables.open import parts
 
     with Engine(files=engine_files(name)) as engine:
         source = prepared(engine, expand([name], engine)[0])
@@ -96,7 +96,7 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def _metadata(engine: Engine, source: Source) -> dict[str, str]:
-    from crantcli.sources.files import arrow_metadata, literal_path
+    from crantcli.sources.tables.files import arrow_metadata, literal_path
 
     if source.format == "arrow":
         return arrow_metadata(source)
@@ -108,8 +108,8 @@ def _metadata(engine: Engine, source: Source) -> dict[str, str]:
 
 def _taken_for(engine: Engine, part: Part) -> dict[str, Any]:
     """What commands take the table for: its kind, the column for each role, why; or why they refuse it."""
-    from crantcli.sources.read_options import ReadOptions
-    from crantcli.sources.tables import decide_part, open_table
+    from crantcli.sources.tables.open import decide_part, open_table
+    from crantcli.sources.tables.read_options import ReadOptions
 
     names = Names(part.columns)
     given = ReadOptions(carry=True, points=True)
@@ -141,7 +141,7 @@ def _taken_for(engine: Engine, part: Part) -> dict[str, Any]:
 
 
 def _npz(path: Path) -> dict[str, Any]:
-    from crantcli.sources.npz import read_npz
+    from crantcli.sources.tables.npz import read_npz
 
     arrays, columns = read_npz(path, path.name, ("shape", KEY))
     shape = arrays["shape"].ravel().tolist() if "shape" in arrays else []

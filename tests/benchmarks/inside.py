@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from crantcli.core.geometry.containment import MeshIndex
-from crantcli.sources.meshes import Neuropil, read_neuropils
+from crantcli.sources.shapes.meshes import Neuropil, read_neuropils
 
 Array = np.ndarray[Any, Any]
 

@@ -96,7 +96,7 @@ def nearest(folder: str, rounds: str, destination: str) -> None:
     from crantcli.engine.duckdb import Engine
     from crantcli.run.inputs import Opener
     from crantcli.run.skeletons import OpenSkeletons
-    from crantcli.sources.read_options import ReadOptions
+    from crantcli.sources.tables.read_options import ReadOptions
 
     nodes, sites = np.load(f"{folder}/nodes.npy"), np.load(f"{folder}/sites.npy")
     neurons = sorted(int(name.removesuffix(".swc")) for name in os.listdir(f"{folder}/swc"))

@@ -38,7 +38,8 @@ from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.rows.units import in_nanometres
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
-from crantcli.schema import AXES, NeuronId, listed
+from crantcli.schema import AXES, NeuronId
+from crantcli.text import join_names
 
 #: How far a site may be from its skeleton, in nm, where cleaning is on.
 MAX_DISTANCE = IMPLAUSIBLE
@@ -261,7 +262,7 @@ def _position(table: Relation, side: str) -> str:
     for name in (f"{side}_pt_position", "ctr_pt_position"):
         if name in table.positions:
             return name
-    other = "" if not table.positions else f"; it has {listed(table.positions)}"
+    other = "" if not table.positions else f"; it has {join_names(table.positions)}"
     raise DataError(
         f"the table has no positions of {side}synaptic sites ({side}_pt_position or ctr_pt_position){other}"
     )

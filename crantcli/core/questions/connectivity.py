@@ -29,7 +29,8 @@ from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.sql import quote
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
-from crantcli.schema import Kind, near
+from crantcli.schema import Kind
+from crantcli.text import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -302,7 +303,7 @@ def _annotated(
     for column in annotate:
         if column not in annotations.columns:
             raise DataError(
-                f"--annotate {column}: no such column in the annotations ({near(column, annotations.columns)})"
+                f"--annotate {column}: no such column in the annotations ({did_you_mean(column, annotations.columns)})"
             )
     wanted = list(dict.fromkeys(annotate))
     picked = ", ".join(f"{annotation_column(column)} AS label_{number}" for number, column in enumerate(wanted))

@@ -10,8 +10,8 @@ import numpy as np
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.matrix.order import NEURON_ORDERS, NeuronOrder, TypeOrder, label_text
-from crantcli.core.needs import further_neurons, needed_neurons
-from crantcli.core.nested import (
+from crantcli.core.nested.axes import AxisChoice
+from crantcli.core.nested.matrix import (
     AnnotationScope,
     NestedQuestion,
     NestedResult,
@@ -19,7 +19,9 @@ from crantcli.core.nested import (
     nested,
     types_completeness,
 )
-from crantcli.core.nested import Scope as NormalizationScope
+from crantcli.core.nested.matrix import Scope as NormalizationScope
+from crantcli.core.nested.scope import further_neurons, needed_neurons
+from crantcli.core.nested.type_sums import TypeSums, one_pass, type_sums
 from crantcli.core.question import Figure, Matrix, Output, Table
 from crantcli.core.questions.base import (
     Describe,
@@ -33,9 +35,7 @@ from crantcli.core.questions.base import (
     normalize_selectors,
 )
 from crantcli.core.relation import Annotations, Relation
-from crantcli.core.roster import AxisChoice
 from crantcli.core.rows.labels import typed
-from crantcli.core.type_sums import TypeSums, one_pass, type_sums
 from crantcli.errors import UsageError
 from crantcli.ids import Selection
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from crantcli.core.engine import SqlEngine
 from crantcli.core.filenames import safe_file_names
 from crantcli.core.ledger import Ledger
-from crantcli.core.nested import NestedQuestion, NestedResult
+from crantcli.core.nested.matrix import NestedQuestion, NestedResult
 from crantcli.core.neuropil import (
     OTHER,
     POSITION,

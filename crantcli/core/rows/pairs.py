@@ -12,7 +12,8 @@ from crantcli.core.rows.filters import RowFilter, SelectedRows, count_steps, pre
 from crantcli.core.rows.steps import KEPT, cascade
 from crantcli.core.sql import id_literal, quote
 from crantcli.errors import DataError
-from crantcli.schema import Kind, NeuronId, listed, number_of
+from crantcli.schema import Kind, NeuronId
+from crantcli.text import join_names, plural
 
 
 @dataclass(frozen=True)
@@ -225,9 +226,9 @@ def _edge_pairs(
             found = engine.execute(
                 f"SELECT DISTINCT neuropil FROM {rows_per_key} WHERE neuropil IS NOT NULL ORDER BY neuropil"
             )
-            places = listed([str(row[0]) for row in found])
+            places = join_names([str(row[0]) for row in found])
             reason = f"rows of one pair in several neuropils, of which none may contain another: {places}"
-        notes.append(f"{number_of(prepared.ledger.merged, 'edge row', 'are')} added to another ({reason})")
+        notes.append(f"{plural(prepared.ledger.merged, 'edge row', 'are')} added to another ({reason})")
     return pairs
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import UsageError
-from crantcli.schema import near
+from crantcli.text import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +84,9 @@ def check_colours(name: str) -> None:
     from matplotlib import colormaps
 
     if name not in colormaps:
-        raise UsageError(f"--cmap {name}: no colour map of matplotlib; {near(name, sorted(colormaps), 'colour maps')}")
+        raise UsageError(
+            f"--cmap {name}: no colour map of matplotlib; {did_you_mean(name, sorted(colormaps), 'colour maps')}"
+        )
     start, stop = _dark(_samples(name))
     if stop - start < 256 * _LEAST:
         raise UsageError(f"--cmap {name}: too light to be told from white paper; try {DEFAULT}, viridis or cividis_r")

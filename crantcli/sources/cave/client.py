@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from crantcli.addresses import CaveAddress
+from crantcli.core.addresses import CaveAddress
 from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
 from crantcli.remote.outcomes import NotFoundError, NotReadyError, RefusedError, TooLargeError
 from crantcli.remote.retry import RetryPolicy

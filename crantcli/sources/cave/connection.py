@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from crantcli.addresses import CaveAddress
+from crantcli.core.addresses import CaveAddress
 from crantcli.errors import AuthorisationError, CrantError, DataError, UsageError
 from crantcli.remote.adapter import RemoteAdapter
 from crantcli.remote.auth import Auth, check_address, is_token

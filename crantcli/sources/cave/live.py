@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from crantcli.addresses import CaveAddress
+from crantcli.core.addresses import CaveAddress
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import IncompleteError
 from crantcli.remote.cache import CacheFolder, cache_folder, key_of

@@ -10,10 +10,10 @@ from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.ids import Selection
-from crantcli.schema import listed
-from crantcli.sources.annotations import integer_ids
 from crantcli.sources.cave.id_updates import Supervoxels, Update
 from crantcli.sources.cave.live import CaveDataset
+from crantcli.sources.tables.annotations import integer_ids
+from crantcli.text import join_names
 
 #: Column of the annotations with a supervoxel of each neuron.
 SUPERVOXEL_COLUMN = "supervoxel_id"
@@ -150,8 +150,8 @@ def _merged(updates: Sequence[Update]) -> list[str]:
         return []
     new, olds = next(iter(several.items()))
     more = f", and {len(several) - 1:,} more such groups" if len(several) > 1 else ""
-    return [f"{listed([str(old) for old in olds])} are one neuron, {new}, which is asked for once{more}"]
+    return [f"{join_names([str(old) for old in olds])} are one neuron, {new}, which is asked for once{more}"]
 
 
 def _named(lost: Sequence[Update]) -> str:
-    return listed([f"{update.old} ({update.why})" for update in lost], most=5)
+    return join_names([f"{update.old} ({update.why})" for update in lost], most=5)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from crantcli import __version__
 from crantcli.core.rows.deduplicate import ids_differ
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
@@ -23,10 +24,9 @@ from crantcli.sources.cave.fetch import Fetch
 from crantcli.sources.cave.live_query import LiveQueryState, count_left_out, find_base
 from crantcli.sources.cave.query import PAIR, Query, QuerySide
 from crantcli.sources.cave.versions import DataVersion
-from crantcli.sources.files import literal_path
-from crantcli.sources.recorded import provenance
-from crantcli.temporary import remove
-from crantcli.version import __version__
+from crantcli.sources.tables.files import literal_path
+from crantcli.sources.tables.metadata import provenance
+from crantcli.system.temporary import remove
 
 #: Raised when what is in a snapshot changes, so that older ones are fetched anew.
 _FORMAT = 3

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from crantcli.addresses import CaveAddress
+from crantcli.core.addresses import CaveAddress
 from crantcli.errors import UsageError
 from crantcli.remote.lockfile import Lock, require
 

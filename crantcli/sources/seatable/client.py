@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from crantcli.addresses import TableAddress
+from crantcli.core.addresses import TableAddress
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
 from crantcli.remote.auth import Auth, check_address, is_token
 from crantcli.remote.body import document

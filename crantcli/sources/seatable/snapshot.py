@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.addresses import TableAddress
+from crantcli.core.addresses import TableAddress
 from crantcli.errors import CrantError
 from crantcli.remote.body import parse_json
 from crantcli.remote.cache import CacheError, CacheFolder, cache_store
 from crantcli.remote.lockfile import Lock, check_file_section, require
 from crantcli.settings import LiveOptions
-from crantcli.temporary import remove
+from crantcli.system.temporary import remove
 
 if TYPE_CHECKING:
     from crantcli.sources.seatable.client import SeatableRows

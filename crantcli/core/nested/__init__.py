@@ -1,0 +1,1 @@
+"""What a nested matrix is made of."""

@@ -1,0 +1,1 @@
+"""Tables: found, recognised, read, format by format."""

@@ -1,0 +1,99 @@
+"""Delta Lake tables: the files that their log says are alive, with the values that stand in the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crantcli.core.sql import quote, text
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import DataError
+from crantcli.sources.tables.files import Source, literal_path
+
+
+def live_files(source: Source) -> tuple[dict[tuple[tuple[str, str | None], ...], list[str]], dict[str, str], int]:
+    """Read the log.
+
+    Returns
+    -------
+    tuple
+        Values of the partition columns -> paths of the live files that have them; types of the partition columns; the
+        version.
+
+    Raises
+    ------
+    DataError
+        Where the package is not there, or the table uses something of which the files alone tell too little.
+    """
+    try:
+        import deltalake
+    except ImportError:
+        raise DataError(
+            f"{source.name}: is a Delta Lake table, which is read by its log; install crantcli[delta], or export the "
+            "table as plain Parquet files"
+        ) from None
+    try:
+        table = deltalake.DeltaTable(str(source.path))
+        features = set(table.protocol().reader_features or ())
+        properties = table.metadata().configuration
+        actions = table.get_add_actions(flatten=False)
+        rows = [dict(row) for row in _rows(actions)]
+        fields = {field.name: str(getattr(field.type, "type", field.type)) for field in table.schema().fields}
+        partitions = list(table.metadata().partition_columns)
+        version = int(table.version())
+    except Exception as error:
+        raise DataError(f"{source.name}: its Delta Lake log cannot be read ({str(error).splitlines()[0]})") from None
+    unread = features - {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
+    if unread or properties.get("delta.columnMapping.mode", "none") != "none":
+        told = ", ".join(sorted(unread)) or "columnMapping"
+        raise DataError(
+            f"{source.name}: the Delta Lake table uses {told}, so its files alone do not tell its rows; export it as "
+            "plain Parquet files"
+        )
+    found: dict[tuple[tuple[str, str | None], ...], list[str]] = {}
+    for row in rows:
+        values = row.get("partition") or row.get("partition_values") or {}
+        texts = {name: None if values.get(name) is None else str(values[name]) for name in partitions}
+        found.setdefault(tuple(texts.items()), []).append(str(source.path / row["path"]))
+    return found, {name: fields[name] for name in partitions}, version
+
+
+def _rows(actions: Any) -> list[dict[str, Any]]:
+    """Rows of what the package gives, an Arrow table of its own kind or of pyarrow's."""
+    import pyarrow as pa
+
+    table = pa.table(actions) if not isinstance(actions, pa.Table | pa.RecordBatch) else actions
+    return list(table.to_pylist())
+
+
+_TYPES = {
+    "string": "VARCHAR", "long": "BIGINT", "integer": "INTEGER", "short": "SMALLINT", "byte": "TINYINT",
+    "boolean": "BOOLEAN", "date": "DATE", "double": "DOUBLE", "float": "FLOAT",
+}  # fmt: skip
+
+
+def delta_relation(engine: Engine, source: Source) -> tuple[str, list[str], dict[str, Any]]:
+    """A FROM expression over the live files of a Delta Lake table, their paths, and a record for the provenance."""
+    groups, types, version = live_files(source)
+    record = {"name": source.name, "delta_version": version}
+    paths = [path for files in groups.values() for path in files]
+    if not paths:
+        raise DataError(f"{source.name}: the Delta Lake table has no rows, and so no file that tells its columns")
+    selects = []
+    for values, files in sorted(groups.items(), key=str):
+        listed = ", ".join(literal_path(_path(path)) for path in sorted(files))
+        constants = [
+            f"CAST({'NULL' if value is None else text(value)} AS {_TYPES.get(types[name], 'VARCHAR')}) AS {quote(name)}"
+            for name, value in values
+        ]
+        chosen = ", ".join(["*", *constants])
+        selects.append(
+            f"SELECT {chosen} FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        )
+    return f"({' UNION ALL BY NAME '.join(selects)})", paths, record
+
+
+def _path(value: str) -> Any:
+    from pathlib import Path
+    from urllib.parse import unquote
+
+    return Path(unquote(value))

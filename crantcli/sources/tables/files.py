@@ -1,0 +1,335 @@
+"""Which files a source names, what format each has, and how to tell one from another."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from crantcli.core.sql import text
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import CrantError, DataError, UsageError
+
+Format = Literal["parquet", "arrow", "csv", "npz", "xlsx", "delta"]
+
+_SUFFIXES: dict[str, Format] = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".feather": "arrow",
+    ".arrow": "arrow",
+    ".ipc": "arrow",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".csv.gz": "csv",
+    ".tsv.gz": "csv",
+    ".npz": "npz",
+    ".txt": "csv",
+    ".txt.gz": "csv",
+    ".edges": "csv",
+    ".edgelist": "csv",
+    ".xlsx": "xlsx",
+}
+#: What makes a folder a Delta Lake table.
+_DELTA_LOG = "_delta_log"
+
+#: Files of these endings are no tables of a folder unless they are named: notes lie beside tables, too.
+_ONLY_NAMED = (".txt", ".txt.gz", ".edges", ".edgelist", ".xlsx")
+
+#: First bytes -> what the file is: a format that is read whatever the name says, or words to refuse it with.
+_MAGIC: dict[bytes, Format] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\x1f\x8b": "csv"}
+_STRANGE = {
+    b"version https://git-lfs": "is a Git LFS pointer and not the table; fetch it with: git lfs pull",
+    b"\xd0\xcf\x11\xe0": "is an old Excel file (.xls); save it as .xlsx or CSV",
+    b"FEA1": "is a Feather file of version 1; write it again as version 2",
+    b"%PDF": "is a PDF and no table",
+    b"\x89PNG": "is a picture and no table",
+    b"\x89HDF": "is an HDF5 file; export the table from it as Parquet or CSV",
+    b"SQLite format 3": "is an SQLite data base; export the table from it as Parquet or CSV",
+    b"BZh": "is packed with bzip2; unpack it",
+    b"\xfd7zXZ": "is packed with xz; unpack it",
+    b"\x28\xb5\x2f\xfd": "is packed with zstd; unpack it",
+}
+
+#: Up to this size a file is fingerprinted whole; beyond it by its head and tail, where Parquet keeps its footer.
+WHOLE_FINGERPRINT = 64 * 2**20
+_END = 2**20
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to read.
+
+    Attributes
+    ----------
+    path : Path
+    format : {"parquet", "arrow", "csv", "npz", "xlsx", "delta"}
+    name : str
+        What to call it in messages and in the provenance: its base name, or "stdin".
+    origin : dict, optional
+        For the provenance, where the file itself is only a copy of what the user named.
+    sheet : str, optional
+        Of an Excel file; the first if none is named.
+    note : str
+        What the user should be told of it.
+    together : str
+        The folder or pattern that named it: its files are one table.
+    """
+
+    path: Path
+    format: Format
+    name: str
+    origin: dict[str, Any] | None = None
+    sheet: str | None = None
+    note: str = ""
+    together: str = ""
+
+    def __post_init__(self) -> None:
+        """Bytes of a name that are no text are shown as such."""
+        object.__setattr__(self, "name", os.fsencode(self.name).decode("utf-8", "backslashreplace"))
+
+    def record(self) -> dict[str, Any]:
+        """For the provenance: base name, size and fingerprint, or the origin."""
+        if self.origin is not None:
+            return self.origin
+        size = self.path.stat().st_size
+        return {"name": self.name, "bytes": size, "sha256": fingerprint(self.path, size)}
+
+
+def fingerprint(path: Path, size: int) -> str:
+    """SHA-256 of the whole content up to 64 MB; beyond that `ends:` and that of size, first and last megabyte."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        if size <= WHOLE_FINGERPRINT:
+            for block in iter(lambda: file.read(_END), b""):
+                digest.update(block)
+            return digest.hexdigest()
+        digest.update(str(size).encode())
+        digest.update(file.read(_END))
+        file.seek(-8, os.SEEK_END)
+        end = file.read(8)
+        # A Parquet file ends with the length of its footer and "PAR1"; the footer is taken whole.
+        footer = int.from_bytes(end[:4], "little") + 8 if end[4:] == b"PAR1" else 0
+        file.seek(-min(size, max(_END, footer)), os.SEEK_END)
+        digest.update(file.read())
+    return "ends:" + digest.hexdigest()
+
+
+def file_format(name: str) -> Format | None:
+    """The format that a file name's suffix stands for."""
+    lower = name.lower()
+    return next((kind for suffix, kind in _SUFFIXES.items() if lower.endswith(suffix)), None)
+
+
+def expand(names: Iterable[str], engine: Engine) -> list[Source]:
+    """Find the files that the sources of a command name.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Files, folders, globs, pipes, or `-` for standard input.
+    engine : Engine
+        Its scratch folder takes what comes from pipes and standard input.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such file, or its suffix is not known.
+    """
+    from crantcli.sources.tables.streams import is_stream, spooled
+
+    found: list[Source] = []
+    for name in names:
+        if not name.strip():
+            raise UsageError("SOURCE is empty (an unset variable of a shell?); name a file, a folder or a glob")
+        if is_stream(name):
+            found.append(spooled(engine, name, again=False))
+        else:
+            found += _named(name)
+    unique = {os.path.realpath(source.path): source for source in found}
+    return list(unique.values())
+
+
+def _named(name: str) -> list[Source]:
+    """The files that one name stands for."""
+    path = Path(name)
+    if path.is_dir():
+        return _folder(name, path)
+    if path.exists():
+        return [_source(path)]
+    if glob.has_magic(name):
+        files = sorted(Path(match) for match in glob.glob(name, recursive=True))
+        files = [match for match in files if match.is_file()]
+        if not files:
+            raise UsageError(f"{name}: no file matches")
+        _refuse_lakes(name, files)
+        return [replace(_source(file), together=name) for file in files]
+    book, _, sheet = name.rpartition(":")
+    if sheet and book.lower().endswith(".xlsx") and Path(book).is_file():
+        return [replace(_source(Path(book)), sheet=sheet)]
+    raise UsageError(f"{name}: there is no such file or folder")
+
+
+def _folder(name: str, path: Path) -> list[Source]:
+    """A folder is one table: all its files, or what the log of a Delta Lake table says."""
+    if (path / _DELTA_LOG).is_dir():
+        return [Source(path, "delta", path.resolve().name)]
+    inside = _tables_in(path)
+    _refuse_lakes(name, [path / "any", *inside])
+    if not inside:
+        raise UsageError(f"{name}: no table in this folder ({', '.join(_SUFFIXES)})")
+    return [replace(_source(file), together=name) for file in inside]
+
+
+def _tables_in(path: Path) -> list[Path]:
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file()
+        and file_format(file.name)
+        and not file.name.lower().endswith(_ONLY_NAMED)
+        and file.name[0] not in "._"
+    )
+
+
+def holds_tables(path: Path) -> bool:
+    """Whether a folder is a table: of Delta Lake, or of files."""
+    return (path / _DELTA_LOG).is_dir() or bool(_tables_in(path))
+
+
+def _refuse_lakes(name: str, files: Sequence[Path]) -> None:
+    """Refuse files of tables whose log says which of them are alive."""
+    for folder in dict.fromkeys(parent for file in files for parent in list(file.parents)[:4]):
+        if (folder / _DELTA_LOG).is_dir():
+            raise DataError(
+                f"{name}: {folder} is a Delta Lake table, whose log says which files are alive; give that folder, and "
+                "it is read by its log (crantcli[delta])"
+            )
+        if any(folder.glob("metadata/*.metadata.json")):
+            raise DataError(
+                f"{name}: {folder} is an Iceberg table, whose metadata say which files are alive; export it as plain "
+                "Parquet files"
+            )
+
+
+def _source(path: Path) -> Source:
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{path}: no permission to read this file")
+    named = file_format(path.name)
+    found = content_format(path)
+    if named is None and (found is None or path.suffix.lower() == ".gz"):
+        raise UsageError(f"{path}: unknown kind of file; tables end in {', '.join(_SUFFIXES)}")
+    note = ""
+    packed = path.suffix.lower() == ".gz"
+    with path.open("rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"
+    if found is not None and found != named:
+        note = f"{path.name}: read as {_WORDS[found]}, as its first bytes say"
+    elif named == "csv" and gzipped != packed and path.stat().st_size:
+        what = "packed with gzip" if gzipped else "text that is not packed"
+        note = f"{path.name}: read as {what}, as its first bytes say"
+    return Source(path, found or named or "csv", path.name, note=note)
+
+
+_WORDS: dict[Format, str] = {"parquet": "Parquet", "arrow": "Arrow", "csv": "text", "npz": ".npz", "xlsx": "Excel"}
+
+
+def content_format(path: Path) -> Format | None:
+    """The format that a file's first bytes tell; None where they tell nothing (text).
+
+    Raises
+    ------
+    DataError
+        Where they tell that it is no table.
+    """
+    with path.open("rb") as file:
+        start = file.read(512)
+    for magic, what in _STRANGE.items():
+        if start.startswith(magic):
+            raise DataError(f"{path.name}: {what}")
+    if start.startswith(b"PK\x03\x04"):
+        return _zip_format(path)
+    found = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+    if found is not None:
+        return found
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
+        raise DataError(
+            f"{path.name}: is an HTML page and no table (of a login or an error, perhaps); download it again"
+        )
+    if text.startswith(b"<?xml"):
+        raise DataError(f"{path.name}: is XML and no table; export it as CSV or Parquet")
+    if re.match(rb'\{\s*["}]|\[\s*[\[{"]', text):
+        raise DataError(f"{path.name}: is JSON and no table; convert it to CSV or Parquet")
+    return None
+
+
+def _zip_format(path: Path) -> Format:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        if file_format(path.name) == "npz":
+            return "npz"
+        raise DataError(f"{path.name}: is a damaged zip archive ({error}); fetch it again") from None
+    if "xl/workbook.xml" in names:
+        return "xlsx"
+    if any(name.endswith(".npy") for name in names) or file_format(path.name) == "npz":
+        return "npz"
+    raise DataError(f"{path.name}: is a zip archive and no table; unpack it")
+
+
+def literal_path(path: Path) -> str:
+    """A path as query text, for the engine to read this file, and not those that it would match as a pattern."""
+    return text(glob.escape(str(path)))
+
+
+def stage_arrow(engine: Engine, source: Source) -> Path:
+    """Copy an Arrow file, batch by batch, to Parquet in the scratch folder, since the engine reads that natively."""
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    target = engine.scratch / f"{engine.name('staged')}.parquet"
+    damage: list[str] = []
+
+    def batches(file: Any) -> Iterator[Any]:
+        try:
+            for number in range(file.num_record_batches):
+                batch = file.get_batch(number)
+                batch.validate(full=True)  # places in memory that are read from the file must not lead out of it
+                yield batch
+        except (pa.ArrowException, OSError) as error:
+            damage.append(str(error).splitlines()[0])
+            raise
+
+    try:
+        with pa.memory_map(str(source.path)) as mapped:
+            file = pa.ipc.open_file(mapped)
+            name = engine.register("arrow", pa.RecordBatchReader.from_batches(file.schema, batches(file)))
+            engine.copy(f"SELECT * FROM {name}", str(target), {"FORMAT": "parquet"})
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{source.name}: cannot be read as Arrow or Feather ({str(error).splitlines()[0]})") from None
+    except CrantError as error:
+        if damage:
+            raise DataError(
+                f"{source.name}: is truncated or damaged ({damage[0]}); make it or fetch it again"
+            ) from None
+        if "Arrow Type" in str(error):
+            raise DataError(f"{source.name}: has columns of types that are not known ({error})") from None
+        raise
+    return target
+
+
+def arrow_metadata(source: Source) -> dict[str, str]:
+    """The key-value metadata of an Arrow file."""
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    with pa.memory_map(str(source.path)) as mapped:
+        metadata = pa.ipc.open_file(mapped).schema.metadata or {}
+    return {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in metadata.items()}
