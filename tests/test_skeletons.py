@@ -24,7 +24,7 @@ from tables import complaint, parquet_file, text_file
 from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.errors import DataError
 from crantcli.output.figures import arbors
-from crantcli.sources import skeletons, swc
+from crantcli.sources.shapes import skeletons, swc
 from crantcli.sources.shapes.swc import read_swc
 
 TREE = "1 1 0 0 0 5 -1\n2 0 3 4 0 1 1\n7 0 3 4 12 1 2\n5 0 0 0 0 1 -1\n"
