@@ -158,7 +158,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     figure.add_subplot().imshow([[1, 2], [3, 4]])
     record = table_record("adjacency", "adjacency", {"threshold": 2}, [{"name": SOURCE}], Ledger("synapses", 3, {}, 3))
     made = {suffix: tmp_path_factory.mktemp("drawn") / f"p.{suffix}" for suffix in ("png", "svg", "pdf")}
-    for suffix, path in made.items():
+    for path in made.values():
         save(figure, path, path.suffix, metadata(record))
     return {suffix: path.read_bytes() for suffix, path in made.items()}
 
