@@ -12,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import Crant
-from tables import complaint, text_file
+from tables import answer, complaint, text_file
 from test_damaged_files import JSON, TEXT, TIMES, damaged, proper
 
 from crantcli.core.ledger import Ledger
@@ -22,6 +24,7 @@ from crantcli.errors import DataError, UsageError
 from crantcli.output.atomic import check_folder
 from crantcli.output.figures.save import save
 from crantcli.output.provenance import metadata
+from crantcli.remote.lockfile import LOCK_FORMAT
 from crantcli.run.record import table_record
 from crantcli.sources.inspection import describe
 
@@ -156,7 +159,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     record = table_record("adjacency", "adjacency", {"threshold": 2}, [{"name": SOURCE}], Ledger("synapses", 3, {}, 3))
     made = {suffix: tmp_path_factory.mktemp("drawn") / f"p.{suffix}" for suffix in ("png", "svg", "pdf")}
     for path in made.values():
-        save(figure, path, path.name, metadata(record))
+        save(figure, path, path.suffix, metadata(record))
     return {suffix: path.read_bytes() for suffix, path in made.items()}
 
 
@@ -318,3 +321,73 @@ def test_provenance_of_many_lists_within_one_another(crant: Crant, depth: int) -
         shown = crant(*words)
         if shown.code:
             complaint(shown, 3, "deep.png", "damaged")
+
+
+# Data sets
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[files]\nsynapses = " + b"[" * 9_999, "TOML"),
+        (b"[files]\nsynapses = \xff", "TOML"),
+        (b"background_ids = " + b"9" * 9_999, "TOML"),
+        (b"[files\n", "TOML"),
+        (b"[voxel]\nsize_nm = [1" + b"0" * 400 + b", 1, 1]", "voxel.size_nm"),
+        (b"[voxel]\nsize_nm = [inf, 1, 1]", "voxel.size_nm"),
+        (b'[neuropils]\nsource = "x"\ntransform = [nan, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]', "neuropils.transform"),
+    ],
+)
+def test_a_damaged_description_of_a_data_set_is_named(crant: Crant, content: bytes, words: str) -> None:
+    text_file("brain.toml", content)
+    complaint(crant("connectivity", "-d", "brain.toml"), 3, "brain", words)
+
+
+@pytest.mark.parametrize("form", ["1e999", "-1e999", "NaN", "1" + "0" * 400, "{}", "[1]", '"1"', "null", "1" * 5_000])
+def test_a_lock_with_other_numbers_is_named(crant: Crant, form: str) -> None:
+    text_file("edges.csv", "pre,post\n1,2\n")
+    text_file("brain.toml", '[files]\nsynapses = "edges.csv"\n')
+    for content in (f'{{"crantcli_lock": {form}}}', lock_of_cave(form)):
+        text_file("brain.lock", content)
+        complaint(crant("connectivity", "-d", "brain.toml", "--lock", "brain.lock"), 3, "brain.lock")
+
+
+def lock_of_cave(form: str) -> str:
+    """A lock with this as a length of its voxels."""
+    cave = {"server": "https://x", "datastack": "y", "table": "z", "version": 1, "time": "2026-01-01T00:00:00+00:00"}
+    record = {"crantcli_lock": LOCK_FORMAT, "cave": {**cave, "resolution": ["@", 1, 1]}}
+    return json.dumps(record).replace('"@"', form)
+
+
+# Tables: a record of another form than ours says nothing, and the rows are read all the same
+
+DAMAGED: list[dict[str, Any]] = [
+    {"voxel_size_nm": [10**400, 1, 1], "units": "nm"},
+    {"voxel_size_nm": [float("inf"), float("nan"), -1], "units": "nm"},
+    {"filters": {"threshold": "x"}},
+    {"filters": {"threshold": [1]}},
+    {"filters": {"threshold": 10**30}},
+    {"filters": {"min_size": "many"}},
+    {"filters": {"where": [1, {}]}},
+    {"filters": {"where": 5}},
+    {"complete_for": {"inputs_of": 5, "outputs_of": "all"}},
+    {"complete_for": {"inputs_of": "12", "outputs_of": "all"}},
+    {"complete_for": {"inputs_of": "all", "outputs_of": "all", "thinned_by": 7}},
+    {"command": 5},
+    {"kind": [1]},
+    {"kind": {"a": 1}},
+]
+
+
+@pytest.mark.parametrize("other", DAMAGED, ids=map(str, range(len(DAMAGED))))
+def test_a_record_of_another_form_says_nothing(crant: Crant, other: dict[str, Any]) -> None:
+    table = pa.table({"id": [1, 2], "pre": [1, 1], "post": [2, 2], "x": [1, 1], "y": [1, 1], "z": [1, 1]})
+    record = json.dumps({"crantcli": "0.1.0", "rows": 2, **other})
+    pq.write_table(table.replace_schema_metadata({"crantcli": record}), "a.parquet")
+    pq.write_table(table, "bare.parquet")
+    for words in (["connectivity", "-t", 2], ["connectivity", "--normalize", "input"], ["counts"], ["synapses"]):
+        assert answer(crant(*words, "a.parquet")) == answer(crant(*words, "bare.parquet"))
+    for words in (["info", "a.parquet"], ["info", "a.parquet", "--json"]):
+        assert crant(*words).code == 0
+    done = crant("synapses", "a.parquet", "--units", "nm", "-o", "out.parquet")
+    assert done.code == crant("synapses", "bare.parquet", "--units", "nm", "-o", "out.parquet").code

@@ -119,7 +119,7 @@ def read_sections(path: str, known: Mapping[str, Section]) -> Lock:
             before = record["cave"]["version"] or record["cave"]["time"]
             said = "was made by an older crantcli, and does not say which annotations and meshes"
             said += f"; make it anew with crantcli lock --materialization {before}"
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, OverflowError, LookupError, TypeError, AttributeError):
         said = "is no lock file of crantcli, or damaged; make it with crantcli lock"
     raise DataError(f"--lock {path}: {said}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,8 @@ def _load(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: cannot be read as TOML ({error})") from None
+    except (ValueError, RecursionError):
+        raise DataError(f"{path}: cannot be read as TOML (a number or a list in it is too long)") from None
 
 
 def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
@@ -127,7 +130,7 @@ def _meshes(section: dict[str, Any], name: str, folder: Path) -> MeshAddress | N
     if "://" not in bare:
         address = str(folder / Path(bare).expanduser())
     if transform is not None:
-        numbers = isinstance(transform, list) and all(isinstance(item, int | float) for item in transform)
+        numbers = isinstance(transform, list) and all(map(_is_number, transform))
         if not numbers or len(transform) != 12:
             raise DataError(f"data set {name}: neuropils.transform is 12 numbers, the rows of a 3 by 4 matrix")
         transform = tuple(float(item) for item in transform)
@@ -152,11 +155,16 @@ def _cave(section: dict[str, Any], name: str) -> CaveAddress | None:
     return CaveAddress(server.rstrip("/"), datastack, None if table is None else str(table))
 
 
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number, and one that floating-point numbers reach."""
+    return isinstance(value, int | float) and -sys.float_info.max <= value <= sys.float_info.max
+
+
 def _voxel(section: dict[str, Any], name: str) -> VoxelSize | None:
     sizes = section.get("size_nm")
     if sizes is None:
         return None
-    numbers = isinstance(sizes, list) and len(sizes) == 3 and all(isinstance(s, int | float) and s > 0 for s in sizes)
+    numbers = isinstance(sizes, list) and len(sizes) == 3 and all(_is_number(size) and size > 0 for size in sizes)
     if not numbers:
         raise DataError(f"data set {name}: voxel.size_nm is three positive numbers, such as [8, 8, 42]")
     return (float(sizes[0]), float(sizes[1]), float(sizes[2]))

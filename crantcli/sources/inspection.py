@@ -49,7 +49,7 @@ def describe(name: str) -> dict[str, Any]:
     recorded = read_recorded(metadata, found["rows"])
     record = provenance(metadata, found["rows"])
     if record is not None and found["kind"] != "picture":
-        found["kind"] = record.get("kind", found["kind"])
+        found["kind"] = recorded.kind or found["kind"]
         found.pop("refused", None)
     voxel = list(recorded.voxel_size) if recorded.voxel_size else None
     return {

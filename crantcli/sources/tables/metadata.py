@@ -55,7 +55,7 @@ def read_recorded(metadata: dict[str, str], rows: int | None = None) -> Recorded
     """Read what a file says about itself. What is not of the form that we write says nothing."""
     try:
         return _read(metadata, rows)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return Recorded()
 
 
@@ -71,13 +71,36 @@ def _read(metadata: dict[str, str], rows: int | None) -> Recorded:
         return Recorded(**units)
     return Recorded(
         **_units(record),
-        completeness=Completeness.from_dict(record["complete_for"]) if "complete_for" in record else Completeness(),
+        completeness=_completeness(record["complete_for"]) if "complete_for" in record else Completeness(),
         unique_ids=bool(record.get("unique_ids")),
-        filters=dict(record.get("filters", {})),
-        command=record.get("command"),
-        kind=record.get("kind"),
+        filters=_filters(record.get("filters", {})),
+        command=_text(record.get("command")),
+        kind=_text(record.get("kind")),
         neuropils=tuple(map(str, record.get("options", {}).get("neuropils", ()))),
     )
+
+
+def _completeness(record: dict[str, Any]) -> Completeness:
+    if any(record[side] != "all" and not isinstance(record[side], list) for side in ("inputs_of", "outputs_of")):
+        raise TypeError
+    _text(record.get("thinned_by"))
+    return Completeness.from_dict(record)
+
+
+def _filters(record: dict[str, Any]) -> dict[str, Any]:
+    """What rows have passed: `threshold`, `min_size`, `clean`, `where`."""
+    numbers = (record.get("threshold", 1), record.get("min_size") or 0)
+    if not all(isinstance(number, int | float) and 0 <= number < 2**63 for number in numbers):
+        raise TypeError
+    if not all(isinstance(condition, str) for condition in record.get("where", ())):
+        raise TypeError
+    return dict(record)
+
+
+def _text(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _units(record: Any) -> dict[str, Any]:
@@ -86,7 +109,9 @@ def _units(record: Any) -> dict[str, Any]:
     unit, voxel = record.get("units"), record.get("voxel_size_nm")
     found: dict[str, Any] = {"unit": unit} if unit in ("nm", "pixels") else {}
     if isinstance(voxel, list) and len(voxel) == 3:
-        found["voxel_size"] = tuple(float(size) for size in voxel)
+        found["voxel_size"] = sizes = tuple(float(size) for size in voxel)
+        if not all(0 < size < float("inf") for size in sizes):
+            raise ValueError
     return found
 
 
