@@ -63,7 +63,7 @@ def test_every_command_is_told_of_before_the_reference(name: str) -> None:
 def test_every_command_can_be_imported_by_its_name() -> None:
     assert {command.name for command in app.registered_commands} == set(COMMANDS)
     for name in COMMANDS:
-        assert (ROOT / "crantcli" / "cli" / f"{name}.py").is_file()
+        assert (ROOT / "crantcli" / "cli" / "commands" / f"{name}.py").is_file()
 
 
 #: Commands that need a server; test_live.py runs their examples.

@@ -459,7 +459,7 @@ def test_the_examples_of_the_help_run(crant: Crant, server: CaveServer, monkeypa
     Path("config/crantcli/datasets.toml").write_text(own)
     Path("neurons.txt").write_text("\n".join(map(str, server.brain.neurons[:2])))
     for name in ("ids", "lock"):
-        module = importlib.import_module(f"crantcli.cli.{name}")
+        module = importlib.import_module(f"crantcli.cli.commands.{name}")
         program, *arguments = shlex.split(module.EPILOG.split("Example: ")[1].split("\n\n")[0])
         assert (program, arguments[0]) == ("crantcli", name)
         rows(crant(*arguments))

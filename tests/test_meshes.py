@@ -17,8 +17,8 @@ from conftest import ROOT, SAMPLE
 
 from crantcli.core.geometry.containment import MeshIndex
 from crantcli.errors import DataError, UsageError
-from crantcli.sources.shapes import mesh_index
 from crantcli.sources.datasets import find_dataset
+from crantcli.sources.shapes import mesh_index
 from crantcli.sources.shapes.mesh_index import open_index
 from crantcli.sources.shapes.meshes import read_neuropils
 

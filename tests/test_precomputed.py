@@ -23,8 +23,8 @@ from crantcli.core.geometry.soundness import fault
 from crantcli.errors import CrantError, DataError, IncompleteError
 from crantcli.remote import retry
 from crantcli.settings import LiveOptions
-from crantcli.sources.shapes import mesh_cache as live_meshes
 from crantcli.sources.datasets import find_dataset
+from crantcli.sources.shapes import mesh_cache as live_meshes
 from crantcli.sources.shapes.meshes import Neuropil, read_neuropils
 from crantcli.sources.shapes.sharded import murmurhash3_x86_128_low
 

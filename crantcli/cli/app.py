@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from crantcli import __version__
-from crantcli.cli import (
+from crantcli.cli.commands import (
     adjacency,
     attach,
     cache,
@@ -25,7 +25,7 @@ from crantcli.cli import (
     neuropil,
     synapses,
 )
-from crantcli.cli import annotations as annotation_command
+from crantcli.cli.commands import annotations as annotation_command
 from crantcli.cli.console import error_line
 from crantcli.cli.names import without_empty_names
 from crantcli.errors import INTERRUPTED, CrantError, UsageError

@@ -49,10 +49,10 @@ def neuropil(
 ) -> None:
     """The neuropils of each synapse, from meshes, and a nested matrix for each neuropil, into a folder."""
     from crantcli.cli.ask import ask
-    from crantcli.cli.nested import drawing_of, label_files, question_of
+    from crantcli.cli.commands.nested import drawing_of, label_files, question_of
     from crantcli.core.questions.neuropil import Neuropil
     from crantcli.sources.selectors import read_labels
-    from crantcli.sources.tables.metadata import parse_mesh_scale
+    from crantcli.sources.tables.open.metadata import parse_mesh_scale
 
     drawing = drawing_of(picture)
     question = Neuropil(
