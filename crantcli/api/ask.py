@@ -15,7 +15,7 @@ from crantcli.engine.duckdb import DEFAULT_MEMORY
 from crantcli.errors import UsageError
 from crantcli.run.request import Request
 from crantcli.settings import LiveOptions
-from crantcli.sources.tables.open.metadata import parse_mesh_scale, parse_voxel_size
+from crantcli.sources.tables.metadata import parse_mesh_scale, parse_voxel_size
 from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 

@@ -22,7 +22,7 @@ from crantcli.run.inputs import Opener
 from crantcli.run.request import Request
 from crantcli.schema import KEY, Kind
 from crantcli.settings import LiveOptions
-from crantcli.sources.tables.open.metadata import parse_mesh_scale, parse_voxel_size
+from crantcli.sources.tables.metadata import parse_mesh_scale, parse_voxel_size
 from crantcli.sources.tables.read_options import ReadKeywords, ReadOptions, TableKeywords, read_options
 
 if TYPE_CHECKING:

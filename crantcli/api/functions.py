@@ -24,7 +24,7 @@ from crantcli.schema import AXES, KEY, Kind
 from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.tables.access import engine_files
-from crantcli.sources.tables.open.metadata import parse_voxel_size
+from crantcli.sources.tables.metadata import parse_voxel_size
 from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from crantcli.run.request import Request
 from crantcli.schema import IdType, NeuronId
 from crantcli.settings import LiveOptions
 from crantcli.sources.shapes.skeletons import skeleton_scale
-from crantcli.sources.tables.open.metadata import parse_voxel_size
+from crantcli.sources.tables.metadata import parse_voxel_size
 from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 if TYPE_CHECKING:

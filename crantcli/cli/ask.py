@@ -79,7 +79,7 @@ def request_of(
     """What is asked about."""
     from dataclasses import replace
 
-    from crantcli.sources.tables.open.metadata import parse_voxel_size
+    from crantcli.sources.tables.metadata import parse_voxel_size
 
     voxel = parse_voxel_size(voxel_size) if voxel_size else None
     assignments, neuropil = _members(members)

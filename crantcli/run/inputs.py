@@ -25,9 +25,9 @@ from crantcli.sources.auxiliary import open_members, open_totals
 from crantcli.sources.cave.query import Query
 from crantcli.sources.datasets import recorded
 from crantcli.sources.selectors import id_file, resolve
+from crantcli.sources.tables.annotations import open_annotations, renamed, renamed_part
 from crantcli.sources.tables.files import Source, expand
 from crantcli.sources.tables.open import frame_part, open_table, parts
-from crantcli.sources.tables.open.annotations import open_annotations, renamed, renamed_part
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.streams import source_of

@@ -10,7 +10,7 @@ from crantcli.core.relation import Relation, Totals
 from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
-from crantcli.sources.tables.open.annotations import id_expression, open_annotations
+from crantcli.sources.tables.annotations import id_expression, open_annotations
 from crantcli.sources.tables.part import Part
 from crantcli.text import did_you_mean
 

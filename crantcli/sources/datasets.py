@@ -13,7 +13,7 @@ from crantcli.core import crantb
 from crantcli.core.addresses import CaveAddress, Dataset, MeshAddress, TableAddress
 from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
-from crantcli.sources.tables.open.metadata import Recorded
+from crantcli.sources.tables.metadata import Recorded
 from crantcli.text import did_you_mean
 
 #: Environment variable with the name of the data set to use when none is given.

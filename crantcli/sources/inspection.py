@@ -12,7 +12,7 @@ from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, CONNECTORS, COUNTS
 from crantcli.sources.pictures import picture_metadata
 from crantcli.sources.tables.access import engine_files
 from crantcli.sources.tables.files import Source, expand, holds_tables
-from crantcli.sources.tables.open.metadata import provenance, read_recorded
+from crantcli.sources.tables.metadata import provenance, read_recorded
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.streams import is_stream, prepared, spooled
 

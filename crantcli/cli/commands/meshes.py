@@ -52,7 +52,7 @@ def meshes(
     from crantcli.run.request import Request
     from crantcli.run.runner import opened, pass_on
     from crantcli.sources.selectors import read_labels
-    from crantcli.sources.tables.open.metadata import parse_mesh_scale
+    from crantcli.sources.tables.metadata import parse_mesh_scale
 
     scale = parse_mesh_scale(mesh_scale) if mesh_scale is not None else None
     wanted = read_labels(neuropils) if neuropils else None

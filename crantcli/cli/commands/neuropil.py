@@ -52,7 +52,7 @@ def neuropil(
     from crantcli.cli.commands.nested import drawing_of, label_files, question_of
     from crantcli.core.questions.neuropil import Neuropil
     from crantcli.sources.selectors import read_labels
-    from crantcli.sources.tables.open.metadata import parse_mesh_scale
+    from crantcli.sources.tables.metadata import parse_mesh_scale
 
     drawing = drawing_of(picture)
     question = Neuropil(

@@ -12,7 +12,7 @@ from crantcli.errors import DataError
 from crantcli.ids import Selection
 from crantcli.sources.cave.id_updates import Supervoxels, Update
 from crantcli.sources.cave.live import CaveDataset
-from crantcli.sources.tables.open.annotations import integer_ids
+from crantcli.sources.tables.annotations import integer_ids
 from crantcli.text import join_names
 
 #: Column of the annotations with a supervoxel of each neuron.

@@ -25,7 +25,7 @@ from crantcli.sources.cave.live_query import LiveQueryState, count_left_out, fin
 from crantcli.sources.cave.query import PAIR, Query, QuerySide
 from crantcli.sources.cave.versions import DataVersion
 from crantcli.sources.tables.files import literal_path
-from crantcli.sources.tables.open.metadata import provenance
+from crantcli.sources.tables.metadata import provenance
 from crantcli.system.temporary import remove
 
 #: Raised when what is in a snapshot changes, so that older ones are fetched anew.

@@ -22,9 +22,9 @@ from crantcli.errors import DataError, UsageError
 from crantcli.ids import parse_id
 from crantcli.schema import IdType, NeuronId
 from crantcli.sources.shapes.swc import read_swc
+from crantcli.sources.tables.annotations import open_annotations
 from crantcli.sources.tables.files import WHOLE_FINGERPRINT, Source, expand
 from crantcli.sources.tables.open import parts
-from crantcli.sources.tables.open.annotations import open_annotations
 from crantcli.text import join_names, plural
 
 #: A skeleton larger than this many bytes is refused: ten million nodes, fifty times what a large neuron has.

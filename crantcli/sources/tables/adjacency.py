@@ -14,8 +14,8 @@ from crantcli.schema import KEY, TOTALS, IdType, Kind, fold
 from crantcli.sources.tables.files import Source
 from crantcli.sources.tables.inference import as_number, inspect_ids, not_number
 from crantcli.sources.tables.kinds import Decision
+from crantcli.sources.tables.metadata import Recorded, read_recorded
 from crantcli.sources.tables.npz import read_matrix
-from crantcli.sources.tables.open.metadata import Recorded, read_recorded
 from crantcli.sources.tables.part import Part, check_id_type
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.text import did_you_mean, join_names

@@ -18,13 +18,13 @@ from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import CORNER, COUNTS, PAIRS, IdType, Kind, Names, is_index_name
+from crantcli.sources.tables import adjacency as adjacencies
 from crantcli.sources.tables.delimited import staged, text_form, text_relation
 from crantcli.sources.tables.delta import delta_relation
 from crantcli.sources.tables.files import Source, arrow_metadata, literal_path, stage_arrow
 from crantcli.sources.tables.frames import arrow_table
 from crantcli.sources.tables.kinds import SAMPLE, Columns, Decision, decide
-from crantcli.sources.tables.open import adjacency as adjacencies
-from crantcli.sources.tables.open.metadata import Recorded, combine, read_recorded, resolve_units
+from crantcli.sources.tables.metadata import Recorded, combine, read_recorded, resolve_units
 from crantcli.sources.tables.part import Part, Reader
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.streams import prepared

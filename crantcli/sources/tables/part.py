@@ -21,7 +21,7 @@ from crantcli.sources.tables.inference import (
     numeric_types,
 )
 from crantcli.sources.tables.kinds import Decision, prefixed_id
-from crantcli.sources.tables.open.metadata import Recorded
+from crantcli.sources.tables.metadata import Recorded
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.text import did_you_mean, plural
 

@@ -12,7 +12,7 @@ from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.schema import Kind
 
 if TYPE_CHECKING:
-    from crantcli.sources.tables.open.metadata import Recorded
+    from crantcli.sources.tables.metadata import Recorded
 
 #: Which columns are wanted beside those that counting needs: all, none, or positions only.
 Carry = bool | Literal["positions"]
