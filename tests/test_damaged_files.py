@@ -30,7 +30,7 @@ from crantcli.core.geometry.containment import MeshIndex
 from crantcli.core.geometry.skeleton import NearestNode, Skeleton
 from crantcli.errors import DataError, UsageError
 from crantcli.sources.shapes.meshes import read_neuropils
-from crantcli.sources.shapes.skeletons import assign, find_skeletons
+from crantcli.sources.shapes.skeletons import find_skeletons, match_neurons
 
 TIMES = int(os.environ.get("EXAMPLES", "1"))
 
@@ -318,7 +318,7 @@ def test_skeletons(tmp_path: Path, zipped: bool) -> None:
             path.write_bytes(damaged(data, chance))
         try:
             with find_skeletons([str(path)]) as collections:
-                skeletons = assign(collections, "BIGINT")
+                skeletons = match_neurons(collections, "BIGINT")
                 found = [skeletons.load(place, (1.0, 1.0, 1.0)) for place in range(len(skeletons.neurons))]
         except (DataError, UsageError) as error:
             proper(error, path.name)

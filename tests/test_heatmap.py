@@ -26,7 +26,7 @@ from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.question import Figure
 from crantcli.errors import UsageError
 from crantcli.output.figures.colours import lightness, number
-from crantcli.output.figures.heatmap import AxisText, RenderedFigure, Style, draw, reduce
+from crantcli.output.figures.heatmap import AxisText, RenderedFigure, Style, draw_heatmap, reduce
 from crantcli.output.figures.labels import spread
 from crantcli.output.figures.save import save
 from crantcli.output.writers import find_writer
@@ -150,7 +150,7 @@ def test_a_whole_brain_is_never_dense() -> None:
     rows, columns = np.sort(generator.integers(0, neurons, many)), generator.integers(0, neurons, many)
     indptr = np.searchsorted(rows, np.arange(neurons + 1))
     ids = np.arange(neurons)
-    made = draw(LabelledMatrix(ids, ids, indptr, columns, np.ones(many, dtype=np.int64)), Style())
+    made = draw_heatmap(LabelledMatrix(ids, ids, indptr, columns, np.ones(many, dtype=np.int64)), Style())
     assert made.facts["matrix"] == [neurons, neurons]
     assert made.facts["reduction"] == "maximum per pixel"
     assert made.facts["reduced_to"] == list(image_of(made).get_array().shape)  # type: ignore[union-attr]
@@ -161,7 +161,7 @@ def test_a_whole_brain_is_never_dense() -> None:
 def test_every_cell_is_where_it_belongs(shape: tuple[int, int], figsize: tuple[float, float] | None) -> None:
     """Pixel by pixel: a cell covers its part of the picture, in the colour of its weight."""
     dense = random_matrix(*shape, share=0.3, largest=500)
-    made = draw(matrix(dense), Style(figsize=figsize, dpi=90))
+    made = draw_heatmap(matrix(dense), Style(figsize=figsize, dpi=90))
     seen = rendered(made)
     image = image_of(made)
     colours = np.where(dense[..., None] > 0, image.to_rgba(np.where(dense > 0, dense, 1), bytes=True)[..., :3], 255)
@@ -178,7 +178,7 @@ def test_no_single_connection_disappears(neurons: int) -> None:
     """Each row and column of a diagonal has dark colour, though boundaries and the frame pass everywhere."""
     axis = typed("presynaptic", [1] * (neurons // 2), untyped=neurons - neurons // 2)
     for style in (Style(figsize=(4, 4), dpi=100), Style(figsize=(4, 4), dpi=100, linewidth_scale=20)):
-        made = draw(matrix(np.diag(np.arange(1, neurons + 1))), style, axis, axis)
+        made = draw_heatmap(matrix(np.diag(np.arange(1, neurons + 1))), style, axis, axis)
         dark = lightness(rendered(made) / 255) < 85
         for direction in (0, 1):
             assert dark.any(axis=direction).all()
@@ -188,7 +188,7 @@ def test_no_single_connection_disappears(neurons: int) -> None:
 def test_white_is_none_and_nothing_else(largest: int) -> None:
     dense = random_matrix(30, 40, share=0.2, largest=largest)
     dense[0, 0], dense[1, 1] = 1, largest
-    made = draw(matrix(dense), Style())
+    made = draw_heatmap(matrix(dense), Style())
     image = image_of(made)
     colours = image.to_rgba(image.get_array())
     np.testing.assert_array_equal(colours[..., 3] == 0, dense == 0)
@@ -203,7 +203,7 @@ def test_white_is_none_and_nothing_else(largest: int) -> None:
 
 @pytest.mark.parametrize("cmap", ["viridis", "gray", "Greys", "cividis_r", "RdBu"])
 def test_any_map_leaves_white_to_none(cmap: str) -> None:
-    made = draw(matrix(random_matrix(30, 40, share=0.4, largest=50)), Style(cmap=cmap))
+    made = draw_heatmap(matrix(random_matrix(30, 40, share=0.4, largest=50)), Style(cmap=cmap))
     image = image_of(made)
     found = lightness(image.cmap(np.linspace(0, 1, 50)))
     assert found.max() < 83
@@ -217,7 +217,7 @@ def test_percentiles_are_those_of_the_nonzero_weights(whole: bool, percentiles: 
     weights = dense if whole else dense / 7000
     low, high = np.percentile(weights[weights != 0], percentiles)
     style = Style(vmin_percentile=percentiles[0], vmax_percentile=percentiles[1], log=False)
-    made = draw(matrix(weights), style)
+    made = draw_heatmap(matrix(weights), style)
     scale = made.facts["colour_scale"]
     np.testing.assert_allclose((scale["vmin"], scale["vmax"]), (low, high), rtol=1e-12)
     norm = image_of(made).norm
@@ -232,7 +232,7 @@ def test_percentiles_are_those_of_the_nonzero_weights(whole: bool, percentiles: 
 def test_a_scale_is_logarithmic_where_weights_spread_or_as_asked() -> None:
     narrow, wide = matrix(np.array([[1, 10]])), matrix(np.array([[1, 11]]))
     kinds = {
-        (name, log): draw(drawn, Style(log=log)).facts["colour_scale"]["kind"]
+        (name, log): draw_heatmap(drawn, Style(log=log)).facts["colour_scale"]["kind"]
         for name, drawn in (("narrow", narrow), ("wide", wide))
         for log in (None, True, False)
     }
@@ -246,7 +246,7 @@ def test_a_scale_is_logarithmic_where_weights_spread_or_as_asked() -> None:
 @pytest.mark.parametrize("log", [True, False])
 def test_weights_of_both_signs_are_told_apart(log: bool) -> None:
     dense = np.array([[1, -1, 0], [200, -200, 30], [0, -7, 7]])
-    made = draw(matrix(dense), Style(log=log))
+    made = draw_heatmap(matrix(dense), Style(log=log))
     image = image_of(made)
     assert (image.norm.vmin, image.norm.vmax) == (-200, 200)
     assert image.norm(-7) == pytest.approx(1 - image.norm(7))
@@ -258,20 +258,20 @@ def test_weights_of_both_signs_are_told_apart(log: bool) -> None:
         assert (np.diff(lightness(side)) < 0).all()
     assert made.facts["colour_scale"]["map"] == "RdBu_r"
     assert not made.notes
-    told = draw(matrix(dense), Style(cmap="viridis")).notes
+    told = draw_heatmap(matrix(dense), Style(cmap="viridis")).notes
     assert told == ["weights have both signs, which --cmap viridis cannot show: drawn with RdBu_r"]
-    assert draw(matrix(dense), Style(cmap="PuOr")).facts["colour_scale"]["map"] == "PuOr"
+    assert draw_heatmap(matrix(dense), Style(cmap="PuOr")).facts["colour_scale"]["map"] == "PuOr"
 
 
 @pytest.mark.parametrize("log", [True, False])
 def test_of_negative_weights_the_strongest_is_darkest(log: bool) -> None:
-    image = image_of(draw(matrix(-np.array([[1, 5, 40, 300]])), Style(log=log)))
+    image = image_of(draw_heatmap(matrix(-np.array([[1, 5, 40, 300]])), Style(log=log)))
     assert (np.diff(lightness(image.to_rgba(-np.array([1.0, 5, 40, 300])))) < 0).all()
 
 
 @pytest.mark.parametrize("weight", [1, 0.003, -2])
 def test_equal_weights_have_one_colour(weight: float) -> None:
-    made = draw(matrix(np.eye(3) * weight), Style())
+    made = draw_heatmap(matrix(np.eye(3) * weight), Style())
     assert [label.get_text() for label in made.figure.axes[1].get_yticklabels()] == [number(weight)]
     assert not made.figure.axes[1].patches
 
@@ -287,7 +287,7 @@ def test_numbers_are_for_people(value: float, text: str) -> None:
 def test_axes_name_the_neurons_where_there_is_room() -> None:
     dense = random_matrix(20, 400)
     dense[0, 0] = 1
-    made = draw(matrix(dense), Style(quantity="weight"))
+    made = draw_heatmap(matrix(dense), Style(quantity="weight"))
     assert written(made, "y") == [str(number) for number in range(1, 21)]
     assert written(made, "x") == ["0", "100", "200", "300"]
     assert made.axes.get_ylabel() == "presynaptic neurons (n = 20)"
@@ -297,11 +297,11 @@ def test_axes_name_the_neurons_where_there_is_room() -> None:
 
 
 def test_cells_are_square_unless_that_is_too_thin() -> None:
-    box = draw(matrix(random_matrix(40, 30)), Style()).axes.get_window_extent()
+    box = draw_heatmap(matrix(random_matrix(40, 30)), Style()).axes.get_window_extent()
     assert box.height / box.width == pytest.approx(40 / 30)
-    box = draw(matrix(random_matrix(50, 50)), Style(figsize=(12, 5))).axes.get_window_extent()
+    box = draw_heatmap(matrix(random_matrix(50, 50)), Style(figsize=(12, 5))).axes.get_window_extent()
     assert box.height == pytest.approx(box.width)
-    box = draw(matrix(random_matrix(3, 200)), Style()).axes.get_window_extent()
+    box = draw_heatmap(matrix(random_matrix(3, 200)), Style()).axes.get_window_extent()
     assert box.height > 400
 
 
@@ -314,7 +314,7 @@ def test_labels_of_blocks_do_not_overlap(rows: int, columns: int, figsize: tuple
     )
     pre, post = axes
     dense = random_matrix(len(pre.cells), 1)
-    made = draw(
+    made = draw_heatmap(
         LabelledMatrix(*(np.array(axis.cells) for axis in (pre, post)), *_spread_out(dense, len(post.cells))),
         Style(
             title="A title", quantity="fraction of the presynaptic neuron's output to neurons shown", figsize=figsize
@@ -348,7 +348,7 @@ def _spread_out(column: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarra
 def test_a_line_leads_from_each_block_to_its_label() -> None:
     sizes = [1, 1, 1, 1, 200, 1, 1, 1]
     axis = typed("presynaptic", sizes)
-    made = draw(matrix(random_matrix(207, 207)), Style(), axis, axis)
+    made = draw_heatmap(matrix(random_matrix(207, 207)), Style(), axis, axis)
     pointers = [each for each in made.axes.collections if each.get_zorder() not in (1, 3)]
     for side, collection, along in zip("yx", pointers, (1, 0), strict=True):
         assert isinstance(collection, LineCollection)
@@ -378,7 +378,7 @@ def test_labels_stay_beside_their_axis() -> None:
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_boundaries_stand_between_blocks(scale: float) -> None:
     pre, post = typed("presynaptic", [3, 1, 8], untyped=2), typed("postsynaptic", [5, 4])
-    made = draw(matrix(random_matrix(14, 9, share=0.5)), Style(linewidth_scale=scale), pre, post)
+    made = draw_heatmap(matrix(random_matrix(14, 9, share=0.5)), Style(linewidth_scale=scale), pre, post)
     for zorder in (1, 3):
         rows, columns = lines(made, zorder)
         assert sorted(rows) == [2.5, 3.5, 11.5]
@@ -386,14 +386,14 @@ def test_boundaries_stand_between_blocks(scale: float) -> None:
     assert made.facts["boundaries"] == {"rows": {"drawn": 3, "of": 3}, "columns": {"drawn": 1, "of": 1}}
     # As wide as asked.
     beneath = next(each for each in made.axes.collections if each.get_zorder() == 1)
-    plain = draw(matrix(random_matrix(14, 9, share=0.5)), Style(), pre, post)
+    plain = draw_heatmap(matrix(random_matrix(14, 9, share=0.5)), Style(), pre, post)
     first = next(each for each in plain.axes.collections if each.get_zorder() == 1).get_linewidth()
     np.testing.assert_allclose(beneath.get_linewidth(), scale * np.asarray(first))
 
 
 def test_boundaries_are_seen_through_empty_cells_and_do_not_crowd() -> None:
     axis = typed("presynaptic", [*[1] * 300, 300, 200])
-    made = draw(matrix(np.eye(800, dtype=np.int64)), Style(), axis, axis)
+    made = draw_heatmap(matrix(np.eye(800, dtype=np.int64)), Style(), axis, axis)
     found, _ = lines(made, 1)
     assert {299.5, 599.5} <= set(found.tolist())
     pixels = np.diff(np.sort(found)) * made.axes.get_window_extent().height / 800
@@ -410,7 +410,7 @@ def test_types_as_cells_are_labelled_the_strongest_first() -> None:
     names = [f"T{i}" for i in range(400)]
     dense = random_matrix(400, 400, share=0.05)
     axes = [AxisText(name, names, what="types") for name in ("presynaptic", "postsynaptic")]
-    made = draw(matrix(dense), Style(), *axes)
+    made = draw_heatmap(matrix(dense), Style(), *axes)
     assert_tidy(made)
     for side, total in (("y", dense.sum(axis=1)), ("x", dense.sum(axis=0))):
         chosen = [int(label[1:]) for label in written(made, side)]
@@ -419,18 +419,20 @@ def test_types_as_cells_are_labelled_the_strongest_first() -> None:
         assert total[chosen].min() >= rest.max()
     assert made.axes.get_ylabel() == "presynaptic types (n = 400)"
     assert made.notes[0].endswith("of 400 types are labelled, the strongest: make --figsize larger for more")
-    few = draw(matrix(dense[:30, :30]), Style(), *(AxisText(axis.name, names[:30], what="types") for axis in axes))
+    few = draw_heatmap(
+        matrix(dense[:30, :30]), Style(), *(AxisText(axis.name, names[:30], what="types") for axis in axes)
+    )
     assert written(few, "y") == names[:30]
 
 
 def test_labels_of_neurons_give_way_to_those_of_types() -> None:
     axis = typed("presynaptic", [40, 160], untyped=100, cells=True)
-    made = draw(matrix(random_matrix(300, 300)), Style(), axis, axis)
+    made = draw_heatmap(matrix(random_matrix(300, 300)), Style(), axis, axis)
     assert written(made, "y") == ["ER0", "hΔ1", "untyped"]
     assert [text.get_color() for text in beside(made, "x")] == ["black", "black", "0.5"]
     assert len(made.notes) == 1
     assert made.notes[0].startswith("both axes: labels of neurons would be smaller than 4 pt")
-    made = draw(matrix(random_matrix(300, 300)), Style(figsize=(30, 30), dpi=60), axis, axis)
+    made = draw_heatmap(matrix(random_matrix(300, 300)), Style(figsize=(30, 30), dpi=60), axis, axis)
     assert written(made, "y") == list(axis.cells)
     assert made.notes == []
 
@@ -442,7 +444,9 @@ def test_nothing_is_cut_off(shape: tuple[int, int], figsize: tuple[float, float]
     long = [f"576460752{number:09}" for number in range(max(shape))]
     made = matrix(dense)
     ids = (np.array(long[:size], dtype="U18") for size in shape)
-    assert_tidy(draw(LabelledMatrix(*ids, made.indptr, made.indices, made.weights), Style("A title", figsize=figsize)))
+    assert_tidy(
+        draw_heatmap(LabelledMatrix(*ids, made.indptr, made.indices, made.weights), Style("A title", figsize=figsize))
+    )
 
 
 @pytest.mark.parametrize("figsize", [None, (6, 5)])
@@ -450,7 +454,7 @@ def test_long_names_stay_on_the_page(figsize: tuple[float, float] | None) -> Non
     names = [f"a hemilineage-based name of a cell type {'with much to say ' * 9}{i}" for i in range(12)]
     axes = [AxisText(name, names, what="types") for name in ("presynaptic", "postsynaptic")]
     long = "quantity of which a great deal has to be said, and then said once more for safety"
-    made = draw(matrix(np.diag(np.arange(1, 13))), Style(title=long, quantity=long, figsize=figsize), *axes)
+    made = draw_heatmap(matrix(np.diag(np.arange(1, 13))), Style(title=long, quantity=long, figsize=figsize), *axes)
     assert_tidy(made)
     assert made.notes == ["both axes: 12 labels are shortened to fit the picture: make --figsize larger"]
     assert all(label.endswith(f" {i}") and "…" in label for i, label in enumerate(written(made, "y")))
@@ -458,14 +462,14 @@ def test_long_names_stay_on_the_page(figsize: tuple[float, float] | None) -> Non
 
 def test_a_page_too_small_is_refused() -> None:
     with pytest.raises(UsageError, match=r"--figsize 2,2: too small"):
-        draw(matrix(np.eye(3)), Style(title="many words " * 40, figsize=(2, 2)))
+        draw_heatmap(matrix(np.eye(3)), Style(title="many words " * 40, figsize=(2, 2)))
 
 
 @pytest.mark.parametrize("figsize", [(300, 2), (60, 2), (20, 2.5), (8, 2), (4, 2), (2, 300), (2, 9), (2.5, 2.5)])
 @pytest.mark.parametrize("shape", [(3, 3), (1, 40), (40, 1), (200, 30)])
 def test_pages_may_be_wide_and_flat(figsize: tuple[float, float], shape: tuple[int, int]) -> None:
     """Type is as small as they need, and beside the colour bar are as many numbers as have room."""
-    made = draw(matrix(random_matrix(*shape, share=0.5)), Style(figsize=figsize, dpi=50))
+    made = draw_heatmap(matrix(random_matrix(*shape, share=0.5)), Style(figsize=figsize, dpi=50))
     assert_tidy(made)
     bar = made.figure.axes[-1]
     assert bar.get_window_extent().height > 3
@@ -482,27 +486,27 @@ def test_any_page_is_drawn_or_refused(dpi: int, title: str) -> None:
     refused = set()
     for figsize in itertools.product(SIDES, SIDES):
         try:
-            draw(made, Style(title=title, figsize=figsize, dpi=dpi), replace(blocks, label_cells=False))
+            draw_heatmap(made, Style(title=title, figsize=figsize, dpi=dpi), replace(blocks, label_cells=False))
         except UsageError as error:
             refused.add(str(error).split(" ")[0])
     assert refused == {"--figsize"}
 
 
 def test_an_empty_matrix_says_so() -> None:
-    made = draw(matrix(np.zeros((2, 3), dtype=np.int64)), Style())
+    made = draw_heatmap(matrix(np.zeros((2, 3), dtype=np.int64)), Style())
     assert "no connections" in [text.get_text() for text in made.axes.texts]
     assert made.facts["connections"] == 0
 
 
 def test_names_are_no_formulas() -> None:
-    made = draw(matrix(np.eye(2, dtype=np.int64), ["a$b", "c$_{$"]), Style("$t_1$", "$x_2$"))
+    made = draw_heatmap(matrix(np.eye(2, dtype=np.int64), ["a$b", "c$_{$"]), Style("$t_1$", "$x_2$"))
     made.figure.draw_without_rendering()
     assert written(made, "x") == ["a$b", "c$_{$"]
     assert not any(text.get_parse_math() for text in made.figure.findobj(Text) if "$" in text.get_text())  # type: ignore[attr-defined]
 
 
 def test_letters_that_the_font_lacks_are_noted(tmp_path: Path) -> None:
-    made = draw(matrix(np.eye(2, dtype=np.int64), ["hΔA", "字形"]), Style())
+    made = draw_heatmap(matrix(np.eye(2, dtype=np.int64), ["hΔA", "字形"]), Style())
     assert made.notes == ["the picture's font lacks some letters, which become boxes in PNG and PDF: 字, 形"]
     save(made.figure, tmp_path / "new", ".svg", {KEY: "{}"})
     text = (tmp_path / "new").read_text()
@@ -528,7 +532,7 @@ def test_a_users_settings_do_not_spoil_a_picture(tmp_path: Path) -> None:
         ),
     ):
         with mpl.rc_context(settings):  # type: ignore[arg-type]
-            save(draw(drawn, Style()).figure, tmp_path / name, ".png", {KEY: "{}"})
+            save(draw_heatmap(drawn, Style()).figure, tmp_path / name, ".png", {KEY: "{}"})
     assert (tmp_path / "plain").read_bytes() == (tmp_path / "own").read_bytes()
 
 
@@ -572,7 +576,7 @@ def test_a_style_is_checked_without_matplotlib() -> None:
 
 def test_labels_must_be_as_many_as_cells() -> None:
     with pytest.raises(ValueError, match="2 presynaptic labels for a matrix with 3"):
-        draw(matrix(np.eye(3)), Style(), AxisText("presynaptic", ["a", "b"]))
+        draw_heatmap(matrix(np.eye(3)), Style(), AxisText("presynaptic", ["a", "b"]))
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])

@@ -25,7 +25,7 @@ from crantcli.remote import retry
 from crantcli.settings import LiveOptions
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.shapes import mesh_cache as live_meshes
-from crantcli.sources.shapes.meshes import Neuropil, read_neuropils
+from crantcli.sources.shapes.meshes import NeuropilMesh, read_neuropils
 from crantcli.sources.shapes.sharded import murmurhash3_x86_128_low
 
 #: Two boxes that do not touch, cut into several parts, by ID.
@@ -493,7 +493,7 @@ def test_meshes_written_are_the_meshes_read(crant: Crant, tmp_path: Path) -> Non
     assert found is not None
     assert found.mesh_source is not None
 
-    def digests(neuropils: list[Neuropil]) -> dict[str, str]:
+    def digests(neuropils: list[NeuropilMesh]) -> dict[str, str]:
         return {neuropil.name: neuropil.digest for neuropil in neuropils}
 
     assert digests(read_neuropils(tmp_path / "out")) == digests(read_neuropils(found.mesh_source))

@@ -413,7 +413,7 @@ def _id_text(neuron: Any, where: str) -> str:
     return str(neuron.__index__())
 
 
-def draw(
+def draw_plot(
     blocks: BlockMatrix,
     output_path: str | os.PathLike[str] | None,
     level: Any,

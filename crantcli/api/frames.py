@@ -15,7 +15,7 @@ from crantcli.errors import CrantWarning, UsageError
 from crantcli.remote.progress import Progress
 from crantcli.run.inputs import Opener
 from crantcli.run.request import Request, Settings
-from crantcli.run.runner import run
+from crantcli.run.runner import run_question
 from crantcli.schema import KEY
 from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.datasets import find_dataset
@@ -148,5 +148,5 @@ def answer(
     asked = options.materialization
     if (request.source is not None or (found and found.live is None)) and asked not in ("latest", "live"):
         raise UsageError(f"materialization={asked!r}: 'latest' or 'live'; files have one version only")
-    run(question, request, Settings(max_memory, live=options), sink)
+    run_question(question, request, Settings(max_memory, live=options), sink)
     sink.warn(stacklevel)

@@ -195,7 +195,7 @@ class _Nested:
         ------
         UsageError (a ValueError)
         """
-        from crantcli.api.construct import draw
+        from crantcli.api.construct import draw_plot
 
         options = {
             "figsize": figsize,
@@ -207,7 +207,7 @@ class _Nested:
             "title": title,
             "dpi": dpi,
         }
-        return draw(self._blocks, output_path, level, min_neurons_for_plot, show_neuron_labels, options)
+        return draw_plot(self._blocks, output_path, level, min_neurons_for_plot, show_neuron_labels, options)
 
 
 def _restored(cls: type[_Nested], blocks: BlockMatrix) -> _Nested:

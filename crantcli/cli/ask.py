@@ -26,7 +26,7 @@ from crantcli.output.files import FileSink
 from crantcli.remote.progress import Progress
 from crantcli.run.inputs import Opener
 from crantcli.run.request import Request, Settings
-from crantcli.run.runner import run
+from crantcli.run.runner import run_question
 from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.selectors import read_labels
 
@@ -65,7 +65,7 @@ def ask(
     settings = settings_of(to, fetch)
     asked = request_of(source, rows, members, coordinates, voxel_size, **more)
     sink = CommandSink(question.command, question.outputs, outputs, to, force_wide, drawing)
-    run(question, asked, settings, sink)
+    run_question(question, asked, settings, sink)
 
 
 def request_of(

@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def spread(task: Callable[[Item], Result], items: Sequence[Item], threads: int | None) -> list[Result]:
+def parallel_map(task: Callable[[Item], Result], items: Sequence[Item], threads: int | None) -> list[Result]:
     """Do a task for each item, on as many threads as there are cores if not said otherwise; results in order."""
     wanted = min(threads or os.cpu_count() or 1, len(items))
     if wanted <= 1:

@@ -95,7 +95,7 @@ class Figure(NamedTuple):
         return {}
 
 
-class Surface(NamedTuple):
+class Mesh(NamedTuple):
     """A closed surface.
 
     Attributes
@@ -121,7 +121,7 @@ class FolderFile(NamedTuple):
     ----------
     name : str
         Without suffix.
-    output : Table, Matrix, Figure or Surface
+    output : Table, Matrix, Figure or Mesh
     record : mapping
         The provenance of the run that made it.
     suffix : str
@@ -131,7 +131,7 @@ class FolderFile(NamedTuple):
     """
 
     name: str
-    output: Table | Matrix | Figure | Surface
+    output: Table | Matrix | Figure | Mesh
     record: Mapping[str, Any]
     suffix: str = ""
     part: str = ""

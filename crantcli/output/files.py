@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from crantcli.core.ledger import Ledger
-from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Output, Surface, Table
+from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Mesh, Output, Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, EmptyResultError, UsageError
 from crantcli.output.atomic import Outputs, check_destination, check_folder
@@ -180,6 +180,10 @@ class FileSink:
         """Where to write an output that has no writer here."""
         return self._entered.place(self._given[name])
 
+    def put_text(self, name: str, content: str) -> None:
+        """Write an output that is text."""
+        self.place(name).write_text(content, encoding="utf-8")
+
     def take(self, name: str, output: Output, record: Mapping[str, Any], engine: Engine) -> list[str]:
         """Write an output that is wanted.
 
@@ -212,7 +216,7 @@ class FileSink:
         place = partial(self._entered.place, where)
         return write(engine, self._drawn(output), record, where, place, force_wide=self._force_wide)
 
-    def _drawn(self, output: Table | Matrix | Figure | Surface) -> Table | Matrix | Figure | Surface:
+    def _drawn(self, output: Table | Matrix | Figure | Mesh) -> Table | Matrix | Figure | Mesh:
         """The output, where it is a figure with the keywords of its kind."""
         if not isinstance(output, Figure):
             return output
@@ -266,7 +270,7 @@ class FileSink:
         self._entered.commit()
 
 
-def _with_suffix(file: FolderFile) -> tuple[Table | Matrix | Figure | Surface, str]:
+def _with_suffix(file: FolderFile) -> tuple[Table | Matrix | Figure | Mesh, str]:
     """The output of a file and how it is written; a matrix is made for that, where its width decides."""
     output = file.output
     if file.suffix or not isinstance(output, Matrix):

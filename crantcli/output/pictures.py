@@ -26,9 +26,9 @@ def _write(engine: Engine, figure: Figure, record: dict[str, Any], target: Targe
 
         return _save(draw_nested(figure.subject, _style(options), **options), record, target)
     if figure.kind == "matrix":
-        from crantcli.output.figures.heatmap import draw
+        from crantcli.output.figures.heatmap import draw_heatmap
 
-        return _save(draw(figure.subject, _style(options), **options), record, target)
+        return _save(draw_heatmap(figure.subject, _style(options), **options), record, target)
     raise ValueError(f"no figure is of the kind {figure.kind!r}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.question import Surface
+from crantcli.core.question import Mesh
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError
 from crantcli.output.writers import Target, Writer, register
@@ -46,9 +46,9 @@ def write_ply(vertices: Array, faces: Array, path: Path) -> None:
         raise CrantError(f"{path.parent}: cannot be written ({error.strerror})") from None
 
 
-def _write(engine: Engine, surface: Surface, record: dict[str, Any], target: Target) -> list[str]:
+def _write(engine: Engine, surface: Mesh, record: dict[str, Any], target: Target) -> list[str]:
     write_ply(surface.vertices, surface.faces, target.place())
     return []
 
 
-register(Surface, Writer(".ply", _write, carries_metadata=False))
+register(Mesh, Writer(".ply", _write, carries_metadata=False))

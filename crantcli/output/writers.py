@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from crantcli import output as folder
-from crantcli.core.question import Figure, Matrix, Surface, Table
+from crantcli.core.question import Figure, Matrix, Mesh, Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.output.streams import find_stream
@@ -114,7 +114,7 @@ def find_writer(kind: type, destination: str) -> Writer:
 
 def write(
     engine: Engine,
-    output: Table | Matrix | Figure | Surface,
+    output: Table | Matrix | Figure | Mesh,
     record: Mapping[str, Any],
     destination: str,
     place: Callable[[], Path],

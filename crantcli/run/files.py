@@ -19,7 +19,7 @@ from crantcli.run.locks import read_lock
 from crantcli.schema import IdType
 from crantcli.settings import LiveOptions
 from crantcli.sources.auxiliary import open_members, open_totals
-from crantcli.sources.datasets import recorded
+from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.selectors import id_file, resolve
 from crantcli.sources.tables.annotations import open_annotations
 from crantcli.sources.tables.files import Source, expand
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from crantcli.core.boxes import MeshBoxes
     from crantcli.core.geometry.containment import MeshIndex
-    from crantcli.sources.shapes.meshes import MeshLocation, Neuropil
+    from crantcli.sources.shapes.meshes import MeshLocation, NeuropilMesh
 
 
 def _none(source: Any) -> bool:
@@ -99,9 +99,9 @@ class FileOpener:
                     "(crantcli COMMAND -d NAME, or CRANT_DEFAULT_DATASET)"
                 )
             source = [self.dataset.synapse_file()]
-            reading = replace(reading, dataset=recorded(self.dataset))
+            reading = replace(reading, dataset=unit_metadata(self.dataset))
         elif self.dataset is not None:
-            reading = replace(reading, dataset=replace(recorded(self.dataset), unit="unknown"))
+            reading = replace(reading, dataset=replace(unit_metadata(self.dataset), unit="unknown"))
         reading = replace(reading, annotated=self._annotated)
         found, files = self._parts(source, reading)
         table = open_table(self.engine, found, files, reading)
@@ -254,7 +254,7 @@ class FileOpener:
         names: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         scale: VoxelSize | None = None,
-    ) -> list[Neuropil]:
+    ) -> list[NeuropilMesh]:
         """Read neuropil meshes one by one, members of unions too; from the data set's own place if none is given."""
         return self._neuropils_of(self._mesh_location(place, scale), names, exclude, apart=True)
 
@@ -273,7 +273,7 @@ class FileOpener:
 
     def _neuropils_of(
         self, place: MeshLocation, names: Sequence[str] | None, exclude: Sequence[str], *, apart: bool = False
-    ) -> list[Neuropil]:
+    ) -> list[NeuropilMesh]:
         with self.live_options.policy.progress.during("reading the meshes"):
             found = place.neuropils(names, exclude, apart=apart)
         self.inputs += [mesh.record for mesh in found]

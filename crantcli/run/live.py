@@ -17,7 +17,7 @@ from crantcli.run.files import FileOpener
 from crantcli.schema import NeuronId
 from crantcli.settings import LiveOptions
 from crantcli.sources.cave.query import Query
-from crantcli.sources.datasets import recorded
+from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.tables.annotations import open_annotations, renamed, renamed_part
 from crantcli.sources.tables.files import Source
 from crantcli.sources.tables.open import open_table, parts
@@ -69,7 +69,7 @@ class LiveOpener(FileOpener):
         """Fetch what a question needs, and open it like any file."""
         assert self.dataset is not None
         path = self.brain.snapshot(self.engine, query)
-        reading = replace(reading, dataset=replace(recorded(self.dataset), unit="unknown"), allow_null=True)
+        reading = replace(reading, dataset=replace(unit_metadata(self.dataset), unit="unknown"), allow_null=True)
         record = self.brain.record()
         found = [Source(path, "parquet", record["name"], record)]
         table = replace(open_table(self.engine, parts(self.engine, found), found, reading), partial=True)

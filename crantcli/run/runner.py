@@ -59,7 +59,7 @@ class Sink(Protocol):
         ...
 
 
-def run(question: Question, request: Request, settings: Settings, sink: Sink) -> Results:
+def run_question(question: Question, request: Request, settings: Settings, sink: Sink) -> Results:
     """Answer a question.
 
     Parameters
@@ -95,7 +95,7 @@ def opened(
     Parameters
     ----------
     request, settings, sink
-        As for `run`.
+        As for `run_question`.
     needs : Needs, optional
         Of which the neurons are looked at.
     synapses : bool

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from crantcli.core.relation import Relation
 from crantcli.engine.duckdb import Engine
 from crantcli.schema import IdType, NeuronId
-from crantcli.sources.shapes.skeletons import Collection, assign, read_id_map, selected, skeleton_scale
-from crantcli.sources.shapes.skeletons import Skeletons as SkeletonFiles
+from crantcli.sources.shapes.skeletons import (
+    Collection,
+    SkeletonFiles,
+    match_neurons,
+    read_id_map,
+    selected,
+    skeleton_scale,
+)
 
 if TYPE_CHECKING:
     from crantcli.core.geometry.skeleton import Skeleton
@@ -109,7 +115,7 @@ class SkeletonCollections:
         if self.id_map:
             names, records, more = read_id_map(engine, self.id_map, id_type)
             paths += more
-        return _Known(assign(self.collections, id_type, names), self.units, paths, records)
+        return _Known(match_neurons(self.collections, id_type, names), self.units, paths, records)
 
 
 class _Known:

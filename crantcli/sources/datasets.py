@@ -13,7 +13,7 @@ from crantcli.core import crantb
 from crantcli.core.addresses import CaveAddress, Dataset, MeshAddress, TableAddress
 from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
-from crantcli.sources.tables.metadata import Recorded
+from crantcli.sources.tables.metadata import FileMetadata
 from crantcli.text import did_you_mean
 
 #: Environment variable with the name of the data set to use when none is given.
@@ -53,9 +53,9 @@ def find_dataset(name: str | None) -> Dataset | None:
     )
 
 
-def recorded(dataset: Dataset) -> Recorded:
+def unit_metadata(dataset: Dataset) -> FileMetadata:
     """Unit and voxel size of a data set, as if a file recorded them."""
-    return Recorded(dataset.unit, dataset.voxel_size)
+    return FileMetadata(dataset.unit, dataset.voxel_size)
 
 
 def user_file() -> Path:

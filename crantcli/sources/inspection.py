@@ -12,7 +12,7 @@ from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, CONNECTORS, COUNTS
 from crantcli.sources.pictures import picture_metadata
 from crantcli.sources.tables.access import engine_files
 from crantcli.sources.tables.files import Source, expand, holds_tables
-from crantcli.sources.tables.metadata import provenance, read_recorded
+from crantcli.sources.tables.metadata import provenance, read_metadata
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.streams import is_stream, prepared, spooled
 
@@ -46,7 +46,7 @@ def describe(name: str) -> dict[str, Any]:
     else:
         found = _table(name)
     metadata = found.pop("metadata")
-    recorded = read_recorded(metadata, found["rows"])
+    recorded = read_metadata(metadata, found["rows"])
     record = provenance(metadata, found["rows"])
     if record is not None and found["kind"] != "picture":
         found["kind"] = recorded.kind or found["kind"]

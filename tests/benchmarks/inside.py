@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 
 from crantcli.core.geometry.containment import MeshIndex
-from crantcli.sources.shapes.meshes import Neuropil, read_neuropils
+from crantcli.sources.shapes.meshes import NeuropilMesh, read_neuropils
 
 Array = np.ndarray[Any, Any]
 
 SEED = 5
 
 
-def uniform(neuropils: list[Neuropil], number: int) -> Array:
+def uniform(neuropils: list[NeuropilMesh], number: int) -> Array:
     """Points in the bounds of all meshes."""
     every = np.concatenate([neuropil.vertices for neuropil in neuropils])
     return np.random.default_rng(SEED).uniform(every.min(axis=0), every.max(axis=0), (number, 3))
 
 
-def concentrated(neuropils: list[Neuropil], number: int) -> Array:
+def concentrated(neuropils: list[NeuropilMesh], number: int) -> Array:
     """Points between the vertices and the middle of a mesh, as many for each mesh by its bounds: nearly all inside."""
     rng = np.random.default_rng(SEED)
     sizes = np.array([np.prod(np.ptp(neuropil.vertices, axis=0)) for neuropil in neuropils])
@@ -41,13 +41,13 @@ def concentrated(neuropils: list[Neuropil], number: int) -> Array:
     return rng.permutation(np.concatenate(parts))
 
 
-def crantcli(neuropils: list[Neuropil], points: Array) -> Array:
+def crantcli(neuropils: list[NeuropilMesh], points: Array) -> Array:
     index = MeshIndex.build([neuropil.surfaces for neuropil in neuropils])
     batches = (points[start : start + 1_000_000] for start in range(0, len(points), 1_000_000))
     return np.sum([found.counts() for found in index.contains_each(batches)], axis=0)
 
 
-def embree(neuropils: list[Neuropil], points: Array) -> Array:
+def embree(neuropils: list[NeuropilMesh], points: Array) -> Array:
     """trimesh with Embree, mesh by mesh."""
     import trimesh
     from trimesh.ray.ray_pyembree import RayMeshIntersector
@@ -56,7 +56,7 @@ def embree(neuropils: list[Neuropil], points: Array) -> Array:
     return np.array([RayMeshIntersector(mesh).contains_points(points).sum() for mesh in meshes])
 
 
-def ncollpyde(neuropils: list[Neuropil], points: Array) -> Array:
+def ncollpyde(neuropils: list[NeuropilMesh], points: Array) -> Array:
     """ncollpyde, mesh by mesh, on all cores."""
     from ncollpyde import Volume
 
@@ -64,8 +64,8 @@ def ncollpyde(neuropils: list[Neuropil], points: Array) -> Array:
     return np.array([mesh.contains(points).sum() for mesh in meshes])
 
 
-WAYS: dict[str, Callable[[list[Neuropil], Array], Array]] = {f.__name__: f for f in (crantcli, embree, ncollpyde)}
-KINDS: dict[str, Callable[[list[Neuropil], int], Array]] = {f.__name__: f for f in (uniform, concentrated)}
+WAYS: dict[str, Callable[[list[NeuropilMesh], Array], Array]] = {f.__name__: f for f in (crantcli, embree, ncollpyde)}
+KINDS: dict[str, Callable[[list[NeuropilMesh], int], Array]] = {f.__name__: f for f in (uniform, concentrated)}
 
 
 def main(how: str, folder: str, kind: str, number: str, result: str) -> None:

@@ -70,7 +70,7 @@ def lock(
         text = lock_text(opener.dataset.name, {name: content for name, content, _ in found})
         same = _says(str(run.output), text)
         if not same:
-            sink.files.place("").write_text(text, encoding="utf-8")
+            sink.files.put_text("", text)
             sink.files.commit()
         for note in opener.notes:
             sink.console.note(note)

@@ -45,7 +45,7 @@ def meshes(
     from crantcli.cli.ask import CommandSink, settings_of
     from crantcli.core.filenames import safe_file_names
     from crantcli.core.ledger import Ledger
-    from crantcli.core.question import Folder, FolderFile, Surface
+    from crantcli.core.question import Folder, FolderFile, Mesh
     from crantcli.core.questions.base import Results
     from crantcli.core.relation import Completeness
     from crantcli.run.record import table_record
@@ -73,7 +73,7 @@ def meshes(
             "units": "nm",
         }
         record = table_record("meshes", "meshes", options, opener.inputs, ledger)
-        files = (FolderFile(stems[mesh.name], Surface(mesh.vertices, mesh.faces), record, ".ply") for mesh in found)
+        files = (FolderFile(stems[mesh.name], Mesh(mesh.vertices, mesh.faces), record, ".ply") for mesh in found)
         folder = Folder(files, lambda: {**record, "stems": stems})
         origin = next((f"from {mesh.source}" for mesh in found if mesh.source), "")
         number = len(found)

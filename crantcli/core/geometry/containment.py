@@ -18,7 +18,7 @@ from crantcli.core.geometry.index_build import assemble
 from crantcli.core.geometry.predicates import side
 from crantcli.core.geometry.solids import Surface, solids, weld
 from crantcli.core.geometry.soundness import opening
-from crantcli.core.parallel import spread
+from crantcli.core.parallel import parallel_map
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class MeshIndex:
         """
         listed = [[mesh] if isinstance(mesh, Surface) else mesh for mesh in meshes]
         surfaces = [(number, surface) for number, mesh in enumerate(listed) for surface in mesh]
-        found = spread(lambda item: solids(_checked(item[1], item[0]), _containment), surfaces, threads)
+        found = parallel_map(lambda item: solids(_checked(item[1], item[0]), _containment), surfaces, threads)
         owners = [number for (number, _), bodies in zip(surfaces, found, strict=True) for _ in bodies]
         return cls(len(listed), **assemble([body for bodies in found for body in bodies], owners, len(listed), threads))
 
@@ -215,7 +215,7 @@ class MeshIndex:
             missing[part] = (x != x) | (y != y) | (z != z)
             self._look_up(x, y, z, words[part])
 
-        spread(answer, range(0, len(points), _BLOCK), threads)
+        parallel_map(answer, range(0, len(points), _BLOCK), threads)
         return Membership(words, self.meshes, missing)
 
     def contains_each(self, batches: Iterable[Array], threads: int | None = None) -> Iterator[Membership]:

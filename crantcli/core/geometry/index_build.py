@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.geometry.grid import ATTEMPTS, Grid, InPlaneError, cones, crossings, touched
 from crantcli.core.geometry.solids import run_starts
-from crantcli.core.parallel import spread
+from crantcli.core.parallel import parallel_map
 from crantcli.errors import CrantError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _assemble(
         cell, triangle = touched(lattice, triangles[start : start + _TRIANGLES])
         return cell, triangle + start
 
-    found = spread(cells_of, range(0, number, _TRIANGLES), threads)
+    found = parallel_map(cells_of, range(0, number, _TRIANGLES), threads)
     # One sort by cell, body and triangle, since triangles are in the order of their bodies.
     packed = np.sort(np.concatenate([cell * number + triangle for cell, triangle in found]))
     cell, triangle = packed // number, packed % number
@@ -132,7 +132,7 @@ def _see(
         part = slice(start, start + _CONES)
         seen[part], turned[part] = cones(triangles[triangle[part]], inner[cell[part]], unit)
 
-    spread(look, range(0, len(cell), _CONES), threads)
+    parallel_map(look, range(0, len(cell), _CONES), threads)
     return seen, turned
 
 
@@ -192,7 +192,7 @@ def _lines(lattice: Grid, triangles: Array, firsts: Array, threads: int | None) 
     import numpy as np
 
     starts = range(0, len(triangles), _TRIANGLES)
-    found = spread(lambda start: crossings(lattice, triangles[start : start + _TRIANGLES]), starts, threads)
+    found = parallel_map(lambda start: crossings(lattice, triangles[start : start + _TRIANGLES]), starts, threads)
     places = np.concatenate([places for places, _ in found], axis=1)
     triangle = np.concatenate([item + start for (_, item), start in zip(found, starts, strict=True)])
     order = np.argsort(triangle, kind="stable")

@@ -67,7 +67,7 @@ def proper_faces(faces: Array) -> Array:
     return np.asarray(faces[(a != b) & (b != c) & (c != a)])
 
 
-def edges(faces: Array) -> Array:
+def edges_of(faces: Array) -> Array:
     """The three edges of each face, lower vertex first, shape (2, 3 m): all faces' first edges, then the others."""
     import numpy as np
 
@@ -79,7 +79,7 @@ def open_edges(faces: Array) -> Array:
     """Edges that an odd number of faces share, shape (n, 2). A surface without such is closed: it has an inside."""
     import numpy as np
 
-    low, high = edges(proper_faces(faces))
+    low, high = edges_of(proper_faces(faces))
     vertices = int(high.max()) + 1 if len(high) else 1
     key = np.sort(low * vertices + high)
     starts = run_starts(key)
@@ -116,7 +116,7 @@ def connected(faces: Array) -> Array:
     import numpy as np
 
     # SciPy's connected components take as long to import as all else takes.
-    low, high = edges(faces)
+    low, high = edges_of(faces)
     key = low * (int(high.max()) + 1) + high
     order = np.argsort(key)
     same = key[order[1:]] == key[order[:-1]]
@@ -207,7 +207,7 @@ def _within(vertices: Array, bodies: Sequence[Array], boxed: Array, containment:
     inner, outer = (np.flatnonzero(boxed.any(axis=axis)).tolist() for axis in (1, 0))
     corners = [_triangles(vertices, bodies[body]) for body in outer]
     own = [np.unique(bodies[body]) for body in inner]
-    middles = [vertices[edges(bodies[body])].mean(axis=0) for body in inner]
+    middles = [vertices[edges_of(bodies[body])].mean(axis=0) for body in inner]
     points = [np.concatenate([vertices[rows], more]) for rows, more in zip(own, middles, strict=True)]
     # A point on the other's surface is in it or not by the side to which it is shifted: ask for both.
     every = np.concatenate(points)

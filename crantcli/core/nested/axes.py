@@ -122,7 +122,7 @@ def matching_types(wanted: tuple[str, ...], known: list[str], ignore_case: bool)
     return found
 
 
-def roster(
+def neuron_index(
     engine: SqlEngine, table: Relation, labels: str, pairs: str, asked: dict[str, str | None], everybody: bool
 ) -> NeuronIndex:
     """List the annotated neurons and, with `everybody`, all others that the pairs or the choices name."""

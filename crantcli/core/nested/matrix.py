@@ -19,7 +19,7 @@ from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.blocks import Axis, BlockMatrix
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.matrix.order import NeuronOrder
-from crantcli.core.nested.axes import NOWHERE, AxisChoice, NeuronIndex, asked_table, label_table, roster
+from crantcli.core.nested.axes import NOWHERE, AxisChoice, NeuronIndex, asked_table, label_table, neuron_index
 from crantcli.core.nested.sorting import sorted_blocks
 from crantcli.core.relation import Annotations, Completeness, Relation, Totals
 from crantcli.core.rows.absent import chosen_notes
@@ -195,7 +195,7 @@ def nested(
     if further is not None:
         more = present_pairs(engine, further, edges(engine, further, None, rows), rows)
         present = engine.view("present", f"SELECT pre, post FROM {present} UNION ALL SELECT pre, post FROM {more}")
-    neurons = roster(engine, table, labels, present, asked, question.annotation_scope == "all")
+    neurons = neuron_index(engine, table, labels, present, asked, question.annotation_scope == "all")
     entries = engine.arrays(
         "SELECT CAST(a.code AS INTEGER) AS i, CAST(b.code AS INTEGER) AS j, e.weight AS weight "
         f"FROM {found.relation} AS e JOIN {neurons.relation} AS a ON e.pre = a.id "

@@ -124,7 +124,7 @@ def _page(arbors: list[Arbor]) -> Figure:
         row, column = divmod(number, columns)
         left, bottom = _MARGIN + column * width, height - _HEAD - (row + 1) * cell
         box = ((left + 0.1) / _WIDTH, (bottom + 0.3) / height, (width - 0.25) / _WIDTH, (cell - 0.68) / height)
-        draw(figure.add_axes(box), arbor)
+        draw_arbors(figure.add_axes(box), arbor)
     return figure
 
 
@@ -145,7 +145,7 @@ def _legend(figure: Figure, height: float) -> None:
     )  # fmt: skip
 
 
-def draw(axes: Axes, arbor: Arbor) -> None:
+def draw_arbors(axes: Axes, arbor: Arbor) -> None:
     """Draw one skeleton: front view, side view and scale bar in one coordinate system, so that all have one scale."""
     import numpy as np
     from matplotlib.collections import LineCollection

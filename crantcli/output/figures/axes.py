@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.output.figures.colours import Scale, number
 from crantcli.output.figures.labels import Labels
-from crantcli.output.figures.layout import LEADING, MARGIN, TICK, TITLE, Layout, Request, across, boundaries
+from crantcli.output.figures.layout import LEADING, MARGIN, TICK, TITLE, Layout, LayoutRequest, across, boundaries
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def _apart(places: list[float], least: float) -> list[int]:
     return kept
 
 
-def draw_lines(axes: Axes, request: Request, layout: Layout, factor: float) -> dict[str, Any]:
+def draw_lines(axes: Axes, request: LayoutRequest, layout: Layout, factor: float) -> dict[str, Any]:
     """Draw boundaries of blocks: whole lines beneath the connections, and faint thin ones above them."""
     from matplotlib.collections import LineCollection
 

@@ -13,7 +13,7 @@ from crantcli.errors import UsageError
 from crantcli.output.figures.axes import draw_bar, draw_beside, draw_lines
 from crantcli.output.figures.colours import DEFAULT, Scale, check_colours, number, scale
 from crantcli.output.figures.labels import AxisText, TextMeasurer
-from crantcli.output.figures.layout import Layout, Request, lay_out
+from crantcli.output.figures.layout import Layout, LayoutRequest, lay_out
 from crantcli.output.figures.save import PLAIN
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["AxisText", "RenderedFigure", "Style", "draw", "reduce"]
+__all__ = ["AxisText", "RenderedFigure", "Style", "draw_heatmap", "reduce"]
 
 #: Smallest page in inches, most pixels of a page, and the size in inches that a page may grow to where none is given.
 _SMALLEST_PAGE, _MOST_PIXELS, _GROWN = 2.0, 250_000_000, 12.0
@@ -165,7 +165,7 @@ def reduce(matrix: LabelledMatrix, height: int, width: int) -> np.ndarray[Any, A
     return image.reshape(shape)
 
 
-def draw(
+def draw_heatmap(
     matrix: LabelledMatrix, style: Style, rows: AxisText | None = None, columns: AxisText | None = None
 ) -> RenderedFigure:
     """Draw a matrix: rows are presynaptic, columns postsynaptic.
@@ -206,7 +206,7 @@ def _draw(matrix: LabelledMatrix, style: Style, rows: AxisText, columns: AxisTex
     bar = f"{style.quantity}{', log scale' if made and made.logarithmic else ''} (white: none)"
     numbers = [number(tick) for tick in made.ticks] if made else []
     measurer = TextMeasurer()
-    request = Request(
+    request = LayoutRequest(
         rows, columns, matrix.shape, (partial(_weigh, matrix, 0), partial(_weigh, matrix, 1)),
         style.figsize, style.dpi, style.title, bar, numbers,
     )  # fmt: skip

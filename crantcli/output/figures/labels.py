@@ -161,12 +161,12 @@ def _without_middle(text: str, keep: int) -> str:
     return f"{text[: (keep + 1) // 2]}…{text[len(text) - keep // 2 :]}"
 
 
-def printable(label: Any) -> str:
+def without_marks(label: Any) -> str:
     """A label as one line."""
     return "".join(character if character.isprintable() else " " for character in str(label))
 
 
-def spread(wanted: Sequence[float], apart: float, length: float) -> list[float]:
+def spread_labels(wanted: Sequence[float], apart: float, length: float) -> list[float]:
     """Move points along a line as little as possible until they are `apart`, and within the line.
 
     The smallest sum of squared displacements. With `apart` taken off step by step it is a regression by a sequence
@@ -230,12 +230,12 @@ class Side:
     weigh: Callable[[Sequence[tuple[str, int, int]]], Sequence[float]]
 
 
-def write(side: Side, measurer: TextMeasurer) -> Labels:
+def write_labels(side: Side, measurer: TextMeasurer) -> Labels:
     """Choose the labels of an axis: of each cell where they fit, else of blocks, else numbers."""
     text, notes = side.text, []
     if text.label_cells and side.cells:
         if side.length / side.cells >= SMALLEST_CELL * _LINE:
-            labels = [printable(cell) for cell in _as_list(text.cells)]
+            labels = [without_marks(cell) for cell in _as_list(text.cells)]
             line = measurer.line(labels)
             size = min(side.largest, (side.length / side.cells - 1.5 * side.pixel) / line)
             if size >= SMALLEST_CELL:
@@ -293,7 +293,7 @@ def _blocks(side: Side, measurer: TextMeasurer, named: list[tuple[str, int, int]
         weights = side.weigh([block[:3] for block in blocks])
         rank = sorted(range(len(blocks)), key=lambda i: (blocks[i][1] - blocks[i][2], -weights[i], i))
         chosen = [blocks[i] for i in sorted(rank[: max(1, most)])]
-    whole = [printable(block[0]) for block in chosen]
+    whole = [without_marks(block[0]) for block in chosen]
     line = measurer.line(whole)
     size = (_PACKED * side.length / max(len(chosen), 1) - 1.5 * side.pixel) / line
     size = min(side.largest, max(SMALLEST, size))
@@ -304,7 +304,7 @@ def _blocks(side: Side, measurer: TextMeasurer, named: list[tuple[str, int, int]
         keep = sorted(sorted(range(len(texts)), key=lambda i: (-weights[i], i))[:fit])
         texts, whole, chosen = [texts[i] for i in keep], [whole[i] for i in keep], [chosen[i] for i in keep]
     anchors = [(block[1] + block[2]) / 2 * side.length / side.cells for block in chosen]
-    places = spread(anchors, apart, side.length)
+    places = spread_labels(anchors, apart, side.length)
     farthest = max((abs(a - b) for a, b in zip(anchors, places, strict=True)), default=0.0)
     named_all, written = sum(not block[3] for block in blocks), sum(not block[3] for block in chosen)
     if written < named_all:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crantcli.errors import UsageError
-from crantcli.output.figures.labels import SMALLEST, AxisText, Labels, Side, TextMeasurer, write
+from crantcli.output.figures.labels import SMALLEST, AxisText, Labels, Side, TextMeasurer, write_labels
 
 #: Where no size is given, in inches: the longer side of a matrix, the same where many labels stand beside it, its
 #: shorter side at least, and its cells at most. With labels and colour bar that is about as wide as a paper's page.
@@ -42,7 +42,7 @@ Weigh = Callable[[Sequence[tuple[str, int, int]]], Sequence[float]]
 
 
 @dataclass(frozen=True)
-class Request:
+class LayoutRequest:
     """What has to have a place on the page.
 
     Attributes
@@ -115,7 +115,7 @@ class Layout:
         return box[0] / width, box[1] / height, box[2] / width, box[3] / height
 
 
-def lay_out(request: Request, measurer: TextMeasurer) -> Layout:
+def lay_out(request: LayoutRequest, measurer: TextMeasurer) -> Layout:
     """Find a place for everything, so that nothing overlaps and nothing leaves the page.
 
     On a page of a given size, labels and matrix take room from each other until both fit. The matrix only ever shrinks
@@ -144,7 +144,9 @@ def lay_out(request: Request, measurer: TextMeasurer) -> Layout:
     )
 
 
-def _given_page(request: Request, measurer: TextMeasurer, size: tuple[float, float], font: float) -> Layout | None:
+def _given_page(
+    request: LayoutRequest, measurer: TextMeasurer, size: tuple[float, float], font: float
+) -> Layout | None:
     """A page of a given size; None where type of that size leaves no room for the matrix or the colour bar."""
     width, height = size
     free = height, width
@@ -162,11 +164,11 @@ def _given_page(request: Request, measurer: TextMeasurer, size: tuple[float, flo
 
 
 def _labels(
-    request: Request, measurer: TextMeasurer, sides: tuple[float, float], font: float, names: tuple[float, float]
+    request: LayoutRequest, measurer: TextMeasurer, sides: tuple[float, float], font: float, names: tuple[float, float]
 ) -> tuple[Labels, Labels]:
     """Labels of rows and of columns, which have `names` inches of room across their axes."""
     rows, columns = (
-        write(Side(text, cells, 72 * side, font, 72 * room, 72 / request.dpi, weigh), measurer)
+        write_labels(Side(text, cells, 72 * side, font, 72 * room, 72 / request.dpi, weigh), measurer)
         for text, cells, side, room, weigh in zip(
             (request.rows, request.columns), request.shape, sides, names, request.weigh, strict=True
         )
@@ -174,7 +176,7 @@ def _labels(
     return rows, columns
 
 
-def _fitted_sides(request: Request) -> tuple[float, float]:
+def _fitted_sides(request: LayoutRequest) -> tuple[float, float]:
     """Height and width of the matrix in inches, of whole pixels per cell where a cell has any."""
     rows, columns = (max(1, cells) for cells in request.shape)
     most = max(_wanted(request.rows, rows), _wanted(request.columns, columns))
@@ -193,7 +195,7 @@ def _wanted(text: AxisText, cells: int) -> int:
     return len(text.blocks) or (cells if text.label_cells and text.what == "types" else 0)
 
 
-def _given_sides(request: Request, free: tuple[float, float]) -> tuple[float, float]:
+def _given_sides(request: LayoutRequest, free: tuple[float, float]) -> tuple[float, float]:
     """Height and width of the matrix in inches, within what is free: square cells, unless it were too thin."""
     rows, columns = (max(1, cells) for cells in request.shape)
     cell = min(free[0] / rows, free[1] / columns)
@@ -220,7 +222,12 @@ def _whole(pixels: float, cells: int, *, near: bool) -> int:
 
 
 def _page(
-    request: Request, measurer: TextMeasurer, sides: tuple[float, float], rows: Labels, columns: Labels, font: float
+    request: LayoutRequest,
+    measurer: TextMeasurer,
+    sides: tuple[float, float],
+    rows: Labels,
+    columns: Labels,
+    font: float,
 ) -> Layout:
     """Put the parts beside each other."""
     em = font / 72

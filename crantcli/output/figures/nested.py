@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from crantcli.output.figures.heatmap import AxisText, RenderedFigure, Style, draw
+from crantcli.output.figures.heatmap import AxisText, RenderedFigure, Style, draw_heatmap
 
 if TYPE_CHECKING:
     from crantcli.core.matrix.blocks import BlockMatrix
@@ -38,10 +38,10 @@ def draw_nested(
             AxisText(name, axis.neurons, "neurons", "grouped by type", axis.blocks, neuron_labels)
             for name, axis in axes
         ]
-        drawn = draw(shown.matrix, style, *texts)
+        drawn = draw_heatmap(shown.matrix, style, *texts)
     else:
         texts = [AxisText(name, axis.types, "types", "in the order of types") for name, axis in axes]
-        drawn = draw(shown.type_mean if level == "type_mean" else shown.type_sum, style, *texts)
+        drawn = draw_heatmap(shown.type_mean if level == "type_mean" else shown.type_sum, style, *texts)
     notes = []
     for (name, axis), whole in zip(axes, (blocks.source, blocks.target), strict=True):
         left_out = len(whole.types) - len(axis.types)

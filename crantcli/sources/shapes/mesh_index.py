@@ -10,14 +10,14 @@ from typing import Any
 
 from crantcli.core.geometry.containment import MeshIndex
 from crantcli.remote.cache import CacheError, cache_store
-from crantcli.sources.shapes.meshes import Neuropil
+from crantcli.sources.shapes.meshes import NeuropilMesh
 
 #: Version of the index: another one is another cache file. To be raised when its arrays or its answers change.
 INDEX_FORMAT = 2
 
 
 def open_index(
-    neuropils: Sequence[Neuropil], cache_dir: str | os.PathLike[str] | None = None, threads: int | None = None
+    neuropils: Sequence[NeuropilMesh], cache_dir: str | os.PathLike[str] | None = None, threads: int | None = None
 ) -> MeshIndex:
     """The index over neuropils, from the cache if it is there, else built and put there.
 
@@ -26,7 +26,7 @@ def open_index(
 
     Parameters
     ----------
-    neuropils : sequence of Neuropil
+    neuropils : sequence of NeuropilMesh
     cache_dir : path, optional
         The user's cache folder if not given.
     threads : int, optional
@@ -40,7 +40,7 @@ def open_index(
     return index
 
 
-def _key(neuropils: Iterable[Neuropil]) -> str:
+def _key(neuropils: Iterable[NeuropilMesh]) -> str:
     text = " ".join([str(INDEX_FORMAT), *(neuropil.digest for neuropil in neuropils)])
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -43,7 +43,7 @@ _EXPLAINED = 3
 
 
 @dataclass(frozen=True)
-class Neuropil:
+class NeuropilMesh:
     """A brain region.
 
     Attributes
@@ -86,7 +86,7 @@ class Neuropil:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _FoundMesh:
     """A mesh as it was found: what messages call it, and its surface, or what is wrong with its file."""
 
     file: str
@@ -104,7 +104,7 @@ def read_neuropils(
     live: LiveOptions | None = None,
     lock: Lock | None = None,
     scale: VoxelSize | None = None,
-) -> list[Neuropil]:
+) -> list[NeuropilMesh]:
     """Read neuropil meshes; the parameters are those of `MeshLocation` and of its `neuropils`."""
     return MeshLocation(folder, live, lock, scale).neuropils(names, exclude, unions, apart=apart)
 
@@ -140,7 +140,7 @@ class MeshLocation:
     ) -> None:
         self._place, self._live, self._lock, self._scale = place, live or LiveOptions(), lock, scale
         self._source, self._remote = _source(place), _web_address(place)
-        self._chosen: dict[str, Neuropil] = {}
+        self._chosen: dict[str, NeuropilMesh] = {}
         if scale is not None and self._source is not None:
             raise UsageError(
                 f"--mesh-scale is for folders of mesh files; {self._source.address} is a precomputed source, whose "
@@ -156,7 +156,7 @@ class MeshLocation:
         unions: Mapping[str, Sequence[str]] = crantb.NEUROPIL_UNIONS,
         *,
         apart: bool = False,
-    ) -> list[Neuropil]:
+    ) -> list[NeuropilMesh]:
         """Read meshes.
 
         Parameters
@@ -173,7 +173,7 @@ class MeshLocation:
 
         Returns
         -------
-        list of Neuropil
+        list of NeuropilMesh
             By name.
 
         Raises
@@ -230,14 +230,14 @@ class MeshLocation:
                     boxes += self._look(lambda _, names=names: names, _boxes, self._live).values()  # type: ignore[misc]
             return boxes
 
-    def _read(self, choose: Choose) -> dict[str, Neuropil]:
+    def _read(self, choose: Choose) -> dict[str, NeuropilMesh]:
         """The meshes that are chosen among the names of all."""
         if self._lock is not None:
             return self._read_locked(choose, self._lock)
         return self._look(choose, self._sound, self._live)
 
     def _look(
-        self, choose: Choose, accept: Callable[[Mapping[str, _Found]], dict[str, Made]], live: LiveOptions
+        self, choose: Choose, accept: Callable[[Mapping[str, _FoundMesh]], dict[str, Made]], live: LiveOptions
     ) -> dict[str, Made]:
         """What `accept` makes of the meshes that are chosen."""
         if self._source is None:
@@ -245,13 +245,13 @@ class MeshLocation:
             return accept({name: _found(files[name], self._scale) for name in choose(files)})
 
         def take(surfaces: Mapping[str, Surface]) -> dict[str, Made]:
-            return accept({name: _Found(name, surface) for name, surface in surfaces.items()})
+            return accept({name: _FoundMesh(name, surface) for name, surface in surfaces.items()})
 
         return read_source(self._source, choose, take, live)
 
-    def _sound(self, found: Mapping[str, _Found]) -> dict[str, Neuropil]:
+    def _sound(self, found: Mapping[str, _FoundMesh]) -> dict[str, NeuropilMesh]:
         """The meshes as neuropils, if all of them have an inside."""
-        made, wrong = dict[str, Neuropil](), dict[str, tuple[str, str]]()
+        made, wrong = dict[str, NeuropilMesh](), dict[str, tuple[str, str]]()
         for name, mesh in found.items():
             what = mesh.error
             if mesh.surface is not None and (told := fault(mesh.surface)):
@@ -259,12 +259,12 @@ class MeshLocation:
             if what or mesh.surface is None:
                 wrong[name] = mesh.file, what
             else:
-                made[name] = Neuropil(name, (mesh.surface,), _digest(mesh.surface), self._remote)
+                made[name] = NeuropilMesh(name, (mesh.surface,), _digest(mesh.surface), self._remote)
         if wrong:
             raise _refusal(wrong)
         return made
 
-    def _read_locked(self, choose: Choose, lock: Lock) -> dict[str, Neuropil]:
+    def _read_locked(self, choose: Choose, lock: Lock) -> dict[str, NeuropilMesh]:
         """Meshes as a lock has them."""
         locked = locked_meshes(lock, place_name(self._place))
         chosen = choose(locked)
@@ -284,14 +284,14 @@ class MeshLocation:
         raise lock.changed("neuropils", f"{'mesh' if len(changed) == 1 else 'meshes'} {join_names(changed)}")
 
 
-def _found(path: Path, scale: VoxelSize | None) -> _Found:
+def _found(path: Path, scale: VoxelSize | None) -> _FoundMesh:
     try:
-        return _Found(path.name, read_mesh(path, scale))
+        return _FoundMesh(path.name, read_mesh(path, scale))
     except DataError as error:
-        return _Found(path.name, None, str(error))
+        return _FoundMesh(path.name, None, str(error))
 
 
-def _boxes(found: Mapping[str, _Found]) -> dict[str, Box]:
+def _boxes(found: Mapping[str, _FoundMesh]) -> dict[str, Box]:
     boxes = {name: Box.of(mesh.surface.vertices) for name, mesh in found.items() if mesh.surface is not None}
     return {name: box for name, box in boxes.items() if box}
 
@@ -307,7 +307,7 @@ def _refusal(wrong: Mapping[str, tuple[str, str]]) -> DataError:
     return DataError(f"{head}{'; '.join(whole)}; repair {what}, or leave {what} out with --exclude {','.join(wrong)}")
 
 
-def keep_meshes(neuropils: Iterable[Neuropil], live: LiveOptions) -> None:
+def keep_meshes(neuropils: Iterable[NeuropilMesh], live: LiveOptions) -> None:
     """Keep meshes of a server in the cache under their content, for those who come with a lock that names it."""
     store = cache_store("meshes", live.cache_dir)
     for neuropil in neuropils:
@@ -317,13 +317,13 @@ def keep_meshes(neuropils: Iterable[Neuropil], live: LiveOptions) -> None:
                 store.write_arrays(f"mesh-{neuropil.digest}.npz", asdict(surface))
 
 
-def _kept(name: str, digest: str, source: str, live: LiveOptions) -> Neuropil | None:
+def _kept(name: str, digest: str, source: str, live: LiveOptions) -> NeuropilMesh | None:
     """A mesh of that content; None where the cache does not have it, or something else."""
     arrays = cache_store("meshes", live.cache_dir).read_arrays(f"mesh-{digest}.npz") if source else None
     if arrays is None or arrays.keys() != {"vertices", "faces"}:
         return None
     surface = Surface(**arrays)
-    return Neuropil(name, (surface,), digest, source) if _digest(surface) == digest else None
+    return NeuropilMesh(name, (surface,), digest, source) if _digest(surface) == digest else None
 
 
 def place_name(place: Place) -> str:
@@ -385,10 +385,10 @@ def _digest(surface: Surface) -> str:
     return digest.hexdigest()
 
 
-def _union(name: str, members: Sequence[Neuropil]) -> Neuropil:
+def _union(name: str, members: Sequence[NeuropilMesh]) -> NeuropilMesh:
     if len(members) == 1:
         return replace(members[0], name=name)
     joined = hashlib.sha256("+".join(member.digest for member in members).encode()).hexdigest()
-    return Neuropil(
+    return NeuropilMesh(
         name, tuple(surface for member in members for surface in member.surfaces), joined, members[0].source
     )

@@ -194,8 +194,8 @@ def _members(path: Path, stack: ExitStack) -> list[SkeletonFile]:
     ]
 
 
-class Skeletons:
-    """Skeletons with their neurons, by ascending neuron ID.
+class SkeletonFiles:
+    """SkeletonFiles with their neurons, by ascending neuron ID.
 
     Attributes
     ----------
@@ -226,7 +226,9 @@ class Skeletons:
         return [collection.record() for collection in self._collections]
 
 
-def assign(collections: Sequence[Collection], id_type: IdType, names: dict[str, NeuronId] | None = None) -> Skeletons:
+def match_neurons(
+    collections: Sequence[Collection], id_type: IdType, names: dict[str, NeuronId] | None = None
+) -> SkeletonFiles:
     """Say whose each skeleton is.
 
     Parameters
@@ -267,7 +269,7 @@ def assign(collections: Sequence[Collection], id_type: IdType, names: dict[str, 
             notes.append(f"{plural(len(missing), 'name')} in --id-map without a skeleton, such as {missing[0]}")
         if not chosen:
             raise DataError(f"--id-map names none of the skeletons, which are called {join_names(sorted(present), 5)}")
-    return Skeletons(collections, chosen, notes)
+    return SkeletonFiles(collections, chosen, notes)
 
 
 def _neuron(file: SkeletonFile, id_type: IdType) -> NeuronId:
@@ -279,12 +281,14 @@ def _neuron(file: SkeletonFile, id_type: IdType) -> NeuronId:
         ) from None
 
 
-def selected(skeletons: Skeletons, wanted: Sequence[NeuronId], current: Sequence[NeuronId] | None = None) -> Skeletons:
+def selected(
+    skeletons: SkeletonFiles, wanted: Sequence[NeuronId], current: Sequence[NeuronId] | None = None
+) -> SkeletonFiles:
     """The skeletons of some neurons.
 
     Parameters
     ----------
-    skeletons : Skeletons
+    skeletons : SkeletonFiles
     wanted : sequence of int or str
     current : sequence of int or str, optional
         For each skeleton the ID that its neuron has among those that are wanted, if it is another.
@@ -304,7 +308,7 @@ def selected(skeletons: Skeletons, wanted: Sequence[NeuronId], current: Sequence
     notes = [*skeletons.notes]
     if missing:
         notes.append(f"{len(missing):,} of {len(wanted):,} selected neurons have no skeleton, such as {some(missing)}")
-    return Skeletons(skeletons._collections, chosen, notes)
+    return SkeletonFiles(skeletons._collections, chosen, notes)
 
 
 def read_id_map(

@@ -14,7 +14,7 @@ from crantcli.schema import KEY, TOTALS, IdType, Kind, fold
 from crantcli.sources.tables.files import Source
 from crantcli.sources.tables.inference import as_number, inspect_ids, not_number
 from crantcli.sources.tables.kinds import Decision
-from crantcli.sources.tables.metadata import Recorded, read_recorded
+from crantcli.sources.tables.metadata import FileMetadata, read_metadata
 from crantcli.sources.tables.npz import read_matrix
 from crantcli.sources.tables.part import Part, check_id_type
 from crantcli.sources.tables.read_options import ReadOptions
@@ -185,7 +185,7 @@ def _table(
     id_type: IdType,
     whole: bool,
     axes: str,
-    recorded: Recorded,
+    recorded: FileMetadata,
     records: list[dict[str, Any]],
     name: str,
     given: ReadOptions,
@@ -271,7 +271,7 @@ def open_npz(engine: Engine, source: Source, given: ReadOptions) -> Relation:
     )
     silent = engine.view("axes", f"SELECT 'pre' AS side, id FROM {axes[0]} UNION ALL SELECT 'post', id FROM {axes[1]}")
     metadata = {KEY: str(arrays[KEY].item())} if KEY in arrays else {}
-    recorded, records = read_recorded(metadata), [source.record()]
+    recorded, records = read_metadata(metadata), [source.record()]
     table = _table(engine, relation, id_type, whole, silent, recorded, records, source.name, given)
     return replace(table, read_as="read as adjacency: rows and columns named in the file")
 

@@ -13,7 +13,7 @@ from crantcli.schema import KEY, PANDAS_KEY
 
 
 @dataclass(frozen=True)
-class Recorded:
+class FileMetadata:
     """What one or several files say about themselves, as far as it can be relied on.
 
     Attributes
@@ -51,25 +51,25 @@ def provenance(metadata: dict[str, str], rows: int | None = None) -> dict[str, A
     return record
 
 
-def read_recorded(metadata: dict[str, str], rows: int | None = None) -> Recorded:
+def read_metadata(metadata: dict[str, str], rows: int | None = None) -> FileMetadata:
     """Read what a file says about itself. What is not of the form that we write says nothing."""
     try:
         return _read(metadata, rows)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
-        return Recorded()
+        return FileMetadata()
 
 
-def _read(metadata: dict[str, str], rows: int | None) -> Recorded:
+def _read(metadata: dict[str, str], rows: int | None) -> FileMetadata:
     record = provenance(metadata, rows)
     if record is None:
         try:
             attributes = json.loads(metadata.get(PANDAS_KEY, "{}"))
             bare = json.loads(metadata.get(KEY, "{}"))
         except ValueError:
-            return Recorded()
+            return FileMetadata()
         units = {**_units(attributes.get(KEY) if isinstance(attributes, dict) else None), **_units(bare)}
-        return Recorded(**units)
-    return Recorded(
+        return FileMetadata(**units)
+    return FileMetadata(
         **_units(record),
         completeness=_completeness(record["complete_for"]) if "complete_for" in record else Completeness(),
         unique_ids=bool(record.get("unique_ids")),
@@ -115,7 +115,7 @@ def _units(record: Any) -> dict[str, Any]:
     return found
 
 
-def combine(records: Sequence[Recorded]) -> Recorded:
+def combine(records: Sequence[FileMetadata]) -> FileMetadata:
     """What several files together say.
 
     Raises
@@ -142,11 +142,11 @@ def combine(records: Sequence[Recorded]) -> Recorded:
     for record in records:
         filters = merge_filters(filters, record.filters)
     unit = units.pop() if len(units) == 1 else "unknown"
-    return Recorded(unit, voxels.pop() if voxels else None, completeness, False, filters)
+    return FileMetadata(unit, voxels.pop() if voxels else None, completeness, False, filters)
 
 
 def resolve_units(
-    recorded: Recorded, coordinates: str | None, voxel_size: VoxelSize | None, dataset: Recorded | None = None
+    recorded: FileMetadata, coordinates: str | None, voxel_size: VoxelSize | None, dataset: FileMetadata | None = None
 ) -> tuple[Unit, VoxelSize | None]:
     """Unit and voxel size of the positions, from the file, the options and the data set.
 
@@ -166,7 +166,7 @@ def resolve_units(
             f"--voxel-size {','.join(map(_number, voxel_size))}: the file records "
             f"{','.join(map(_number, recorded.voxel_size))} nm"
         )
-    of_dataset = dataset or Recorded()
+    of_dataset = dataset or FileMetadata()
     unit: Unit = recorded.unit
     if unit == "unknown":
         unit = "nm" if coordinates == "nm" else "pixels" if coordinates == "pixels" else of_dataset.unit

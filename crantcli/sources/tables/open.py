@@ -24,7 +24,7 @@ from crantcli.sources.tables.delta import delta_relation
 from crantcli.sources.tables.files import Source, arrow_metadata, literal_path, stage_arrow
 from crantcli.sources.tables.frames import arrow_table
 from crantcli.sources.tables.kinds import SAMPLE, Columns, Decision, decide
-from crantcli.sources.tables.metadata import Recorded, combine, read_recorded, resolve_units
+from crantcli.sources.tables.metadata import FileMetadata, combine, read_metadata, resolve_units
 from crantcli.sources.tables.part import Part, Reader
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.streams import prepared
@@ -67,7 +67,7 @@ def parts(
     for source in sources:
         if source.format == "arrow":
             part = _parquet_part(engine, [replace(source, path=stage_arrow(engine, source), format="parquet")])
-            part.recorded = [read_recorded(arrow_metadata(source), part.rows)]
+            part.recorded = [read_metadata(arrow_metadata(source), part.rows)]
             part.records = [source.record()]
             found.append(part)
         elif source.format == "delta":
@@ -105,7 +105,7 @@ def _text_parts(
             dict.fromkeys(form.names, "VARCHAR"),
             files[0].name,
             True,
-            recorded=[Recorded()],
+            recorded=[FileMetadata()],
             records=[source.record() for source in files],
             files={str(source.path): source.name for source in files},
             notes=notes[(form, together)],
@@ -161,7 +161,7 @@ def _delta_part(engine: Engine, source: Source) -> Part:
     relation, paths, record = delta_relation(engine, source)
     files = "[" + ", ".join(literal_path(Path(path)) for path in paths) + "]"
     part = _footers(engine, relation, files, source.name, dict.fromkeys(map(str, paths), source.name))
-    part.recorded, part.records = [Recorded()], [record]
+    part.recorded, part.records = [FileMetadata()], [record]
     part.notes = [f"{source.name}: a Delta Lake table, version {record['delta_version']}"]
     return part
 
@@ -189,7 +189,7 @@ def _footers(engine: Engine, relation: str, files: str, name: str, names: dict[s
         False,
         sum(rows.values()),
         {column for column, number in nulls if number == 0},
-        [read_recorded(metadata.get(file, {}), number) for file, number in rows.items()],
+        [read_metadata(metadata.get(file, {}), number) for file, number in rows.items()],
         files=names,
         floats={column: names.get(file, name) for column, file in floats},
         nulls=dict(nulls),
@@ -229,7 +229,7 @@ def frame_part(engine: Engine, frame: pd.DataFrame, given: ReadOptions | None = 
     data, mixed = arrow_table(plain)
     relation = engine.register("frame", data)
     types = dict(engine.columns(f"SELECT * FROM {relation}"))
-    recorded = read_recorded({"PANDAS_ATTRS": json.dumps(frame.attrs, default=str)})
+    recorded = read_metadata({"PANDAS_ATTRS": json.dumps(frame.attrs, default=str)})
     return Part(
         relation,
         types,

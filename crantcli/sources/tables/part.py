@@ -21,7 +21,7 @@ from crantcli.sources.tables.inference import (
     numeric_types,
 )
 from crantcli.sources.tables.kinds import Decision, prefixed_id
-from crantcli.sources.tables.metadata import Recorded
+from crantcli.sources.tables.metadata import FileMetadata
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.text import did_you_mean, plural
 
@@ -73,7 +73,7 @@ class Part:
     text: bool = False
     rows: int | None = None
     null_free: set[str] = field(default_factory=set)
-    recorded: list[Recorded] = field(default_factory=list)
+    recorded: list[FileMetadata] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     floats: dict[str, str] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.schema import Kind
 
 if TYPE_CHECKING:
-    from crantcli.sources.tables.metadata import Recorded
+    from crantcli.sources.tables.metadata import FileMetadata
 
 #: Which columns are wanted beside those that counting needs: all, none, or positions only.
 Carry = bool | Literal["positions"]
@@ -47,7 +47,7 @@ class ReadOptions:
         Rows that count.
     coordinates, voxel_size
         Unit of the positions, and nanometres per voxel.
-    dataset : Recorded or None
+    dataset : FileMetadata or None
         What the data set says where the file does not.
     carry : bool or "positions"
         Whether further columns are wanted, or only those that counting needs; or these and positions.
@@ -76,7 +76,7 @@ class ReadOptions:
     where: tuple[Condition, ...] = ()
     coordinates: str | None = None
     voxel_size: VoxelSize | None = None
-    dataset: Recorded | None = None
+    dataset: FileMetadata | None = None
     carry: Carry = False
     value: str | None = None
     position: str | None = None
