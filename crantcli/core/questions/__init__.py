@@ -1,28 +1,20 @@
-"""The questions: one verb, one file. Their classes are looked up when they are first used."""
+"""The questions: one verb, one file, found by their place. Their classes are looked up when they are first used."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
 
-if TYPE_CHECKING:
-    from crantcli.core.questions.adjacency import Adjacency
-    from crantcli.core.questions.attach import Attach
-    from crantcli.core.questions.connectivity import Connectivity
-    from crantcli.core.questions.counts import Counts
-    from crantcli.core.questions.nested import Nested
-    from crantcli.core.questions.neuropil import Neuropil
-    from crantcli.core.questions.synapses import Synapses
-
-__all__ = ["Adjacency", "Attach", "Connectivity", "Counts", "Nested", "Neuropil", "Synapses"]
+#: A class for each module, with its name and a capital.
+__all__ = [module.name.capitalize() for module in iter_modules(__path__) if module.name != "base"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a question when it is first used (PEP 562): each has a module of its name."""
+    """Import a question when it is first used (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module 'crantcli.core.questions' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"crantcli.core.questions.{name.lower()}"), name)
+    return getattr(import_module(f"{__name__}.{name.lower()}"), name)
 
 
 def __dir__() -> list[str]:
