@@ -77,6 +77,8 @@ def _history(record: dict[str, Any] | None) -> list[str]:
         lines.append(f"{'input':12}{source['name']} ({size}{told})")
     for name, selection in record.get("selection", {}).items():
         lines.append(f"{'selection':12}{name}: {', '.join(selection['named'])} ({selection['neurons']:,} neurons)")
+    if "sorted_by" in record:
+        lines.append(f"{'sorted by':12}{', '.join(record['sorted_by'])}")
     ledger = record["ledger"]
     lines.append(f"{'ledger':12}{ledger['read']:,} {ledger['unit']} read")
     removed = ledger["removed"]

@@ -1,0 +1,76 @@
+"""A table in the order of its neurons, so that later questions about a few of them read little of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from crantcli.core.engine import SqlEngine
+from crantcli.core.question import Table
+from crantcli.core.questions.base import Describe, Given, Inputs, Needs, Question, Results, Scope
+from crantcli.core.relation import Relation
+from crantcli.core.rows.units import unit_record
+from crantcli.core.sql import quote
+from crantcli.errors import UsageError
+from crantcli.schema import Kind
+
+
+@dataclass(frozen=True)
+class Sort(Question):
+    """All rows of a table of synapses or edges as they are, sorted by pre, post and id, then by all other columns.
+
+    Nothing is dropped but what a condition on rows drops: repeated synapses, autapses and rows without an ID stay, the
+    last ones at the end.
+    """
+
+    command: ClassVar[str] = "sort"
+    outputs: ClassVar[Mapping[str, type]] = {"": Table}
+
+    def needs(self) -> Needs:
+        """The table with all that it has."""
+        return Needs({}, carry=True)
+
+    def scope(self, engine: SqlEngine, given: Given) -> Scope:
+        """A table on a server is not sorted: it would have to be fetched whole.
+
+        Raises
+        ------
+        UsageError
+        """
+        raise UsageError("sort takes a table in a file; what synapses fetches is sorted already")
+
+    def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
+        """Sort it."""
+        table = given.source
+        names = _output_columns(table)
+        first = [name for name in ("pre", "post", "id") if name in names]
+        order = [*first, *(name for name in names if name not in first)]
+        chosen = ", ".join(f"{quote(inner)} AS {quote(outer)}" for inner, outer in names.items())
+        sorted_by = ", ".join(f"{quote(name)} NULLS LAST" for name in order)
+        ledger = table.ledger()
+        ledger.kept = table.rows
+        ledger.check()
+        columns = tuple(names.values())
+        units = unit_record(table, columns, table.unit, table.voxel_size)
+        kind = "synapses" if table.kind is Kind.SYNAPSES else "edges"
+        return Results(
+            {"": Table(f"SELECT {chosen} FROM {table.relation} ORDER BY {sorted_by}", columns, table.rows)},
+            kind,
+            table.rows,
+            ledger,
+            table.completeness,
+            table.rows,
+            kind,
+            facts={"sorted_by": [names[name] for name in first], "unique_ids": table.unique_ids},
+            units=units,
+            units_advice="tell the next command with --coordinates and --voxel-size, or write .parquet",
+            details=units,
+        )
+
+
+def _output_columns(table: Relation) -> dict[str, str]:
+    """Canonical column -> its name on the way out."""
+    ends = dict(zip(("pre", "post"), table.written_names, strict=True))
+    listed = (*table.having("id"), *ends, *table.having("weight", "size", "neuropil"), *table.carried)
+    return {name: ends.get(name, name) for name in listed}
