@@ -155,3 +155,21 @@ def test_a_command_has_the_defaults_of_its_question(question: str) -> None:
             compared += 1
             assert asked[field.name] in (field.default, None) or asked[field.name] == [], field.name
     assert compared
+
+
+#: What nobody calls by name in the package: what pandas and click call, and what the tests and benchmarks read with.
+UNCALLED = {"_constructor", "contains_each", "format_options", "read_neuropils"}
+
+
+def test_everything_is_used() -> None:
+    """Outside of where it is defined, but for what the package offers."""
+    words = Counter(word for path in MODULES for word in re.findall(r"\w+", path.read_text(encoding="utf-8")))
+    defined = Counter(
+        node.name
+        for tree in TREES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    )
+    offered = {name for kind in (cc.NestedMatrix, cc.DirectedNestedMatrix, cc.NeuropilCollection) for name in dir(kind)}
+    unused = {name for name, number in defined.items() if words[name] <= number and not name.startswith("__")}
+    assert sorted(unused - offered - UNCALLED - set(cc.__all__)) == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import SETTINGS
 
 import crantcli as cc
-from crantcli.core.matrix.order import TypeOrder, check_neuron_order, label_text, ring_place
+from crantcli.core.matrix.order import TypeOrder, label_text, ring_place
 
 WORDS = st.lists(
     st.sampled_from(["ER", "er", "x", "-", "EPG/PEG", "é", "ß", "1", "2", "10", "07", " ", "_", "_a"]), max_size=4
@@ -87,9 +87,8 @@ def test_what_a_caller_may_give() -> None:
     assert TypeOrder.of(5) == TypeOrder(("5",))
     assert TypeOrder.of(TypeOrder(by_size=True)).by_size
     assert (TypeOrder.of(["a"]).record(), TypeOrder.of([]).record()) == (["a"], None)
-    assert check_neuron_order("weight") == "weight"
-    with pytest.raises(cc.UsageError, match="'place': one of annotation, id, weight"):
-        check_neuron_order("place")
+    with pytest.raises(cc.UsageError, match="neuron_order='place': one of 'annotation', 'id', 'weight'"):
+        cc.questions.Nested(neuron_order="place")
 
 
 def test_labels_are_text() -> None:

@@ -18,12 +18,11 @@ from conftest import Crant
 from tables import complaint, record, text_file
 
 from crantcli import output
-from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Table
 from crantcli.core.relation import Completeness
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError, EmptyResultError, UsageError
+from crantcli.errors import CrantError, UsageError
 from crantcli.output import writers
 from crantcli.output.figures.heatmap import Style
 from crantcli.output.files import FileSink
@@ -333,16 +332,6 @@ def test_units_are_told_where_the_format_has_no_place_for_them() -> None:
         made = sink({"": Table}, o=name)
         assert made.unit_notes({"units": "nm"}, "do this") == expected
         assert made.unit_notes({}, "do this") == []
-
-
-def test_an_empty_result_can_be_an_error() -> None:
-    ledger = Ledger("synapses", 3, {"unselected": 3}, 0)
-    sink().refuse_empty(0, ledger)
-    strict = sink(fail_empty=True)
-    strict.refuse_empty(1, ledger)
-    with pytest.raises(EmptyResultError) as caught:
-        strict.refuse_empty(0, ledger)
-    assert str(caught.value) == f"nothing is left ({ledger.sentence()}); no file is written"
 
 
 # A format of one's own.

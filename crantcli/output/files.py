@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from crantcli.core.ledger import Ledger
 from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Mesh, Output, Table
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError, EmptyResultError, UsageError
+from crantcli.errors import CrantError, UsageError
 from crantcli.output.atomic import Outputs, check_destination, check_folder
 from crantcli.output.matrices import WIDE_LIMIT, wide_table
 from crantcli.output.provenance import as_text
@@ -67,8 +66,6 @@ class FileSink:
         Where what cannot be written beside its destination is made. Default: the system's temporary folder.
     force_wide : bool
         Tables of matrices may have any number of columns.
-    fail_empty : bool
-        An empty result is an error.
     drawing : mapping of str to mapping, optional
         Kind of figure -> keywords that say how it is to look.
 
@@ -95,13 +92,12 @@ class FileSink:
         terminal: TableViewer,
         tmp_dir: str | None = None,
         force_wide: bool = False,
-        fail_empty: bool = False,
         drawing: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._command, self._outputs, self._json = command, outputs, json
         self._given = {name: where for name in outputs if (where := destinations.get(name)) is not None}
         self._terminal, self._tmp_dir = terminal, tmp_dir
-        self._force_wide, self._fail_empty, self._drawing = force_wide, fail_empty, drawing or {}
+        self._force_wide, self._drawing = force_wide, drawing or {}
         self._pending: Outputs | None = None
         self.destinations = [where for name, where in self._given.items() if (name, where) != ("", "-")]
         self._writer = self._check_options()
@@ -254,16 +250,6 @@ class FileSink:
         if not recorded or self._writer is None or self._writer.carries_metadata:
             return []
         return [f"CSV does not record units: the positions are in {recorded['units']}; {advice}"]
-
-    def refuse_empty(self, number: int, ledger: Ledger) -> None:
-        """Stop where nothing is left and that was to be an error.
-
-        Raises
-        ------
-        EmptyResultError
-        """
-        if number == 0 and self._fail_empty:
-            raise EmptyResultError(f"nothing is left ({ledger.sentence()}); no file is written")
 
     def commit(self) -> None:
         """Let everything appear at once."""

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from crantcli.errors import UsageError
-
 #: In place of a list of types: the largest first.
 SIZE = "size"
 
@@ -115,19 +113,6 @@ class TypeOrder:
     def record(self) -> str | list[str] | None:
         """For the provenance."""
         return SIZE if self.by_size else list(self.preferred) or None
-
-
-def check_neuron_order(given: str) -> NeuronOrder:
-    """Read the order within types.
-
-    Raises
-    ------
-    UsageError
-    """
-    for known in NEURON_ORDERS:
-        if given == known:
-            return known
-    raise UsageError(f"neuron order {given!r}: one of {', '.join(NEURON_ORDERS)}")
 
 
 def ring_place(fields: Sequence[str | None]) -> int:
