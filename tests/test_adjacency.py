@@ -18,7 +18,6 @@ from oracle import EVERYTHING, Chosen, Rules
 from strategies import (
     ABSENT,
     AS_DRAWN,
-    FEWER,
     SETTINGS,
     Drawn,
     as_csv,
@@ -91,7 +90,7 @@ def test_matrix_of_edges_follows_the_rules(data: st.DataObject, table: Drawn, sy
     assert parts(ask(table, chosen, rule, symmetric=symmetric, sum_duplicates=summed)) == expected
 
 
-@FEWER
+@SETTINGS
 @given(data=st.data(), table=synapse_tables(), symmetric=st.booleans())
 def test_matrix_is_read_back_as_its_edges(data: st.DataObject, table: Drawn, symmetric: bool) -> None:
     """The frame that Python returns is a source: its zeros are no edges, its silent neurons are counted as zeros."""

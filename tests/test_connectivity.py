@@ -21,7 +21,6 @@ from strategies import (
     ABSENT,
     ANNOTATION_COLUMNS,
     AS_DRAWN,
-    FEWER,
     SETTINGS,
     Drawn,
     annotation_tables,
@@ -215,7 +214,7 @@ def test_by_type_follows_the_rules(data: st.DataObject, table: Drawn, side: str 
 
 
 @NOTES_ARE_FINE
-@FEWER
+@SETTINGS
 @given(data=st.data(), table=synapse_tables())
 def test_annotate_adds_columns_for_both_sides(data: st.DataObject, table: Drawn) -> None:
     """A neuron annotated twice has its first row with a type; one that is not annotated has nulls."""
@@ -743,7 +742,7 @@ def test_microns_edges(crant: Crant, real: Path) -> None:
 
 
 @NOTES_ARE_FINE
-@FEWER
+@SETTINGS
 @given(data=st.data(), table=synapse_tables())
 def test_several_neurons_are_the_union_of_each(data: st.DataObject, table: Drawn) -> None:
     """No edge is lost or doubled where both its neurons were asked for."""

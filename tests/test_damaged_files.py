@@ -1,7 +1,7 @@
 """Damaged mesh and skeleton files: read right, or refused in one sentence of ours that names them. Never half.
 
 Files are changed at random, from fixed seeds: bits flipped, parts cut out, zeroed, doubled or overwritten with what
-is known to hurt. EXAMPLES=10 tries ten times as many.
+is known to hurt. EXAMPLES=200 tries ten times as many.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import random
 import re
 import struct
@@ -23,6 +22,7 @@ import test_mesh_files as whole
 from closed import rounded, sphere
 from conftest import Crant
 from mesh_sources import Levels, grid_box, legacy
+from strategies import TIMES
 from tables import complaint, text_file
 from test_skeletons import WAYS
 
@@ -31,8 +31,6 @@ from crantcli.core.geometry.skeleton import NearestNode, Skeleton
 from crantcli.errors import DataError, UsageError
 from crantcli.sources.shapes.meshes import read_neuropils
 from crantcli.sources.shapes.skeletons import find_skeletons, match_neurons
-
-TIMES = int(os.environ.get("EXAMPLES", "1"))
 
 TEXT = [
     b"\n", b"\r", b" ", b"\0", b"-1", b"0", b"1e999", b"-1e308", b"nan", b"inf", b"1e-320", b"9" * 20, b"\xff\xfe",

@@ -154,7 +154,7 @@ def test_a_command_has_the_defaults_of_its_question(question: str) -> None:
         if field.name in asked:
             compared += 1
             assert asked[field.name] in (field.default, None) or asked[field.name] == [], field.name
-    assert compared
+    assert compared or not dataclasses.fields(kind)
 
 
 #: What nobody calls by name in the package: what pandas and click call, and what the tests and benchmarks read with.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import SETTINGS
 
@@ -58,7 +58,7 @@ def test_names_that_are_taken() -> None:
     assert found["x"] == "x"
 
 
-@settings(SETTINGS, max_examples=4 * SETTINGS.max_examples)
+@SETTINGS
 @given(st.lists(st.text() | st.text("aAbB./-_ \\", max_size=4), max_size=12))
 def test_any_names(names: list[str]) -> None:
     found = safe_file_names(names, taken=["manifest"])

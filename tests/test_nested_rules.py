@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from conftest import Crant
 from hypothesis import given
 from nested_cases import Case, case, cases, check, npz, same
 from oracle import ConflictError, adds_up
-from strategies import AS_DRAWN, AS_TYPED, SETTINGS, as_json, tuples
+from strategies import AS_DRAWN, AS_TYPED, SETTINGS, TIMES, as_json, tuples
 from tables import record
 
 import crantcli as cc
@@ -64,7 +63,7 @@ def test_connections_follow_the_rules(made: Case) -> None:
     check(ask(made), expected)
 
 
-@pytest.mark.parametrize("seed", range(14 * int(os.environ.get("EXAMPLES", "1"))))
+@pytest.mark.parametrize("seed", range(14 * TIMES))
 def test_command_follows_the_rules(crant: Crant, tmp_path: Path, seed: int) -> None:
     """Every table that the command writes, the order of the axes, the ledger and the summary."""
     made = case(random.Random(seed))

@@ -25,7 +25,7 @@ from strategies import (
     ANNOTATION_COLUMNS,
     AS_DRAWN,
     AS_TYPED,
-    FEWER,
+    SETTINGS,
     Drawn,
     annotation_tables,
     as_json,
@@ -138,7 +138,7 @@ def conflict(rows: Sequence[Row]) -> bool:
 
 
 @NOTES_ARE_FINE
-@FEWER
+@SETTINGS
 @given(
     data=st.data(),
     table=placed(),
@@ -176,7 +176,7 @@ def test_square_matrices(
 
 
 @NOTES_ARE_FINE
-@FEWER
+@SETTINGS
 @given(
     data=st.data(),
     table=placed(),
@@ -209,7 +209,7 @@ def test_rectangular_matrices(
             assert entries(found[name]) == pytest.approx(as_text(weights), rel=1e-12)
 
 
-@settings(FEWER, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(SETTINGS, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=st.data(), table=placed(), other=st.booleans(), split=st.booleans())
 def test_the_command(
     data: st.DataObject, crant: Crant, meshes: Path, tmp_path: Path, table: Placed, other: bool, split: bool

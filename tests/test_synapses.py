@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from oracle import Chosen, Rules
 from strategies import (
     AS_DRAWN,
-    FEWER,
     SETTINGS,
     SYNAPSE_COLUMNS,
     Drawn,
@@ -99,7 +98,7 @@ def test_every_row_is_accounted_for(data: st.DataObject, table: Drawn) -> None:
 
 
 @NOTES_ARE_FINE
-@FEWER
+@SETTINGS
 @given(data=st.data(), table=synapse_tables())
 def test_many_neurons_are_selected_like_few(data: st.DataObject, table: Drawn) -> None:
     """A long list of neurons goes through a table instead of the query's text; the rows are the same."""
@@ -111,7 +110,7 @@ def test_many_neurons_are_selected_like_few(data: st.DataObject, table: Drawn) -
     assert tuples(found) == [tuple(row.get(name) for name in found.columns) for row in expected]
 
 
-@FEWER
+@SETTINGS
 @given(
     table=synapse_tables().filter(lambda t: t.has("id")),
     place=st.integers(0, 30),
@@ -389,7 +388,7 @@ _NM = st.integers(-(10**12), 10**12)
 _SIZE = st.sampled_from([1, 4, 8, 40, 42])
 
 
-@FEWER
+@SETTINGS
 @given(points=st.lists(st.tuples(_NM, _NM, _NM), min_size=1, max_size=20), size=st.tuples(_SIZE, _SIZE, _SIZE))
 def test_pixels_are_floor_of_nm_by_voxel(points: list[tuple[int, ...]], size: tuple[int, ...]) -> None:
     """Whole nanometres, negative and large ones, and those next to a voxel's border."""
@@ -400,7 +399,7 @@ def test_pixels_are_floor_of_nm_by_voxel(points: list[tuple[int, ...]], size: tu
     assert told == {"units": "pixels", "voxel_size_nm": [float(s) for s in size]}
 
 
-@FEWER
+@SETTINGS
 @given(
     points=st.lists(st.tuples(_NM, _NM, _NM), min_size=1, max_size=20),
     size=st.sampled_from([(8, 8, 42), (3.8, 3.8, 50), (4.3, 3.58, 0.1)]),
