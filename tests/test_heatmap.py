@@ -27,7 +27,7 @@ from crantcli.core.question import Figure
 from crantcli.errors import UsageError
 from crantcli.output.figures.colours import lightness, number
 from crantcli.output.figures.heatmap import AxisText, RenderedFigure, Style, draw_heatmap, reduce
-from crantcli.output.figures.labels import spread
+from crantcli.output.figures.labels import spread_labels
 from crantcli.output.figures.save import save
 from crantcli.output.writers import find_writer
 from crantcli.schema import KEY
@@ -362,7 +362,7 @@ def test_a_line_leads_from_each_block_to_its_label() -> None:
 @given(st.lists(st.floats(0, 100), max_size=12).map(sorted), st.floats(0.1, 8))
 def test_labels_move_as_little_as_possible(wanted: list[float], apart: float) -> None:
     """Against the max-min formula of isotonic regression."""
-    found = spread(wanted, apart, 1000.0)
+    found = spread_labels(wanted, apart, 1000.0)
     free = [place - position * apart for position, place in enumerate(wanted)]
     for i in range(len(free)):
         best = max(min(np.mean(free[j : k + 1]) for k in range(i, len(free))) for j in range(i + 1))
@@ -370,9 +370,9 @@ def test_labels_move_as_little_as_possible(wanted: list[float], apart: float) ->
 
 
 def test_labels_stay_beside_their_axis() -> None:
-    assert spread([9.9, 9.9, 9.9], 2, 10) == [5, 7, 9]
-    assert spread([0, 0.1], 2, 10) == [1, 3]
-    assert spread([], 2, 10) == []
+    assert spread_labels([9.9, 9.9, 9.9], 2, 10) == [5, 7, 9]
+    assert spread_labels([0, 0.1], 2, 10) == [1, 3]
+    assert spread_labels([], 2, 10) == []
 
 
 @pytest.mark.parametrize("scale", [1.0, 3.0])
