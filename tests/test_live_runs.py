@@ -20,7 +20,7 @@ from cave_server import Action, Asked, CaveServer
 from conftest import Crant
 from live import described, ids, rows, saved
 
-from crantcli import api
+import crantcli as cc
 from crantcli.settings import LiveOptions
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -147,7 +147,7 @@ def test_two_threads_share_the_cache(server: CaveServer) -> None:
 
     def fetch() -> None:
         options = LiveOptions(cache_dir=str(CACHE))
-        results.append(api.get_connectivity(neurons, dataset=live, materialization=3, live=options))
+        results.append(cc.get_connectivity(neurons, dataset=live, materialization=3, live=options))
 
     threads = [threading.Thread(target=fetch) for _ in range(2)]
     for thread in threads:

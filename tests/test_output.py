@@ -329,11 +329,10 @@ def test_info_on_foreign_files(crant: Crant) -> None:
     np.savez("n.npz", a=[1, 2])
     for suffix in PICTURES:
         Figure().savefig(f"p.{suffix}")
-    text_file("empty.svg", "")
     expected = {
         "s.csv": ("synapses", 1), "u.csv": ("unclear", 1), "h.csv": ("edges", 0), "e.parquet": ("edges", 1),
         TYPES: ("annotations", 316), "n.npz": ("adjacency", None), "p.png": ("picture", None),
-        "p.svg": ("picture", None), "p.pdf": ("picture", None), "empty.svg": ("picture", None),
+        "p.svg": ("picture", None), "p.pdf": ("picture", None),
     }  # fmt: skip
     for name, (kind, rows) in expected.items():
         found = json.loads(crant("info", name, "--json").out)
@@ -341,7 +340,14 @@ def test_info_on_foreign_files(crant: Crant) -> None:
         shown = crant("info", name)
         assert "carries no provenance" in shown.err
         assert crant("info", name, "--quiet").err == ""
-    for name, content in {"x.png": b"", "x.npz": b"PK", "x.parquet": b"PAR1", "x.csv": b"", "x.feather": b""}.items():
+    for name, content in {
+        "x.png": b"",
+        "x.npz": b"PK",
+        "x.parquet": b"PAR1",
+        "x.csv": b"",
+        "x.feather": b"",
+        "x.svg": b"",
+    }.items():
         text_file(name, content)
         complaint(crant("info", name), 3, name)
     text_file("x.dat", "1\n")

@@ -41,7 +41,7 @@ class Opener(LiveOpener):
         """
         needs, fetched = question.needs(), self.asks_server(request.source)
         self.clean = request.clean
-        self.paths += request.files
+        self.paths += [*request.files, *request.skeleton_tables]
         labels = needs.labels or (needs.labels_for_scope and fetched)
         annotations = self.annotations(request.annotations, request.neuron_id_column, request.cell_type_column, labels)
         question.check_annotations(annotations)

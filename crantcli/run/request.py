@@ -88,6 +88,11 @@ class Request:
         more = [] if self.skeletons is None else self.skeletons.tables
         return [self.source, self.annotations, self.totals, self.assignments, *more]
 
+    @property
+    def skeleton_tables(self) -> list[Path]:
+        """Tables that say whose the skeletons are."""
+        return [] if self.skeletons is None else [Path(name) for name in self.skeletons.tables if name is not None]
+
     def names(self, needs: Needs) -> list[str]:
         """Names of what is read, as they were given."""
         listed = [name for table in self.tables for name in _names(table)]
