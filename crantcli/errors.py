@@ -5,11 +5,32 @@ Core, sources, engine and output raise these; the command line prints their text
 
 from __future__ import annotations
 
+from crantcli.params import in_python
+
 
 class CrantError(Exception):
-    """Something failed at run time: a file that cannot be written, a full disk, too little memory."""
+    """Something failed at run time: a file that cannot be written, a full disk, too little memory.
+
+    Parameters
+    ----------
+    message : str
+        Its parameters are marked (see `crantcli.params`). `str(error)` has them as Python callers know them.
+
+    Attributes
+    ----------
+    message : str
+        As it was given: for the command line, and for errors that say more.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(in_python(message))
+        self.message = message
+
+
+class DefectError(CrantError):
+    """Something failed that should not: a defect of crantcli."""
 
 
 class UsageError(CrantError, ValueError):

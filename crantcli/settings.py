@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crantcli.errors import UsageError
+from crantcli.params import P
 from crantcli.remote.retry import RetryPolicy
 
 
@@ -70,13 +71,13 @@ class LiveOptions:
         asked = parse_materialization(self.materialization)
         if self.lock is not None:
             if asked != "latest":
-                raise UsageError("--lock says which materialization it is; leave --materialization out")
+                raise UsageError(f"{P.lock} says which materialization it is; leave {P.materialization} out")
             if not Path(self.lock).is_file():
-                raise UsageError(f"--lock {self.lock}: there is no such file; make it with crantcli lock")
+                raise UsageError(f"{P.lock} {self.lock}: there is no such file; make it with crantcli lock")
         if self.strict_ids and not self.update_ids:
-            raise UsageError("--strict-ids and --no-update-ids contradict each other")
+            raise UsageError(f"{P.strict_ids(True)} and {P.update_ids(False)} contradict each other")
         if self.policy.retries < 0 or not self.policy.timeout > 0:
-            raise UsageError("--retries is 0 or more, and --timeout more than 0 seconds")
+            raise UsageError(f"{P.retries} is 0 or more, and {P.timeout} more than 0 seconds")
 
 
 def resolve_live(
@@ -127,9 +128,9 @@ def parse_materialization(text: str) -> str | int | datetime:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"--materialization {text}: latest, live, the number of a version, or a time such as 2026-03-01T12:00:00"
+            f"{P.materialization} {text}: latest, live, the number of a version, or a time such as 2026-03-01T12:00:00"
         ) from None
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     if time > datetime.now(UTC):
-        raise UsageError(f"--materialization {text}: this time is yet to come")
+        raise UsageError(f"{P.materialization} {text}: this time is yet to come")
     return time

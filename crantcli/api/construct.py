@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli import __version__
-from crantcli.api.frames import FrameSink, answer
+from crantcli.api.frames import FrameSink, answer, warn
 from crantcli.core.matrix.order import label_text
 from crantcli.core.question import Output
 from crantcli.core.questions.base import Results
 from crantcli.core.relation import Relation
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
+from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.run.inputs import Opener
 from crantcli.run.request import Request
 from crantcli.schema import KEY, Kind
@@ -33,6 +32,10 @@ if TYPE_CHECKING:
     from crantcli.core.matrix.blocks import Axis, BlockMatrix
     from crantcli.core.questions.nested import Nested
     from crantcli.core.questions.neuropil import NeuropilMatrices
+
+
+#: Parameters of questions and requests that the public constructors call otherwise.
+_NAMES = {"annotations": "neuron_annotations", "neuropils": "neuropil_names"}
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def build(
         refuse=_refuse_edges if synapses else _refuse_synapses,
     )
     sink = MatrixSink()
-    answer(ask.question(), request, sink, max_memory=max_memory, stacklevel=4)
+    answer(ask.question(), request, sink, max_memory=max_memory, stacklevel=4, names=_NAMES)
     blocks: BlockMatrix = sink.results.subject.blocks
     return blocks
 
@@ -208,7 +211,7 @@ def build_by_neuropil(
         mesh_scale=None if place.mesh_scale is None else parse_mesh_scale(place.mesh_scale),
     )
     sink = CollectionSink()
-    answer(question, request, sink, live=place.live, max_memory=max_memory, stacklevel=4)
+    answer(question, request, sink, live=place.live, max_memory=max_memory, stacklevel=4, names=_NAMES)
     return sink.made, sink.counts
 
 
@@ -437,8 +440,7 @@ def draw_plot(
     destination = None if output_path is None else os.fspath(output_path)
     suffix = "" if destination is None else find_writer(question.Figure, destination).suffix
     drawn = draw_nested(blocks, Style(**options), level, smallest, neuron_labels)
-    for note in drawn.notes:
-        warnings.warn(note, CrantWarning, stacklevel=3)
+    warn(drawn.notes, 3)
     if destination is not None:
         Path(destination).parent.mkdir(parents=True, exist_ok=True)
         told = {"crantcli": __version__, "command": "plot", "weights": blocks.quantity, "picture": drawn.facts}

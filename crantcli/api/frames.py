@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from crantcli.core.question import Matrix, Output, Table
 from crantcli.core.questions.base import Question, Results
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
-from crantcli.errors import CrantWarning, UsageError
+from crantcli.errors import CrantError, CrantWarning, UsageError
+from crantcli.params import in_python
 from crantcli.remote.progress import Progress
 from crantcli.run.inputs import Opener
 from crantcli.run.request import Request, Settings
@@ -82,10 +83,15 @@ class FrameSink:
         if hasattr(self, "frame"):
             self.frame.attrs.update(attributes(results, opener))
 
-    def warn(self, stacklevel: int) -> None:
-        """Pass on what the command line would note; `stacklevel` counts from the caller."""
-        for note in dict.fromkeys(self.notes):
-            warnings.warn(note, CrantWarning, stacklevel=stacklevel + 1)
+    def warn(self, stacklevel: int, names: Mapping[str, str] | None = None) -> None:
+        """Pass on what the command line would note; `stacklevel` counts from the caller, `names` as for `answer`."""
+        warn(self.notes, stacklevel + 1, names)
+
+
+def warn(notes: Sequence[str], stacklevel: int, names: Mapping[str, str] | None = None) -> None:
+    """Warn of each note once; `stacklevel` counts from the caller, `names` as for `answer`."""
+    for note in dict.fromkeys(notes):
+        warnings.warn(in_python(note, names), CrantWarning, stacklevel=stacklevel + 1)
 
 
 def attributes(results: Results, opener: Opener) -> dict[str, Any]:
@@ -94,7 +100,7 @@ def attributes(results: Results, opener: Opener) -> dict[str, Any]:
     if opener.told:
         found["source"] = opener.brain.record()
     if opener.read_as:
-        found["read_as"] = list(opener.read_as)
+        found["read_as"] = [in_python(line) for line in opener.read_as]
     return {KEY: found} if found else {}
 
 
@@ -123,6 +129,7 @@ def answer(
     live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
     stacklevel: int = 3,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Answer a question for a Python caller, and warn of what there is to note.
 
@@ -133,6 +140,8 @@ def answer(
         As the functions have them.
     stacklevel : int
         Where warnings are to point: 3 is the caller of the function that calls this one.
+    names : mapping of str to str, optional
+        Parameters that messages name -> what the function calls them.
 
     Raises
     ------
@@ -148,5 +157,9 @@ def answer(
     asked = options.materialization
     if (request.source is not None or (found and found.live is None)) and asked not in ("latest", "live"):
         raise UsageError(f"materialization={asked!r}: 'latest' or 'live'; files have one version only")
-    run_question(question, request, Settings(max_memory, live=options), sink)
-    sink.warn(stacklevel)
+    try:
+        run_question(question, request, Settings(max_memory, live=options), sink)
+    except CrantError as error:
+        error.args = (in_python(error.message, names),)
+        raise
+    sink.warn(stacklevel, names)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from crantcli.api.frames import FrameSink, answer
+from crantcli.api.frames import FrameSink, answer, warn
 from crantcli.core.question import Table
 from crantcli.core.questions.adjacency import Adjacency, unconnected_kept
 from crantcli.core.questions.base import Results
@@ -16,7 +15,7 @@ from crantcli.core.questions.counts import Counts
 from crantcli.core.questions.synapses import Synapses
 from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
-from crantcli.errors import ArgumentTypeError, CrantWarning, DataError, UsageError
+from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import python_selectors
 from crantcli.run.inputs import Opener
 from crantcli.run.request import Request, take_any
@@ -29,6 +28,10 @@ from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: Parameters of questions that these functions call otherwise.
+_NAMES = {"neurons": "neuron_ids", "pre": "pre_ids", "post": "post_ids"}
 
 
 def get_synapses(
@@ -119,7 +122,7 @@ def get_synapses(
     sink = _SynapseSink()
     answer(
         question, request, sink,
-        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
+        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory, names=_NAMES,
     )  # fmt: skip
     return sink.frame
 
@@ -249,7 +252,7 @@ def get_connectivity(
     sink = FrameSink()
     answer(
         question, request, sink,
-        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
+        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory, names=_NAMES,
     )  # fmt: skip
     return sink.frame
 
@@ -299,7 +302,7 @@ def get_synapse_counts(
     sink = FrameSink()
     answer(
         Counts(neuron_ids, sum_duplicates), request, sink,
-        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
+        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory, names=_NAMES,
     )  # fmt: skip
     attrs = sink.frame.attrs
     frame = sink.frame.set_index("neuron_id")
@@ -365,7 +368,7 @@ def get_adjacency(
     sink = FrameSink()
     answer(
         question, request, sink,
-        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
+        materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory, names=_NAMES,
     )  # fmt: skip
     return sink.frame
 
@@ -406,8 +409,7 @@ def update_ids(
         space = Opener(engine, found, options)
         space.annotations(annotations)
         updates = space.updates(python_selectors(ids))
-        for note in dict.fromkeys(space.notes):
-            warnings.warn(note, CrantWarning, stacklevel=2)
+        warn(space.notes, 2)
         frame = pd.DataFrame(
             {
                 "old_id": pd.array([update.old for update in updates], dtype="int64"),

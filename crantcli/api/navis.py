@@ -218,7 +218,7 @@ def _neuron_id(neuron: Any, id_type: IdType) -> NeuronId:
     try:
         return parse_id(str(neuron.id), id_type)
     except DataError as error:
-        raise DataError(f"{error}; set the neuron's id to its ID in the table") from None
+        raise DataError(f"{error.message}; set the neuron's id to its ID in the table") from None
 
 
 def _scale(neuron: Any, units: str | None, table: Relation) -> VoxelSize:

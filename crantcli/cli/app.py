@@ -14,7 +14,7 @@ from crantcli import __version__
 from crantcli.cli.command import find_commands
 from crantcli.cli.console import error_line
 from crantcli.cli.help import GroupedCommand, SectionedGroup
-from crantcli.errors import INTERRUPTED, CrantError, UsageError
+from crantcli.errors import INTERRUPTED, CrantError, DefectError, UsageError
 
 app = typer.Typer(
     name="crantcli",
@@ -126,7 +126,7 @@ def _silence_stdout() -> None:
 def _report(label: str, error: Exception) -> int:
     message: Any = getattr(error, "format_message", None)
     if isinstance(error, CrantError):
-        error_line(label, str(error))
+        error_line(label, f"{error.message} with --debug" if isinstance(error, DefectError) else error.message)
         return error.exit_code
     if message is not None:  # what Typer raises for the command line itself
         text = " ".join((message() or "no command given").split())

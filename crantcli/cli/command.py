@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 from typer.models import OptionInfo
 
 from crantcli.cli.help import SECTIONS
-from crantcli.cli.names import labels_of, refuse_empty_names
+from crantcli.cli.names import declare, labels_of, refuse_empty_names
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ def command(
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        _commands[name] = Command(name, section, epilog, after, _spelled_out(function))
+        called = _spelled_out(function)
+        declare(f"crantcli {name}", called.__annotations__)
+        _commands[name] = Command(name, section, epilog, after, called)
         return function
 
     return register

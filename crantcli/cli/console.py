@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Protocol
 
+from crantcli.cli.names import flags_of
+from crantcli.params import as_flags, flags_in
 from crantcli.system import signals
 
 #: Columns of a table that is shown on a terminal.
@@ -53,7 +55,7 @@ class Console:
 
     def json(self, summary: dict[str, Any]) -> None:
         """Print the summary as one object. What cannot be printed in its texts is escaped, as JSON has it."""
-        for line in json.dumps(summary, ensure_ascii=False, indent=2).split("\n"):
+        for line in json.dumps(flags_in(summary, flags_of(self._command)), ensure_ascii=False, indent=2).split("\n"):
             print("".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in line))
 
     @property
@@ -132,7 +134,8 @@ def _cell(value: Any) -> str:
 
 
 def error_line(command: str, message: str) -> None:
-    """Say what went wrong, as one line on stderr."""
+    """Say what went wrong, as one line on stderr, with parameters as the options of the command."""
+    message = as_flags(message, flags_of(command))
     # Twice, since escaping makes it longer, and takes a while where a message has a whole file in it.
     print(shortened(f"{command}: {printable(shortened(message))}"), file=sys.stderr)
 

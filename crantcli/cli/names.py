@@ -1,14 +1,28 @@
-"""Names that are empty, as a shell makes them of a variable that is not set."""
+"""What the user calls the parameters of a command: its options, and its arguments by what stands for them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from crantcli.errors import UsageError
+from crantcli.params import Flag
 
 #: What options and arguments that name something call their values.
 _NAMES = ("FILE", "FOLDER", "PATH", "SOURCE", "[SOURCE]", "FOLDER|URL")
+
+#: `crantcli COMMAND` -> its parameters, and what the user calls them.
+_FLAGS: dict[str, dict[str, Flag]] = {}
+
+
+def declare(label: str, hints: Mapping[str, Any]) -> None:
+    """Learn the options of a command from what Typer is told of its parameters."""
+    _FLAGS[label] = {name: _flag(told) for name, told in _declarations(hints)}
+
+
+def flags_of(label: str) -> Mapping[str, Flag]:
+    """The options of a command, such as `crantcli nested`, by parameter; none where no command is meant."""
+    return _FLAGS.get(label, {})
 
 
 def refuse_empty_names(values: Mapping[str, Any], labels: Mapping[str, str]) -> None:
@@ -26,12 +40,26 @@ def refuse_empty_names(values: Mapping[str, Any], labels: Mapping[str, str]) -> 
 
 def labels_of(hints: Mapping[str, Any]) -> dict[str, str]:
     """Parameters that name something, and what the user calls them."""
-    found = {}
+    return {
+        name: _flag(told).on
+        for name, told in _declarations(hints)
+        if getattr(told, "metavar", None) in _NAMES or name == "dataset"
+    }
+
+
+def _declarations(hints: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Parameters, and what Typer is told of each."""
     for name, hint in hints.items():
         for told in getattr(hint, "__metadata__", ()):
-            if getattr(told, "metavar", None) in _NAMES or name == "dataset":
-                # Typer takes the first word for the default, which stands elsewhere here.
-                words = (told.default, *(told.param_decls or ()))
-                options = [word for word in words if isinstance(word, str) and word.startswith("--")]
-                found[name] = options[0] if options else told.metavar.strip("[]")
-    return found
+            yield name, told
+
+
+def _flag(told: Any) -> Flag:
+    """`--clean` and `--no-clean` of an option, `SOURCE` of an argument."""
+    # Typer takes the first word for the default, which stands elsewhere here.
+    words = (told.default, *(told.param_decls or ()))
+    options = [word for word in words if isinstance(word, str) and word.startswith("--")]
+    if not options:
+        return Flag(told.metavar.strip("[]"), "")
+    on, _, off = options[0].partition("/")
+    return Flag(on, off)

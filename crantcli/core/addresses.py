@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from crantcli.core import crantb
 from crantcli.core.relation import Unit, VoxelSize
 from crantcli.errors import UsageError
+from crantcli.params import P
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Dataset:
         if self.cave is not None:
             where = (
                 "is on a server, and this question is answered from files; fetch its synapses with crantcli synapses "
-                f"-d {self.name} --pre NEURONS -o FILE, and give that file as SOURCE"
+                f"-d {self.name} {P.pre.flag} NEURONS -o FILE, and give that file as SOURCE"
             )
         raise UsageError(f"data set {self.name} {where}")
 

@@ -10,6 +10,7 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Relation
 from crantcli.core.sql import any_of
 from crantcli.errors import DataError
+from crantcli.params import P
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,9 +134,9 @@ def refuse_apart(
     of_voxels = f" (voxels of {_listed(voxel)} nm)" if table.unit == "pixels" and voxel else ""
     advice = meshes.advice
     if voxel and meshes.scalable and there.scaled(voxel).meets(here):
-        advice = f"meshes in voxels would be where the positions are: --mesh-scale {_listed(voxel, ',')}"
+        advice = f"meshes in voxels would be where the positions are: {P.mesh_scale} {_listed(voxel, ',')}"
     elif voxel and table.unit == "nm" and here.scaled(voxel).meets(there):
-        advice = "positions in voxels would be where the meshes are: --coordinates pixels"
+        advice = f"positions in voxels would be where the meshes are: {P.coordinates('pixels')}"
     raise DataError(
         f"no position lies in the box of any mesh: positions have {here} nm{of_voxels}, and meshes {there} nm "
         f"({meshes.unit}); are the units right? {advice}"

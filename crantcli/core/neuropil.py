@@ -17,6 +17,7 @@ from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.rows.points import points_once
 from crantcli.core.rows.units import in_nanometres
 from crantcli.errors import DataError
+from crantcli.params import P
 from crantcli.schema import Kind
 from crantcli.text import did_you_mean
 
@@ -111,7 +112,7 @@ def position_of(table: Relation, column: str | None) -> str:
     name = column or next(iter(own), POSITION)
     if name not in table.positions:
         known = did_you_mean(name, table.positions, "positions") if table.positions else "it has no positions"
-        raise DataError(f"the table has no position {name} ({known}); name it with --position-column")
+        raise DataError(f"the table has no position {name} ({known}); name it with {P.position_column}")
     return name
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from crantcli.core import sql
 from crantcli.core.ledger import Ledger
 from crantcli.errors import DataError
+from crantcli.params import as_flags
 from crantcli.schema import AXES, PAIRS, IdType, Kind
 
 Unit = Literal["nm", "pixels", "unknown"]
@@ -47,7 +48,7 @@ class Completeness:
             "inputs_of": "all" if self.inputs is None else sorted(self.inputs),
             "outputs_of": "all" if self.outputs is None else sorted(self.outputs),
             "origin": "known" if self.known else "unknown",
-            "thinned_by": self.filtered_by,
+            "thinned_by": as_flags(self.filtered_by),
         }
 
     @classmethod

@@ -9,6 +9,7 @@ from crantcli.core.rows.filters import NeuronFilter, RowFilter, count_rows, no_n
 from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.sql import quote
 from crantcli.errors import DataError
+from crantcli.params import P
 from crantcli.schema import AXES
 from crantcli.text import did_you_mean
 
@@ -97,7 +98,7 @@ def _chosen_columns(table: Relation, names: dict[str, str], columns: tuple[str, 
         for part in parts:
             if part not in outer:
                 raise DataError(
-                    f"--columns {name}: the table has no such column ({did_you_mean(name, names.values())})"
+                    f"{P.columns} {name}: the table has no such column ({did_you_mean(name, names.values())})"
                 )
             found[outer[part]] = names[outer[part]]
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import CrantError
+from crantcli.params import P
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,5 +126,5 @@ def spool(
                 writer.write_batch(pa.RecordBatch.from_arrays(batch.record.columns, schema=schema))
     except OSError as error:
         raise CrantError(
-            f"{path.parent.parent}: cannot write temporary files there ({error.strerror or error}); use --tmp-dir"
+            f"{path.parent.parent}: cannot write temporary files there ({error.strerror or error}); use {P.tmp_dir}"
         ) from None

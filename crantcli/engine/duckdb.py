@@ -16,6 +16,7 @@ from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
 from crantcli.engine.explain import explained, explained_batches
 from crantcli.errors import CrantError, UsageError
+from crantcli.params import P
 from crantcli.schema import IdType, NeuronId
 from crantcli.system.temporary import is_text, remove, sweep, temporary_path
 
@@ -40,13 +41,13 @@ def parse_memory(value: str) -> int:
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?\s*", value.lower())
     if not match:
-        raise UsageError(f"--max-memory {value}: write it like 2GB or 500MB")
+        raise UsageError(f"{P.max_memory} {value}: write it like 2GB or 500MB")
     scale = _UNITS[match[2]]
     if match[3]:
         scale = 1024 ** list(_UNITS).index(match[2])
     size = int(float(match[1]) * scale)
     if size < 100 * 10**6:
-        raise UsageError(f"--max-memory {value} is too little; give at least 100MB")
+        raise UsageError(f"{P.max_memory} {value} is too little; give at least 100MB")
     return size
 
 
@@ -77,12 +78,12 @@ class Engine(SqlEngine):
         import duckdb
 
         if threads is not None and not 1 <= threads <= MOST_THREADS:
-            raise UsageError(f"--threads {threads}: from 1 to {MOST_THREADS}")
+            raise UsageError(f"{P.threads} {threads}: from 1 to {MOST_THREADS}")
         parent = Path(tmp_dir or tempfile.gettempdir())
         if not parent.is_dir():
-            raise UsageError(f"--tmp-dir {parent}: there is no such folder")
+            raise UsageError(f"{P.tmp_dir} {parent}: there is no such folder")
         if not is_text(os.path.realpath(parent)):
-            raise UsageError(f"--tmp-dir {parent}: its name is not UTF-8 text; give another folder")
+            raise UsageError(f"{P.tmp_dir} {parent}: its name is not UTF-8 text; give another folder")
         self.memory = parse_memory(max_memory)
         self.threads = threads or os.cpu_count() or 1
         sweep(parent, "spill")
@@ -116,7 +117,7 @@ class Engine(SqlEngine):
             self._close_off(files)
         except OSError as error:
             raise CrantError(
-                f"{parent}: cannot write temporary files there ({error.strerror}); use --tmp-dir"
+                f"{parent}: cannot write temporary files there ({error.strerror}); use {P.tmp_dir}"
             ) from None
 
     def _close_off(self, files: Iterable[str | os.PathLike[str]]) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.sql import text
-from crantcli.errors import CrantError, DataError, UsageError
+from crantcli.errors import CrantError, DataError, DefectError, UsageError
+from crantcli.params import P
 from crantcli.system.temporary import TEMPORARY
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def explained(reading: Reading) -> Any:
         raise
     except duckdb.OutOfMemoryException as error:
         raise CrantError(
-            f"out of memory or of temporary disk space ({_first_line(str(error))}); raise --max-memory, lower "
-            "--threads, or point --tmp-dir to a larger disk"
+            f"out of memory or of temporary disk space ({_first_line(str(error))}); raise {P.max_memory}, lower "
+            f"{P.threads}, or point {P.tmp_dir} to a larger disk"
         ) from error
     except duckdb.Error as error:
         raise _explain(error, reading) from error
@@ -112,7 +113,7 @@ def _explain(error: Exception, reading: Reading) -> CrantError:
         return found
     if type(error).__name__ == "IOException":
         return CrantError(line)
-    return CrantError(f"the query engine failed ({line}); this is a defect, please report it with --debug")
+    return DefectError(f"the query engine failed ({line}); this is a defect, please report it")
 
 
 def _among(reading: Reading) -> str:

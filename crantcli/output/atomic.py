@@ -18,6 +18,7 @@ from pathlib import Path
 from crantcli.core.manifest import read_manifest
 from crantcli.errors import CrantError, UsageError
 from crantcli.output.streams import Stream, find_stream
+from crantcli.params import P
 from crantcli.schema import MANIFEST
 from crantcli.system.signals import Held
 from crantcli.system.temporary import forget, is_text, remove, sweep, temporary_path
@@ -187,8 +188,8 @@ class Outputs:
             self._aside.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise CrantError(
-                f"{destination} is made in {self._parent} first, which cannot be written ({error.strerror}); use "
-                "--tmp-dir"
+                f"{destination} is made in {self._parent} first, which cannot be written ({error.strerror}); "
+                f"use {P.tmp_dir}"
             ) from None
 
     def commit(self) -> None:

@@ -17,6 +17,7 @@ from crantcli.output.provenance import as_text
 from crantcli.output.streams import find_stream, is_pipe
 from crantcli.output.tables import write_csv_stream
 from crantcli.output.writers import Writer, find_writer, write
+from crantcli.params import P
 from crantcli.schema import MANIFEST
 from crantcli.system.descriptors import descriptor_of
 
@@ -110,7 +111,7 @@ class FileSink:
             self._check_further(kind)
         for where in self._given.values() if self._json else ():
             if where == "-" or descriptor_of(where) == 1:
-                raise UsageError(f"-o {where} and --json both write to stdout; use one of them")
+                raise UsageError(f"-o {where} and {P.json} both write to stdout; use one of them")
         asked, main = self._outputs.get(""), self._given.get("", "-")
         if asked is Folder and main == "-":
             raise UsageError(f"crantcli {self._command} makes many files; say where with -o FOLDER")

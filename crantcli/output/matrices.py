@@ -16,6 +16,7 @@ from crantcli.errors import CrantError, UsageError
 from crantcli.output.provenance import metadata
 from crantcli.output.tables import offer, write_table
 from crantcli.output.writers import Target, Writer, register
+from crantcli.params import P
 from crantcli.schema import CORNER, KEY
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def check_width(columns: int, destination: str, force: bool) -> None:
     if columns > WIDE_LIMIT and not force:
         raise UsageError(
             f"{destination}: a wide table with {columns:,} columns is slow everywhere; write to a .npz file, or use "
-            "the edge list of `crantcli connectivity`; --force-wide writes it all the same"
+            f"the edge list of `crantcli connectivity`; {P.force_wide(True)} writes it all the same"
         )
 
 

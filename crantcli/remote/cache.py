@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from crantcli.errors import CrantError
+from crantcli.params import P
 from crantcli.remote.body import parse_json
 from crantcli.system.temporary import remove, sweep, temporary_path
 
@@ -38,7 +39,7 @@ class CacheError(CrantError):
     """The cache cannot be written. Those who can do without it go on."""
 
     def __init__(self, place: Path, error: OSError) -> None:
-        super().__init__(f"{place}: the cache cannot be written ({error.strerror or error}); use --cache-dir")
+        super().__init__(f"{place}: the cache cannot be written ({error.strerror or error}); use {P.cache_dir}")
 
 
 def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 
 from crantcli import __version__
 from crantcli.errors import DataError
+from crantcli.params import P
 from crantcli.remote.body import parse_json
 
 #: Version of what a lock file says.
@@ -83,13 +84,13 @@ class Lock:
     def changed(self, name: str, what: str) -> DataError:
         """The error for what is not as it was."""
         return DataError(
-            f"{what}: not what it was when --lock {self.path} was made; make a new lock with crantcli "
+            f"{what}: not what it was when {P.lock} {self.path} was made; make a new lock with crantcli "
             f"lock{self.known[name].instead}"
         )
 
     def error(self, what: str) -> DataError:
         """The error for a lock that is of something else."""
-        return DataError(f"--lock {self.path}: {what}")
+        return DataError(f"{P.lock} {self.path}: {what}")
 
 
 def read_sections(path: str, known: Mapping[str, Section]) -> Lock:
@@ -118,10 +119,10 @@ def read_sections(path: str, known: Mapping[str, Section]) -> Lock:
         if form < LOCK_FORMAT:
             before = record["cave"]["version"] or record["cave"]["time"]
             said = "was made by an older crantcli, and does not say which annotations and meshes"
-            said += f"; make it anew with crantcli lock --materialization {before}"
+            said += f"; make it anew with crantcli lock {P.materialization.flag} {before}"
     except (OSError, ValueError, OverflowError, LookupError, TypeError, AttributeError):
         said = "is no lock file of crantcli, or damaged; make it with crantcli lock"
-    raise DataError(f"--lock {path}: {said}")
+    raise DataError(f"{P.lock} {path}: {said}")
 
 
 def lock_text(dataset: str, sections: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError
+from crantcli.params import P
 
 
 class RefusedError(DataError):
@@ -49,7 +50,7 @@ class Outcome(NamedTuple):
 
     error: type[CrantError]
     attempts: int | None = 1
-    advice: str = "try again later, with more --retries or a longer --timeout"
+    advice: str = f"try again later, with more {P.retries} or a longer {P.timeout}"
 
 
 class Failure(NamedTuple):

@@ -15,6 +15,7 @@ from crantcli.core.rows.absent import unrelated_note
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
+from crantcli.params import P
 from crantcli.run.locks import read_lock
 from crantcli.schema import IdType
 from crantcli.settings import LiveOptions
@@ -267,7 +268,8 @@ class FileOpener:
         source = place or own
         if source is None:
             raise UsageError(
-                "no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ... or [neuropils]"
+                f"no meshes: give {P.meshes.metavar('FOLDER')}, or a data set whose TOML has [files] meshes = ... "
+                "or [neuropils]"
             )
         return MeshLocation(source, self.live_options, None if place else self.lock, scale)
 
@@ -289,7 +291,7 @@ class FileOpener:
         """
         found, _ = self._parts(source)
         if len(found) != 1:
-            raise UsageError("--assignments is one table that neuropil made")
+            raise UsageError(f"{P.assignments} is one table that neuropil made")
         self.inputs += found[0].records
         return open_members(self.engine, found[0], names, table)
 
@@ -305,7 +307,7 @@ class FileOpener:
         """
         found, _ = self._parts(source)
         if len(found) != 1:
-            raise UsageError("--totals is one table that counts made")
+            raise UsageError(f"{P.totals} is one table that counts made")
         opened = open_totals(self.engine, found[0], merge_filters(table.filters, filters))
         self.inputs += opened.inputs
         return opened

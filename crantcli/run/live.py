@@ -13,6 +13,7 @@ from crantcli.core.relation import Annotations, Relation
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.ids import Selection, Selector
+from crantcli.params import P
 from crantcli.run.files import FileOpener
 from crantcli.schema import NeuronId
 from crantcli.settings import LiveOptions
@@ -152,7 +153,7 @@ class LiveOpener(FileOpener):
         if self._annotations is None and self.dataset is not None and self.dataset.annotation_table is not None:
             why = ""
             if self.lock is not None:
-                why = "" if "annotations" in self.lock.sections else f"--lock {self.lock.path} holds no annotations"
+                why = "" if "annotations" in self.lock.sections else f"{P.lock} {self.lock.path} holds no annotations"
             elif not os.environ.get(TOKEN_VARIABLE):
                 why = f"there is no token in {TOKEN_VARIABLE}"
             if why:

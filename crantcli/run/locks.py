@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crantcli.params import P
 from crantcli.remote.lockfile import Lock, Section, check_file_section, read_sections
 from crantcli.sources.cave.versions import check_cave_section
 from crantcli.sources.seatable.snapshot import check_annotation_section
@@ -11,7 +12,7 @@ SECTIONS = {
     "cave": Section("materialization", check_cave_section),
     "synapses": Section("synapse file", check_file_section, ", or give the file as SOURCE"),
     "annotations": Section("annotations", check_annotation_section, ", or give a table with -a FILE"),
-    "neuropils": Section("meshes", check_mesh_section, ", or give --meshes FOLDER"),
+    "neuropils": Section("meshes", check_mesh_section, f", or give {P.meshes.metavar('FOLDER')}"),
 }
 
 

@@ -10,6 +10,7 @@ from crantcli.core.relation import Relation, Totals
 from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
+from crantcli.params import P
 from crantcli.sources.tables.annotations import id_expression, open_annotations
 from crantcli.sources.tables.part import Part
 from crantcli.text import did_you_mean
@@ -28,7 +29,7 @@ def open_members(engine: Engine, part: Part, names: Sequence[str], table: Relati
         why = (
             "it was made from a table without synapse ids, and tells rows by their number"
             if "row" in part.columns
-            else "--assignments is the assignments.parquet that crantcli neuropil makes"
+            else f"{P.assignments} is the assignments.parquet that crantcli neuropil makes"
         )
         raise DataError(f"{part.name}: no column {', '.join(sorted(missing))}; {why}")
     if "id" not in table.roles:
@@ -39,7 +40,7 @@ def open_members(engine: Engine, part: Part, names: Sequence[str], table: Relati
     for name in names:
         if name not in known:
             raise DataError(
-                f"--neuropil {name}: no synapse lies in it ({did_you_mean(name, sorted(known), 'neuropils')})"
+                f"{P.neuropil} {name}: no synapse lies in it ({did_you_mean(name, sorted(known), 'neuropils')})"
             )
     listed = ", ".join(map(text, names))
     # In another table the same ids may be text, because of one that is no number.
@@ -69,7 +70,7 @@ def open_totals(engine: Engine, part: Part, passed: dict[str, Any]) -> Totals:
     """
     missing = {"neuron_id", "pre_synapses", "post_synapses"} - set(part.columns)
     if missing:
-        raise DataError(f"{part.name}: no column {', '.join(sorted(missing))}; --totals is a table that counts made")
+        raise DataError(f"{part.name}: no column {', '.join(sorted(missing))}; {P.totals} is a table that counts made")
     # Of IDs that were brought to another time, edges have the new ones.
     opened = open_annotations(engine, [part], "current_id" if "current_id" in part.columns else "neuron_id")
     recorded = part.recorded[0]
@@ -82,7 +83,7 @@ def open_totals(engine: Engine, part: Part, passed: dict[str, Any]) -> Totals:
     if recorded.command and list(recorded.filters.get("where", ())) != list(passed.get("where", ())):
         made = " and ".join(recorded.filters.get("where", ())) or "of no kind"
         raise DataError(
-            f"{part.name}: made with --where {made}, and the edges with another; make it again with the same"
+            f"{part.name}: made with {P.where} {made}, and the edges with another; make it again with the same"
         )
     relation = engine.view(
         "totals",

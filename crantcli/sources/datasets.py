@@ -13,6 +13,7 @@ from crantcli.core import crantb
 from crantcli.core.addresses import CaveAddress, Dataset, MeshAddress, TableAddress
 from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
+from crantcli.params import P
 from crantcli.sources.tables.metadata import FileMetadata
 from crantcli.text import did_you_mean
 
@@ -36,7 +37,7 @@ def find_dataset(name: str | None) -> Dataset | None:
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():
-            raise UsageError(f"--dataset {name}: there is no such file")
+            raise UsageError(f"{P.dataset} {name}: there is no such file")
         return _parse(path.stem, _load(path), path.parent)
     listed = user_file()
     own = _load(listed) if listed.is_file() else {}
@@ -48,7 +49,7 @@ def find_dataset(name: str | None) -> Dataset | None:
         return Dataset(name, voxel_size=crantb.VOXEL_SIZE_NM, cave=address, annotation_table=table, mesh_source=meshes)
     known = [*crantb.DATASTACKS, *own]
     raise UsageError(
-        f"--dataset {name}: unknown ({did_you_mean(name, known, 'known names')}); "
+        f"{P.dataset} {name}: unknown ({did_you_mean(name, known, 'known names')}); "
         f"a file must end in .toml, names stand in {listed}"
     )
 

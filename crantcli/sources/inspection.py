@@ -122,7 +122,7 @@ def _taken_for(engine: Engine, part: Part) -> dict[str, Any]:
         decision = decide_part(engine, part, given)
     except DataError as error:
         if identity is None:
-            return {"kind": "unclear", "refused": str(error)}
+            return {"kind": "unclear", "refused": error.message}
         roles = {"neuron ID": identity, **({"cell type": label} if label else {})}
         return {"kind": "annotations", "roles": roles, "reasons": [f"a column of neuron IDs ({identity})"]}
     places = {name: ", ".join(columns) for name, columns in decision.positions.items()}
@@ -136,7 +136,7 @@ def _taken_for(engine: Engine, part: Part) -> dict[str, Any]:
         opened = open_table(engine, [part], [], given)
         found["decision_notes"] = [note for note in opened.read_notes if note not in part.notes]
     except CrantError as error:
-        found["refused"] = str(error)
+        found["refused"] = error.message
     return found
 
 

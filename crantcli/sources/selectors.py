@@ -14,6 +14,7 @@ from crantcli.core.relation import Annotations
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, Selection, Selector, parse_id, parse_labels
+from crantcli.params import P
 from crantcli.schema import ANNOTATION_IDS, BLANKS, IdType, Names, NeuronId, fold, is_word
 from crantcli.sources.tables.annotations import matching, open_annotations
 from crantcli.sources.tables.files import Source, content_format
@@ -122,7 +123,9 @@ def _ids(
         return _from_file(engine, selector, id_type, null_text)
     assert isinstance(selector, Criteria)
     if annotations is None:
-        raise UsageError(f"{selector}: criteria need --annotations FILE, or a data set that has annotations")
+        raise UsageError(
+            f"{selector}: criteria need {P.annotations.metavar('FILE')}, or a data set that has annotations"
+        )
     ids, said = matching(engine, annotations, selector)
     notes += said
     return _typed(ids, id_type, str(selector))
@@ -133,7 +136,9 @@ def _literal(value: str, id_type: IdType) -> NeuronId:
         return parse_id(value, id_type)
     except DataError as error:
         if re.fullmatch(r"[^\W\d][\w/.-]*", value):
-            raise DataError(f"{error}; to select by annotation write COLUMN=VALUE, such as cell_type={value}") from None
+            raise DataError(
+                f"{error.message}; to select by annotation write COLUMN=VALUE, such as cell_type={value}"
+            ) from None
         raise
 
 
@@ -141,7 +146,7 @@ def _typed(ids: Iterable[NeuronId], id_type: IdType, what: str) -> list[NeuronId
     try:
         return [parse_id(str(neuron), id_type) for neuron in ids]
     except DataError as error:
-        raise DataError(f"{what}: {error}") from None
+        raise DataError(f"{what}: {error.message}") from None
 
 
 def _from_file(engine: Engine, selector: IdFile, id_type: IdType, null_text: str | None) -> list[NeuronId]:
@@ -206,7 +211,7 @@ def _from_lines(lines: Iterable[str], name: str, id_type: IdType) -> list[Neuron
         try:
             found += [parse_id(one, id_type) for one in _several(value)]
         except DataError as error:
-            raise DataError(f"{name}, line {number}: {error}; write one ID a line") from None
+            raise DataError(f"{name}, line {number}: {error.message}; write one ID a line") from None
     return found
 
 

@@ -28,10 +28,11 @@ def info(
 ) -> None:
     """Show a file's kind, columns, rows and provenance, and what it is complete for."""
     from crantcli.cli.console import Console, printable
+    from crantcli.params import flags_in
     from crantcli.sources.inspection import describe
 
     console = Console("crantcli info", quiet)
-    found = describe(file)
+    found = flags_in(describe(file))
     if json:
         console.json(found)
         return

@@ -131,7 +131,7 @@ def _annotations(opener: Opener, dataset: Dataset) -> tuple[dict[str, Any], str]
     try:
         made = annotation_file(address, opener.engine.scratch, opener.live_options)
     except AuthorisationError as error:
-        raise AuthorisationError(f"{error}; or lock without them, with --no-annotations") from None
+        raise AuthorisationError(f"{error.message}; or lock without them, with --no-annotations") from None
     keep_annotations(made, address, opener.live_options)
     opener.notes += made.notes
     record = {"table": address.table, **{key: made.record[key] for key in ("server", "base", "rows", "sha256")}}

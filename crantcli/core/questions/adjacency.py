@@ -26,6 +26,7 @@ from crantcli.core.rows.absent import absent_notes
 from crantcli.core.rows.filters import NeuronFilter, RowFilter, pair_completeness
 from crantcli.core.rows.pairs import edges
 from crantcli.errors import UsageError
+from crantcli.params import P
 from crantcli.schema import Kind
 
 
@@ -55,7 +56,7 @@ class Adjacency(Question):
     sum_duplicates: bool = False
 
     command: ClassVar[str] = "adjacency"
-    chosen_by: ClassVar[str] = "--pre or --post"
+    chosen_by: ClassVar[str] = f"{P.pre} or {P.post}"
     outputs: ClassVar[Mapping[str, type]] = {"": Matrix, "plot": Figure}
 
     def __post_init__(self) -> None:

@@ -38,6 +38,7 @@ from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.rows.units import in_nanometres
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
+from crantcli.params import P
 from crantcli.schema import AXES, NeuronId
 from crantcli.text import join_names
 
@@ -79,7 +80,7 @@ class Attach(Question):
     max_distance: float | None = None
 
     command: ClassVar[str] = "attach"
-    chosen_by: ClassVar[str] = "--skeletons"
+    chosen_by: ClassVar[str] = P.skeletons
     outputs: ClassVar[Mapping[str, type]] = {"": Table, "summary": Table, "plot": Figure}
 
     def __post_init__(self) -> None:

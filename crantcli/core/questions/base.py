@@ -16,6 +16,7 @@ from crantcli.core.question import Output, Table
 from crantcli.core.relation import Annotations, Completeness, Relation, Result, Totals
 from crantcli.core.rows.filters import RowFilter
 from crantcli.ids import Selection, Selector, python_selectors
+from crantcli.params import P
 from crantcli.schema import NeuronId
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ class Question(ABC):
     """
 
     command: ClassVar[str]
-    chosen_by: ClassVar[str] = "--neurons"
+    chosen_by: ClassVar[str] = P.neurons
     outputs: ClassVar[Mapping[str, type]]
 
     @abstractmethod

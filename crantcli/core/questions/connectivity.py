@@ -29,6 +29,7 @@ from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.sql import quote
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
+from crantcli.params import P
 from crantcli.schema import Kind
 from crantcli.text import did_you_mean
 
@@ -76,11 +77,11 @@ class Connectivity(Question):
         if self.normalize not in (None, "input", "output"):
             raise UsageError(f"normalize={self.normalize!r}: 'input' or 'output'")
         if self.by == "type" and self.annotate:
-            raise UsageError("--annotate adds columns per neuron, and --by type has none; use one of them")
+            raise UsageError(f"{P.annotate} adds columns per neuron, and {P.by('type')} has none; use one of them")
 
     def needs(self) -> Needs:
         """Neurons, their labels where columns come of these, and totals for fractions."""
-        useless = "" if self.normalize else "--totals goes with --normalize input or --normalize output"
+        useless = "" if self.normalize else f"{P.totals} goes with {P.normalize('input')} or {P.normalize('output')}"
         return Needs({"neurons": self.neurons}, bool(self.annotate) or self.by == "type", without_totals=useless)
 
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
@@ -182,16 +183,16 @@ def connectivity(
 def _filtered_by(question: Connectivity, table: Relation, rows: RowFilter) -> str:
     reasons = [filtered_by] if (filtered_by := rows.filtered_by(table)) else []
     if question.top is not None:
-        reasons.append(f"--top {question.top}")
+        reasons.append(P.top(question.top))
     if question.by == "type":
-        reasons.append("--by type, which leaves out untyped neurons")
+        reasons.append(f"{P.by('type')}, which leaves out untyped neurons")
     return " and ".join(reasons)
 
 
 def _by_type(
     engine: SqlEngine, table: Relation, found: Edges, annotations: Annotations | None, notes: list[str]
 ) -> str:
-    types = types_view(engine, table, *typed(annotations, "--by type"))
+    types = types_view(engine, table, *typed(annotations, P.by("type")))
     joined = engine.table(
         "typed_edges",
         f"SELECT e.pre AS pre_id, e.post AS post_id, e.weight, a.label AS pre, b.label AS post "
@@ -230,7 +231,7 @@ def _denominators(
     end = ENDS[side]
     types = None
     if question.by == "type":
-        types = types_view(engine, table, *typed(annotations, "--by type"))
+        types = types_view(engine, table, *typed(annotations, P.by("type")))
         neurons = f"SELECT id FROM {types} WHERE label IN (SELECT {end} FROM {relation})"
     else:
         neurons = f"SELECT {end} AS id FROM {relation}"
@@ -273,7 +274,7 @@ def _strongest(
         ids = engine.id_table("asked", neurons.ids, table.id_type)
         chosen = f"SELECT id FROM {ids}"
         if question.by == "type":
-            types = types_view(engine, table, *typed(annotations, "--by type"))
+            types = types_view(engine, table, *typed(annotations, P.by("type")))
             chosen = f"SELECT label FROM {types} WHERE id IN ({chosen})"
         asked = "{end} IN (" + chosen + ")"
     strength = "sum(weight) OVER (PARTITION BY pre, post)" if question.by == "neuropil" else "weight"
@@ -299,11 +300,12 @@ def _annotated(
     annotations: Annotations | None,
 ) -> tuple[str, list[str]]:
     if annotations is None:
-        raise UsageError("--annotate needs --annotations FILE, or a data set that has annotations")
+        raise UsageError(f"{P.annotate} needs {P.annotations.metavar('FILE')}, or a data set that has annotations")
     for column in annotate:
         if column not in annotations.columns:
             raise DataError(
-                f"--annotate {column}: no such column in the annotations ({did_you_mean(column, annotations.columns)})"
+                f"{P.annotate} {column}: no such column in the annotations "
+                f"({did_you_mean(column, annotations.columns)})"
             )
     wanted = list(dict.fromkeys(annotate))
     picked = ", ".join(f"{annotation_column(column)} AS label_{number}" for number, column in enumerate(wanted))
@@ -314,7 +316,7 @@ def _annotated(
         for number, column in enumerate(wanted):
             name = f"{side}_{column}"
             if name in columns:
-                raise UsageError(f"--annotate {column} would make a second column {name}")
+                raise UsageError(f"{P.annotate} {column} would make a second column {name}")
             chosen.append(f"{alias}.label_{number} AS {quote(name)}")
             added.append(name)
     return engine.view(

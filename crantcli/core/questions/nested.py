@@ -38,6 +38,7 @@ from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.labels import typed
 from crantcli.errors import UsageError
 from crantcli.ids import Selection
+from crantcli.params import P
 
 if TYPE_CHECKING:
     from crantcli.core.matrix.blocks import BlockMatrix
@@ -108,7 +109,7 @@ class Nested(Question):
     ignore_case: bool = False
 
     command: ClassVar[str] = "nested"
-    chosen_by: ClassVar[str] = "--source-types, --source-neurons, --target-types or --target-neurons"
+    chosen_by: ClassVar[str] = f"{P.source_types}, {P.source_neurons}, {P.target_types} or {P.target_neurons}"
     outputs: ClassVar[Mapping[str, type]] = {
         "": Matrix, "type_sum": Matrix, "type_mean": Matrix, "relative": Matrix, "relative_types": Matrix,
         "order": Table, "plot": Figure,
@@ -129,8 +130,8 @@ class Nested(Question):
         own = self.source_type_order is not None or self.target_type_order is not None
         if own and not self.directed:
             raise UsageError(
-                "--source-type-order and --target-type-order are for rectangular matrices; use --type-order, or "
-                "--directed"
+                f"{P.source_type_order} and {P.target_type_order} are for rectangular matrices; use {P.type_order}, "
+                f"or {P.directed(True)}"
             )
 
     def about(self, neurons: Mapping[str, Selection | None]) -> NestedQuestion:
@@ -156,7 +157,7 @@ class Nested(Question):
 
     def needs(self) -> Needs:
         """Neurons with their types, and what is added up."""
-        useless = "--totals goes with --normalization-scope all; other fractions are of what is shown"
+        useless = f"{P.totals} goes with {P.normalization_scope('all')}; other fractions are of what is shown"
         return Needs(
             {"source_neurons": self.source_neurons, "target_neurons": self.target_neurons},
             labels=True,

@@ -39,6 +39,7 @@ from crantcli.core.rows.filters import RowFilter
 from crantcli.core.sql import text
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
+from crantcli.params import P
 from crantcli.schema import Kind
 
 #: Names of files that are not of one neuropil.
@@ -86,7 +87,7 @@ class Neuropil(Question):
     plot: bool = True
 
     command: ClassVar[str] = "neuropil"
-    chosen_by: ClassVar[str] = "--source-types, --source-neurons, --target-types or --target-neurons"
+    chosen_by: ClassVar[str] = f"{P.source_types}, {P.source_neurons}, {P.target_types} or {P.target_neurons}"
     outputs: ClassVar[Mapping[str, type]] = {"": Folder}
 
     def needs(self) -> Needs:
@@ -109,8 +110,8 @@ class Neuropil(Question):
         """Matrices need them."""
         if annotations is None and not self.assignments_only:
             raise UsageError(
-                "a nested matrix needs the neurons' types: --annotations FILE, or a data set that has annotations; "
-                "--assignments-only does without"
+                f"a nested matrix needs the neurons' types: {P.annotations.metavar('FILE')}, or a data set that has "
+                f"annotations; {P.assignments_only(True)} does without"
             )
 
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
@@ -129,7 +130,7 @@ class Neuropil(Question):
         points = table.kind is Kind.POINTS
         if points and not self.assignments_only:
             raise DataError(
-                "this is a table of points, which have no neurons for a matrix; --assignments-only takes them"
+                f"this is a table of points, which have no neurons for a matrix; {P.assignments_only(True)} takes them"
             )
         if points:  # they have no neurons by which they could be dropped
             given = replace(given, rows=RowFilter(clean=False, background=()))

@@ -13,6 +13,7 @@ from crantcli.core.relation import Relation
 from crantcli.core.rows.units import unit_record
 from crantcli.core.sql import quote
 from crantcli.errors import UsageError
+from crantcli.params import P
 from crantcli.schema import Kind
 
 
@@ -64,7 +65,7 @@ class Sort(Question):
             kind,
             facts={"sorted_by": [names[name] for name in first], "unique_ids": table.unique_ids},
             units=units,
-            units_advice="tell the next command with --coordinates and --voxel-size, or write .parquet",
+            units_advice=f"tell the next command with {P.coordinates} and {P.voxel_size}, or write .parquet",
             details=units,
         )
 

@@ -23,6 +23,7 @@ from crantcli.core.relation import Relation, Unit
 from crantcli.core.rows.filters import NeuronFilter
 from crantcli.core.rows.units import convert_positions, unit_record
 from crantcli.core.synapses import synapse_rows
+from crantcli.params import P
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Synapses(Question):
     columns: tuple[str, ...] = ()
 
     command: ClassVar[str] = "synapses"
-    chosen_by: ClassVar[str] = "--pre or --post"
+    chosen_by: ClassVar[str] = f"{P.pre} or {P.post}"
     outputs: ClassVar[Mapping[str, type]] = {"": Table}
 
     def __post_init__(self) -> None:
@@ -76,7 +77,7 @@ class Synapses(Question):
             "synapses",
             options={"units": self.units, "columns": self.columns},
             units=units,
-            units_advice="tell the next command with --coordinates and --voxel-size, or write .parquet",
+            units_advice=f"tell the next command with {P.coordinates} and {P.voxel_size}, or write .parquet",
             details=units,
             subject=table,
         )

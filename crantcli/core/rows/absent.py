@@ -15,6 +15,7 @@ from crantcli.core.relation import Annotations, Relation, annotation_column
 from crantcli.core.rows.labels import key
 from crantcli.core.sql import text
 from crantcli.ids import Selection
+from crantcli.params import P
 from crantcli.schema import Kind, NeuronId
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def chosen_notes(
             )
         missing = absent(engine, table, Selection(tuple(able)), present, (end,), rows)
         if missing and not kept:
-            which = f"for want of {unit}, such as {some(missing)} (--keep-unconnected keeps them)"
+            which = f"for want of {unit}, such as {some(missing)} ({P.keep_unconnected(True)} keeps them)"
             notes.append(f"{len(missing):,} {of_all} left out {which}")
         elif missing and not table.partial:  # of that it was not fetched whether they are there
             notes.append(f"{len(missing):,} {of_all} without {unit}, such as {some(missing)}")
@@ -207,4 +208,4 @@ def unrelated_note(engine: SqlEngine, table: Relation, annotations: Annotations)
     if not found:
         return [f"{note}; do table and annotations hold the same kind of IDs?"]
     column, matched = found[0]
-    return [f"{note}; column {column} holds {matched:,} of its IDs: --neuron-id-column {column}"]
+    return [f"{note}; column {column} holds {matched:,} of its IDs: {P.neuron_id_column(column)}"]

@@ -8,6 +8,7 @@ from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Completeness, Relation, Totals
 from crantcli.errors import DataError, UsageError
+from crantcli.params import P
 
 Side = Literal["input", "output"]
 
@@ -53,11 +54,13 @@ def denominators(
     if table.signed:
         notes.append("fractions of signed weights are of the total of absolute weights")
         if totals is not None:
-            raise UsageError("--totals holds sums, and fractions of signed weights are of absolute ones; leave it out")
+            raise UsageError(
+                f"{P.totals} holds sums, and fractions of signed weights are of absolute ones; leave it out"
+            )
     if totals is None:
         _check_completeness(engine, ids, table.completeness, side, "the input", notes)
         return _from_pairs(engine, table, ids, pairs, ENDS[side])
-    _check_completeness(engine, ids, totals.completeness, side, "--totals", notes)
+    _check_completeness(engine, ids, totals.completeness, side, P.totals, notes)
     return _from_file(engine, table, totals, kept, ids, side)
 
 
@@ -65,7 +68,7 @@ def _check_completeness(
     engine: SqlEngine, ids: str, completeness: Completeness, side: Side, what: str, notes: list[str]
 ) -> None:
     """Refuse fractions of a whole that is known to be incomplete."""
-    advice = "give --totals FILE, made by counts of the whole table with the same cleaning and size"
+    advice = f"give {P.totals.metavar('FILE')}, made by counts of the whole table with the same cleaning and size"
     if completeness.filtered_by:
         raise DataError(
             f"fractions of {side} cannot be told: {what} was thinned by {completeness.filtered_by}; {advice}"
@@ -104,7 +107,7 @@ def _from_file(engine: SqlEngine, table: Relation, totals: Totals, kept: str, id
         f"SELECT id FROM {whole} WHERE whole IS NULL AND id IN (SELECT {end} FROM {kept}) ORDER BY id LIMIT 1"
     )
     if missing:
-        raise DataError(f"--totals has no row for neuron {missing[0][0]}; make it with counts of the whole table")
+        raise DataError(f"{P.totals} has no row for neuron {missing[0][0]}; make it with counts of the whole table")
     short = engine.execute(
         f"SELECT e.id, e.weight, w.whole FROM (SELECT {end} AS id, sum(weight) AS weight FROM {kept} "
         f"GROUP BY {end}) AS e JOIN {whole} AS w ON e.id = w.id WHERE e.weight > w.whole ORDER BY e.id LIMIT 1"
@@ -112,7 +115,7 @@ def _from_file(engine: SqlEngine, table: Relation, totals: Totals, kept: str, id
     if short:
         neuron, weight, known = short[0]
         raise DataError(
-            f"--totals gives neuron {neuron} {known} synapses of {side}, and the input alone has {weight}; "
+            f"{P.totals} gives neuron {neuron} {known} synapses of {side}, and the input alone has {weight}; "
             "they do not belong together"
         )
     return whole

@@ -16,6 +16,7 @@ from crantcli.core.rows.deduplicate import deduplicate
 from crantcli.core.rows.steps import NULL, cascade
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
+from crantcli.params import P
 from crantcli.schema import IdType, NeuronId
 
 
@@ -51,7 +52,7 @@ class RowFilter:
         """Refuse `min_size` where there are no sizes."""
         if self.min_size is not None and "size" not in table.roles:
             raise DataError(
-                "--min-size needs a size column, and this table has none; leave the option out, or use a table "
+                f"{P.min_size} needs a size column, and this table has none; leave the option out, or use a table "
                 "with one row per synapse and a column size"
             )
 

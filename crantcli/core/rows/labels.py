@@ -6,6 +6,7 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Annotations, Relation, annotation_column
 from crantcli.core.sql import joined
 from crantcli.errors import DataError, UsageError
+from crantcli.params import P
 from crantcli.schema import IdType
 
 
@@ -20,11 +21,13 @@ def typed(annotations: Annotations | None, purpose: str) -> tuple[Annotations, s
         Where they have no column of types.
     """
     if annotations is None:
-        raise UsageError(f"{purpose} needs the neurons' types: --annotations FILE, or a data set that has annotations")
+        raise UsageError(
+            f"{purpose} needs the neurons' types: {P.annotations.metavar('FILE')}, or a data set that has annotations"
+        )
     if annotations.type_column is None:
         raise DataError(
             "the annotations have no column for the cell type (cell_type, type, primary_type, celltype); "
-            "name it with --cell-type-column"
+            f"name it with {P.cell_type_column}"
         )
     return annotations, annotations.type_column
 

@@ -12,6 +12,7 @@ from crantcli.core.rows.filters import RowFilter, SelectedRows, count_steps, pre
 from crantcli.core.rows.steps import KEPT, cascade
 from crantcli.core.sql import id_literal, quote
 from crantcli.errors import DataError
+from crantcli.params import P
 from crantcli.schema import Kind, NeuronId
 from crantcli.text import join_names, plural
 
@@ -66,7 +67,7 @@ def edges(
     """
     rows.check(table)
     if by_neuropil and "neuropil" not in table.roles:
-        raise DataError("--by neuropil needs a column neuropil or roi, and this table has neither")
+        raise DataError(f"{P.by('neuropil')} needs a column neuropil or roi, and this table has neither")
     notes: list[str] = []
     if table.kind is Kind.SYNAPSES:
         # Where copies of a synapse differ, the smallest one stays; so its size decides before its neuropil does, and
@@ -242,8 +243,8 @@ def _refuse_repeats(engine: SqlEngine, rows_per_key: str, table: Relation) -> No
         place = " in one neuropil" if "neuropil" in table.roles else ""
         raise DataError(
             f"the pair {table.pre_name} {pre}, {table.post_name} {post} stands in {times} rows{place}"
-            f"{_difference(engine, table, pre, post)}; an edge table has one row per pair. Use --sum-duplicates to add "
-            "them up, or --kind synapses if each row is one synapse"
+            f"{_difference(engine, table, pre, post)}; an edge table has one row per pair. Use "
+            f"{P.sum_duplicates(True)} to add them up, or {P.kind('synapses')} if each row is one synapse"
         )
 
 
@@ -260,5 +261,7 @@ def _difference(engine: SqlEngine, table: Relation, pre: NeuronId, post: NeuronI
         )
         if len(found) > 1:
             values = [str(row[0]) for row in found]
-            return f", which differ in {column} ({', '.join(values)}; --where '{column} = {values[0]}' takes one kind)"
+            return (
+                f", which differ in {column} ({', '.join(values)}; {P.where(f'{column} = {values[0]}')} takes one kind)"
+            )
     return ""

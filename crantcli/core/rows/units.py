@@ -9,6 +9,7 @@ from typing import Any
 from crantcli.core.relation import Relation, Unit, VoxelSize
 from crantcli.core.sql import quote
 from crantcli.errors import DataError, UsageError
+from crantcli.params import P
 
 
 def position_columns(table: Relation) -> list[tuple[str, int]]:
@@ -41,15 +42,18 @@ def convert_positions(table: Relation, units: Unit | None) -> tuple[dict[str, st
     if units is None:
         return {}, table.unit, table.voxel_size
     if not table.positions:
-        raise DataError(f"--units {units}: the table has no positions")
+        raise DataError(f"{P.units} {units}: the table has no positions")
     if table.unit == "unknown":
         raise UsageError(
-            f"--units {units}: the unit of the positions is not recorded; say --coordinates nm or --coordinates pixels"
+            f"{P.units} {units}: the unit of the positions is not recorded; say {P.coordinates('nm')} "
+            f"or {P.coordinates('pixels')}"
         )
     if table.unit == units:
         return {}, units, table.voxel_size
     if table.voxel_size is None:
-        raise UsageError(f"--units {units}: the voxel size is not recorded; say --voxel-size X,Y,Z in nm")
+        raise UsageError(
+            f"{P.units} {units}: the voxel size is not recorded; say {P.voxel_size.metavar('X,Y,Z')} in nm"
+        )
     conversions = {}
     for column, axis in position_columns(table):
         convert = _pixels if units == "pixels" else _nanometres
@@ -69,16 +73,17 @@ def in_nanometres(table: Relation, position: str, offset: VoxelSize | None = Non
     """
     if table.unit == "unknown":
         raise UsageError(
-            "the unit of the positions is not recorded; say --coordinates nm or --coordinates pixels, or use a data "
-            "set that says it"
+            f"the unit of the positions is not recorded; say {P.coordinates('nm')} or {P.coordinates('pixels')}, or "
+            "use a data set that says it"
         )
     if table.unit == "pixels" and table.voxel_size is None:
         raise UsageError(
-            "the positions are in pixels, and the voxel size is not recorded; say --voxel-size X,Y,Z in nm"
+            f"the positions are in pixels, and the voxel size is not recorded; "
+            f"say {P.voxel_size.metavar('X,Y,Z')} in nm"
         )
     sizes = table.voxel_size if table.unit == "pixels" and table.voxel_size else (1.0, 1.0, 1.0)
     if offset is not None and table.unit != "pixels":
-        raise UsageError("an offset in voxels goes with positions in pixels only (--coordinates pixels)")
+        raise UsageError(f"an offset in voxels goes with positions in pixels only ({P.coordinates('pixels')})")
     if offset is not None and not all(map(isfinite, offset)):
         raise UsageError(f"an offset of {', '.join(map(str, offset))} voxels: three finite numbers")
     columns = [f"CAST({quote(column)} AS DOUBLE)" for column in table.axes(position)]

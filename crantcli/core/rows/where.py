@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from crantcli.core.sql import matches, text, trimmed
 from crantcli.errors import DataError, UsageError
+from crantcli.params import P
 from crantcli.schema import BLANKS
 
 _FORM = re.compile(
@@ -55,7 +56,7 @@ def parse_condition(given: str) -> Condition:
     match = _FORM.fullmatch(given)
     if match is None:
         raise UsageError(
-            f"--where {given!r}: write COLUMN OP VALUE, with =, !=, <, <=, >, >=, ~, in A,B, or COLUMN is null"
+            f"{P.where} {given!r}: write COLUMN OP VALUE, with =, !=, <, <=, >, >=, ~, in A,B, or COLUMN is null"
         )
     column = match["column"].strip()
     if match["null"]:
@@ -65,12 +66,12 @@ def parse_condition(given: str) -> Condition:
     operator = "=" if match["op"] == "==" else match["op"]
     value = _unquoted(match["value"])
     if operator in _ORDERS and not value:
-        raise UsageError(f"--where {given!r}: there is no value behind {operator}")
+        raise UsageError(f"{P.where} {given!r}: there is no value behind {operator}")
     if operator == "~":
         try:
             re.compile(value)
         except re.error as error:
-            raise UsageError(f"--where {given!r}: {value!r} is no regular expression ({error})") from None
+            raise UsageError(f"{P.where} {given!r}: {value!r} is no regular expression ({error})") from None
     return Condition(column, operator, (value,))
 
 
@@ -150,9 +151,11 @@ def _ordered(condition: Condition, column: str, kind: str, numeric: bool, where:
     if kind.startswith(("DATE", "TIMESTAMP")):
         return f"({column} {condition.operator} TRY_CAST({text(value)} AS {kind}))"
     if not (base in (*_INTEGER_TYPES, *_REAL_TYPES) or numeric):
-        raise DataError(f"--where {condition}: {where} holds no numbers, so nothing in it is more or less; use = or ~")
+        raise DataError(
+            f"{P.where} {condition}: {where} holds no numbers, so nothing in it is more or less; use = or ~"
+        )
     if not _NUMBER.fullmatch(value):
-        raise DataError(f"--where {condition}: {value!r} is not a number, and {where} holds numbers")
+        raise DataError(f"{P.where} {condition}: {value!r} is not a number, and {where} holds numbers")
     whole = base in _INTEGER_TYPES and _INTEGER.fullmatch(value)
     if whole:
         return f"({column} {condition.operator} CAST({text(value)} AS HUGEINT))"

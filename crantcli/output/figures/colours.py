@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import UsageError
+from crantcli.params import P
 from crantcli.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -85,11 +86,11 @@ def check_colours(name: str) -> None:
 
     if name not in colormaps:
         raise UsageError(
-            f"--cmap {name}: no colour map of matplotlib; {did_you_mean(name, sorted(colormaps), 'colour maps')}"
+            f"{P.cmap} {name}: no colour map of matplotlib; {did_you_mean(name, sorted(colormaps), 'colour maps')}"
         )
     start, stop = _dark(_samples(name))
     if stop - start < 256 * _LEAST:
-        raise UsageError(f"--cmap {name}: too light to be told from white paper; try {DEFAULT}, viridis or cividis_r")
+        raise UsageError(f"{P.cmap} {name}: too light to be told from white paper; try {DEFAULT}, viridis or cividis_r")
 
 
 def _samples(name: str) -> np.ndarray[Any, Any]:
@@ -206,7 +207,7 @@ def _fit_for_signs(cmap: str, both: bool) -> tuple[str, list[str]]:
     """A colour map that can show the signs there are, and what to say about it."""
     if not both or cmap.removesuffix("_r") in _DIVERGING:
         return cmap, []
-    told = f"weights have both signs, which --cmap {cmap} cannot show: drawn with {DIVERGING}"
+    told = f"weights have both signs, which {P.cmap} {cmap} cannot show: drawn with {DIVERGING}"
     return DIVERGING, [] if cmap == DEFAULT else [told]
 
 

@@ -15,6 +15,7 @@ from crantcli.output.figures.colours import DEFAULT, Scale, check_colours, numbe
 from crantcli.output.figures.labels import AxisText, TextMeasurer
 from crantcli.output.figures.layout import Layout, LayoutRequest, lay_out
 from crantcli.output.figures.save import PLAIN
+from crantcli.params import P
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,21 +77,21 @@ class Style:
     def __post_init__(self) -> None:
         """Refuse what would fail, or be of no use, only after a long computation."""
         low, high = self.vmin_percentile, self.vmax_percentile
-        for option, value in (("--vmin-percentile", low), ("--vmax-percentile", high)):
+        for option, value in ((P.vmin_percentile, low), (P.vmax_percentile, high)):
             if not 0 <= value <= 100:
                 raise UsageError(f"{option} {value:g}: a percentile lies between 0 and 100")
         if low >= high:
-            raise UsageError(f"--vmin-percentile {low:g} is not below --vmax-percentile {high:g}")
+            raise UsageError(f"{P.vmin_percentile} {low:g} is not below {P.vmax_percentile} {high:g}")
         if not 0 < self.linewidth_scale <= _WIDEST:
-            raise UsageError(f"--linewidth-scale {self.linewidth_scale:g}: must be above 0, and at most {_WIDEST:,g}")
+            raise UsageError(f"{P.linewidth_scale} {self.linewidth_scale:g}: must be above 0, and at most {_WIDEST:,g}")
         if not 0 < self.dpi < math.inf:
-            raise UsageError(f"--dpi {self.dpi:g}: must be above 0")
+            raise UsageError(f"{P.dpi} {self.dpi:g}: must be above 0")
         self._check_size()
         check_colours(self.cmap)
 
     def _check_size(self) -> None:
         width, height = self.figsize or (_GROWN, _GROWN)
-        asked = f"--figsize {width:g},{height:g}"
+        asked = f"{P.figsize} {width:g},{height:g}"
         if not (0 < width < math.inf and 0 < height < math.inf):
             raise UsageError(f"{asked}: width and height in inches must be above 0")
         if min(width, height) < _SMALLEST_PAGE:
@@ -99,7 +100,7 @@ class Style:
         # Agg, which draws, counts pixels of a side in 16 bits.
         if max(pixels) >= 2**16 or pixels[0] * pixels[1] > _MOST_PIXELS:
             raise UsageError(
-                f"{asked if self.figsize else '--dpi'} at {self.dpi:g} dpi: too large a picture; at most "
+                f"{asked if self.figsize else P.dpi} at {self.dpi:g} dpi: too large a picture; at most "
                 f"{_MOST_PIXELS:,} pixels, and {2**16 - 1:,} a side"
             )
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from crantcli.params import P
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -244,7 +246,7 @@ def write_labels(side: Side, measurer: TextMeasurer) -> Labels:
             needed = side.cells * (SMALLEST_CELL * measurer.line(()) + 1.5 * side.pixel) / 72
             notes = [
                 f"labels of {text.what} would be smaller than {SMALLEST_CELL:g} pt, so types are labelled: that would "
-                f"take a matrix {needed:,.0f} inches long (--figsize)"
+                f"take a matrix {needed:,.0f} inches long ({P.figsize})"
             ]
     blocks = list(text.blocks)
     if not blocks and text.label_cells and text.what == "types":
@@ -271,7 +273,7 @@ def _fitted(
 
 def _shortened(texts: list[str], whole: list[str]) -> list[str]:
     many = sum(text != other for text, other in zip(texts, whole, strict=True))
-    return [f"{many:,} labels are shortened to fit the picture: make --figsize larger"] if many else []
+    return [f"{many:,} labels are shortened to fit the picture: make {P.figsize} larger"] if many else []
 
 
 def _cells(side: Side, measurer: TextMeasurer, labels: list[str], size: float) -> Labels:
@@ -311,7 +313,7 @@ def _blocks(side: Side, measurer: TextMeasurer, named: list[tuple[str, int, int]
         which = "largest" if len({block[2] - block[1] for block in blocks}) > 1 else "strongest"
         notes = [
             *notes,
-            f"{written:,} of {named_all:,} types are labelled, the {which}: make --figsize larger for more",
+            f"{written:,} of {named_all:,} types are labelled, the {which}: make {P.figsize} larger for more",
         ]
     return Labels(
         texts, anchors, places, [block[3] for block in chosen], size, max(map(measurer.width, texts), default=0) * size,

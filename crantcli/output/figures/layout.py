@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from crantcli.errors import UsageError
 from crantcli.output.figures.labels import SMALLEST, AxisText, Labels, Side, TextMeasurer, write_labels
+from crantcli.params import P
 
 #: Where no size is given, in inches: the longer side of a matrix, the same where many labels stand beside it, its
 #: shorter side at least, and its cells at most. With labels and colour bar that is about as wide as a paper's page.
@@ -139,7 +140,7 @@ def lay_out(request: LayoutRequest, measurer: TextMeasurer) -> Layout:
         if layout := _given_page(request, measurer, (width, height), font):
             return layout
     raise UsageError(
-        f"--figsize {width:g},{height:g}: too small for the matrix with its labels and colour bar; "
+        f"{P.figsize} {width:g},{height:g}: too small for the matrix with its labels and colour bar; "
         "make it larger, or leave it out for a size that fits"
     )
 

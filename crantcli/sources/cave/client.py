@@ -15,6 +15,7 @@ from typing import Any
 
 from crantcli.core.addresses import CaveAddress
 from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
+from crantcli.params import P
 from crantcli.remote.outcomes import NotFoundError, NotReadyError, RefusedError, TooLargeError
 from crantcli.remote.retry import RetryPolicy
 from crantcli.sources.cave.answers import Answer, cut_at, missing_lookups
@@ -141,17 +142,17 @@ class Cave(Connection):
         try:
             return self._ask("/query", body, **more)
         except NotReadyError as error:
-            told, way, rest = str(error).partition("; nothing is written")
-            without = "" if allow_missing else ", or go on without them with --allow-missing"
+            told, way, rest = error.message.partition("; nothing is written")
+            without = "" if allow_missing else f", or go on without them with {P.allow_missing(True)}"
             raise NotReadyError(f"{told}{without}{way}{rest}") from None
         except RefusedError as error:
-            if "not subscriptable" in str(error):  # what it has to say of a table that it does not know
+            if "not subscriptable" in error.message:  # what it has to say of a table that it does not know
                 self._refuse_table(next((v.number for v in reversed(self.versions()) if v.available), None))
-            if "root_ids passed are not valid" in str(error):
-                stale = ", ".join(re.findall(r"\d{3,}", str(error).partition("not valid")[2]))
+            if "root_ids passed are not valid" in error.message:
+                stale = ", ".join(re.findall(r"\d{3,}", error.message.partition("not valid")[2]))
                 raise DataError(
-                    f"no neurons of {time.isoformat()} have these IDs: {stale}; leave --no-update-ids out to bring "
-                    "them to that time, or see what became of them with crantcli ids"
+                    f"no neurons of {time.isoformat()} have these IDs: {stale}; leave {P.update_ids(False)} out to "
+                    "bring them to that time, or see what became of them with crantcli ids"
                 ) from None
             raise
 
@@ -161,7 +162,7 @@ class Cave(Connection):
         try:
             yield
         except NotFoundError as error:
-            if self.synapse_table in str(error).partition("(")[2]:
+            if self.synapse_table in error.message.partition("(")[2]:
                 self._refuse_table(version)
             raise
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from crantcli.core.addresses import CaveAddress
 from crantcli.errors import AuthorisationError, CrantError, DataError, UsageError
+from crantcli.params import P
 from crantcli.remote.adapter import RemoteAdapter
 from crantcli.remote.auth import Auth, check_address, is_token
 from crantcli.remote.body import parse_json
@@ -182,7 +183,7 @@ def caveclient_errors() -> Any:
         yield
     except NotReadyError as error:
         raise NotReadyError(
-            f"{error}; ask for a version (--materialization latest) or an earlier time; nothing is written"
+            f"{error.message}; ask for a version ({P.materialization('latest')}) or an earlier time; nothing is written"
         ) from None
     except requests.RequestException as error:
         raise CrantError(f"the server's answer cannot be read ({type(error).__name__})") from None

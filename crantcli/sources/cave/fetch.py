@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crantcli.errors import IncompleteError
+from crantcli.params import P
 from crantcli.remote.cache import CacheFolder, key_of
 from crantcli.remote.outcomes import TooLargeError
 from crantcli.remote.pool import WorkerPool
@@ -249,7 +250,7 @@ class Fetch:
         if not parts:
             raise IncompleteError(
                 f"the server cuts even answers about the one synapse ID {chunk.low}, so that none can be shown to be "
-                "complete; ask for a version (--materialization latest); nothing is written"
+                f"complete; ask for a version ({P.materialization('latest')}); nothing is written"
             )
         if cut.limit > 2 * cut.rows:  # few rows, and more than the limit for the server: it is not these neurons
             self._state.add_split(chunk.id_range, parts)

@@ -12,6 +12,7 @@ from typing import Any
 from crantcli.core.addresses import CaveAddress
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import IncompleteError
+from crantcli.params import P
 from crantcli.remote.cache import CacheFolder, cache_folder, key_of
 from crantcli.remote.lockfile import Lock
 from crantcli.remote.outcomes import GoneError
@@ -118,7 +119,7 @@ class CaveDataset:
             # Versions that were asked for before, or are locked, are not looked for among those that there are.
             raise IncompleteError(
                 f"{self.data_version} has expired, and these rows of it are not in the cache; ask for another version, "
-                f"or for its time with --materialization {self.data_version.time.isoformat()}; nothing is written"
+                f"or for its time with {P.materialization(self.data_version.time.isoformat())}; nothing is written"
             ) from None
         self.left_out = made.left_out
         return made.path

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crantcli.errors import IncompleteError
+from crantcli.params import P
 from crantcli.sources.cave.versions import DataVersion, Version, base_of
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class LiveQueryState:
             if not self._proven and answer.cut is None and answer.table.num_rows and cut_on_purpose().cut is None:
                 raise IncompleteError(
                     "the server cuts answers without a notice, so that none of them can be shown to be complete; ask "
-                    "for a materialization (--materialization latest), whose rows are counted"
+                    f"for a materialization ({P.materialization('latest')}), whose rows are counted"
                 )
             # An empty answer proves nothing.
             self._proven |= answer.cut is not None or bool(answer.table.num_rows)
@@ -149,7 +150,7 @@ def count_left_out(
         raise IncompleteError(
             f"{data_version}: the server builds on version {base.number}, in which {rows - known:,} of {rows:,} "
             "synapses have no neurons yet, and leaves those out that have got them since; ask for a version "
-            "(--materialization latest), or go on without them with --allow-missing; nothing is written"
+            f"({P.materialization('latest')}), or go on without them with {P.allow_missing(True)}; nothing is written"
         )
     return max(rows - known, 0)
 
@@ -173,6 +174,5 @@ def missing_note(base: int, new: int) -> str:
     parts += [f"at least {new:,} new ones"] if new else []
     if not parts:
         return ""
-    return (
-        f"synapses without neurons may be missing, as --allow-missing allows: {' and '.join(parts)}, whoever's they are"
-    )
+    allowed = f"as {P.allow_missing(True)} allows"
+    return f"synapses without neurons may be missing, {allowed}: {' and '.join(parts)}, whoever's they are"

@@ -10,6 +10,7 @@ from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.ids import Selection
+from crantcli.params import P
 from crantcli.sources.cave.id_updates import Supervoxels, Update
 from crantcli.sources.cave.live import CaveDataset
 from crantcli.sources.tables.annotations import integer_ids
@@ -101,7 +102,7 @@ def refuse_unresolved(dataset: CaveDataset, updates: Sequence[Update]) -> None:
     if lost and dataset.options.strict_ids:
         raise DataError(
             f"{len(lost):,} of {len(updates):,} IDs cannot be found at {dataset.data_version}: {_named(lost)}; leave "
-            "--strict-ids out to go on with the others"
+            f"{P.strict_ids(True)} out to go on with the others"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from crantcli.core.addresses import CaveAddress
 from crantcli.errors import UsageError
+from crantcli.params import P
 from crantcli.remote.lockfile import Lock, require
 
 #: Versions that a message lists at most.
@@ -103,7 +104,7 @@ def resolve_version(asked: str | int | datetime, versions: Sequence[Version], da
         return DataVersion(None, datetime.now(UTC), is_now=True)
     if asked == "latest":
         if not usable:
-            raise UsageError(f"data stack {datastack} has no materialization now; use --materialization live")
+            raise UsageError(f"data stack {datastack} has no materialization now; use {P.materialization('live')}")
         latest = max(usable, key=lambda version: version.number)
         return DataVersion(latest.number, latest.time)
     listed = ", ".join(str(version.number) for version in usable[-_LISTED:]) or "none"
@@ -113,11 +114,11 @@ def resolve_version(asked: str | int | datetime, versions: Sequence[Version], da
             if not version.available:
                 older = any(other.time < version.time for other in usable) and version.status != "RUNNING"
                 raise UsageError(
-                    f"--materialization {asked}: this version of {version.time.isoformat()} {version.gone()}; {advice}"
-                    + ("; or ask for its time" if older else "")
+                    f"{P.materialization} {asked}: this version of {version.time.isoformat()} {version.gone()}; "
+                    f"{advice}" + ("; or ask for its time" if older else "")
                 )
             return DataVersion(version.number, version.time)
-    raise UsageError(f"--materialization {asked}: data stack {datastack} has no such version; {advice}")
+    raise UsageError(f"{P.materialization} {asked}: data stack {datastack} has no such version; {advice}")
 
 
 @dataclass(frozen=True)

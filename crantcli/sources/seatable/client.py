@@ -33,6 +33,7 @@ from urllib.parse import quote
 
 from crantcli.core.addresses import TableAddress
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
+from crantcli.params import P
 from crantcli.remote.auth import Auth, check_address, is_token
 from crantcli.remote.body import document
 from crantcli.remote.client import RemoteClient
@@ -42,7 +43,9 @@ from crantcli.remote.retry import RetryPolicy
 TOKEN_VARIABLE = "CRANTTABLE_TOKEN"
 
 #: What to do about a missing one.
-_HELP = f"put yours into the environment variable {TOKEN_VARIABLE}, or give a table with --annotations FILE"
+_HELP = (
+    f"put yours into the environment variable {TOKEN_VARIABLE}, or give a table with {P.annotations.metavar('FILE')}"
+)
 
 #: Rows in an answer, at most.
 PAGE = 10_000
@@ -207,7 +210,8 @@ class _Base:
         if answer.status_code in (401, 403):
             raise AuthorisationError(
                 f"{self._address}: SeaTable does not accept the token in {TOKEN_VARIABLE}{told}; it may have expired, "
-                "or be for another base; make a new one in SeaTable, or give a table with --annotations FILE"
+                f"or be for another base; make a new one in SeaTable, or give a table with "
+                f"{P.annotations.metavar('FILE')}"
             )
         if answer.status_code != 200 or found.get("success") is False or any(key not in found for key in needed):
             raise DataError(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.addresses import TableAddress
 from crantcli.errors import CrantError
+from crantcli.params import P
 from crantcli.remote.body import parse_json
 from crantcli.remote.cache import CacheError, CacheFolder, cache_store
 from crantcli.remote.lockfile import Lock, check_file_section, require
@@ -152,7 +153,7 @@ def _from_cache(cached: Path, path: Path, locked: str | None) -> AnnotationFile 
             kept = parse_json(next((told[key] for key in keys if key in told), b"null"))
             rows = file.read().num_rows
         age = time.time() - kept["fetched"]
-        origin = f"from the cache, fetched {age / 60:.0f} minutes ago; --refresh fetches it anew"
+        origin = f"from the cache, fetched {age / 60:.0f} minutes ago; {P.refresh(True)} fetches it anew"
         good = 0 <= age < CACHE_SECONDS
         if locked is not None:
             origin, good = "from the cache, as it was locked", kept["record"]["sha256"] == locked

@@ -108,7 +108,7 @@ def _surface(raw: RawMesh, transform: Sequence[float], name: str) -> Surface:
     try:
         return raw.surface(transform)
     except DataError as error:
-        raise DataError(f"{name}: {error}") from None
+        raise DataError(f"{name}: {error.message}") from None
 
 
 class _Cache:

@@ -7,6 +7,7 @@ from pathlib import Path
 from crantcli.core.geometry.solids import Surface, proper_faces, weld
 from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
+from crantcli.params import P
 from crantcli.sources.shapes.obj import read_obj
 from crantcli.sources.shapes.plain import refuse_other_kinds
 from crantcli.sources.shapes.ply import read_ply
@@ -79,5 +80,5 @@ def read_mesh(path: Path, scale: VoxelSize | None = None) -> Surface:
         surface, unit = read_ply(data, name) if kind == ".ply" else (_BARE[kind](data, name), None)
         welded = weld(surface if scale is None else Surface(surface.vertices * np.array(scale), surface.faces))
     if scale is not None and unit == "nm":
-        raise UsageError(f"{name}: the file records that it is in nm, which --mesh-scale contradicts; leave that out")
+        raise UsageError(f"{name}: the file records that it is in nm, which {P.mesh_scale} contradicts; leave that out")
     return Surface(welded.vertices, proper_faces(welded.faces))

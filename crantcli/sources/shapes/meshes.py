@@ -17,6 +17,7 @@ from crantcli.core.geometry.solids import Surface
 from crantcli.core.geometry.soundness import fault
 from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
+from crantcli.params import P
 from crantcli.remote.cache import CacheError, cache_store
 from crantcli.remote.lockfile import Lock
 from crantcli.remote.stores import web_address
@@ -143,11 +144,11 @@ class MeshLocation:
         self._chosen: dict[str, NeuropilMesh] = {}
         if scale is not None and self._source is not None:
             raise UsageError(
-                f"--mesh-scale is for folders of mesh files; {self._source.address} is a precomputed source, whose "
+                f"{P.mesh_scale} is for folders of mesh files; {self._source.address} is a precomputed source, whose "
                 "transform makes nm of its meshes (or that of [neuropils] in a data set)"
             )
         if scale is not None and lock is not None:
-            raise UsageError(f"--mesh-scale: --lock {lock.path} holds these meshes in nm; leave one of the two out")
+            raise UsageError(f"{P.mesh_scale}: {P.lock} {lock.path} holds these meshes in nm; leave one of the two out")
 
     def neuropils(
         self,
@@ -187,7 +188,7 @@ class MeshLocation:
         choice: dict[str, Sequence[str]] = {}
         where = str(self._place.address if isinstance(self._place, MeshAddress) else self._place)
         if self._lock is not None:
-            where = f"--lock {self._lock.path}"
+            where = f"{P.lock} {self._lock.path}"
 
         def choose(known: Mapping[str, Any]) -> list[str]:
             choice.update(_choice(known, where, names, exclude, unions))
@@ -203,10 +204,10 @@ class MeshLocation:
         chosen = [Box.of(neuropil.vertices) for neuropil in self._chosen.values()]
         if self._source is not None:
             unit = "as their source has it"
-            advice = "a transform in [neuropils] of a data set makes nm of meshes, --coordinates is of positions"
+            advice = f"a transform in [neuropils] of a data set makes nm of meshes, {P.coordinates} is of positions"
         else:
-            unit = "as the files are taken to be" if self._scale is None else "as --mesh-scale makes them"
-            advice = "--mesh-scale says how many nm a unit of the meshes is, --coordinates what positions are in"
+            unit = "as the files are taken to be" if self._scale is None else f"as {P.mesh_scale} makes them"
+            advice = f"{P.mesh_scale} says how many nm a unit of the meshes is, {P.coordinates} what positions are in"
         scalable = self._source is None and self._scale is None
         return MeshBoxes([box for box in chosen if box], self._other_boxes, unit, advice, scalable)
 
@@ -288,7 +289,7 @@ def _found(path: Path, scale: VoxelSize | None) -> _FoundMesh:
     try:
         return _FoundMesh(path.name, read_mesh(path, scale))
     except DataError as error:
-        return _FoundMesh(path.name, None, str(error))
+        return _FoundMesh(path.name, None, error.message)
 
 
 def _boxes(found: Mapping[str, _FoundMesh]) -> dict[str, Box]:
@@ -304,7 +305,7 @@ def _refusal(wrong: Mapping[str, tuple[str, str]]) -> DataError:
         whole.append(f"and {', '.join(further)} likewise")
     head = f"{len(wrong):,} meshes cannot be used: " if len(wrong) > 1 else ""
     what = "them" if len(wrong) > 1 else "it"
-    return DataError(f"{head}{'; '.join(whole)}; repair {what}, or leave {what} out with --exclude {','.join(wrong)}")
+    return DataError(f"{head}{'; '.join(whole)}; repair {what}, or leave {what} out with {P.exclude(','.join(wrong))}")
 
 
 def keep_meshes(neuropils: Iterable[NeuropilMesh], live: LiveOptions) -> None:
@@ -357,7 +358,7 @@ def _choice(
 ) -> dict[str, Sequence[str]]:
     """The neuropils to read, by name, and the meshes of each."""
     possible = [*known, *(name for name in unions if name not in known)]
-    for option, given in (("--neuropils", names or ()), ("--exclude", exclude)):
+    for option, given in ((P.neuropils, names or ()), (P.exclude, exclude)):
         for name in given:
             if name not in possible:
                 others = did_you_mean(name, possible, "neuropils")

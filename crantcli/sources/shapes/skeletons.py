@@ -20,6 +20,7 @@ from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import parse_id
+from crantcli.params import P
 from crantcli.schema import IdType, NeuronId
 from crantcli.sources.shapes.swc import read_swc
 from crantcli.sources.tables.annotations import open_annotations
@@ -260,15 +261,17 @@ def match_neurons(
     notes = []
     if unknown:
         notes.append(
-            f"{plural(len(unknown), 'skeleton', 'are')} not in --id-map and left out, such as {unknown[0].label}"
+            f"{plural(len(unknown), 'skeleton', 'are')} not in {P.id_map} and left out, such as {unknown[0].label}"
         )
     if names is not None:
         present = {file.name for collection in collections for file in collection.files}
         missing = [name for name in names if name not in present]
         if missing:
-            notes.append(f"{plural(len(missing), 'name')} in --id-map without a skeleton, such as {missing[0]}")
+            notes.append(f"{plural(len(missing), 'name')} in {P.id_map} without a skeleton, such as {missing[0]}")
         if not chosen:
-            raise DataError(f"--id-map names none of the skeletons, which are called {join_names(sorted(present), 5)}")
+            raise DataError(
+                f"{P.id_map} names none of the skeletons, which are called {join_names(sorted(present), 5)}"
+            )
     return SkeletonFiles(collections, chosen, notes)
 
 
@@ -277,7 +280,8 @@ def _neuron(file: SkeletonFile, id_type: IdType) -> NeuronId:
         return parse_id(file.name, id_type)
     except DataError as error:
         raise DataError(
-            f"{file.label}: {error}; name the file by its neuron ID, or give --id-map FILE with columns name, neuron_id"
+            f"{file.label}: {error.message}; name the file by its neuron ID, or give {P.id_map.metavar('FILE')} "
+            "with columns name, neuron_id"
         ) from None
 
 
@@ -336,12 +340,13 @@ def read_id_map(
     sources = expand([path], engine)
     found = parts(engine, sources)
     if len(found) != 1:
-        raise UsageError("--id-map is one table; give one file")
+        raise UsageError(f"{P.id_map} is one table; give one file")
     part = found[0]
     for column in ("name", "neuron_id"):
         if column not in part.columns:
             raise DataError(
-                f"{part.name}: no column {column} among {join_names(list(part.columns))}; --id-map has name, neuron_id"
+                f"{part.name}: no column {column} among {join_names(list(part.columns))}; {P.id_map} has name, "
+                "neuron_id"
             )
     if part.columns["name"] in ("FLOAT", "DOUBLE"):
         raise DataError(
@@ -359,7 +364,7 @@ def read_id_map(
         try:
             known = names.setdefault(name, parse_id(str(neuron), id_type))
         except DataError as error:
-            raise DataError(f"{part.name}: {error}") from None
+            raise DataError(f"{part.name}: {error.message}") from None
         if str(known) != str(neuron):
             raise DataError(f"{part.name}: {name} stands for two neurons, {known} and {neuron}; keep one of them")
     return names, list(part.records), [source.path for source in sources]
@@ -377,5 +382,7 @@ def skeleton_scale(units: str, table: Relation) -> VoxelSize:
         size = 1000.0 if units == "um" else 1.0
         return (size, size, size)
     if table.voxel_size is None:
-        raise UsageError("--skeleton-units pixels: the voxel size is not known; say --voxel-size X,Y,Z in nm")
+        raise UsageError(
+            f"{P.skeleton_units('pixels')}: the voxel size is not known; say {P.voxel_size.metavar('X,Y,Z')} in nm"
+        )
     return table.voxel_size

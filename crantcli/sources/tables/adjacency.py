@@ -10,6 +10,7 @@ from crantcli.core.rows.where import condition_sql
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
+from crantcli.params import P
 from crantcli.schema import KEY, TOTALS, IdType, Kind, fold
 from crantcli.sources.tables.files import Source
 from crantcli.sources.tables.inference import as_number, inspect_ids, not_number
@@ -107,7 +108,7 @@ def _totals(engine: Engine, part: Part, index: str, targets: list[str], cells: s
     if found and not given.drop_totals:
         raise DataError(
             f"{part.name}: {join_names(found)} {'is' if len(found) == 1 else 'are'} no neuron: its cells are the sums "
-            "of the others, and everything would count twice; leave them out with --drop-totals"
+            f"of the others, and everything would count twice; leave them out with {P.drop_totals(True)}"
         )
     return found
 
@@ -171,7 +172,7 @@ def numbered_note(engine: Engine, ids: str) -> list[str]:
         return []
     return [
         f"neurons are numbered from 0 to {most:,} without a gap; 0 counts as background and is left out, unless "
-        "--no-clean keeps it"
+        f"{P.clean(False)} keeps it"
     ]
 
 
@@ -197,7 +198,8 @@ def _table(
         raise DataError(f"{name}: a cell holds no finite number, and weights are added up; mend the matrix")
     if negative and not given.signed:
         raise DataError(
-            f"{name}: {negative:,} weights are negative, which changes sums and orders; say --signed if that is meant"
+            f"{name}: {negative:,} weights are negative, which changes sums and orders; "
+            f"say {P.signed(True)} if that is meant"
         )
     notes = [] if whole else [f"{name}: weights are fractions, and no numbers of synapses"]
     if id_type == "BIGINT" and recorded.command is None:
@@ -236,7 +238,7 @@ def _condition(engine: Engine, relation: str, name: str, given: ReadOptions) -> 
     made = []
     for condition in given.where:
         if condition.column not in types:
-            raise DataError(f"--where {condition}: there is no such column ({did_you_mean(condition.column, types)})")
+            raise DataError(f"{P.where} {condition}: there is no such column ({did_you_mean(condition.column, types)})")
         kind = types[condition.column]
         made.append(condition_sql(condition, condition.column, kind, False, f"{name}, column {condition.column}"))
     return " AND ".join(made)

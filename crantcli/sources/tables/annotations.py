@@ -12,6 +12,7 @@ from crantcli.core.sql import quote, text, trimmed
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, Criterion
+from crantcli.params import P
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, Names
 from crantcli.sources.tables.inference import inspect_ids
 from crantcli.sources.tables.part import Part, check_id_type, fits_int64
@@ -55,13 +56,13 @@ def open_annotations(
         raise UsageError("annotations are one table; give one file")
     part = found[0]
     names = list(part.columns)
-    ids = _column(names, id_column, ANNOTATION_IDS, "--neuron-id-column")
+    ids = _column(names, id_column, ANNOTATION_IDS, P.neuron_id_column)
     if ids is None:
         raise DataError(
             f"{part.name}: no column for neuron IDs ({', '.join(ANNOTATION_IDS)}) among {join_names(names)}; "
-            "name it with --neuron-id-column"
+            f"name it with {P.neuron_id_column}"
         )
-    label = _column(names, type_column, ANNOTATION_TYPES, "--cell-type-column")
+    label = _column(names, type_column, ANNOTATION_TYPES, P.cell_type_column)
     expression = id_expression(engine, part, ids)
     lists = {name for name in names if part.columns[name].endswith("]")}
     in_text = _lists_in_text(engine, part, [name for name in names if name not in lists]) if part.text else set()

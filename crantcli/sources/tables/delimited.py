@@ -15,6 +15,7 @@ from typing import IO
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
+from crantcli.params import P
 from crantcli.schema import BLANKS, is_word
 from crantcli.sources.tables.files import Source, literal_path
 from crantcli.text import join_names, plural
@@ -79,7 +80,7 @@ def parse_delimiter(value: str) -> str:
     """
     found = _SPELLED.get(value.lower(), value)
     if len(found) != 1 or found in '"\r\n' or found.isalnum():
-        raise UsageError(f"--delimiter {value!r}: one mark, such as , ; | : or a word: tab, space")
+        raise UsageError(f"{P.delimiter} {value!r}: one mark, such as , ; | : or a word: tab, space")
     return found
 
 
@@ -99,11 +100,11 @@ def parse_header(value: str) -> tuple[str, ...]:
         return tuple(name.strip() for name in value.split(","))
     path = Path(value[1:])
     if not path.is_file():
-        raise UsageError(f"--header {value}: there is no file {path}")
+        raise UsageError(f"{P.header} {value}: there is no file {path}")
     with _opened(Source(path, "csv", path.name), _is_gzip(path)) as file:
         lines = [line.strip() for line in _decoded(file, path.name) if line.strip()]
     if not lines:
-        raise DataError(f"--header {value}: no name stands in there")
+        raise DataError(f"{P.header} {value}: no name stands in there")
     if len(lines) > 1:
         return tuple(next(csv.reader([line]))[0].strip() for line in lines)
     mark = next((mark for mark in DELIMITERS if mark in lines[0]), ",")
@@ -159,7 +160,7 @@ def text_form(
     if header:
         if len(header) != len(first):
             raise DataError(
-                f"--header names {plural(len(header), 'column')}, and {source.name} has {len(first)}; leave a name "
+                f"{P.header} names {plural(len(header), 'column')}, and {source.name} has {len(first)}; leave a name "
                 "empty to leave a column out"
             )
         return TextForm(_different(source.name, header), mark, skip, False, gzipped), notes
@@ -255,7 +256,7 @@ def _delimiter(name: str, head: str, cut: bool, header: Sequence[str], skip: int
         fitting = [mark for mark in even if len(split[mark][0]) == len(header)] if header else _best(even, split)
         if len(fitting) != 1:
             told = " and ".join(DELIMITERS[mark] for mark in even)
-            raise DataError(f"{name}: fields may be separated by {told}; say which with --delimiter")
+            raise DataError(f"{name}: fields may be separated by {told}; say which with {P.delimiter}")
         return fitting[0]
     if even:
         return even[0]
@@ -286,9 +287,9 @@ def _best(marks: Sequence[str], split: Mapping[str, list[list[str]]]) -> list[st
 def _refuse_ragged(name: str, records: list[list[str]], skip: int) -> None:
     expected = len(records[0])
     row_names = len(records) > 2 and {len(record) for record in records[1:]} == {expected + 1}
-    advice = "mend the row, or say what separates fields with --delimiter"
+    advice = f"mend the row, or say what separates fields with {P.delimiter}"
     if row_names:
-        advice = "if R wrote row names there, write it again with col.names = NA, or give the names with --header"
+        advice = f"if R wrote row names there, write it again with col.names = NA, or give the names with {P.header}"
     number, record = next((n, record) for n, record in enumerate(records, 1) if len(record) != expected)
     raise DataError(
         f"{name}, line {skip + number}: {len(record)} columns instead of the {expected} of the header; {advice}"
@@ -308,7 +309,7 @@ def _refuse_headerless(name: str, records: list[list[str]], named: Sequence[str 
                 return
     raise DataError(
         f"{name}: its first line ({join_names(first, 4)}) is like the lines below it and no header; give the names of "
-        "the columns with --header NAME,NAME,... or --header @FILE"
+        f"the columns with {P.header.metavar('NAME,NAME,...')} or {P.header.metavar('@FILE')}"
     )
 
 

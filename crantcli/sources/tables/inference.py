@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from crantcli.core.sql import quote, text, trimmed
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
+from crantcli.params import P
 from crantcli.schema import IdType
 from crantcli.text import plural
 
@@ -181,8 +182,8 @@ def _refuse(
     if neurons and names and states.get("null word") and null_text is None:
         place, value = first("null word")
         raise DataError(
-            f"{place}: {value} is a missing name, or a neuron called so; say --null-text {value} for the one, "
-            "--null-text '' for the other"
+            f"{place}: {value} is a missing name, or a neuron called so; say {P.null_text(value)} for the one, "
+            f"{P.null_text('')} for the other"
         )
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from crantcli.errors import DataError
+from crantcli.params import P
 from crantcli.schema import (
     ANNOTATION_IDS,
     AXES,
@@ -172,7 +173,7 @@ def decide(columns: Columns, given: ReadOptions, ours: str | None = None) -> Dec
         if given.kind is Kind.POINTS or (positions and given.kind is None):
             if not positions:
                 raise DataError(
-                    f"--kind points: no column is a position; the columns are {join_names(list(columns.types))}"
+                    f"{P.kind('points')}: no column is a position; the columns are {join_names(list(columns.types))}"
                 )
             return Decision(
                 Kind.POINTS, _roles(columns, {"id": SYNAPSE_IDS[:1]}), positions, "", dropped, None,
@@ -190,7 +191,7 @@ def decide(columns: Columns, given: ReadOptions, ours: str | None = None) -> Dec
 def _no_pair(columns: Columns, kind: Kind) -> DataError:
     return DataError(
         f"no {kind} table: no pair of columns holds neuron IDs (pre and post, however they are spelled) among "
-        f"{join_names(list(columns.types))}; name them with --pre-col and --post-col"
+        f"{join_names(list(columns.types))}; name them with {P.pre_col} and {P.post_col}"
     )
 
 
@@ -253,7 +254,7 @@ def _long(columns: Columns, given: ReadOptions, ours: str | None) -> Decision | 
     names = Names(rest.types)
     weights = names.all(WEIGHTS)
     if given.weight_col is not None:
-        weights = [_named(rest, "--weight-col", given.weight_col)]
+        weights = [_named(rest, P.weight_col, given.weight_col)]
     evidence = _evidence(rest)
     kind = given.kind or (Kind(ours) if ours in (Kind.SYNAPSES, Kind.EDGES) else None)
     if kind is None and given.weight_col is not None:
@@ -288,7 +289,7 @@ def _kind(
         if evidence and not (alone and not _repeats(columns, pair)):
             raise DataError(
                 f"column {weights[0]} says that a row is a pair with its weight, and {', '.join(evidence)} that it is "
-                "one synapse; say which with --kind edges or --kind synapses"
+                f"one synapse; say which with {P.kind('edges')} or {P.kind('synapses')}"
             )
         return Kind.EDGES, []
     if evidence:
@@ -298,7 +299,8 @@ def _kind(
     if others:
         raise DataError(
             f"columns {', '.join(pair)} hold neuron IDs, and {join_names(others)} numbers: nothing tells whether a row "
-            f"is one synapse, or a pair whose weight is one of these. Say --weight-col {others[0]}, or --kind synapses"
+            f"is one synapse, or a pair whose weight is one of these. Say {P.weight_col(others[0])}, "
+            f"or {P.kind('synapses')}"
         )
     notes = []
     if columns.values(pair[0]) and not _repeats(columns, pair):
@@ -332,11 +334,10 @@ def _pair(columns: Columns, given: ReadOptions, ours: str | None) -> tuple[tuple
     """The columns of pre- and postsynaptic IDs, the digits that their names carry, and notes."""
     if given.pre_col is not None and given.post_col is not None:
         pre, post = (
-            _named(columns, option, name)
-            for option, name in (("--pre-col", given.pre_col), ("--post-col", given.post_col))
+            _named(columns, option, name) for option, name in ((P.pre_col, given.pre_col), (P.post_col, given.post_col))
         )
         if pre == post:
-            raise DataError(f"--pre-col and --post-col both name column {pre}; name two")
+            raise DataError(f"{P.pre_col} and {P.post_col} both name column {pre}; name two")
         return (pre, post), "", []
     names = Names(columns.types)
     if given.pre_col is not None or given.post_col is not None:
@@ -373,7 +374,7 @@ def _prefixed(columns: Columns) -> dict[tuple[str, str], str]:
 def _half_named(columns: Columns, names: Names, given: ReadOptions) -> tuple[str, str]:
     """The pair of which an option names one side."""
     first = given.pre_col is not None
-    option, other = ("--pre-col", "--post-col") if first else ("--post-col", "--pre-col")
+    option, other = (P.pre_col, P.post_col) if first else (P.post_col, P.pre_col)
     column = _named(columns, option, str(given.pre_col if first else given.post_col))
     side = 1 if first else 0
     candidates = [name for name in names.all(pair[side] for pair in PAIRS) if name != column]
@@ -389,9 +390,9 @@ def _ids_over_types(columns: Columns, found: dict[tuple[str, str], str]) -> tupl
     words = [pair for pair in found if all(columns.numbers(name) is False for name in pair)]
     told = " and ".join(", ".join(pair) for pair in found)
     if len(numeric) != 1 or len(numeric) + len(words) != len(found):
-        raise DataError(f"columns {told} could each be the neuron IDs; say which with --pre-col and --post-col")
+        raise DataError(f"columns {told} could each be the neuron IDs; say which with {P.pre_col} and {P.post_col}")
     pair = numeric[0]
-    note = f"of the columns {told}, {', '.join(pair)} hold the neuron IDs; --pre-col and --post-col choose others"
+    note = f"of the columns {told}, {', '.join(pair)} hold the neuron IDs; {P.pre_col} and {P.post_col} choose others"
     return pair, found[pair], [note]
 
 
@@ -445,11 +446,11 @@ def _holds_numbers(kind: str) -> bool:
 
 def _weight(columns: Columns, weights: list[str], given: ReadOptions) -> str:
     if len(weights) > 1:
-        raise DataError(f"columns {' and '.join(weights)} could each be the weight; say which with --weight-col")
+        raise DataError(f"columns {' and '.join(weights)} could each be the weight; say which with {P.weight_col}")
     if not weights:
         raise DataError(
             f"not an edge table: no column is known to be the weight among {join_names(list(columns.types))}; name it "
-            "with --weight-col"
+            f"with {P.weight_col}"
         )
     return weights[0]
 
@@ -477,8 +478,8 @@ def _refuse_counts_of_neurons(columns: Columns, pair: tuple[str, str], given: Re
     if own is not None:
         raise DataError(
             f"column {own} names a neuron, so {' and '.join(pair)} seem to be its numbers of partners or sites and no "
-            "neurons; give the synapses or edges that they were counted from, or say --kind, or --pre-col and "
-            "--post-col"
+            f"neurons; give the synapses or edges that they were counted from, or say {P.kind}, or {P.pre_col} "
+            f"and {P.post_col}"
         )
 
 
@@ -501,7 +502,8 @@ def _refuse_sides(columns: Columns, pair: tuple[str, str], given: ReadOptions) -
         return
     raise DataError(
         f"column {name} says which side is meant, row by row, so {' and '.join(pair)} are not the pre- and the "
-        f"postsynaptic neuron in each; make columns pre and post of them, or take one side with --where '{name} = ...'"
+        f"postsynaptic neuron in each; make columns pre and post of them, or take one side "
+        f"with {P.where(f'{name} = ...')}"
     )
 
 

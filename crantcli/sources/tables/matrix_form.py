@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crantcli.errors import DataError
+from crantcli.params import P
 from crantcli.schema import (
     ANNOTATION_IDS,
     AXES,
@@ -83,8 +84,8 @@ def _label_column(columns: Columns) -> str:
 
 def _no_matrix(names: Sequence[str], why: str) -> DataError:
     return DataError(
-        f"no kind of table has the columns {join_names(names)} ({why}); name the ID columns with --pre-col and "
-        "--post-col and the weight with --weight-col, or say --kind adjacency if rows and columns are neurons"
+        f"no kind of table has the columns {join_names(names)} ({why}); name the ID columns with {P.pre_col} and "
+        f"{P.post_col} and the weight with {P.weight_col}, or say {P.kind('adjacency')} if rows and columns are neurons"
     )
 
 
@@ -118,8 +119,8 @@ def _evidence(index: str, labels: list[str], targets: list[str], given: ReadOpti
     if counted and labels and not set(targets) <= set(labels) and not set(labels) <= set(targets):
         raise DataError(
             f"columns {join_names(targets, 3)} number the columns, and the rows are called {join_names(labels, 3)}: "
-            "which neurons they are does not stand in the table; write it with their names, or say --kind adjacency if "
-            "these are the names"
+            f"which neurons they are does not stand in the table; write it with their names, or say "
+            f"{P.kind('adjacency')} if these are the names"
         )
     reasons = []
     if numbered and not (columns_numbered and _same_magnitude(labels, targets)):

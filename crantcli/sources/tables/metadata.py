@@ -9,6 +9,7 @@ from typing import Any
 
 from crantcli.core.relation import Completeness, Unit, VoxelSize, merge_filters
 from crantcli.errors import DataError, UsageError
+from crantcli.params import P
 from crantcli.schema import KEY, PANDAS_KEY
 
 
@@ -128,7 +129,9 @@ def combine(records: Sequence[FileMetadata]) -> FileMetadata:
     units = {record.unit for record in records}
     voxels = {record.voxel_size for record in records if record.voxel_size is not None}
     if {"nm", "pixels"} <= units or len(voxels) > 1:
-        raise DataError("the files record different units or voxel sizes; convert them with synapses --units nm first")
+        raise DataError(
+            f"the files record different units or voxel sizes; convert them with synapses {P.units.flag} nm first"
+        )
     known = all(record.completeness.known for record in records)
     completeness = Completeness()
     if all(record.command for record in records):
@@ -158,12 +161,12 @@ def resolve_units(
         Where an option has no meaning.
     """
     if coordinates not in (None, "nm", "pixels"):
-        raise UsageError(f"--coordinates {coordinates}: nm or pixels")
+        raise UsageError(f"{P.coordinates} {coordinates}: nm or pixels")
     if recorded.unit != "unknown" and coordinates not in (None, recorded.unit):
-        raise DataError(f"--coordinates {coordinates}: the file records that its positions are in {recorded.unit}")
+        raise DataError(f"{P.coordinates} {coordinates}: the file records that its positions are in {recorded.unit}")
     if recorded.voxel_size and voxel_size and recorded.voxel_size != voxel_size:
         raise DataError(
-            f"--voxel-size {','.join(map(_number, voxel_size))}: the file records "
+            f"{P.voxel_size} {','.join(map(_number, voxel_size))}: the file records "
             f"{','.join(map(_number, recorded.voxel_size))} nm"
         )
     of_dataset = dataset or FileMetadata()
@@ -186,7 +189,7 @@ def parse_voxel_size(value: str) -> VoxelSize:
     except ValueError:
         sizes = ()
     if len(sizes) != 3 or not all(0 < size < float("inf") for size in sizes):
-        raise UsageError(f"--voxel-size {value}: three positive numbers in nm, such as 8,8,42")
+        raise UsageError(f"{P.voxel_size} {value}: three positive numbers in nm, such as 8,8,42")
     return (sizes[0], sizes[1], sizes[2])
 
 
@@ -204,7 +207,7 @@ def parse_mesh_scale(given: Any) -> VoxelSize:
     except (TypeError, ValueError):
         sizes = []
     if len(sizes) not in (1, 3) or not all(0 < size < float("inf") for size in sizes):
-        raise UsageError(f"--mesh-scale {given}: one positive factor, or three, of nm per unit, such as 8,8,42")
+        raise UsageError(f"{P.mesh_scale} {given}: one positive factor, or three, of nm per unit, such as 8,8,42")
     x, y, z = sizes if len(sizes) == 3 else sizes * 3
     return x, y, z
 

@@ -92,7 +92,7 @@ def read_npz(path: Path, name: str, wanted: Sequence[str]) -> tuple[dict[str, Ar
                 _refuse_bombs(name, size, list(members.values()))
                 return {array: _read(archive, member) for array, member in members.items()}, list(infos)
     except DataError as error:
-        raise DataError(f"{name}: cannot be read as .npz ({error}); make it again") from None
+        raise DataError(f"{name}: cannot be read as .npz ({error.message}); make it again") from None
     except _DAMAGED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{name}: cannot be read as .npz ({reason}); is it damaged? Make it again") from None

@@ -17,6 +17,7 @@ from crantcli.core.relation import Relation
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
+from crantcli.params import P
 from crantcli.schema import CORNER, COUNTS, PAIRS, IdType, Kind, Names, is_index_name
 from crantcli.sources.tables import adjacency as adjacencies
 from crantcli.sources.tables.delimited import staged, text_form, text_relation
@@ -74,7 +75,7 @@ def parts(
             found.append(_delta_part(engine, source))
     texts = [source for source in sources if source.format in ("csv", "xlsx")]
     if given.header and not texts:
-        raise UsageError("--header names the columns of text files, and there is none among the sources")
+        raise UsageError(f"{P.header} names the columns of text files, and there is none among the sources")
     found += _text_parts(engine, texts, given, named)
     _refuse_different(found)
     return found
@@ -293,7 +294,7 @@ def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source],
         columns = ", ".join(column for position in decisions[0].positions.values() for column in position)
         raise DataError(
             f"{found[0].name}: columns {columns} are a position, and no pair of columns holds neuron IDs; points are "
-            "read by neuropil --assignments-only alone. Name the ID columns with --pre-col and --post-col"
+            f"read by neuropil {P.assignments_only(True)} alone. Name the ID columns with {P.pre_col} and {P.post_col}"
         )
     if set(kinds) == {Kind.ADJACENCY}:
         _refuse_for_adjacency(given)
@@ -316,9 +317,9 @@ def decide_part(engine: Engine, part: Part, given: ReadOptions) -> Decision:
     try:
         return decide(columns, given, ours)
     except DataError as error:
-        if str(error).startswith(part.name):  # said by the engine, of a row
+        if error.message.startswith(part.name):  # said by the engine, of a row
             raise
-        raise DataError(f"{part.name}: {error}") from None
+        raise DataError(f"{part.name}: {error.message}") from None
 
 
 def _kind_of_ours(part: Part, given: ReadOptions) -> str | None:
@@ -366,14 +367,14 @@ def _refuse_for_adjacency(given: ReadOptions) -> None:
     if given.value is not None:
         raise DataError(f"an adjacency has no column {given.value} to add up; its cells are the weights")
     if given.fill_down or given.undirected:
-        option = "--fill-down" if given.fill_down else "--undirected"
+        option = P.fill_down(True) if given.fill_down else P.undirected(True)
         raise UsageError(f"{option} goes with tables that have a row per edge or synapse, and this is an adjacency")
 
 
 def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: ReadOptions) -> Relation:
     kind = matched[0][1].kind
     if given.undirected and kind is not Kind.EDGES:
-        raise UsageError("--undirected goes with edges, and this is a table of single synapses")
+        raise UsageError(f"{P.undirected(True)} goes with edges, and this is a table of single synapses")
     readers = [Reader(engine, part, match, given) for part, match in matched]
     _refuse_unlike(matched)
     id_type: IdType = "BIGINT" if all(reader.integer_ids for reader in readers) else "VARCHAR"

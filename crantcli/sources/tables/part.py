@@ -11,6 +11,7 @@ from crantcli.core.sql import columns as sql_columns
 from crantcli.core.sql import quote, text, trimmed
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
+from crantcli.params import P
 from crantcli.schema import AXES, UNDIRECTED, IdType, Kind, Names, is_id_column, is_index_name
 from crantcli.sources.tables.inference import (
     TextIds,
@@ -257,7 +258,8 @@ class Reader:
             if 10 * nulls > rows:
                 raise DataError(
                     f"{self._part.name}, column {column}: {nulls:,} of {plural(rows, 'row', 'have')} no ID. Say "
-                    "--fill-down if an empty ID is that of the row above, or --allow-null to leave these rows out"
+                    f"{P.fill_down(True)} if an empty ID is that of the row above, or {P.allow_null(True)} to leave "
+                    "these rows out"
                 )
 
     def _nulls(self, column: str) -> tuple[int, int]:
@@ -285,7 +287,7 @@ class Reader:
         kept.rows = int(self._engine.execute(f"SELECT count(*) FROM {kept.relation}")[0][0])
         self.filtered = rows - kept.rows
         if not kept.rows and rows:
-            self.notes.append(f"{part.name}: no row meets --where {' and '.join(map(str, self._given.where))}")
+            self.notes.append(f"{part.name}: no row meets {P.where} {' and '.join(map(str, self._given.where))}")
         self._part = kept
 
     def _condition_on(self, condition: Condition) -> str:
@@ -294,7 +296,7 @@ class Reader:
         column = Names(part.columns).get(condition.column) or known.get(condition.column)
         if column is None:
             raise DataError(
-                f"--where {condition}: there is no such column ({did_you_mean(condition.column, part.columns)})"
+                f"{P.where} {condition}: there is no such column ({did_you_mean(condition.column, part.columns)})"
             )
         kind = part.columns[column]
         numeric = False
@@ -313,7 +315,9 @@ class Reader:
             try:
                 self._engine.execute(f"SELECT regexp_matches('', {text(condition.values[0])})")
             except CrantError as error:
-                raise UsageError(f"--where {condition}: no regular expression that can be used ({error})") from None
+                raise UsageError(
+                    f"{P.where} {condition}: no regular expression that can be used ({error.message})"
+                ) from None
         return made
 
     @property
@@ -407,12 +411,13 @@ class Reader:
             place, value = first_row(self._engine, part, column, "NOT coalesce(isfinite(TRY_CAST(v AS DOUBLE)), false)")
             raise DataError(
                 f"{place}: no weight, or not a finite one ({value}; {plural(missing, 'such row')}); leave such rows "
-                f"out with --where '{column} ...', or mend them"
+                f"out with {P.where(f'{column} ...')}, or mend them"
             )
         if least is not None and least < 0 and not self._given.signed:
             place, value = first_row(self._engine, part, column, "TRY_CAST(v AS DOUBLE) < 0")
             raise DataError(
-                f"{place}: the weight {value} is negative, which changes sums and orders; say --signed if that is meant"
+                f"{place}: the weight {value} is negative, which changes sums and orders; "
+                f"say {P.signed(True)} if that is meant"
             )
         if not whole and kind != "BIGINT":
             self.notes.append(f"{part.name}: weights are fractions, and no numbers of synapses")
@@ -460,8 +465,9 @@ class Reader:
                 place, value = first_row(self._engine, self._part, column, f"lower({trimmed('v')}) = '{UNDIRECTED}'")
                 if place:
                     raise DataError(
-                        f"{place}: the edge is {value}, so it is input and output of both neurons; say --undirected "
-                        f"to count such edges in both directions, or leave them out with --where '{column} = Directed'"
+                        f"{place}: the edge is {value}, so it is input and output of both neurons; say "
+                        f"{P.undirected(True)} to count such edges in both directions, or leave them out "
+                        f"with {P.where(f'{column} = Directed')}"
                     )
             return query
         reversed_rows = f"SELECT {', '.join(chosen)} FROM {self._part.relation} WHERE {lacks}"

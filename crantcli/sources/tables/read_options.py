@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from crantcli.core.relation import VoxelSize
 from crantcli.core.rows.where import Condition, parse_condition
 from crantcli.errors import ArgumentTypeError, UsageError
+from crantcli.params import P
 from crantcli.schema import Kind
 
 if TYPE_CHECKING:
@@ -85,9 +86,9 @@ class ReadOptions:
 
     def __post_init__(self) -> None:
         if self.weight_col is not None and self.kind not in (None, Kind.EDGES):
-            raise UsageError(f"--weight-col goes with edges, and --kind says {self.kind}; use one of them")
+            raise UsageError(f"{P.weight_col} goes with edges, and {P.kind} says {self.kind}; use one of them")
         if self.weight_col is not None and self.weight_col in (self.pre_col, self.post_col):
-            raise UsageError(f"--weight-col {self.weight_col}: that column holds the neuron IDs")
+            raise UsageError(f"{P.weight_col} {self.weight_col}: that column holds the neuron IDs")
 
     @property
     def settled(self) -> bool:

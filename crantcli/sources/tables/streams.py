@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
+from crantcli.params import P
 from crantcli.sources.tables.files import Format, Source, content_format, file_format
 from crantcli.system.descriptors import descriptor_of
 from crantcli.system.temporary import is_text
@@ -188,7 +189,7 @@ _REASONS = {
 
 def _not_kept(name: str, engine: Engine, error: OSError) -> CrantError:
     return CrantError(
-        f"{name}: cannot be read, or not copied to {engine.scratch.parent} ({error.strerror}); use --tmp-dir for "
+        f"{name}: cannot be read, or not copied to {engine.scratch.parent} ({error.strerror}); use {P.tmp_dir} for "
         "another folder"
     )
 
