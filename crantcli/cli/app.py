@@ -11,27 +11,14 @@ import typer
 from typer.main import get_command
 
 from crantcli import __version__
-from crantcli.cli.commands import (
-    adjacency,
-    attach,
-    cache,
-    connectivity,
-    counts,
-    ids,
-    info,
-    lock,
-    meshes,
-    nested,
-    neuropil,
-    synapses,
-)
-from crantcli.cli.commands import annotations as annotation_command
+from crantcli.cli.command import find_commands
 from crantcli.cli.console import error_line
-from crantcli.cli.names import without_empty_names
+from crantcli.cli.help import GroupedCommand, SectionedGroup
 from crantcli.errors import INTERRUPTED, CrantError, UsageError
 
 app = typer.Typer(
     name="crantcli",
+    cls=SectionedGroup,
     help="Connectivity from connectome synapse tables: which neuron talks to which, and how strongly.",
     epilog=(
         "The commands chain through files: synapses -> connectivity -> adjacency -> counts. "
@@ -58,22 +45,8 @@ def main(
     """Connectivity from connectome synapse tables: which neuron talks to which, and how strongly."""
 
 
-for name, command, epilog in (
-    ("synapses", synapses.synapses, synapses.EPILOG),
-    ("connectivity", connectivity.connectivity, connectivity.EPILOG),
-    ("adjacency", adjacency.adjacency, adjacency.EPILOG),
-    ("counts", counts.counts, counts.EPILOG),
-    ("nested", nested.nested, nested.EPILOG),
-    ("neuropil", neuropil.neuropil, neuropil.EPILOG),
-    ("attach", attach.attach, attach.EPILOG),
-    ("meshes", meshes.meshes, meshes.EPILOG),
-    ("annotations", annotation_command.annotation_table, annotation_command.EPILOG),
-    ("ids", ids.ids, ids.EPILOG),
-    ("lock", lock.lock, lock.EPILOG),
-    ("cache", cache.cache, cache.EPILOG),
-    ("info", info.info, info.EPILOG),
-):
-    app.command(name, epilog=epilog)(without_empty_names(command))
+for each in find_commands():
+    app.command(each.name, cls=GroupedCommand, epilog=each.epilog, rich_help_panel=each.section)(each.function)
 
 
 def run(arguments: list[str]) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from typing import Any, get_type_hints
+from collections.abc import Mapping
+from typing import Any
 
 from crantcli.errors import UsageError
 
@@ -13,29 +11,20 @@ from crantcli.errors import UsageError
 _NAMES = ("FILE", "FOLDER", "PATH", "SOURCE", "[SOURCE]", "FOLDER|URL")
 
 
-def without_empty_names(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command refuse empty names: as a path, one is the current folder, and as an option it seems not given."""
-    hints = get_type_hints(command, include_extras=True)
-    labels = _labels(hints)
+def refuse_empty_names(values: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+    """Refuse empty names: as a path, one is the current folder, and as an option it seems not given.
 
-    @functools.wraps(command)
-    def checked(**values: Any) -> None:
-        for name, label in labels.items():
-            value = values.get(name)
-            if value == "" or (isinstance(value, list) and "" in value):
-                raise UsageError(f"{label} is given an empty name; is a variable of the shell not set?")
-        command(**values)
-
-    parameters = [
-        parameter.replace(annotation=hints[name]) for name, parameter in inspect.signature(command).parameters.items()
-    ]
-    del checked.__wrapped__
-    checked.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    checked.__annotations__ = hints
-    return checked
+    Raises
+    ------
+    UsageError
+    """
+    for name, label in labels.items():
+        value = values.get(name)
+        if value == "" or (isinstance(value, list) and "" in value):
+            raise UsageError(f"{label} is given an empty name; is a variable of the shell not set?")
 
 
-def _labels(hints: dict[str, Any]) -> dict[str, str]:
+def labels_of(hints: Mapping[str, Any]) -> dict[str, str]:
     """Parameters that name something, and what the user calls them."""
     found = {}
     for name, hint in hints.items():

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
@@ -14,7 +16,6 @@ from crantcli.cli.options import (
     Selectors,
     SourceOptions,
     SynapseFetchOptions,
-    with_options,
 )
 
 EPILOG = """Example: crantcli adjacency edges.parquet --pre "cell_type=ER2" -a annotations.csv -o er2.npz --plot er2.png
@@ -23,7 +24,7 @@ Rows are presynaptic, columns postsynaptic neurons. scipy.sparse.load_npz opens 
 post are the IDs."""
 
 
-@with_options
+@command("adjacency", section=ASK, epilog=EPILOG, after="connectivity")
 def adjacency(
     source: SourceOptions,
     rows: EdgeOptions,

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from crantcli.cli.options import DatasetName, FetchOptions, RunOptions, ServerOptions, with_options
+from crantcli.cli.command import command
+from crantcli.cli.help import DATA
+from crantcli.cli.options import DatasetName, FetchOptions, RunOptions, ServerOptions
 
 EPILOG = """Example: crantcli annotations -d brain.toml -o annotations.parquet
 
@@ -18,7 +20,7 @@ or --materialization, neurons have the IDs that they have in that state, as syna
 _YES = "('true', 't', 'yes', 'y', '1')"
 
 
-@with_options
+@command("annotations", section=DATA, epilog=EPILOG)
 def annotation_table(
     server: ServerOptions,
     run: RunOptions,

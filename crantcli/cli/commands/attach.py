@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
     Coordinates,
@@ -15,7 +17,6 @@ from crantcli.cli.options import (
     SourceOptions,
     SynapseFetchOptions,
     VoxelSizeText,
-    with_options,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ and distance are in nm, connector_id counts from 0 within a neuron, node_id is t
 Where a live data set has a neuron under another ID than its skeleton, current_id is that."""
 
 
-@with_options
+@command("attach", section=ASK, epilog=EPILOG, after="neuropil")
 def attach(
     source: SourceOptions,
     rows: RowOptions,

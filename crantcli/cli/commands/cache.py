@@ -6,12 +6,17 @@ from typing import Annotated, Literal
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.help import LIVE, OUTPUT
+from crantcli.cli.options import Debug, Quiet
+
 EPILOG = """Example: crantcli cache info
 
 The cache is your system's cache folder, CRANTCLI_CACHE_DIR, or --cache-dir. What is cleared is fetched again when it is
 needed; but annotations and meshes that a lock file names are lost if their servers have others by now."""
 
 
+@command("cache", section=LIVE, epilog=EPILOG, after="lock")
 def cache(
     action: Annotated[
         Literal["info", "clear"],
@@ -23,9 +28,11 @@ def cache(
             "--cache-dir", metavar="FOLDER", help="This folder, instead of the usual one.", show_default=False
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a summary as one JSON object on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes on stderr.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print a summary as one JSON object on stdout.", rich_help_panel=OUTPUT)
+    ] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Show or empty the cache of what was fetched from servers."""
     from crantcli.cli.console import Console

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
@@ -14,7 +16,6 @@ from crantcli.cli.options import (
     Selectors,
     SourceOptions,
     SynapseFetchOptions,
-    with_options,
 )
 
 EPILOG = """Example: crantcli connectivity synapses.parquet -n "cell_type=ER2" -a annotations.csv -t 5 -o er2.csv
@@ -22,7 +23,7 @@ EPILOG = """Example: crantcli connectivity synapses.parquet -n "cell_type=ER2" -
 --by type adds up pairs of cell types; --by neuropil keeps the neuropil column of the table apart."""
 
 
-@with_options
+@command("connectivity", section=ASK, epilog=EPILOG, after="synapses")
 def connectivity(
     source: SourceOptions,
     rows: EdgeOptions,

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
@@ -14,7 +16,6 @@ from crantcli.cli.options import (
     Selectors,
     SourceOptions,
     SynapseFetchOptions,
-    with_options,
 )
 
 EPILOG = """Example: crantcli counts synapses.parquet -n @neurons.txt -o counts.csv
@@ -24,7 +25,7 @@ are numbers of synapses. Where a live data set has a neuron under another ID tha
 under the ID that was asked for, and current_id is what was counted."""
 
 
-@with_options
+@command("counts", section=ASK, epilog=EPILOG, after="adjacency")
 def counts(
     source: SourceOptions,
     rows: EdgeOptions,

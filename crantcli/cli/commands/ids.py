@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.help import DATA
 from crantcli.cli.options import (
     NEURON_HELP,
     DatasetName,
@@ -13,7 +15,6 @@ from crantcli.cli.options import (
     IgnoreCase,
     NeuronIdColumn,
     RunOptions,
-    with_options,
 )
 
 EPILOG = """Example: crantcli ids @neurons.txt -d crantb --materialization latest -o ids.csv
@@ -23,7 +24,7 @@ supervoxel that the annotations have), chunkedgraph (by its history) or unresolv
 share of the neuron's pieces that are in the new one."""
 
 
-@with_options
+@command("ids", section=DATA, epilog=EPILOG, after="meshes")
 def ids(
     neurons: Annotated[
         list[str], typer.Argument(metavar="NEURONS", help=f"Neurons: {NEURON_HELP}.", show_default=False)

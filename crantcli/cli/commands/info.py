@@ -6,19 +6,25 @@ from typing import Annotated, Any
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.help import LOOK, OUTPUT
+from crantcli.cli.options import Debug, Quiet
 from crantcli.core.rows.steps import STEPS
 
 EPILOG = """Example: crantcli info er2.parquet"""
 
 
+@command("info", section=LOOK, epilog=EPILOG)
 def info(
     file: Annotated[
         str,
         typer.Argument(metavar="FILE", help="A table, matrix or picture, or a folder of neuropil.", show_default=False),
     ],
-    json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes on stderr.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print everything as one JSON object.", rich_help_panel=OUTPUT)
+    ] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Show a file's kind, columns, rows and provenance, and what it is complete for."""
     from crantcli.cli.console import Console, printable

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.help import LIVE
 from crantcli.cli.options import (
     DatasetName,
     ExcludedNames,
@@ -14,7 +16,6 @@ from crantcli.cli.options import (
     Materialization,
     RunOptions,
     ServerOptions,
-    with_options,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ does not have them, they come from their servers if they are still the same; els
 same state as before is left as it was, so that make finds nothing to do."""
 
 
-@with_options
+@command("lock", section=LIVE, epilog=EPILOG)
 def lock(
     server: ServerOptions,
     run: RunOptions,

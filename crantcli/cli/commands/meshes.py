@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.help import DATA
 from crantcli.cli.options import (
     DatasetName,
     ExcludedNames,
@@ -13,7 +15,6 @@ from crantcli.cli.options import (
     NeuropilNames,
     RunOptions,
     ServerOptions,
-    with_options,
 )
 
 EPILOG = """Example: crantcli meshes -d brain.toml -o neuropils
@@ -22,7 +23,7 @@ Into the folder: NAME.ply of each neuropil, in nm, and, last, manifest.json. neu
 is the union of others is written as these. What comes from a server is kept; --refresh fetches it anew."""
 
 
-@with_options
+@command("meshes", section=DATA, epilog=EPILOG, after="annotations")
 def meshes(
     server: ServerOptions,
     run: RunOptions,

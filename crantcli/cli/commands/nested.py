@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.help import ASK
 from crantcli.cli.options import (
+    NEURON_HELP,
     EdgeOptions,
-    NestedOptions,
-    PlotOptions,
+    KeepSilent,
     RunOptions,
+    Selectors,
     SourceOptions,
     SynapseFetchOptions,
-    with_options,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +31,140 @@ Square, with the same neurons on both axes, unless rows or columns are chosen (-
 EPG/PEG). Without -o, --json or another output, the matrix goes to the terminal or, as CSV, into a pipe."""
 
 
-@with_options
+TYPE_LIST = "types joined by commas, or @FILE with one a line"
+
+
+@dataclass(frozen=True)
+class NestedOptions:
+    """What a nested matrix shows."""
+
+    source_types: Annotated[
+        list[str] | None,
+        typer.Option("--source-types", metavar="TYPES", help=f"Cell types of the rows: {TYPE_LIST}; repeat to add."),
+    ] = None
+    target_types: Annotated[
+        list[str] | None,
+        typer.Option("--target-types", metavar="TYPES", help="Cell types of the columns, likewise."),
+    ] = None
+    source_neurons: Annotated[
+        Selectors,
+        typer.Option(
+            "--source-neurons", metavar="NEURONS", help=f"Neurons of the rows, beside the types: {NEURON_HELP}."
+        ),
+    ] = None
+    target_neurons: Annotated[
+        Selectors,
+        typer.Option("--target-neurons", metavar="NEURONS", help="Neurons of the columns, likewise."),
+    ] = None
+    directed: Annotated[
+        bool,
+        typer.Option("--directed", help="Rows and columns of their own, even where none are chosen."),
+    ] = False
+    keep_unconnected: Annotated[
+        bool,
+        typer.Option(
+            "--keep-unconnected",
+            help="Keep chosen neurons without synapses on the axes; on those of a square matrix all annotated ones.",
+        ),
+    ] = False
+    keep_silent: KeepSilent = False
+    weight_mode: Annotated[
+        Literal["relative_outgoing", "relative_incoming", "count", "column"] | None,
+        typer.Option(
+            "--weight-mode",
+            help="Fractions of a neuron's output or input, counts, or a column added up. Default: relative_outgoing "
+            "for synapses, the weights as they are for edges and adjacencies.",
+            show_default=False,
+        ),
+    ] = None
+    weight_column: Annotated[
+        str | None,
+        typer.Option("--weight-column", metavar="COLUMN", help="The column that --weight-mode column adds up."),
+    ] = None
+    normalization_scope: Annotated[
+        Literal["selected", "all"],
+        typer.Option("--normalization-scope", help="Fractions of what is shown, or of all partners."),
+    ] = "selected"
+    totals: Annotated[
+        str | None,
+        typer.Option(
+            "--totals", metavar="FILE", help="Totals for --normalization-scope all: counts of the whole table."
+        ),
+    ] = None
+    annotation_scope: Annotated[
+        Literal["annotated_only", "all"],
+        typer.Option("--annotation-scope", help="Neurons that are annotated, or all, the unannotated ones last."),
+    ] = "annotated_only"
+    type_order: Annotated[
+        str | None,
+        typer.Option(
+            "--type-order",
+            metavar="TYPES",
+            help=f"Types that come first: {TYPE_LIST}; ER stands for ER1, ER2, ..., PEN for PEN_a, ... Or size: the "
+            "largest first.",
+        ),
+    ] = None
+    source_type_order: Annotated[
+        str | None, typer.Option("--source-type-order", metavar="TYPES", help="The same for the rows only.")
+    ] = None
+    target_type_order: Annotated[
+        str | None, typer.Option("--target-type-order", metavar="TYPES", help="The same for the columns only.")
+    ] = None
+    neuron_order: Annotated[
+        Literal["annotation", "id", "weight"],
+        typer.Option("--neuron-order", help="Order within a type: of the annotations, by ID, or the strongest first."),
+    ] = "annotation"
+
+    @property
+    def rectangular(self) -> bool:
+        """Whether rows and columns are chosen by themselves."""
+        chosen = (self.source_types, self.target_types, self.source_neurons, self.target_neurons)
+        return self.directed or any(chosen)
+
+
+@dataclass(frozen=True)
+class PlotOptions:
+    """How a picture of a nested matrix looks."""
+
+    level: Annotated[
+        Literal["neuron", "type_mean", "type_sum"],
+        typer.Option("--level", help="Draw neurons, or means or sums of pairs of types."),
+    ] = "neuron"
+    figsize: Annotated[
+        str | None,
+        typer.Option(
+            "--figsize", metavar="W,H", help="Inches. Default: as large as the matrix needs.", show_default=False
+        ),
+    ] = None
+    show_neuron_labels: Annotated[
+        bool, typer.Option("--show-neuron-labels", help="Neuron IDs beside the axes instead of types.")
+    ] = False
+    vmin_percentile: Annotated[
+        float, typer.Option("--vmin-percentile", metavar="P", help="Start of the colour scale, among nonzero values.")
+    ] = 0.0
+    vmax_percentile: Annotated[
+        float, typer.Option("--vmax-percentile", metavar="P", help="End of the colour scale, among nonzero values.")
+    ] = 100.0
+    min_neurons: Annotated[
+        int, typer.Option("--min-neurons", metavar="N", min=1, help="Leave types of fewer neurons out of the picture.")
+    ] = 1
+    linewidth_scale: Annotated[
+        float, typer.Option("--linewidth-scale", metavar="FACTOR", help="Width of the lines between types.")
+    ] = 1.0
+    cmap: Annotated[str, typer.Option("--cmap", metavar="NAME", help="Colour map of matplotlib.")] = "magma_r"
+    log: Annotated[
+        bool | None,
+        typer.Option(
+            "--log/--linear",
+            help="Colour scale. Default: logarithmic where weights spread over more than a factor of 10.",
+            show_default=False,
+        ),
+    ] = None
+    title: Annotated[str, typer.Option("--title", metavar="TEXT", help="Title of the picture.")] = ""
+    dpi: Annotated[int, typer.Option("--dpi", metavar="N", min=10, help="Pixels per inch.")] = 200
+
+
+@command("nested", section=ASK, epilog=EPILOG, after="counts")
 def nested(
     source: SourceOptions,
     rows: EdgeOptions,

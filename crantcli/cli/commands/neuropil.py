@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.commands.nested import NestedOptions, PlotOptions, drawing_of, label_files, question_of
+from crantcli.cli.help import ASK
 from crantcli.cli.options import (
-    NestedOptions,
-    PlaceOptions,
-    PlotOptions,
+    Coordinates,
+    ExcludedNames,
+    MeshScale,
+    NeuropilNames,
     RowOptions,
     RunOptions,
     SourceOptions,
     SynapseFetchOptions,
-    with_options,
+    VoxelSizeText,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +32,43 @@ summary.csv and summary.png, assignments.parquet and, last, manifest.json. Later
 --neuropil NAME."""
 
 
-@with_options
+@dataclass(frozen=True)
+class PlaceOptions:
+    """Where synapses lie."""
+
+    meshes: Annotated[
+        str | None,
+        typer.Option(
+            "--meshes",
+            metavar="FOLDER|URL",
+            help="Closed meshes in nm, named by neuropil (.ply, .obj, .stl), or a precomputed source.",
+        ),
+    ] = None
+    mesh_scale: MeshScale = None
+    neuropils: NeuropilNames = None
+    exclude: ExcludedNames = None
+    include_other: Annotated[
+        bool,
+        typer.Option("--include-other/--no-include-other", help="Synapses in none of them make a matrix other."),
+    ] = True
+    position_column: Annotated[
+        str | None,
+        typer.Option(
+            "--position-column",
+            metavar="COLUMN",
+            help="Position that tells where a synapse lies. Default: ctr_pt_position.",
+            show_default=False,
+        ),
+    ] = None
+    coordinates: Coordinates = None
+    voxel_size: VoxelSizeText = None
+    voxel_offset: Annotated[
+        str | None,
+        typer.Option("--voxel-offset", metavar="X,Y,Z", help="Voxels to add to positions in pixels."),
+    ] = None
+
+
+@command("neuropil", section=ASK, epilog=EPILOG, after="nested")
 def neuropil(
     source: SourceOptions,
     rows: RowOptions,
@@ -49,7 +90,6 @@ def neuropil(
 ) -> None:
     """The neuropils of each synapse, from meshes, and a nested matrix for each neuropil, into a folder."""
     from crantcli.cli.ask import ask
-    from crantcli.cli.commands.nested import drawing_of, label_files, question_of
     from crantcli.core.questions.neuropil import Neuropil
     from crantcli.sources.selectors import read_labels
     from crantcli.sources.tables.metadata import parse_mesh_scale

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from crantcli.cli.command import command
+from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
     Coordinates,
@@ -16,7 +18,6 @@ from crantcli.cli.options import (
     SourceOptions,
     SynapseFetchOptions,
     VoxelSizeText,
-    with_options,
 )
 
 EPILOG = """Example: crantcli synapses raw.parquet --pre "cell_type=ER2" -a annotations.csv --min-size 50 -o er2.parquet
@@ -24,7 +25,7 @@ EPILOG = """Example: crantcli synapses raw.parquet --pre "cell_type=ER2" -a anno
 The file is sorted by pre, post, id, so that later questions about a few neurons read little of it."""
 
 
-@with_options
+@command("synapses", section=ASK, epilog=EPILOG)
 def synapses(
     source: SourceOptions,
     rows: RowOptions,

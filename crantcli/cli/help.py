@@ -1,0 +1,61 @@
+"""The help: commands in sections; of a command its own options first, then under headings those that it shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+#: Sections of commands, in their order: what the data say; what a data set is made of; its state on servers; files.
+ASK, DATA, LIVE, LOOK = SECTIONS = ("Ask", "Data", "Live", "Look")
+
+#: Headings of options that commands share, in their order.
+INPUT, NEURONS, FILTERS, OUTPUT, SERVER, ENGINE = HEADINGS = (
+    "Input", "Neurons", "Filters", "Output", "Server", "Engine",
+)  # fmt: skip
+
+#: Width of the column of names; meanings of longer ones start on a line of their own.
+_NAMES_WIDTH = 30
+
+
+class SectionedGroup(TyperGroup):
+    """The program, whose help lists commands by section."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, and the options below them."""
+        # What is longer than a line is cut.
+        limit = formatter.width - 6 - max(map(len, self.commands))
+        rows: dict[str, list[tuple[str, str]]] = {section: [] for section in SECTIONS}
+        for name, command in self.commands.items():
+            rows[getattr(command, "rich_help_panel", "")].append((name, command.get_short_help_str(limit)))
+        _write(formatter, rows)
+        _write(formatter, _options(self, ctx))
+
+
+class GroupedCommand(TyperCommand):
+    """A command, whose help lists options by heading."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, options of the command's own, and those under headings."""
+        _write(formatter, _options(self, ctx))
+
+
+def _options(command: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+    """Title -> names and meaning of what stands under it."""
+    rows: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Arguments", "Options", *HEADINGS)}
+    for parameter in command.get_params(ctx):
+        own = "Arguments" if parameter.param_type_name == "argument" else "Options"
+        record = parameter.get_help_record(ctx)
+        if record is not None:  # it is not hidden
+            rows[getattr(parameter, "rich_help_panel", None) or own].append(record)
+    return rows
+
+
+def _write(formatter: Any, rows: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+    """Write lists under titles, with the meanings of all in one column."""
+    width = min(_NAMES_WIDTH, max(len(names) for listed in rows.values() for names, _ in listed))
+    for title, listed in rows.items():
+        if listed:
+            with formatter.section(title):
+                formatter.write_dl([(names.ljust(width), meaning) for names, meaning in listed], col_max=_NAMES_WIDTH)
