@@ -19,6 +19,7 @@ import typer
 from typer.main import get_command
 
 from crantcli.cli.app import app
+from crantcli.cli.help import HEADINGS, INPUT, by_title
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -100,16 +101,22 @@ def refreshed(text: str, run: Callable[[list[str]], list[str]]) -> str:
 
 def reference() -> str:
     """The command reference in Markdown: what `--help` says, with the options that commands share told once."""
-    helps = {name: (command, _options(command)) for name, command in commands().items()}
-    readers = {name: options for name, (_, options) in helps.items() if "--pre-col COLUMN" in options}
+    helps = {name: (command, by_title(command, typer.Context(command))) for name, command in commands().items()}
+    readers = {
+        name: titles for name, (_, titles) in helps.items() if any("--pre-col" in told for told, _ in titles[INPUT])
+    }
     first, *others = readers.values()
-    shared = {names: meaning for names, meaning in first.items() if all(names in other for other in others)}
+    shared = {
+        title: [told for told in first[title] if all(told in other[title] for other in others)] for title in first
+    }
     parts = [f"### Options of {', '.join(readers)}\n", _table(shared)]
-    for name, (command, options) in helps.items():
-        known = shared if name in readers else {}
-        own = {names: meaning for names, meaning in options.items() if names not in known}
+    for name, (command, titles) in helps.items():
+        own = {
+            title: [told for told in listed if told not in (shared[title] if name in readers else [])]
+            for title, listed in titles.items()
+        }
         example, *further = command.epilog.split("\n\n")
-        taken = "[SOURCE]..." if name in readers else "".join(word for word in own if word.strip("[]").isupper())
+        taken = "[SOURCE]..." if name in readers else " ".join(names.split()[0] for names, _ in titles["Arguments"])
         parts += [
             f"### crantcli {name}\n",
             f"{command.help}\n",
@@ -121,17 +128,16 @@ def reference() -> str:
     return "\n".join(parts)
 
 
-def _options(command: Any) -> dict[str, str]:
-    """Names of each option, with what it takes -> what it means."""
-    context = typer.Context(command)
-    shown = [item for item in command.params if item.name != "help" and not getattr(item, "hidden", False)]
-    records = [item.get_help_record(context) for item in shown]
-    return {names if names.startswith("-") else names.split()[0]: meaning for names, meaning in records}
-
-
-def _table(options: dict[str, str]) -> str:
-    cells = [(names.replace("|", "\\|"), meaning.replace("|", "\\|")) for names, meaning in options.items()]
-    return "\n".join(["| option | meaning |", "| --- | --- |", *(f"| `{a}` | {b} |" for a, b in cells)]) + "\n"
+def _table(titles: dict[str, list[tuple[str, str]]]) -> str:
+    """Arguments and options below their headings; own options have none, since they are the first."""
+    lines = ["| option | meaning |", "| --- | --- |"]
+    for title, listed in titles.items():
+        shown = [(names if names.startswith("-") else names.split()[0], meaning) for names, meaning in listed]
+        shown = [told for told in shown if not told[0].endswith("--help")]
+        if shown and title in HEADINGS:
+            lines.append(f"| **{title}** | |")
+        lines += ["| `{}` | {} |".format(*(text.replace("|", "\\|") for text in told)) for told in shown]
+    return "\n".join(lines) + "\n"
 
 
 def with_reference(text: str) -> str:

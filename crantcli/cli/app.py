@@ -45,10 +45,8 @@ def main(
     """Connectivity from connectome synapse tables: which neuron talks to which, and how strongly."""
 
 
-for command in find_commands():
-    app.command(command.name, cls=GroupedCommand, epilog=command.epilog, rich_help_panel=command.section)(
-        command.function
-    )
+for each in find_commands():
+    app.command(each.name, cls=GroupedCommand, epilog=each.epilog, rich_help_panel=each.section)(each.function)
 
 
 def run(arguments: list[str]) -> int:

@@ -29,8 +29,8 @@ class SectionedGroup(TyperGroup):
         rows: dict[str, list[tuple[str, str]]] = {section: [] for section in SECTIONS}
         for name, command in self.commands.items():
             rows[getattr(command, "rich_help_panel", "")].append((name, command.get_short_help_str(limit)))
-        _write(formatter, rows)
-        _write(formatter, _options(self, ctx))
+        _write_lists(formatter, rows)
+        _write_lists(formatter, by_title(self, ctx))
 
 
 class GroupedCommand(TyperCommand):
@@ -38,11 +38,11 @@ class GroupedCommand(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, options of the command's own, and those under headings."""
-        _write(formatter, _options(self, ctx))
+        _write_lists(formatter, by_title(self, ctx))
 
 
-def _options(command: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
-    """Title -> names and meaning of what stands under it."""
+def by_title(command: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+    """Title of the help of a command -> names and meaning of each argument or option under it, in the help's order."""
     rows: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Arguments", "Options", *HEADINGS)}
     for parameter in command.get_params(ctx):
         own = "Arguments" if parameter.param_type_name == "argument" else "Options"
@@ -52,7 +52,7 @@ def _options(command: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
     return rows
 
 
-def _write(formatter: Any, rows: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+def _write_lists(formatter: Any, rows: Mapping[str, Sequence[tuple[str, str]]]) -> None:
     """Write lists under titles, with the meanings of all in one column."""
     width = min(_NAMES_WIDTH, max(len(names) for listed in rows.values() for names, _ in listed))
     for title, listed in rows.items():

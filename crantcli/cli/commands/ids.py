@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from crantcli.cli.command import command
-from crantcli.cli.help import DATA
+from crantcli.cli.help import DATA, NEURONS
 from crantcli.cli.options import (
     NEURON_HELP,
     DatasetName,
@@ -34,7 +34,13 @@ def ids(
     dataset: DatasetName = None,
     annotations: Annotated[
         str | None,
-        typer.Option("--annotations", "-a", metavar="FILE", help="Annotation table, for criteria and supervoxels."),
+        typer.Option(
+            "--annotations",
+            "-a",
+            metavar="FILE",
+            help="Annotation table, for criteria and supervoxels.",
+            rich_help_panel=NEURONS,
+        ),
     ] = None,
     neuron_id_column: NeuronIdColumn = None,
     ignore_case: IgnoreCase = False,
