@@ -16,7 +16,8 @@ from tables import text_file
 
 from crantcli.errors import DataError
 from crantcli.schema import INDEX_NAMES, PAIRS, POSITION_SPELLINGS, SYNAPSE_IDS, SYNAPSE_MARKS, WEIGHTS, Kind, is_word
-from crantcli.sources.tables.kinds import Columns, Decision, decide
+from crantcli.sources.tables.columns import Columns
+from crantcli.sources.tables.kinds import Decision, decide
 from crantcli.sources.tables.read_options import ReadOptions
 
 #: Ways of spelling one name.

@@ -23,9 +23,11 @@ from crantcli.sources.auxiliary import open_members, open_totals
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.selectors import id_file, resolve
 from crantcli.sources.tables.annotations import open_annotations
-from crantcli.sources.tables.files import Source, expand
-from crantcli.sources.tables.open import frame_part, open_table, parts
+from crantcli.sources.tables.expand import expand
+from crantcli.sources.tables.files import Source
+from crantcli.sources.tables.open import open_table
 from crantcli.sources.tables.part import Part
+from crantcli.sources.tables.parts import frame_part, parts
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.streams import source_of
 

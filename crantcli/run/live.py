@@ -21,8 +21,9 @@ from crantcli.sources.cave.query import Query
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.tables.annotations import open_annotations, renamed, renamed_part
 from crantcli.sources.tables.files import Source
-from crantcli.sources.tables.open import open_table, parts
+from crantcli.sources.tables.open import open_table
 from crantcli.sources.tables.part import Part
+from crantcli.sources.tables.parts import parts
 from crantcli.sources.tables.read_options import ReadOptions
 
 if TYPE_CHECKING:

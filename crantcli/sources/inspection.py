@@ -11,7 +11,8 @@ from crantcli.errors import CrantError, DataError, UsageError
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, CONNECTORS, COUNTS, KEY, MANIFEST, Names
 from crantcli.sources.pictures import picture_metadata
 from crantcli.sources.tables.access import engine_files
-from crantcli.sources.tables.files import Source, expand, holds_tables
+from crantcli.sources.tables.expand import expand, holds_tables
+from crantcli.sources.tables.files import Source
 from crantcli.sources.tables.metadata import provenance, read_metadata
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.streams import is_stream, prepared, spooled
@@ -80,7 +81,7 @@ def _folder(name: str, path: Path) -> dict[str, Any]:
 
 
 def _table(name: str) -> dict[str, Any]:
-    from crantcli.sources.tables.open import parts
+    from crantcli.sources.tables.parts import parts
 
     with Engine(files=engine_files(name)) as engine:
         source = prepared(engine, expand([name], engine)[0])

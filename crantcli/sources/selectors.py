@@ -18,7 +18,7 @@ from crantcli.params import P
 from crantcli.schema import ANNOTATION_IDS, BLANKS, IdType, Names, NeuronId, fold, is_word
 from crantcli.sources.tables.annotations import matching, open_annotations
 from crantcli.sources.tables.files import Source, content_format
-from crantcli.sources.tables.open import parts
+from crantcli.sources.tables.parts import parts
 from crantcli.sources.tables.streams import is_stream, prepared, source_of
 from crantcli.text import did_you_mean, join_names
 

@@ -99,7 +99,7 @@ def _locked(
     from crantcli.remote.lockfile import file_section
     from crantcli.sources.shapes.mesh_cache import mesh_section
     from crantcli.sources.shapes.meshes import keep_meshes, place_name
-    from crantcli.sources.tables.files import expand
+    from crantcli.sources.tables.expand import expand
 
     if dataset.cave is not None:
         yield "cave", opener.brain.lock(), f"{opener.brain.record()['name']}: {opener.brain.data_version}"

@@ -24,8 +24,9 @@ from crantcli.params import P
 from crantcli.schema import IdType, NeuronId
 from crantcli.sources.shapes.swc import read_swc
 from crantcli.sources.tables.annotations import open_annotations
-from crantcli.sources.tables.files import WHOLE_FINGERPRINT, Source, expand
-from crantcli.sources.tables.open import parts
+from crantcli.sources.tables.expand import expand
+from crantcli.sources.tables.files import WHOLE_FINGERPRINT, Source
+from crantcli.sources.tables.parts import parts
 from crantcli.text import join_names, plural
 
 #: A skeleton larger than this many bytes is refused: ten million nodes, fifty times what a large neuron has.

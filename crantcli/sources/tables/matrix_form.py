@@ -20,20 +20,12 @@ from crantcli.schema import (
     fold,
     is_index_name,
 )
+from crantcli.sources.tables.columns import EMPTY_CELLS, is_number
 from crantcli.text import join_names
 
 if TYPE_CHECKING:
-    from crantcli.sources.tables.kinds import Columns
+    from crantcli.sources.tables.columns import Columns
     from crantcli.sources.tables.read_options import ReadOptions
-
-_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
-#: How programs write an empty cell.
-_EMPTY = ("nan", "na", "none", "null")
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a number, or stands for an empty cell."""
-    return value is None or str(value).casefold() in _EMPTY or _NUMBER.fullmatch(str(value)) is not None
 
 
 #: Columns of a wide text table whose values are looked at.
@@ -64,7 +56,7 @@ def matrix_reasons(columns: Columns, given: ReadOptions, known: bool) -> tuple[s
     if not targets:
         raise _no_matrix(names, "there is one column only")
     labels = [str(value) for value in columns.values(index) if value is not None]
-    labels = [label for label in labels if fold(label) not in TOTALS and label.casefold() not in _EMPTY]
+    labels = [label for label in labels if fold(label) not in TOTALS and label.casefold() not in EMPTY_CELLS]
     targets = [name for name in targets if fold(name) not in TOTALS] or targets
     if len(set(labels)) < len(labels):
         raise _no_matrix(names, f"column {index!r} holds a label twice")

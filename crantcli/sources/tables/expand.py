@@ -1,0 +1,130 @@
+"""Finds the files that the sources of a command name."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from crantcli.engine.duckdb import Engine
+from crantcli.errors import DataError, UsageError
+from crantcli.sources.tables.files import SUFFIXES, Format, Source, content_format, file_format
+from crantcli.sources.tables.streams import is_stream, spooled
+
+#: What makes a folder a Delta Lake table.
+_DELTA_LOG = "_delta_log"
+
+#: Files of these endings are no tables of a folder unless they are named: notes lie beside tables, too.
+_ONLY_NAMED = (".txt", ".txt.gz", ".edges", ".edgelist", ".xlsx")
+
+_WORDS: dict[Format, str] = {"parquet": "Parquet", "arrow": "Arrow", "csv": "text", "npz": ".npz", "xlsx": "Excel"}
+
+
+def expand(names: Iterable[str], engine: Engine) -> list[Source]:
+    """Find the files that the sources of a command name.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Files, folders, globs, pipes, or `-` for standard input.
+    engine : Engine
+        Its scratch folder takes what comes from pipes and standard input.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such file, or its suffix is not known.
+    """
+    found: list[Source] = []
+    for name in names:
+        if not name.strip():
+            raise UsageError("SOURCE is empty (an unset variable of a shell?); name a file, a folder or a glob")
+        if is_stream(name):
+            found.append(spooled(engine, name, again=False))
+        else:
+            found += _named(name)
+    unique = {os.path.realpath(source.path): source for source in found}
+    return list(unique.values())
+
+
+def _named(name: str) -> list[Source]:
+    """The files that one name stands for."""
+    path = Path(name)
+    if path.is_dir():
+        return _folder(name, path)
+    if path.exists():
+        return [_source(path)]
+    if glob.has_magic(name):
+        files = sorted(Path(match) for match in glob.glob(name, recursive=True))
+        files = [match for match in files if match.is_file()]
+        if not files:
+            raise UsageError(f"{name}: no file matches")
+        _refuse_lakes(name, files)
+        return [replace(_source(file), together=name) for file in files]
+    book, _, sheet = name.rpartition(":")
+    if sheet and book.lower().endswith(".xlsx") and Path(book).is_file():
+        return [replace(_source(Path(book)), sheet=sheet)]
+    raise UsageError(f"{name}: there is no such file or folder")
+
+
+def _folder(name: str, path: Path) -> list[Source]:
+    """A folder is one table: all its files, or what the log of a Delta Lake table says."""
+    if (path / _DELTA_LOG).is_dir():
+        return [Source(path, "delta", path.resolve().name)]
+    inside = _tables_in(path)
+    _refuse_lakes(name, [path / "any", *inside])
+    if not inside:
+        raise UsageError(f"{name}: no table in this folder ({', '.join(SUFFIXES)})")
+    return [replace(_source(file), together=name) for file in inside]
+
+
+def _tables_in(path: Path) -> list[Path]:
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file()
+        and file_format(file.name)
+        and not file.name.lower().endswith(_ONLY_NAMED)
+        and file.name[0] not in "._"
+    )
+
+
+def holds_tables(path: Path) -> bool:
+    """Whether a folder is a table: of Delta Lake, or of files."""
+    return (path / _DELTA_LOG).is_dir() or bool(_tables_in(path))
+
+
+def _refuse_lakes(name: str, files: Sequence[Path]) -> None:
+    """Refuse files of tables whose log says which of them are alive."""
+    for folder in dict.fromkeys(parent for file in files for parent in list(file.parents)[:4]):
+        if (folder / _DELTA_LOG).is_dir():
+            raise DataError(
+                f"{name}: {folder} is a Delta Lake table, whose log says which files are alive; give that folder, and "
+                "it is read by its log (crantcli[delta])"
+            )
+        if any(folder.glob("metadata/*.metadata.json")):
+            raise DataError(
+                f"{name}: {folder} is an Iceberg table, whose metadata say which files are alive; export it as plain "
+                "Parquet files"
+            )
+
+
+def _source(path: Path) -> Source:
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{path}: no permission to read this file")
+    named = file_format(path.name)
+    found = content_format(path)
+    if named is None and (found is None or path.suffix.lower() == ".gz"):
+        raise UsageError(f"{path}: unknown kind of file; tables end in {', '.join(SUFFIXES)}")
+    note = ""
+    packed = path.suffix.lower() == ".gz"
+    with path.open("rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"
+    if found is not None and found != named:
+        note = f"{path.name}: read as {_WORDS[found]}, as its first bytes say"
+    elif named == "csv" and gzipped != packed and path.stat().st_size:
+        what = "packed with gzip" if gzipped else "text that is not packed"
+        note = f"{path.name}: read as {what}, as its first bytes say"
+    return Source(path, found or named or "csv", path.name, note=note)
