@@ -33,9 +33,9 @@ class Param(str):
         given = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
         return Param(f"{self[:-1]}={given}{_CLOSE}")
 
-    def metavar(self, word: str) -> Param:
-        """With what stands for its value on the command line: `annotations` and `--annotations FILE`."""
-        return Param(f"{self[:-1]} {word}{_CLOSE}")
+    def metavar(self, *words: str) -> Param:
+        """With what stands for its value on the command line, or several such: `totals` and `--totals FILE`."""
+        return Param(f"{self[:-1]} {' '.join(words)}{_CLOSE}")
 
 
 class _Parameters:
@@ -72,15 +72,19 @@ def as_flags(text: str, flags: Mapping[str, Flag] | None = None) -> str:
     """A message for the shell; `flags` are those of the command that runs, others are spelled by the rule."""
 
     def spelled(found: re.Match[str]) -> str:
-        name, value, word = found.groups()
+        name, value, words = found.groups()
         flag = (flags or {}).get(name) or flag_of(name)
-        if value in ("True", "False"):
-            return flag.on if value == "True" else flag.off
-        if value is not None:
-            word = shlex.quote(json.loads(value) if value.startswith('"') else value)
-        return flag.on if word is None else f"{flag.on} {word}"
+        if words is not None:
+            return " or ".join(f"{flag.on} {word}" for word in words.split())
+        if value is None or value == "True":
+            return flag.on
+        return flag.off if value == "False" else f"{flag.on} {shlex.quote(_text(value))}"
 
     return _MARKED.sub(spelled, text)
+
+
+def _text(value: str) -> str:
+    return str(json.loads(value)) if value.startswith('"') else value
 
 
 def flag_of(name: str) -> Flag:

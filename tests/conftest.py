@@ -240,6 +240,16 @@ def _one_database(_connect: Callable[..., Any], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(duckdb, "connect", _connect)
 
 
+def _noting(make: Callable[..., None], texts: list[str]) -> Callable[..., None]:
+    """An `__init__` that notes what it is given."""
+
+    def noting(made: object, *said: object) -> None:
+        texts.extend(map(str, said))
+        make(made, *said)
+
+    return noting
+
+
 @pytest.fixture
 def own_home(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _users: Iterator[Path], caplog: pytest.LogCaptureFixture
@@ -260,7 +270,7 @@ def own_home(
     texts: list[str] = []
     for kind in (errors.CrantError, errors.CrantWarning):
         # Callers from Python get them with what they were made with.
-        monkeypatch.setattr(kind, "__init__", lambda _, *said: texts.extend(map(str, said)))
+        monkeypatch.setattr(kind, "__init__", _noting(kind.__init__, texts))
     caplog.set_level(logging.DEBUG)
     tokens.arrived.clear()
     yield home

@@ -30,6 +30,7 @@ from crantcli.output.figures.heatmap import AxisText, RenderedFigure, Style, dra
 from crantcli.output.figures.labels import spread_labels
 from crantcli.output.figures.save import save
 from crantcli.output.writers import find_writer
+from crantcli.params import in_python
 from crantcli.schema import KEY
 
 
@@ -258,8 +259,8 @@ def test_weights_of_both_signs_are_told_apart(log: bool) -> None:
         assert (np.diff(lightness(side)) < 0).all()
     assert made.facts["colour_scale"]["map"] == "RdBu_r"
     assert not made.notes
-    told = draw_heatmap(matrix(dense), Style(cmap="viridis")).notes
-    assert told == ["weights have both signs, which --cmap viridis cannot show: drawn with RdBu_r"]
+    told = map(in_python, draw_heatmap(matrix(dense), Style(cmap="viridis")).notes)
+    assert list(told) == ["weights have both signs, which cmap viridis cannot show: drawn with RdBu_r"]
     assert draw_heatmap(matrix(dense), Style(cmap="PuOr")).facts["colour_scale"]["map"] == "PuOr"
 
 
@@ -418,7 +419,7 @@ def test_types_as_cells_are_labelled_the_strongest_first() -> None:
         assert 30 < len(chosen) < 400
         assert total[chosen].min() >= rest.max()
     assert made.axes.get_ylabel() == "presynaptic types (n = 400)"
-    assert made.notes[0].endswith("of 400 types are labelled, the strongest: make --figsize larger for more")
+    assert in_python(made.notes[0]).endswith("of 400 types are labelled, the strongest: make figsize larger for more")
     few = draw_heatmap(
         matrix(dense[:30, :30]), Style(), *(AxisText(axis.name, names[:30], what="types") for axis in axes)
     )
@@ -456,12 +457,14 @@ def test_long_names_stay_on_the_page(figsize: tuple[float, float] | None) -> Non
     long = "quantity of which a great deal has to be said, and then said once more for safety"
     made = draw_heatmap(matrix(np.diag(np.arange(1, 13))), Style(title=long, quantity=long, figsize=figsize), *axes)
     assert_tidy(made)
-    assert made.notes == ["both axes: 12 labels are shortened to fit the picture: make --figsize larger"]
+    assert [in_python(note) for note in made.notes] == [
+        "both axes: 12 labels are shortened to fit the picture: make figsize larger"
+    ]
     assert all(label.endswith(f" {i}") and "…" in label for i, label in enumerate(written(made, "y")))
 
 
 def test_a_page_too_small_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"--figsize 2,2: too small"):
+    with pytest.raises(UsageError, match=r"figsize 2,2: too small"):
         draw_heatmap(matrix(np.eye(3)), Style(title="many words " * 40, figsize=(2, 2)))
 
 
@@ -489,7 +492,7 @@ def test_any_page_is_drawn_or_refused(dpi: int, title: str) -> None:
             draw_heatmap(made, Style(title=title, figsize=figsize, dpi=dpi), replace(blocks, label_cells=False))
         except UsageError as error:
             refused.add(str(error).split(" ")[0])
-    assert refused == {"--figsize"}
+    assert refused == {"figsize"}
 
 
 def test_an_empty_matrix_says_so() -> None:
@@ -539,27 +542,27 @@ def test_a_users_settings_do_not_spoil_a_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"vmin_percentile": -1}, "--vmin-percentile -1"),
-        ({"vmax_percentile": 100.5}, "--vmax-percentile 100.5"),
-        ({"vmax_percentile": float("nan")}, "--vmax-percentile nan"),
+        ({"vmin_percentile": -1}, "vmin_percentile -1"),
+        ({"vmax_percentile": 100.5}, "vmax_percentile 100.5"),
+        ({"vmax_percentile": float("nan")}, "vmax_percentile nan"),
         ({"vmin_percentile": 50, "vmax_percentile": 50}, "50 is not below"),
-        ({"figsize": (0, 5)}, "--figsize 0,5"),
-        ({"figsize": (5, -1)}, "--figsize 5,-1"),
-        ({"figsize": (5, float("inf"))}, "--figsize 5,inf"),
+        ({"figsize": (0, 5)}, "figsize 0,5"),
+        ({"figsize": (5, -1)}, "figsize 5,-1"),
+        ({"figsize": (5, float("inf"))}, "figsize 5,inf"),
         ({"figsize": (1, 1)}, "at least 2 inches"),
         ({"figsize": (400, 4)}, "too large"),
         ({"figsize": (100, 100), "dpi": 300}, "too large"),
-        ({"dpi": 0}, "--dpi 0"),
-        ({"dpi": 100_000}, "--dpi at 100000 dpi: too large"),
-        ({"linewidth_scale": 0}, "--linewidth-scale 0"),
-        ({"linewidth_scale": float("nan")}, "--linewidth-scale nan"),
-        ({"linewidth_scale": 1e308}, "--linewidth-scale 1e.308"),
-        ({"figsize": (float("nan"), 5)}, "--figsize nan,5"),
+        ({"dpi": 0}, "dpi 0"),
+        ({"dpi": 100_000}, "dpi at 100000 dpi: too large"),
+        ({"linewidth_scale": 0}, "linewidth_scale 0"),
+        ({"linewidth_scale": float("nan")}, "linewidth_scale nan"),
+        ({"linewidth_scale": 1e308}, "linewidth_scale 1e.308"),
+        ({"figsize": (float("nan"), 5)}, "figsize nan,5"),
         ({"figsize": (1e308, 1e308)}, "too large"),
         ({"figsize": (2, 2), "dpi": 40_000}, "too large"),
         ({"dpi": 10**30}, "too large"),
-        ({"cmap": "virdis"}, "--cmap virdis: .*near names: viridis"),
-        ({"cmap": "Pastel1"}, "--cmap Pastel1: too light"),
+        ({"cmap": "virdis"}, "cmap virdis: .*near names: viridis"),
+        ({"cmap": "Pastel1"}, "cmap Pastel1: too light"),
     ],
 )
 def test_a_style_that_makes_no_picture_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -69,7 +69,7 @@ def test_every_mark_of_synapses(mark: str) -> None:
     for pair in PAIRS:
         columns = {pair[0]: [1, 1], pair[1]: [2, 2], mark: ["[1, 2, 3]", "[4, 5, 6]"]}
         assert settle(table(columns)).kind is Kind.SYNAPSES
-        with pytest.raises(DataError, match="--kind edges or --kind synapses"):
+        with pytest.raises(DataError, match='kind="edges" or kind="synapses"'):
             settle(table({**columns, "weight": [3, 4]}))
 
 
@@ -81,14 +81,14 @@ def test_columns_of_unknown_names_are_refused(names: list[str], data: st.DataObj
     values = st.lists(st.integers(0, 10**6), min_size=3, max_size=3, unique=True)
     words = st.lists(letters.filter(lambda word: word not in names), min_size=3, max_size=3, unique=True)
     columns = {name: data.draw(st.one_of(values, words)) for name in names}
-    with pytest.raises(DataError, match="--pre-col"):
+    with pytest.raises(DataError, match="pre_col"):
         settle(table(columns))
 
 
 @given(st.lists(letters, min_size=1, max_size=4, unique=True), st.sampled_from(PAIRS))
 def test_a_pair_with_unknown_numbers_is_refused(names: list[str], pair: tuple[str, str]) -> None:
     columns = {pair[0]: [1, 2], pair[1]: [2, 3], **{name: [7, 9] for name in names}}
-    with pytest.raises(DataError, match="--weight-col"):
+    with pytest.raises(DataError, match="weight_col"):
         settle(table(columns))
     assert settle(table(columns), weight_col=names[-1]).roles["weight"] == names[-1]
     assert settle(table(columns), kind=Kind.SYNAPSES).kind is Kind.SYNAPSES
@@ -97,9 +97,9 @@ def test_a_pair_with_unknown_numbers_is_refused(names: list[str], pair: tuple[st
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ("pre post pre_pt_root_id post_pt_root_id", ["pre_pt_root_id, post_pt_root_id", "pre, post", "--pre-col"]),
-        ("pre post weight source target", ["pre, post", "source, target", "--pre-col"]),
-        ("source target weight n_syn", ["weight and n_syn", "--weight-col"]),
+        ("pre post pre_pt_root_id post_pt_root_id", ["pre_pt_root_id, post_pt_root_id", "pre, post", "pre_col"]),
+        ("pre post weight source target", ["pre, post", "source, target", "pre_col"]),
+        ("source target weight n_syn", ["weight and n_syn", "weight_col"]),
         ("pre post weight neuropil roi", ["neuropil and roi"]),
         ("pre post PRE weight", ["pre"]),
         ("pre Pre post weight id", ["weight", "id"]),
@@ -121,13 +121,13 @@ def test_an_option_settles_what_it_names() -> None:
     assert found.roles == {"pre": "pre", "post": "post", "weight": "n"}
     half = table("sender post weight")
     assert settle(half, pre_col="sender").roles == {"pre": "sender", "post": "post", "weight": "weight"}
-    with pytest.raises(DataError, match=r"--pre-col sender: no column is known"):
+    with pytest.raises(DataError, match=r"pre_col sender: no column is known"):
         settle(table("sender weight"), pre_col="sender")
-    with pytest.raises(DataError, match=r"--pre-col prre: there is no such column \(near names: pre\)"):
+    with pytest.raises(DataError, match=r"pre_col prre: there is no such column \(near names: pre\)"):
         settle(table("pre post"), pre_col="prre")
-    with pytest.raises(DataError, match="name it with --weight-col"):
+    with pytest.raises(DataError, match="name it with weight_col"):
         settle(table("pre post"), kind=Kind.EDGES)
-    with pytest.raises(DataError, match="--pre-col and --post-col both name"):
+    with pytest.raises(DataError, match="pre_col and post_col both name"):
         settle(table("pre post"), pre_col="pre", post_col="pre")
 
 

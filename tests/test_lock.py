@@ -234,7 +234,7 @@ def test_functions_with_one_lock_see_one_brain(crant: Crant, world: World) -> No
     with pytest.warns(cc.CrantWarning) as told:
         assert not cc.get_connectivity(neurons, live=cc.LiveOptions(refresh=True), **asked).equals(before)
     assert any("were updated to materialization 4" in str(warning.message) for warning in told)
-    with pytest.raises(cc.DataError, match=r"not what it was when --lock crant\.lock was made"):
+    with pytest.raises(cc.DataError, match=r"not what it was when lock crant\.lock was made"):
         cc.get_connectivity(neurons, live=cc.LiveOptions(lock="crant.lock", cache_dir="empty"), **asked)
 
 

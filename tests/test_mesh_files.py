@@ -427,5 +427,5 @@ def test_scaling(tmp_path: Path) -> None:
     same(read_mesh(tmp_path / "a.ply", (8, 0.5, 42)), (VERTICES * (8, 0.5, 42), FACES))
     (tmp_path / "a.ply").write_bytes(ply(comment="units nm"))
     same(read_mesh(tmp_path / "a.ply"))
-    with pytest.raises(UsageError, match=r"a\.ply: .*in nm.*--mesh-scale"):
+    with pytest.raises(UsageError, match=r"a\.ply: .*in nm.*mesh_scale"):
         read_mesh(tmp_path / "a.ply", (8, 8, 42))

@@ -178,7 +178,7 @@ def test_from_python_wrong(tmp_path: Path) -> None:
         ("source", 8),
         ("source", VOXEL),
     ):
-        with pytest.raises(cc.UsageError, match="mesh-scale"):
+        with pytest.raises(cc.UsageError, match="mesh_scale"):
             build("few.parquet", "types.csv", meshes=meshes, mesh_scale=scale)
     with pytest.raises(cc.DataError, match="no position lies in the box of any mesh"):
         build("few.parquet", "types.csv", meshes="voxels", mesh_scale=1e-6)

@@ -180,7 +180,7 @@ def test_a_mesh_that_is_not_closed(save: Save) -> None:
 def test_meshes_that_enclose_nothing(save: Save) -> None:
     vertices, faces = box()
     folder = save("sheet.ply", (vertices, faces[[0, 0]]))
-    with pytest.raises(DataError, match=r"sheet\.ply: the mesh encloses no volume; .*--exclude sheet"):
+    with pytest.raises(DataError, match=r'sheet\.ply: the mesh encloses no volume; .*exclude="sheet"'):
         read_neuropils(folder)
     (folder / "sheet.ply").rename(folder / "sheet.txt")
     header = (

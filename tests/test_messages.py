@@ -773,20 +773,20 @@ crantcli connectivity: --lock made/bare.lock: holds no annotations; make a new l
 CALLS = r"""
 $ cc.get_connectivity(source='good.csv', min_size=5)
 DataError
---min-size needs a size column, and this table has none; leave the option out, or use a table with one row per
-    synapse and a column size
+min_size needs a size column, and this table has none; leave the option out, or use a table with one row per synapse
+    and a column size
 $ cc.get_connectivity(source='good.csv', by='neuropil')
 DataError
---by neuropil needs a column neuropil or roi, and this table has neither
+by="neuropil" needs a column neuropil or roi, and this table has neither
 $ cc.get_connectivity(source='good.csv', by='type')
 UsageError
---by type needs the neurons' types: --annotations FILE, or a data set that has annotations
+by="type" needs the neurons' types: annotations, or a data set that has annotations
 $ cc.get_connectivity(source='good.csv', by='layer')
 UsageError
 by='layer': 'type' or 'neuropil'
 $ cc.get_connectivity(source='good.csv', annotate=['side'])
 UsageError
---annotate needs --annotations FILE, or a data set that has annotations
+annotate needs annotations, or a data set that has annotations
 $ cc.get_connectivity(source='good.csv', upstream=False, downstream=False)
 UsageError
 without upstream and without downstream partners nothing is left; drop one of the two
@@ -795,79 +795,78 @@ UsageError
 normalize='both': 'input' or 'output'
 $ cc.get_connectivity(source='good.csv', pre_col='prre')
 DataError
-good.csv: --pre-col prre: there is no such column (near names: pre)
+good.csv: pre_col prre: there is no such column (near names: pre)
 $ cc.get_connectivity(source='good.csv', kind='edges')
 DataError
-good.csv: not an edge table: no column is known to be the weight among id, pre, post; name it with --weight-col
+good.csv: not an edge table: no column is known to be the weight among id, pre, post; name it with weight_col
 $ cc.get_connectivity(source='good.csv', where='sise > 3')
 DataError
---where sise > 3: there is no such column (columns: id, pre, post)
+where sise > 3: there is no such column (columns: id, pre, post)
 $ cc.get_connectivity(source='good.csv', max_memory='lots')
 UsageError
---max-memory lots: write it like 2GB or 500MB
+max_memory lots: write it like 2GB or 500MB
 $ cc.get_connectivity(source='good.csv', nonsense=3)
 ArgumentTypeError
 there is no parameter 'nonsense'
 $ cc.get_connectivity(cc.NeuronCriteria(cell_type='ER1'), source='good.csv')
 UsageError
-cell_type=ER1: criteria need --annotations FILE, or a data set that has annotations
+cell_type=ER1: criteria need annotations, or a data set that has annotations
 $ cc.get_connectivity(source='twice.csv')
 DataError
-the pair pre 1, post 2 stands in 2 rows; an edge table has one row per pair. Use --sum-duplicates to add them up, or
-    --kind synapses if each row is one synapse
+the pair pre 1, post 2 stands in 2 rows; an edge table has one row per pair. Use sum_duplicates=True to add them up,
+    or kind="synapses" if each row is one synapse
 $ cc.get_connectivity(source='signed.csv')
 DataError
-signed.csv, column weight, row 1: the weight -2 is negative, which changes sums and orders; say --signed if that is
-    meant
+signed.csv, column weight, row 1: the weight -2 is negative, which changes sums and orders; say signed=True if that
+    is meant
 $ cc.get_connectivity(source='gaps.csv')
 DataError
-gaps.csv, column pre: 2 of 3 rows have no ID. Say --fill-down if an empty ID is that of the row above, or
-    --allow-null to leave these rows out
+gaps.csv, column pre: 2 of 3 rows have no ID. Say fill_down=True if an empty ID is that of the row above, or
+    allow_null=True to leave these rows out
 $ cc.get_connectivity(source='unclear.csv')
 DataError
-unclear.csv: columns pre, post and source, target could each be the neuron IDs; say which with --pre-col and
-    --post-col
+unclear.csv: columns pre, post and source, target could each be the neuron IDs; say which with pre_col and post_col
 $ cc.get_connectivity(source='contacts.csv')
 DataError
 contacts.csv: columns pre, post hold neuron IDs, and contacts numbers: nothing tells whether a row is one synapse,
-    or a pair whose weight is one of these. Say --weight-col contacts, or --kind synapses
+    or a pair whose weight is one of these. Say weight_col="contacts", or kind="synapses"
 $ cc.get_connectivity(source='sums.csv')
 DataError
 sums.csv: total is no neuron: its cells are the sums of the others, and everything would count twice; leave them out
-    with --drop-totals
+    with drop_totals=True
 $ cc.get_connectivity(source='bare.csv')
 DataError
 bare.csv: its first line (10, 20, 2) is like the lines below it and no header; give the names of the columns with
-    --header NAME,NAME,... or --header @FILE
+    header
 $ cc.get_connectivity(source='made/er2.parquet', normalize='input')
 DataError
 fractions of input cannot be told: the input does not hold every input of 142 of 142 neurons, such as
-    576460752649953783; give --totals FILE, made by counts of the whole table with the same cleaning and size
+    576460752649953783; give totals, made by counts of the whole table with the same cleaning and size
 $ cc.get_connectivity(source='sized.csv', assignments='members.csv', neuropil='PB')
 DataError
---neuropil PB: no synapse lies in it (near names: FB, EB)
+neuropil PB: no synapse lies in it (near names: FB, EB)
 $ cc.get_connectivity(source='sized.csv', assignments='members.csv')
 UsageError
 assignments and neuropil go together; give both or none
 $ cc.get_connectivity(5, dataset='nowhere')
 UsageError
---dataset nowhere: unknown (known names: latest, crantb, sandbox); a file must end in .toml, names stand in
+dataset nowhere: unknown (known names: latest, crantb, sandbox); a file must end in .toml, names stand in
     <config>/crantcli/datasets.toml
 $ cc.get_connectivity(dataset='latest')
 UsageError
 from a data set, give neuron_ids; only a source= can be taken whole
 $ cc.get_connectivity(5, dataset='latest', materialization='soon')
 UsageError
---materialization soon: latest, live, the number of a version, or a time such as 2026-03-01T12:00:00
+materialization soon: latest, live, the number of a version, or a time such as 2026-03-01T12:00:00
 $ cc.get_synapses(source='edges.csv')
 DataError
 source is an edges table; get_synapses needs one row per synapse
 $ cc.get_synapses(source='made/er2.parquet', coordinates='pixels')
 DataError
---coordinates pixels: the file records that its positions are in nm
+coordinates pixels: the file records that its positions are in nm
 $ cc.get_synapses(source='sized.csv', coordinates='pixels', return_pixels=False)
 UsageError
---units nm: the voxel size is not recorded; say --voxel-size X,Y,Z in nm
+units nm: the voxel size is not recorded; say voxel_size in nm
 $ cc.get_synapses([1.5], source='good.csv')
 ArgumentTypeError
 1.5 (float) is not a neuron ID; give an int or text, never a float
@@ -880,7 +879,7 @@ cut.parquet: is truncated or damaged (it has no footer, so it is cut off, or no 
     again
 $ cc.get_adjacency(10, source='good.csv', live=cc.LiveOptions(strict_ids=True, update_ids=False))
 UsageError
---strict-ids and --no-update-ids contradict each other
+strict_ids=True and update_ids=False contradict each other
 $ cc.get_adjacency(10, source='good.csv', keep_unconnected=True, keep_silent=False)
 UsageError
 keep_unconnected=True and keep_silent=False: two names of one parameter; give one
@@ -889,10 +888,10 @@ UsageError
 this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]
 $ cc.NestedMatrix.from_connectivity('edges.csv', 'other.csv')
 DataError
---neuron-id-column root_id: the annotations have no such column (columns: a, b, c)
+neuron_id_column root_id: the annotations have no such column (columns: a, b, c)
 $ cc.NestedMatrix.from_connectivity('edges.csv', 'types.csv', 'cel_type')
 DataError
---cell-type-column cel_type: the annotations have no such column (near names: cell_type)
+cell_type_column cel_type: the annotations have no such column (near names: cell_type)
 $ cc.NestedMatrix.from_connectivity('good.csv', 'types.csv')
 DataError
 connections_df has one row per synapse; use from_synapses, or give a weight column
@@ -901,28 +900,28 @@ UsageError
 a weight column and the weight mode 'column' go together: give both or none
 $ cc.NestedMatrix.from_synapses('good.csv', 'types.csv')
 DataError
-good.csv: --pre-col pre_pt_root_id: there is no such column (columns: id, pre, post)
+good.csv: pre_col pre_pt_root_id: there is no such column (columns: id, pre, post)
 $ cc.NestedMatrix.from_synapses_by_neuropil('made/er2.parquet', 'annotations.csv', ['EB'], meshes='meshes')
 DataError
---neuropils EB: there is no such mesh in meshes (neuropils: nodulus_right, protocerebral_bridge)
+neuropil_names EB: there is no such mesh in meshes (neuropils: nodulus_right, protocerebral_bridge)
 $ cc.NestedMatrix.from_synapses_by_neuropil('made/er2.parquet', 'annotations.csv')
 UsageError
-no meshes: give --meshes FOLDER, or a data set whose TOML has [files] meshes = ... or [neuropils]
+no meshes: give meshes, or a data set whose TOML has [files] meshes = ... or [neuropils]
 $ cc.NestedMatrix.from_connectivity('edges.csv', 'types.csv').plot(cmap='rainbows')
 UsageError
---cmap rainbows: no colour map of matplotlib; near names: rainbow, rainbow_r, gist_rainbow, gist_rainbow_r
+cmap rainbows: no colour map of matplotlib; near names: rainbow, rainbow_r, gist_rainbow, gist_rainbow_r
 $ cc.NestedMatrix.from_connectivity('edges.csv', 'types.csv').plot(vmin_percentile=90, vmax_percentile=10)
 UsageError
---vmin-percentile 90 is not below --vmax-percentile 10
+vmin_percentile 90 is not below vmax_percentile 10
 $ cc.NestedMatrix.from_connectivity('edges.csv', 'types.csv').plot(linewidth_scale=0)
 UsageError
---linewidth-scale 0: must be above 0, and at most 1,000
+linewidth_scale 0: must be above 0, and at most 1,000
 $ cc.NestedMatrix.from_connectivity('edges.csv', 'types.csv').plot(dpi=0)
 UsageError
---dpi 0: must be above 0
+dpi 0: must be above 0
 $ cc.NestedMatrix.from_connectivity('edges.csv', 'types.csv').plot(figsize=(1, 1))
 UsageError
---figsize 1,1: a picture needs at least 2 inches each way
+figsize 1,1: a picture needs at least 2 inches each way
 $ cc.NestedMatrix.from_connectivity('edges.csv', 'types.csv').plot('out.xyz')
 UsageError
 out.xyz: unknown suffix; a picture ends in .png, .pdf, .svg
@@ -992,3 +991,4 @@ def test_what_a_function_raises(call: str, kind: str, said: str, folder: Path) -
     with pytest.raises((CrantError, TypeError)) as caught:
         eval(call, {"cc": cc})
     assert (caught.type.__name__, filtered(str(caught.value), folder)) == (kind, said)
+    assert not re.search(r"(?<![\w-])--[a-z]", said), "an option of the command line"

@@ -309,7 +309,7 @@ def _refuse_headerless(name: str, records: list[list[str]], named: Sequence[str 
                 return
     raise DataError(
         f"{name}: its first line ({join_names(first, 4)}) is like the lines below it and no header; give the names of "
-        f"the columns with {P.header.metavar('NAME,NAME,...')} or {P.header.metavar('@FILE')}"
+        f"the columns with {P.header.metavar('NAME,NAME,...', '@FILE')}"
     )
 
 
