@@ -12,7 +12,9 @@ import pytest
 import readme
 from conftest import ROOT, Crant
 
-from crantcli.cli.help import HEADINGS, SECTIONS
+#: Sections of commands, and what of the options of a command stands where, in their order.
+SECTIONS = ("Ask", "Data", "Live", "Look")
+HEADINGS = ("Input", "Neurons", "Filters", "Output", "Server", "Engine")
 
 COMMANDS = readme.commands()
 TITLE = re.compile(r"^(\w+):$")
