@@ -12,7 +12,9 @@ import pytest
 import readme
 from conftest import ROOT, Crant
 
-from crantcli.cli.help import HEADINGS, SECTIONS
+#: Sections of commands, and what of the options of a command stands where, in their order.
+SECTIONS = ("Ask", "Data", "Live", "Look")
+HEADINGS = ("Input", "Neurons", "Filters", "Output", "Server", "Engine")
 
 COMMANDS = readme.commands()
 TITLE = re.compile(r"^(\w+):$")
@@ -100,12 +102,23 @@ def test_meanings_stand_in_one_column(crant: Crant, command: str) -> None:
 def test_commands_stand_in_sections_as_in_a_pipeline(crant: Crant) -> None:
     found = lists(crant("--help").text)
     assert list(found) == [*SECTIONS, "Options"]
-    assert {section: found[section] for section in SECTIONS} == {
-        "Ask": ["synapses", "connectivity", "adjacency", "counts", "nested", "neuropil", "attach"],
-        "Data": ["annotations", "meshes", "ids"],
-        "Live": ["lock", "cache"],
-        "Look": ["info"],
-    }
+    for section, pipeline in {
+        "Ask": "synapses connectivity adjacency counts nested neuropil attach",
+        "Data": "annotations meshes ids",
+        "Live": "lock cache",
+        "Look": "info",
+    }.items():
+        words = pipeline.split()
+        assert [name for name in found[section] if name in words] == words
+    assert sorted(name for section in SECTIONS for name in found[section]) == sorted(COMMANDS)
+
+
+def test_a_line_says_what_a_command_is_for(crant: Crant) -> None:
+    """None is cut, on a terminal of 80 columns."""
+    text = crant("--help").text
+    assert "..." not in text.replace("[ARGS]...", "")
+    for command in COMMANDS.values():
+        assert f"{command.help.partition('. ')[0].rstrip('.')}." in text
 
 
 HELLO = '''

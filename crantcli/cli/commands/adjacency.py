@@ -51,7 +51,7 @@ def adjacency(
         str | None, typer.Option("--plot", metavar="FILE", help="Draw the matrix: .png, .pdf or .svg.")
     ] = None,
 ) -> None:
-    """A matrix of synapse counts: presynaptic rows by postsynaptic columns."""
+    """A matrix of synapse counts: pre in rows, post in columns."""
     from crantcli.cli.ask import ask, selectors_of
     from crantcli.core.questions.adjacency import Adjacency
 

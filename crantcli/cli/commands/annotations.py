@@ -40,7 +40,7 @@ def annotation_table(
         bool, typer.Option("--update-ids/--no-update-ids", help="With --lock, bring the neurons' IDs to its state.")
     ] = True,
 ) -> None:  # fmt: skip
-    """The whole annotation table of a data set, every page of it or an error."""
+    """The whole annotation table of a data set. Every page of it, or an error."""
     from crantcli.cli.ask import CommandSink, settings_of
     from crantcli.core.ledger import Ledger
     from crantcli.core.question import Table

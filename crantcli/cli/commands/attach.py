@@ -77,7 +77,7 @@ def attach(
         ),
     ] = None,
 ) -> None:  # fmt: skip
-    """Attach synapses to skeletons: each pre- and postsynaptic site goes to its nearest node."""
+    """Attach synapses to skeletons. Each pre- and postsynaptic site goes to its nearest node."""
     from crantcli.cli.ask import ask, selectors_of
     from crantcli.core.questions.attach import Attach
     from crantcli.errors import UsageError

@@ -37,7 +37,7 @@ def counts(
         typer.Option("--neurons", "-n", metavar="NEURONS", help=f"Neurons to count: {NEURON_HELP}. Default: all."),
     ] = None,
 ) -> None:
-    """Partners and synapses per neuron: neuron_id, pre, post, pre_synapses, post_synapses."""
+    """Partners and synapses per neuron. Columns: neuron_id, pre, post, pre_synapses, post_synapses."""
     from crantcli.cli.ask import ask, selectors_of
     from crantcli.core.questions.counts import Counts
 

@@ -45,7 +45,7 @@ def ids(
     neuron_id_column: NeuronIdColumn = None,
     ignore_case: IgnoreCase = False,
 ) -> None:
-    """IDs that neurons have at the time of a materialization, after splits and merges."""
+    """IDs of neurons at a time, after splits and merges. The time is that of a materialization."""
     from crantcli.cli.ask import CommandSink, settings_of
     from crantcli.core.ledger import Ledger
     from crantcli.core.question import Table

@@ -26,7 +26,7 @@ def info(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Show a file's kind, columns, rows and provenance, and what it is complete for."""
+    """Show what a file is and how it came about. Kind, columns, rows, provenance, and what it is complete for."""
     from crantcli.cli.console import Console, printable
     from crantcli.params import flags_in
     from crantcli.sources.inspection import describe

@@ -41,7 +41,7 @@ def lock(
     no_meshes: Annotated[bool, typer.Option("--no-meshes", help="Do not lock the meshes.")] = False,
     exclude: ExcludedNames = None,
 ) -> None:
-    """Resolve the state of a data set once, and write it down: version, annotations, meshes."""
+    """Write down the state of a data set, for a whole pipeline. Version, annotations and meshes are resolved once."""
     import json
 
     from crantcli.cli.ask import CommandSink, settings_of

@@ -40,7 +40,7 @@ def meshes(
     exclude: ExcludedNames = None,
     mesh_scale: MeshScale = None,
 ) -> None:
-    """Neuropil meshes as PLY files in nm, each a closed surface named by its neuropil, into a folder."""
+    """Neuropil meshes as PLY files in nm, into a folder. Each is a closed surface named by its neuropil."""
     from pathlib import Path
 
     from crantcli.cli.ask import CommandSink, settings_of

@@ -192,7 +192,7 @@ def nested(
         bool, typer.Option("--force-wide", help="Write wide tables even with more than 5,000 columns.")
     ] = False,
 ) -> None:
-    """A matrix of neurons grouped into blocks of cell types, with tables per type and pictures."""
+    """A matrix in blocks of cell types, tables per type, pictures."""
     from crantcli.cli.ask import ask
 
     drawing = drawing_of(picture)

@@ -88,7 +88,7 @@ def neuropil(
         bool, typer.Option("--relative-types", help="Also NAME.relative_types.csv: sums per type likewise.")
     ] = False,
 ) -> None:
-    """The neuropils of each synapse, from meshes, and a nested matrix for each neuropil, into a folder."""
+    """The neuropils of each synapse, and a nested matrix for each. From closed meshes, into a folder."""
     from crantcli.cli.ask import ask
     from crantcli.core.questions.neuropil import Neuropil
     from crantcli.sources.selectors import read_labels

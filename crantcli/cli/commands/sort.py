@@ -14,7 +14,7 @@ kept, also those that later questions leave out; info says by what a file is sor
 
 @command("sort", section=DATA, epilog=EPILOG)
 def sort(source: SourceOptions, run: RunOptions) -> None:
-    """All rows of a table of synapses or edges, sorted by pre, post, id."""
+    """All rows of synapses or edges, sorted by pre, post, id."""
     from crantcli.cli.ask import ask
     from crantcli.core.questions.sort import Sort
 

@@ -49,7 +49,7 @@ def synapses(
         str | None, typer.Option("--columns", metavar="A,B,...", help="Write these columns only, in this order.")
     ] = None,
 ) -> None:
-    """Rows of a synapse table for chosen neurons, each synapse once, sorted by pre, post, id."""
+    """Rows of a synapse table for chosen neurons. Each synapse once, sorted by pre, post, id."""
     from crantcli.cli.ask import ask, selectors_of
     from crantcli.core.questions.synapses import Synapses
 
