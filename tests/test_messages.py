@@ -663,27 +663,28 @@ crantcli connectivity: http://<server>/materialize/api/v3/datastack/test_ant/que
     (--materialization latest) or an earlier time, or go on without them with --allow-missing; nothing is written
 $ connectivity -d closed.toml -n 576460752641833779 --retries 0
 6
-crantcli connectivity: GET http://<server>/info/version: no connection, 1 time; nothing is written; try again
+crantcli connectivity: http://<server>/info/version: no connection (HTTPConnection(host='127.0.0.1', port=<port>):
+    Failed to establish a new connection: [Errno 111] Connection refused), 1 time; nothing is written; try again
     later, with more --retries or a longer --timeout
 $ connectivity -d failing.toml -n 576460752641833779 --retries 0
 6
-crantcli connectivity: POST http://<server>/materialize/api/v3/datastack/test_ant/version/4/table/synapses_v2/query:
-    the server answers 503, 1 time; nothing is written; try again later, with more --retries or a longer --timeout
+crantcli connectivity: http://<server>/materialize/api/v3/datastack/test_ant/version/4/table/synapses_v2/query: the
+    server answers 503, 1 time; nothing is written; try again later, with more --retries or a longer --timeout
 $ connectivity -d faulty.toml -n 576460752641833779 --retries 0
 6
-crantcli connectivity: POST http://<server>/materialize/api/v3/datastack/test_ant/version/4/table/synapses_v2/query:
-    the server fails with 500 (bad day), 1 time; nothing is written; the request may be at fault
+crantcli connectivity: http://<server>/materialize/api/v3/datastack/test_ant/version/4/table/synapses_v2/query: the
+    server fails with 500 (bad day), 1 time; nothing is written; try again later, with more --retries or a longer
+    --timeout
 $ connectivity -d busy.toml -n 576460752641833779 --retries 0
 6
-crantcli connectivity: POST http://<server>/materialize/api/v3/datastack/test_ant/version/4/table/synapses_v2/query:
-    the server answers 429 (5 per 1 minute), 1 time; nothing is written; try again later, with more --retries or a
+crantcli connectivity: http://<server>/materialize/api/v3/datastack/test_ant/version/4/table/synapses_v2/query: the
+    server answers 429 (5 per 1 minute), 1 time; nothing is written; try again later, with more --retries or a
     longer --timeout
 $ connectivity -d page.toml -n 576460752641833779 --retries 0
 6
-crantcli connectivity: POST http://<server>/materialize/api/v3/datastack/test_ant/version/4/table/synapses_v2/query:
-    a web page came in place of data, as a proxy or a login sends it, 1 time; nothing is written; open
-    http://<server>/materialize/api/v3/datastack/test_ant/version/4/table/synapses_v2/query in a browser to see what it
-    is
+crantcli connectivity: http://<server>/materialize/api/v3/datastack/test_ant/version/4/table/synapses_v2/query: a
+    web page came in place of data, as a proxy or a login sends it, 1 time; nothing is written; open the address in
+    a browser to see what it is
 $ connectivity -d forbidden.toml -n 576460752641833779
 5
 crantcli connectivity: http://<server>/info/version: this token has no right to read this (Missing permission:
@@ -709,9 +710,9 @@ crantcli connectivity: http://<server>/api-gateway/api/v2/dtables/650d8a0d-7e27-
     browser to see what it is
 $ annotations -d closed.toml --retries 0
 6
-crantcli annotations: http://<server>/api/v2.1/workspace/62919/dtable/CRANTb/temp-api-token/: the server could not
-    be reached or broke off (HTTPConnection(host='127.0.0.1', port=<port>): Failed to establish a new connection: [Errno
-    111] Connection refused), 1 time; nothing is written; try again later
+crantcli annotations: http://<server>/api/v2.1/workspace/62919/dtable/CRANTb/temp-api-token/: no connection
+    (HTTPConnection(host='127.0.0.1', port=<port>): Failed to establish a new connection: [Errno 111] Connection
+    refused), 1 time; nothing is written; try again later, with more --retries or a longer --timeout
 $ annotations -d refusing.toml
 5
 crantcli annotations: CRANTb/CRANTb_meta at http://<server>: SeaTable does not accept the token in CRANTTABLE_TOKEN
@@ -732,11 +733,13 @@ crantcli ids: 1 of 1 IDs cannot be found at materialization 4 of 2026-06-02T20:2
     neuron); leave --strict-ids out to go on with the others
 $ ids 5 -d closed.toml --retries 0
 6
-crantcli ids: GET http://<server>/info/version: no connection, 1 time; nothing is written; try again later, with
+crantcli ids: http://<server>/info/version: no connection (HTTPConnection(host='127.0.0.1', port=<port>): Failed to
+    establish a new connection: [Errno 111] Connection refused), 1 time; nothing is written; try again later, with
     more --retries or a longer --timeout
 $ lock -d closed.toml -o out.lock --retries 0
 6
-crantcli lock: GET http://<server>/info/version: no connection, 1 time; nothing is written; try again later, with
+crantcli lock: http://<server>/info/version: no connection (HTTPConnection(host='127.0.0.1', port=<port>): Failed to
+    establish a new connection: [Errno 111] Connection refused), 1 time; nothing is written; try again later, with
     more --retries or a longer --timeout
 $ meshes -d live.toml --mesh-scale 2 -o out
 2
