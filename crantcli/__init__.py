@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crantcli.core import questions
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
     from crantcli.ids import NeuronCriteria
-    from crantcli.settings import LiveOptions
+    from crantcli.remote.settings import LiveOptions
 
 _HOMES = {
     "ask": "api.ask",
@@ -27,7 +27,7 @@ _HOMES = {
     "get_connectivity": "api.functions",
     "get_synapse_counts": "api.functions",
     "update_ids": "api.functions",
-    "LiveOptions": "settings",
+    "LiveOptions": "remote.settings",
     "NestedMatrix": "api.nested",
     "DirectedNestedMatrix": "api.nested",
     "NeuropilCollection": "api.collection",

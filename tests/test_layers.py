@@ -14,7 +14,7 @@ PACKAGE = ROOT / "crantcli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: What is below the sources.
-BELOW = {"schema", "ids", "core", "engine", "remote", "settings"}
+BELOW = {"schema", "ids", "core", "engine", "remote"}
 
 #: The sources.
 SOURCES = {"sources", "sources/tables", "sources/shapes", "sources/cave", "sources/seatable"}
@@ -31,7 +31,6 @@ PARTS: dict[str, set[str]] = {
     "core": {"schema", "ids"},
     "engine": {"schema", "ids", "core"},
     "remote": set(),
-    "settings": {"remote"},
     "sources/tables": BELOW,
     "sources/shapes": BELOW | {"sources/tables"},
     "sources/cave": BELOW | {"sources/tables"},
@@ -42,7 +41,7 @@ PARTS: dict[str, set[str]] = {
     "api": BELOW | SOURCES | {"run", "output"},
     "cli": BELOW | SOURCES | {"run", "output"},
     "__main__": {"cli"},
-    "__init__": {"api", "core", "ids", "settings"},
+    "__init__": {"api", "core", "ids", "remote"},
 }
 EVERYBODY = {"errors", "params", "system", "text"}
 

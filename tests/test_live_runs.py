@@ -21,7 +21,7 @@ from conftest import Crant
 from live import described, ids, rows, saved
 
 import crantcli as cc
-from crantcli.settings import LiveOptions
+from crantcli.remote.settings import LiveOptions
 
 pytestmark = pytest.mark.usefixtures("own_home")
 

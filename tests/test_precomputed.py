@@ -22,7 +22,7 @@ from crantcli.core.geometry.solids import Surface, weld
 from crantcli.core.geometry.soundness import fault
 from crantcli.errors import CrantError, DataError, IncompleteError
 from crantcli.remote import retry
-from crantcli.settings import LiveOptions
+from crantcli.remote.settings import LiveOptions
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.shapes import mesh_cache as live_meshes
 from crantcli.sources.shapes.meshes import NeuropilMesh, read_neuropils

@@ -26,7 +26,7 @@ from crantcli.core import crantb
 from crantcli.core.addresses import Dataset, TableAddress
 from crantcli.errors import IncompleteError
 from crantcli.remote import retry
-from crantcli.settings import LiveOptions
+from crantcli.remote.settings import LiveOptions
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.seatable import client as seatable
 from crantcli.sources.seatable import snapshot as cache

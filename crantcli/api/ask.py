@@ -13,8 +13,8 @@ from crantcli.core.questions.base import Question
 from crantcli.core.relation import VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY
 from crantcli.errors import UsageError
+from crantcli.remote.settings import LiveOptions
 from crantcli.run.request import Request
-from crantcli.settings import LiveOptions
 from crantcli.sources.tables.metadata import parse_mesh_scale, parse_voxel_size
 from crantcli.sources.tables.read_options import ReadKeywords, read_options
 

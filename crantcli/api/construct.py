@@ -17,10 +17,10 @@ from crantcli.core.questions.base import Results
 from crantcli.core.relation import Relation
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
+from crantcli.remote.settings import LiveOptions
 from crantcli.run.inputs import Opener
 from crantcli.run.request import Request
 from crantcli.schema import KEY, Kind
-from crantcli.settings import LiveOptions
 from crantcli.sources.tables.metadata import parse_mesh_scale, parse_voxel_size
 from crantcli.sources.tables.read_options import ReadKeywords, ReadOptions, TableKeywords, read_options
 

@@ -14,11 +14,11 @@ from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import CrantError, CrantWarning, UsageError
 from crantcli.params import in_python
 from crantcli.remote.progress import Progress
+from crantcli.remote.settings import LiveOptions, resolve_live
 from crantcli.run.inputs import Opener
 from crantcli.run.request import Request, Settings
 from crantcli.run.runner import run_question
 from crantcli.schema import KEY
-from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.datasets import find_dataset
 
 if TYPE_CHECKING:

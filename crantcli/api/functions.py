@@ -17,10 +17,10 @@ from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import python_selectors
+from crantcli.remote.settings import LiveOptions, resolve_live
 from crantcli.run.inputs import Opener
 from crantcli.run.request import Request, take_any
 from crantcli.schema import AXES, KEY, Kind
-from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.tables.access import engine_files
 from crantcli.sources.tables.metadata import parse_voxel_size

@@ -20,9 +20,9 @@ from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import parse_id
+from crantcli.remote.settings import LiveOptions
 from crantcli.run.request import Request
 from crantcli.schema import IdType, NeuronId
-from crantcli.settings import LiveOptions
 from crantcli.sources.shapes.skeletons import skeleton_scale
 from crantcli.sources.tables.metadata import parse_voxel_size
 from crantcli.sources.tables.read_options import ReadKeywords, read_options

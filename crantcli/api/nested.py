@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crantcli.core.matrix.labelled import LabelledMatrix
     from crantcli.core.matrix.order import NeuronOrder
     from crantcli.core.nested.matrix import AnnotationScope, Scope, WeightMode
-    from crantcli.settings import LiveOptions
+    from crantcli.remote.settings import LiveOptions
     from crantcli.sources.tables.read_options import ReadKeywords, TableKeywords
 
 #: Bytes of a dense frame that is made without being asked twice.

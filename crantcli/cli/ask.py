@@ -24,10 +24,10 @@ from crantcli.errors import EmptyResultError, UsageError
 from crantcli.ids import parse_selectors
 from crantcli.output.files import FileSink
 from crantcli.remote.progress import Progress
+from crantcli.remote.settings import LiveOptions, resolve_live
 from crantcli.run.inputs import Opener
 from crantcli.run.request import Request, Settings
 from crantcli.run.runner import run_question
-from crantcli.settings import LiveOptions, resolve_live
 from crantcli.sources.selectors import read_labels
 
 

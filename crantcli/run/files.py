@@ -16,9 +16,9 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.params import P
+from crantcli.remote.settings import LiveOptions
 from crantcli.run.locks import read_lock
 from crantcli.schema import IdType
-from crantcli.settings import LiveOptions
 from crantcli.sources.auxiliary import open_members, open_totals
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.selectors import id_file, resolve

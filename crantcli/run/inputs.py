@@ -14,9 +14,9 @@ from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.ids import Selection
+from crantcli.remote.settings import LiveOptions
 from crantcli.run.live import LiveOpener
 from crantcli.schema import IdType, Kind, NeuronId
-from crantcli.settings import LiveOptions
 from crantcli.sources.cave.query import Query
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.text import plural

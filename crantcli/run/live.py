@@ -14,9 +14,9 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.ids import Selection, Selector
 from crantcli.params import P
+from crantcli.remote.settings import LiveOptions
 from crantcli.run.files import FileOpener
 from crantcli.schema import NeuronId
-from crantcli.settings import LiveOptions
 from crantcli.sources.cave.query import Query
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.tables.annotations import open_annotations, renamed, renamed_part

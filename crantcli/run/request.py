@@ -12,7 +12,7 @@ from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY
 from crantcli.errors import UsageError
 from crantcli.ids import IdFile, IdStdin
-from crantcli.settings import LiveOptions
+from crantcli.remote.settings import LiveOptions
 from crantcli.sources.selectors import check_files, id_file
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.system.descriptors import descriptor_of

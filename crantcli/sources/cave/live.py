@@ -16,7 +16,7 @@ from crantcli.params import P
 from crantcli.remote.cache import CacheFolder, cache_folder, key_of
 from crantcli.remote.lockfile import Lock
 from crantcli.remote.outcomes import GoneError
-from crantcli.settings import LiveOptions, parse_materialization
+from crantcli.remote.settings import LiveOptions, parse_materialization
 from crantcli.sources.cave.client import Cave
 from crantcli.sources.cave.id_updates import Supervoxels, Update, find_updates
 from crantcli.sources.cave.live_query import missing_note

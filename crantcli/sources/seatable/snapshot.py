@@ -21,7 +21,7 @@ from crantcli.params import P
 from crantcli.remote.body import parse_json
 from crantcli.remote.cache import CacheError, CacheFolder, cache_store
 from crantcli.remote.lockfile import Lock, check_file_section, require
-from crantcli.settings import LiveOptions
+from crantcli.remote.settings import LiveOptions
 from crantcli.system.temporary import remove
 
 if TYPE_CHECKING:

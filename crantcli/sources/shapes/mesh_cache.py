@@ -22,8 +22,8 @@ from crantcli.remote.client import RemoteClient
 from crantcli.remote.lockfile import Lock, require
 from crantcli.remote.pool import WorkerPool
 from crantcli.remote.retry import RetryPolicy
+from crantcli.remote.settings import LiveOptions
 from crantcli.remote.stores import FileStore, HttpStore, LocalStore, local_path, web_address
-from crantcli.settings import LiveOptions
 from crantcli.sources.shapes.precomputed import Catalogue, RawMesh, check_labels, read_catalogue, reader
 
 Made = TypeVar("Made")

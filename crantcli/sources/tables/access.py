@@ -11,7 +11,7 @@ from typing import Any
 from crantcli.core.addresses import Dataset
 from crantcli.errors import ArgumentTypeError
 from crantcli.remote.cache import cache_folder
-from crantcli.settings import LiveOptions
+from crantcli.remote.settings import LiveOptions
 
 
 def engine_files(*sources: Any, dataset: Dataset | None = None, live: LiveOptions | None = None) -> list[Path]:
