@@ -15,7 +15,6 @@ from crantcli.core.rows.absent import unrelated_note
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
-from crantcli.params import P
 from crantcli.run.locks import read_lock
 from crantcli.schema import IdType
 from crantcli.settings import LiveOptions
@@ -28,6 +27,7 @@ from crantcli.sources.tables.open import frame_part, open_table, parts
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.streams import source_of
+from crantcli.text import P
 
 if TYPE_CHECKING:
     import pandas as pd

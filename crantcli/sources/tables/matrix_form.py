@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crantcli.errors import DataError
-from crantcli.params import P
 from crantcli.schema import (
     ANNOTATION_IDS,
     AXES,
@@ -20,7 +19,7 @@ from crantcli.schema import (
     fold,
     is_index_name,
 )
-from crantcli.text import join_names
+from crantcli.text import P, join_names
 
 if TYPE_CHECKING:
     from crantcli.sources.tables.kinds import Columns

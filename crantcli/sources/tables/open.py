@@ -17,7 +17,6 @@ from crantcli.core.relation import Relation
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
 from crantcli.schema import CORNER, COUNTS, PAIRS, IdType, Kind, Names, is_index_name
 from crantcli.sources.tables import adjacency as adjacencies
 from crantcli.sources.tables.delimited import staged, text_form, text_relation
@@ -29,7 +28,7 @@ from crantcli.sources.tables.metadata import FileMetadata, combine, read_metadat
 from crantcli.sources.tables.part import Part, Reader
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.streams import prepared
-from crantcli.text import join_names
+from crantcli.text import P, join_names
 
 if TYPE_CHECKING:
     import pandas as pd

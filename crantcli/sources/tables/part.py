@@ -11,7 +11,6 @@ from crantcli.core.sql import columns as sql_columns
 from crantcli.core.sql import quote, text, trimmed
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
-from crantcli.params import P
 from crantcli.schema import AXES, UNDIRECTED, IdType, Kind, Names, is_id_column, is_index_name
 from crantcli.sources.tables.inference import (
     TextIds,
@@ -24,7 +23,7 @@ from crantcli.sources.tables.inference import (
 from crantcli.sources.tables.kinds import Decision, prefixed_id
 from crantcli.sources.tables.metadata import FileMetadata
 from crantcli.sources.tables.read_options import ReadOptions
-from crantcli.text import did_you_mean, plural
+from crantcli.text import P, did_you_mean, plural
 
 _LARGE_INTEGERS = ("UBIGINT", "HUGEINT", "UHUGEINT")
 _INTEGERS = {
