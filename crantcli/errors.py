@@ -5,7 +5,7 @@ Core, sources, engine and output raise these; the command line prints their text
 
 from __future__ import annotations
 
-from crantcli.params import in_python
+from crantcli.text import in_python
 
 
 class CrantError(Exception):
@@ -14,7 +14,7 @@ class CrantError(Exception):
     Parameters
     ----------
     message : str
-        Its parameters are marked (see `crantcli.params`). `str(error)` has them as Python callers know them.
+        Its parameters are marked (see `crantcli.text`). `str(error)` has them as Python callers know them.
 
     Attributes
     ----------

@@ -30,8 +30,8 @@ from crantcli.output.figures.heatmap import AxisText, RenderedFigure, Style, dra
 from crantcli.output.figures.labels import spread_labels
 from crantcli.output.figures.save import save
 from crantcli.output.writers import find_writer
-from crantcli.params import in_python
 from crantcli.schema import KEY
+from crantcli.text import in_python
 
 
 def matrix(dense: np.ndarray, names: list[str] | None = None) -> LabelledMatrix:

@@ -23,7 +23,6 @@ SOURCES = {"sources", "sources/tables", "sources/shapes", "sources/cave", "sourc
 #: What lies in a folder that is named here is of no part that is named less exactly.
 PARTS: dict[str, set[str]] = {
     "errors": set(),
-    "params": set(),
     "text": set(),
     "system": set(),
     "schema": set(),
@@ -43,7 +42,7 @@ PARTS: dict[str, set[str]] = {
     "__main__": {"cli"},
     "__init__": {"api", "core", "ids", "remote"},
 }
-EVERYBODY = {"errors", "params", "system", "text"}
+EVERYBODY = {"errors", "system", "text"}
 
 #: Part -> other people's packages that it may use. The rest gets by with the standard library.
 PACKAGES = {

@@ -12,7 +12,6 @@ from crantcli.core.question import Matrix, Output, Table
 from crantcli.core.questions.base import Question, Results
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import CrantError, CrantWarning, UsageError
-from crantcli.params import in_python
 from crantcli.remote.progress import Progress
 from crantcli.remote.settings import LiveOptions, resolve_live
 from crantcli.run.inputs import Opener
@@ -20,6 +19,7 @@ from crantcli.run.request import Request, Settings
 from crantcli.run.runner import run_question
 from crantcli.schema import KEY
 from crantcli.sources.datasets import find_dataset
+from crantcli.text import in_python
 
 if TYPE_CHECKING:
     import pandas as pd

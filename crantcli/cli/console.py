@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Protocol
 
 from crantcli.cli.names import flags_of
-from crantcli.params import as_flags, flags_in
 from crantcli.system import signals
+from crantcli.text import as_flags, flags_in
 
 #: Columns of a table that is shown on a terminal.
 _WIDEST = 12

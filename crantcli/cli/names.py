@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from crantcli.errors import UsageError
-from crantcli.params import Flag
+from crantcli.text import Flag
 
 #: What options and arguments that name something call their values.
 _NAMES = ("FILE", "FOLDER", "PATH", "SOURCE", "[SOURCE]", "FOLDER|URL")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from crantcli.core import crantb
 from crantcli.core.relation import Unit, VoxelSize
 from crantcli.errors import UsageError
-from crantcli.params import P
+from crantcli.text import P
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Relation
 from crantcli.core.sql import any_of
 from crantcli.errors import DataError
-from crantcli.params import P
+from crantcli.text import P
 
 if TYPE_CHECKING:
     import numpy as np

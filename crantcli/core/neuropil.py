@@ -17,9 +17,8 @@ from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.rows.points import points_once
 from crantcli.core.rows.units import in_nanometres
 from crantcli.errors import DataError
-from crantcli.params import P
 from crantcli.schema import Kind
-from crantcli.text import did_you_mean
+from crantcli.text import P, did_you_mean
 
 if TYPE_CHECKING:
     from crantcli.core.geometry.containment import MeshIndex

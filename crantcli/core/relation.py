@@ -8,8 +8,8 @@ from typing import Any, Literal
 from crantcli.core import sql
 from crantcli.core.ledger import Ledger
 from crantcli.errors import DataError
-from crantcli.params import as_flags
 from crantcli.schema import AXES, PAIRS, IdType, Kind
+from crantcli.text import as_flags
 
 Unit = Literal["nm", "pixels", "unknown"]
 VoxelSize = tuple[float, float, float]

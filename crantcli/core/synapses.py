@@ -9,9 +9,8 @@ from crantcli.core.rows.filters import NeuronFilter, RowFilter, count_rows, no_n
 from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.sql import quote
 from crantcli.errors import DataError
-from crantcli.params import P
 from crantcli.schema import AXES
-from crantcli.text import did_you_mean
+from crantcli.text import P, did_you_mean
 
 
 def synapse_rows(

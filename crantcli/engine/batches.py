@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import CrantError
-from crantcli.params import P
+from crantcli.text import P
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,9 +16,9 @@ from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
 from crantcli.engine.explain import explained, explained_batches
 from crantcli.errors import CrantError, UsageError
-from crantcli.params import P
 from crantcli.schema import IdType, NeuronId
 from crantcli.system.temporary import is_text, remove, sweep, temporary_path
+from crantcli.text import P
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.sql import text
 from crantcli.errors import CrantError, DataError, DefectError, UsageError
-from crantcli.params import P
 from crantcli.system.temporary import TEMPORARY
+from crantcli.text import P
 
 if TYPE_CHECKING:
     import pyarrow as pa

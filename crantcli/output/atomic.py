@@ -18,11 +18,10 @@ from pathlib import Path
 from crantcli.core.manifest import read_manifest
 from crantcli.errors import CrantError, UsageError
 from crantcli.output.streams import Stream, find_stream
-from crantcli.params import P
 from crantcli.schema import MANIFEST
 from crantcli.system.signals import Held
 from crantcli.system.temporary import forget, is_text, remove, sweep, temporary_path
-from crantcli.text import join_names
+from crantcli.text import P, join_names
 
 
 def check_destination(destination: str, inputs: list[Path]) -> None:

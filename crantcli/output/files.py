@@ -17,9 +17,9 @@ from crantcli.output.provenance import as_text
 from crantcli.output.streams import find_stream, is_pipe
 from crantcli.output.tables import write_csv_stream
 from crantcli.output.writers import Writer, find_writer, write
-from crantcli.params import P
 from crantcli.schema import MANIFEST
 from crantcli.system.descriptors import descriptor_of
+from crantcli.text import P
 
 #: Rows of a table that is shown on a terminal.
 _SHOWN = 20

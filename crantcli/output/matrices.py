@@ -16,8 +16,8 @@ from crantcli.errors import CrantError, UsageError
 from crantcli.output.provenance import metadata
 from crantcli.output.tables import offer, write_table
 from crantcli.output.writers import Target, Writer, register
-from crantcli.params import P
 from crantcli.schema import CORNER, KEY
+from crantcli.text import P
 
 if TYPE_CHECKING:
     import pyarrow as pa

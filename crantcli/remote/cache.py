@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from crantcli.errors import CrantError
-from crantcli.params import P
 from crantcli.remote.body import parse_json
 from crantcli.system.temporary import remove, sweep, temporary_path
+from crantcli.text import P
 
 try:
     import fcntl

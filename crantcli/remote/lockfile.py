@@ -14,8 +14,8 @@ from typing import Any
 
 from crantcli import __version__
 from crantcli.errors import DataError
-from crantcli.params import P
 from crantcli.remote.body import parse_json
+from crantcli.text import P
 
 #: Version of what a lock file says.
 LOCK_FORMAT = 2

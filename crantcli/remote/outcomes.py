@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError
-from crantcli.params import P
+from crantcli.text import P
 
 
 class RefusedError(DataError):

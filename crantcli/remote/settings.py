@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from crantcli.errors import UsageError
-from crantcli.params import P
 from crantcli.remote.retry import RetryPolicy
+from crantcli.text import P
 
 
 @dataclass(frozen=True)

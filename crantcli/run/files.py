@@ -15,7 +15,6 @@ from crantcli.core.rows.absent import unrelated_note
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
-from crantcli.params import P
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.locks import read_lock
 from crantcli.schema import IdType
@@ -30,6 +29,7 @@ from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.parts import frame_part, parts
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.streams import source_of
+from crantcli.text import P
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,6 @@ from crantcli.core.relation import Annotations, Relation
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.ids import Selection, Selector
-from crantcli.params import P
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.files import FileOpener
 from crantcli.schema import NeuronId
@@ -25,6 +24,7 @@ from crantcli.sources.tables.open import open_table
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.parts import parts
 from crantcli.sources.tables.read_options import ReadOptions
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.sources.cave.id_updates import Update

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from crantcli.params import P
 from crantcli.remote.lockfile import Lock, Section, check_file_section, read_sections
 from crantcli.sources.cave.versions import check_cave_section
 from crantcli.sources.seatable.snapshot import check_annotation_section
 from crantcli.sources.shapes.mesh_cache import check_mesh_section
+from crantcli.text import P
 
 SECTIONS = {
     "cave": Section("materialization", check_cave_section),

@@ -10,10 +10,9 @@ from crantcli.core.relation import Relation, Totals
 from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
-from crantcli.params import P
 from crantcli.sources.tables.annotations import id_expression, open_annotations
 from crantcli.sources.tables.part import Part
-from crantcli.text import did_you_mean
+from crantcli.text import P, did_you_mean
 
 
 def open_members(engine: Engine, part: Part, names: Sequence[str], table: Relation) -> Members:

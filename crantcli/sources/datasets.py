@@ -13,9 +13,8 @@ from crantcli.core import crantb
 from crantcli.core.addresses import CaveAddress, Dataset, MeshAddress, TableAddress
 from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
 from crantcli.sources.tables.metadata import FileMetadata
-from crantcli.text import did_you_mean
+from crantcli.text import P, did_you_mean
 
 #: Environment variable with the name of the data set to use when none is given.
 DEFAULT_VARIABLE = "CRANT_DEFAULT_DATASET"

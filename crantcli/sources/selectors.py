@@ -14,13 +14,12 @@ from crantcli.core.relation import Annotations
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, Selection, Selector, parse_id, parse_labels
-from crantcli.params import P
 from crantcli.schema import ANNOTATION_IDS, BLANKS, IdType, Names, NeuronId, fold, is_word
 from crantcli.sources.tables.annotations import matching, open_annotations
 from crantcli.sources.tables.files import Source, content_format
 from crantcli.sources.tables.parts import parts
 from crantcli.sources.tables.streams import is_stream, prepared, source_of
-from crantcli.text import did_you_mean, join_names
+from crantcli.text import P, did_you_mean, join_names
 
 
 def check_files(selectors: Sequence[Selector]) -> None:

@@ -28,8 +28,8 @@ def info(
 ) -> None:
     """Show what a file is and how it came about. Kind, columns, rows, provenance, and what it is complete for."""
     from crantcli.cli.console import Console, printable
-    from crantcli.params import flags_in
     from crantcli.sources.inspection import describe
+    from crantcli.text import flags_in
 
     console = Console("crantcli info", quiet)
     found = flags_in(describe(file))

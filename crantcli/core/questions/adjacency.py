@@ -26,8 +26,8 @@ from crantcli.core.rows.absent import absent_notes
 from crantcli.core.rows.filters import NeuronFilter, RowFilter, pair_completeness
 from crantcli.core.rows.pairs import edges
 from crantcli.errors import UsageError
-from crantcli.params import P
 from crantcli.schema import Kind
+from crantcli.text import P
 
 
 @dataclass(frozen=True)

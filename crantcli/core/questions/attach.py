@@ -38,9 +38,8 @@ from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.rows.units import in_nanometres
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
-from crantcli.params import P
 from crantcli.schema import AXES, NeuronId
-from crantcli.text import join_names
+from crantcli.text import P, join_names
 
 #: How far a site may be from its skeleton, in nm, where cleaning is on.
 MAX_DISTANCE = IMPLAUSIBLE

@@ -16,8 +16,8 @@ from crantcli.core.question import Output, Table
 from crantcli.core.relation import Annotations, Completeness, Relation, Result, Totals
 from crantcli.core.rows.filters import RowFilter
 from crantcli.ids import Selection, Selector, python_selectors
-from crantcli.params import P
 from crantcli.schema import NeuronId
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.core.boxes import MeshBoxes

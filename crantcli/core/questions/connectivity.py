@@ -29,9 +29,8 @@ from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.sql import quote
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
-from crantcli.params import P
 from crantcli.schema import Kind
-from crantcli.text import did_you_mean
+from crantcli.text import P, did_you_mean
 
 
 @dataclass(frozen=True)

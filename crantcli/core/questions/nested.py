@@ -38,7 +38,7 @@ from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.labels import typed
 from crantcli.errors import UsageError
 from crantcli.ids import Selection
-from crantcli.params import P
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.core.matrix.blocks import BlockMatrix

@@ -39,8 +39,8 @@ from crantcli.core.rows.filters import RowFilter
 from crantcli.core.sql import text
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
-from crantcli.params import P
 from crantcli.schema import Kind
+from crantcli.text import P
 
 #: Names of files that are not of one neuropil.
 _OWN = ("summary", "assignments", "manifest")

@@ -13,8 +13,8 @@ from crantcli.core.relation import Relation
 from crantcli.core.rows.units import unit_record
 from crantcli.core.sql import quote
 from crantcli.errors import UsageError
-from crantcli.params import P
 from crantcli.schema import Kind
+from crantcli.text import P
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from crantcli.core.relation import Relation, Unit
 from crantcli.core.rows.filters import NeuronFilter
 from crantcli.core.rows.units import convert_positions, unit_record
 from crantcli.core.synapses import synapse_rows
-from crantcli.params import P
+from crantcli.text import P
 
 
 @dataclass(frozen=True)

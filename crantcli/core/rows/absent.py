@@ -15,8 +15,8 @@ from crantcli.core.relation import Annotations, Relation, annotation_column
 from crantcli.core.rows.labels import key
 from crantcli.core.sql import text
 from crantcli.ids import Selection
-from crantcli.params import P
 from crantcli.schema import Kind, NeuronId
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.core.rows.filters import NeuronFilter, RowFilter

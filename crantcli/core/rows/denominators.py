@@ -8,7 +8,7 @@ from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Completeness, Relation, Totals
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
+from crantcli.text import P
 
 Side = Literal["input", "output"]
 

@@ -16,8 +16,8 @@ from crantcli.core.rows.deduplicate import deduplicate
 from crantcli.core.rows.steps import NULL, cascade
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
-from crantcli.params import P
 from crantcli.schema import IdType, NeuronId
+from crantcli.text import P
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Annotations, Relation, annotation_column
 from crantcli.core.sql import joined
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
 from crantcli.schema import IdType
+from crantcli.text import P
 
 
 def typed(annotations: Annotations | None, purpose: str) -> tuple[Annotations, str]:

@@ -12,9 +12,8 @@ from crantcli.core.rows.filters import RowFilter, SelectedRows, count_steps, pre
 from crantcli.core.rows.steps import KEPT, cascade
 from crantcli.core.sql import id_literal, quote
 from crantcli.errors import DataError
-from crantcli.params import P
 from crantcli.schema import Kind, NeuronId
-from crantcli.text import join_names, plural
+from crantcli.text import P, join_names, plural
 
 
 @dataclass(frozen=True)

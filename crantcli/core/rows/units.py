@@ -9,7 +9,7 @@ from typing import Any
 from crantcli.core.relation import Relation, Unit, VoxelSize
 from crantcli.core.sql import quote
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
+from crantcli.text import P
 
 
 def position_columns(table: Relation) -> list[tuple[str, int]]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from crantcli.core.sql import matches, text, trimmed
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
 from crantcli.schema import BLANKS
+from crantcli.text import P
 
 _FORM = re.compile(
     r"\s*(?P<column>.+?)\s*(?:"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crantcli.errors import UsageError
-from crantcli.params import P
-from crantcli.text import did_you_mean
+from crantcli.text import P, did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np

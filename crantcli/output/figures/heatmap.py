@@ -15,7 +15,7 @@ from crantcli.output.figures.colours import DEFAULT, Scale, check_colours, numbe
 from crantcli.output.figures.labels import AxisText, TextMeasurer
 from crantcli.output.figures.layout import Layout, LayoutRequest, lay_out
 from crantcli.output.figures.save import PLAIN
-from crantcli.params import P
+from crantcli.text import P
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crantcli.params import P
+from crantcli.text import P
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from crantcli.errors import UsageError
 from crantcli.output.figures.labels import SMALLEST, AxisText, Labels, Side, TextMeasurer, write_labels
-from crantcli.params import P
+from crantcli.text import P
 
 #: Where no size is given, in inches: the longer side of a matrix, the same where many labels stand beside it, its
 #: shorter side at least, and its cells at most. With labels and colour bar that is about as wide as a paper's page.

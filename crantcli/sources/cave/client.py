@@ -15,13 +15,13 @@ from typing import Any
 
 from crantcli.core.addresses import CaveAddress
 from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
-from crantcli.params import P
 from crantcli.remote.outcomes import NotFoundError, NotReadyError, RefusedError, TooLargeError
 from crantcli.remote.retry import RetryPolicy
 from crantcli.sources.cave.answers import Answer, cut_at, missing_lookups
 from crantcli.sources.cave.connection import Connection, caveclient_errors
 from crantcli.sources.cave.query import PAIR
 from crantcli.sources.cave.versions import Version
+from crantcli.text import P
 
 #: The first version of the server's engine that follows neurons from a version to an earlier time.
 _FOLLOWS_BACK = (5, 26, 3)

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from crantcli.core.addresses import CaveAddress
 from crantcli.errors import AuthorisationError, CrantError, DataError, UsageError
-from crantcli.params import P
 from crantcli.remote.adapter import RemoteAdapter
 from crantcli.remote.auth import Auth, check_address, is_token
 from crantcli.remote.body import parse_json
@@ -20,6 +19,7 @@ from crantcli.remote.client import RemoteClient
 from crantcli.remote.outcomes import NotReadyError
 from crantcli.remote.retry import RetryPolicy
 from crantcli.sources.cave.answers import read
+from crantcli.text import P
 
 #: Environment variable with a token, before those that lie where caveclient looks for them.
 TOKEN_VARIABLE = "CRANTCLI_CAVE_TOKEN"

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crantcli.errors import IncompleteError
-from crantcli.params import P
 from crantcli.remote.cache import CacheFolder, key_of
 from crantcli.remote.outcomes import TooLargeError
 from crantcli.remote.pool import WorkerPool
@@ -27,6 +26,7 @@ from crantcli.sources.cave.client import Cave
 from crantcli.sources.cave.connection import THREADS
 from crantcli.sources.cave.live_query import ID_END, IdRange, LiveQueryState, split_range
 from crantcli.sources.cave.versions import DataVersion
+from crantcli.text import P
 
 #: IDs in one query: they are pasted into SQL as a list.
 IDS_AT_ONCE = 1000

@@ -12,7 +12,6 @@ from typing import Any
 from crantcli.core.addresses import CaveAddress
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import IncompleteError
-from crantcli.params import P
 from crantcli.remote.cache import CacheFolder, cache_folder, key_of
 from crantcli.remote.lockfile import Lock
 from crantcli.remote.outcomes import GoneError
@@ -23,6 +22,7 @@ from crantcli.sources.cave.live_query import missing_note
 from crantcli.sources.cave.query import Query
 from crantcli.sources.cave.snapshot import SnapshotPlace, snapshot
 from crantcli.sources.cave.versions import DataVersion, locked_cave, resolve_version
+from crantcli.text import P
 
 
 class CaveDataset:

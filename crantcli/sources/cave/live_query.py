@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crantcli.errors import IncompleteError
-from crantcli.params import P
 from crantcli.sources.cave.versions import DataVersion, Version, base_of
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.remote.cache import CacheFolder

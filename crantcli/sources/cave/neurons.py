@@ -10,11 +10,10 @@ from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.ids import Selection
-from crantcli.params import P
 from crantcli.sources.cave.id_updates import Supervoxels, Update
 from crantcli.sources.cave.live import CaveDataset
 from crantcli.sources.tables.annotations import integer_ids
-from crantcli.text import join_names
+from crantcli.text import P, join_names
 
 #: Column of the annotations with a supervoxel of each neuron.
 SUPERVOXEL_COLUMN = "supervoxel_id"

@@ -9,8 +9,8 @@ from typing import Any
 
 from crantcli.core.addresses import CaveAddress
 from crantcli.errors import UsageError
-from crantcli.params import P
 from crantcli.remote.lockfile import Lock, require
+from crantcli.text import P
 
 #: Versions that a message lists at most.
 _LISTED = 8

@@ -33,11 +33,11 @@ from urllib.parse import quote
 
 from crantcli.core.addresses import TableAddress
 from crantcli.errors import AuthorisationError, CrantError, DataError, IncompleteError, UsageError
-from crantcli.params import P
 from crantcli.remote.auth import Auth, check_address, is_token
 from crantcli.remote.body import document
 from crantcli.remote.client import RemoteClient
 from crantcli.remote.retry import RetryPolicy
+from crantcli.text import P
 
 #: Environment variable with the token of an account, or of the base.
 TOKEN_VARIABLE = "CRANTTABLE_TOKEN"

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.addresses import TableAddress
 from crantcli.errors import CrantError
-from crantcli.params import P
 from crantcli.remote.body import parse_json
 from crantcli.remote.cache import CacheError, CacheFolder, cache_store
 from crantcli.remote.lockfile import Lock, check_file_section, require
 from crantcli.remote.settings import LiveOptions
 from crantcli.system.temporary import remove
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.sources.seatable.client import SeatableRows

@@ -7,11 +7,11 @@ from pathlib import Path
 from crantcli.core.geometry.solids import Surface, proper_faces, weld
 from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
 from crantcli.sources.shapes.obj import read_obj
 from crantcli.sources.shapes.plain import refuse_other_kinds
 from crantcli.sources.shapes.ply import read_ply
 from crantcli.sources.shapes.stl import read_stl
+from crantcli.text import P
 
 #: Suffixes of mesh files, and readers of those that do not say their unit.
 SUFFIXES = (".ply", ".obj", ".stl")

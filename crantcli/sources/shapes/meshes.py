@@ -17,14 +17,13 @@ from crantcli.core.geometry.solids import Surface
 from crantcli.core.geometry.soundness import fault
 from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
 from crantcli.remote.cache import CacheError, cache_store
 from crantcli.remote.lockfile import Lock
 from crantcli.remote.settings import LiveOptions
 from crantcli.remote.stores import web_address
 from crantcli.sources.shapes.mesh_cache import locked_meshes, read_source
 from crantcli.sources.shapes.mesh_files import mesh_files, read_mesh
-from crantcli.text import did_you_mean, join_names
+from crantcli.text import P, did_you_mean, join_names
 
 if TYPE_CHECKING:
     import numpy as np

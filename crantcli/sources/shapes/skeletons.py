@@ -20,14 +20,13 @@ from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import parse_id
-from crantcli.params import P
 from crantcli.schema import IdType, NeuronId
 from crantcli.sources.shapes.swc import read_swc
 from crantcli.sources.tables.annotations import open_annotations
 from crantcli.sources.tables.expand import expand
 from crantcli.sources.tables.files import WHOLE_FINGERPRINT, Source
 from crantcli.sources.tables.parts import parts
-from crantcli.text import join_names, plural
+from crantcli.text import P, join_names, plural
 
 #: A skeleton larger than this many bytes is refused: ten million nodes, fifty times what a large neuron has.
 LARGEST = 2**29

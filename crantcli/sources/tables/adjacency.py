@@ -10,7 +10,6 @@ from crantcli.core.rows.where import condition_sql
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
-from crantcli.params import P
 from crantcli.schema import KEY, TOTALS, IdType, Kind, fold
 from crantcli.sources.tables.files import Source
 from crantcli.sources.tables.inference import as_number, inspect_ids, not_number
@@ -19,7 +18,7 @@ from crantcli.sources.tables.metadata import FileMetadata, read_metadata
 from crantcli.sources.tables.npz import read_matrix
 from crantcli.sources.tables.part import Part, check_id_type
 from crantcli.sources.tables.read_options import ReadOptions
-from crantcli.text import did_you_mean, join_names
+from crantcli.text import P, did_you_mean, join_names
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,11 +12,10 @@ from crantcli.core.sql import quote, text, trimmed
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, Criterion
-from crantcli.params import P
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, Names
 from crantcli.sources.tables.inference import inspect_ids
 from crantcli.sources.tables.part import Part, check_id_type, fits_int64
-from crantcli.text import did_you_mean, join_names, plural
+from crantcli.text import P, did_you_mean, join_names, plural
 
 
 def open_annotations(

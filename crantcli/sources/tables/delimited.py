@@ -15,10 +15,9 @@ from typing import IO
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
 from crantcli.schema import BLANKS, is_word
 from crantcli.sources.tables.files import Source, literal_path
-from crantcli.text import join_names, plural
+from crantcli.text import P, join_names, plural
 
 #: What may separate fields; a blank stands for any run of blanks.
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "blanks"}

@@ -203,8 +203,8 @@ def stage_arrow(engine: Engine, source: Source) -> Path:
             raise DataError(
                 f"{source.name}: is truncated or damaged ({damage[0]}); make it or fetch it again"
             ) from None
-        if "Arrow Type" in str(error):
-            raise DataError(f"{source.name}: has columns of types that are not known ({error})") from None
+        if "Arrow Type" in error.message:
+            raise DataError(f"{source.name}: has columns of types that are not known ({error.message})") from None
         raise
     return target
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from crantcli.core.sql import quote, text, trimmed
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
-from crantcli.params import P
 from crantcli.schema import IdType
-from crantcli.text import plural
+from crantcli.text import P, plural
 
 if TYPE_CHECKING:
     from crantcli.sources.tables.part import Part

@@ -14,7 +14,6 @@ from itertools import pairwise
 from typing import Any
 
 from crantcli.errors import DataError
-from crantcli.params import P
 from crantcli.schema import (
     ANNOTATION_IDS,
     AXES,
@@ -39,7 +38,7 @@ from crantcli.schema import (
 from crantcli.sources.tables.columns import ROOT_ID, Columns, find_positions
 from crantcli.sources.tables.matrix_form import matrix_reasons
 from crantcli.sources.tables.read_options import ReadOptions
-from crantcli.text import did_you_mean, join_names
+from crantcli.text import P, did_you_mean, join_names
 
 
 @dataclass(frozen=True)

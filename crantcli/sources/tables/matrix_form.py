@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crantcli.errors import DataError
-from crantcli.params import P
 from crantcli.schema import (
     ANNOTATION_IDS,
     AXES,
@@ -21,7 +20,7 @@ from crantcli.schema import (
     is_index_name,
 )
 from crantcli.sources.tables.columns import EMPTY_CELLS, is_number
-from crantcli.text import join_names
+from crantcli.text import P, join_names
 
 if TYPE_CHECKING:
     from crantcli.sources.tables.columns import Columns

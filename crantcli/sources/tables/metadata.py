@@ -9,8 +9,8 @@ from typing import Any
 
 from crantcli.core.relation import Completeness, Unit, VoxelSize, merge_filters
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
 from crantcli.schema import KEY, PANDAS_KEY
+from crantcli.text import P
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from crantcli.core.relation import Relation
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
 from crantcli.schema import CORNER, COUNTS, PAIRS, IdType, Kind, Names, is_index_name
 from crantcli.sources.tables import adjacency as adjacencies
 from crantcli.sources.tables.columns import SAMPLE, Columns
@@ -24,6 +23,7 @@ from crantcli.sources.tables.metadata import combine, resolve_units
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.reader import Reader
+from crantcli.text import P
 
 if TYPE_CHECKING:
     pass

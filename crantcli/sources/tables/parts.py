@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
-from crantcli.params import P
 from crantcli.schema import PAIRS, Kind, Names
 from crantcli.sources.tables.delimited import staged, text_form, text_relation
 from crantcli.sources.tables.delta import delta_relation
@@ -20,7 +19,7 @@ from crantcli.sources.tables.metadata import FileMetadata, read_metadata
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.streams import prepared
-from crantcli.text import join_names
+from crantcli.text import P, join_names
 
 if TYPE_CHECKING:
     import pandas as pd

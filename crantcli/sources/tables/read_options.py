@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from crantcli.core.relation import VoxelSize
 from crantcli.core.rows.where import Condition, parse_condition
 from crantcli.errors import ArgumentTypeError, UsageError
-from crantcli.params import P
 from crantcli.schema import Kind
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.sources.tables.metadata import FileMetadata

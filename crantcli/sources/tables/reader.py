@@ -10,7 +10,6 @@ from crantcli.core.sql import columns as sql_columns
 from crantcli.core.sql import quote, text, trimmed
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
-from crantcli.params import P
 from crantcli.schema import AXES, UNDIRECTED, IdType, Kind, Names, is_id_column, is_index_name
 from crantcli.sources.tables.columns import named_positions, prefixed_id
 from crantcli.sources.tables.inference import (
@@ -24,7 +23,7 @@ from crantcli.sources.tables.inference import (
 from crantcli.sources.tables.kinds import Decision
 from crantcli.sources.tables.part import INTEGERS, LARGE_INTEGERS, Part, check_id_type, fits_int64, type_words
 from crantcli.sources.tables.read_options import ReadOptions
-from crantcli.text import did_you_mean, plural
+from crantcli.text import P, did_you_mean, plural
 
 #: A position as text: `[1, 2, 3]`, `[1 2 3]`, NumPy's `[ 1.  2.5  3. ]`, or without brackets.
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"

@@ -18,10 +18,10 @@ from typing import IO, Any
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
-from crantcli.params import P
 from crantcli.sources.tables.files import Format, Source, content_format, file_format
 from crantcli.system.descriptors import descriptor_of
 from crantcli.system.temporary import is_text
+from crantcli.text import P
 
 _BLOCK = 1 << 20
 
