@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import copy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from importlib import import_module
@@ -107,13 +107,20 @@ def _spelled_out(function: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def _parameters(group: Any) -> Iterator[inspect.Parameter]:
+@functools.cache
+def _parameters(group: Any) -> list[inspect.Parameter]:
     """The fields of a dataclass of options as parameters, under its heading."""
     hints = get_type_hints(group, include_extras=True)
-    for item in fields(group):
-        default = inspect.Parameter.empty if item.default is MISSING else item.default
-        hint = _under(hints[item.name], getattr(group, "heading", None))
-        yield inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+    heading = getattr(group, "heading", None)
+    return [
+        inspect.Parameter(
+            item.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if item.default is MISSING else item.default,
+            annotation=_under(hints[item.name], heading),
+        )
+        for item in fields(group)
+    ]
 
 
 def _under(hint: Any, heading: str | None) -> Any:
