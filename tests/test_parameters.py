@@ -141,6 +141,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "edges.csv").write_text(EDGES)
     (tmp_path / "types.csv").write_text(TYPES)
+    (tmp_path / "long.csv").write_text(TYPES.replace("A", "rather-long-" * 20))
     (tmp_path / "none.csv").write_text("pre,post,size\n1,2,5\n")
     return tmp_path
 
@@ -161,8 +162,8 @@ def test_files_and_summaries_record_options(crant: Crant, folder: Path) -> None:
 
 
 def test_warnings_name_parameters(folder: Path) -> None:
-    with pytest.warns(cc.CrantWarning, match=re.escape("(keep_unconnected=True keeps them)")):
-        cc.get_adjacency([1, 2, 9], [2, 3], source="edges.csv")
+    with pytest.warns(cc.CrantWarning, match="make figsize larger"):
+        cc.NestedMatrix.from_connectivity("edges.csv", "long.csv").plot(figsize=(6, 5))
     frame = cc.get_connectivity(source="none.csv", kind="synapses", where="size > 9")
     assert frame.attrs["crantcli"]["read_as"][1:] == ["none.csv: no row meets where size > 9"]
 
