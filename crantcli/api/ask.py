@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Unpack
 
 from crantcli.api.frames import FrameSink, answer
-from crantcli.core.question import Folder
 from crantcli.core.questions.base import Question
 from crantcli.core.relation import VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY
@@ -59,7 +58,7 @@ def ask(
     clean, min_size, threshold
         Which rows count.
     skeletons : path, or list of paths, optional
-        SWC files, folders or zip files of them.
+        SWC files, folders or zip files of them; None means the data set's own.
     skeleton_units : {"nm", "um", "pixels"}, default "nm"
     materialization, update_ids, live, max_memory, **reading
         As for `get_synapses`.
@@ -67,14 +66,16 @@ def ask(
     Returns
     -------
     DataFrame, NestedMatrix, DirectedNestedMatrix or NeuropilCollection
-        A table or a matrix as a DataFrame; a nested matrix as an object of its class, several as a collection of them.
+        A table or a matrix as a DataFrame; a nested matrix as an object of its class, several as a collection of them;
+        where `Neuropil` is to make no matrices, the table of assignments.
 
     Raises
     ------
     UsageError, DataError (ValueErrors)
     """
-    from crantcli.api.construct import CollectionSink, MatrixSink
-    from crantcli.run.skeletons import SkeletonCollections
+    from crantcli.api.construct import AssignmentSink, CollectionSink, MatrixSink
+    from crantcli.core.questions.neuropil import Neuropil
+    from crantcli.run.skeletons import SkeletonCollections, skeleton_paths
     from crantcli.sources.shapes.skeletons import find_skeletons
 
     names = [neuropil] if isinstance(neuropil, str) else list(neuropil or ())
@@ -84,12 +85,13 @@ def ask(
     sink: Any = FrameSink()
     if question.command == "nested":
         sink = MatrixSink()
-    elif question.outputs[""] is Folder:
-        sink = CollectionSink()
+    elif isinstance(question, Neuropil):
+        sink = AssignmentSink() if question.assignments_only else CollectionSink()
     with ExitStack() as stack:
         found = None
-        if skeletons is not None:
-            paths = skeletons if isinstance(skeletons, list | tuple) else [skeletons]
+        if question.needs().skeletons:
+            given = skeletons if skeletons is None or isinstance(skeletons, list | tuple) else [skeletons]
+            paths = skeleton_paths(given, dataset)
             found = SkeletonCollections(stack.enter_context(find_skeletons(paths)), None, skeleton_units)
         request = Request(
             source,
@@ -117,12 +119,13 @@ def ask(
 
 def _pandas(question: Any, sink: Any) -> Any:
     """What the sink has taken, as users know it."""
+    from crantcli.api.construct import CollectionSink
     from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix, collected
 
     if question.command == "nested":
         kind = DirectedNestedMatrix if question.directed else NestedMatrix
         return kind._of(sink.results.subject.blocks)
-    if question.outputs[""] is Folder:
+    if isinstance(sink, CollectionSink):
         kind = DirectedNestedMatrix if question.nested.directed else NestedMatrix
         return collected(kind, sink.made, sink.counts)
     return sink.frame

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli import __version__
-from crantcli.api.frames import FrameSink, answer, warn
+from crantcli.api.frames import FrameSink, answer, frame_of, warn
 from crantcli.core.matrix.order import label_text
 from crantcli.core.question import Output
 from crantcli.core.questions.base import Results
@@ -91,20 +91,31 @@ class MatrixSink(FrameSink):
         """The matrix is in the results."""
 
 
-class CollectionSink(FrameSink):
-    """Takes the matrix of each neuropil."""
+class AssignmentSink(FrameSink):
+    """Takes the table that says in which neuropils synapses lie."""
 
     wanted = frozenset()
 
     def finish(self, results: Results, opener: Opener) -> None:
-        """Make them, while the engine is there."""
-        work: NeuropilMatrices = results.subject
-        self.made = {name: result.blocks for name, result in work.each(results)}
-        self.counts = {name: (held.synapses, held.pairs or 0, held.neurons or 0) for name, held in work.counts.items()}
+        """Make it, while the engine is there."""
+        self.make(results.subject, results, opener)
         unplaced = results.facts["assigned"]["without_position"]
         if unplaced:
-            results.notes.append(f"{unplaced:,} synapses have no position and lie in no neuropil")
+            results.notes.append(f"{unplaced:,} {results.ledger.unit} have no position and lie in no neuropil")
         super().finish(results, opener)
+
+    def make(self, work: NeuropilMatrices, results: Results, opener: Opener) -> None:
+        """Make what is taken."""
+        self.frame = frame_of(opener.engine, work.assignments().query)
+
+
+class CollectionSink(AssignmentSink):
+    """Takes the matrix of each neuropil."""
+
+    def make(self, work: NeuropilMatrices, results: Results, opener: Opener) -> None:
+        """Make them, one after the other."""
+        self.made = {name: result.blocks for name, result in work.each(results)}
+        self.counts = {name: (held.synapses, held.pairs or 0, held.neurons or 0) for name, held in work.counts.items()}
 
 
 def build(

@@ -149,13 +149,13 @@ def answer(
         Where there is nothing to read, or a version is asked for of files.
     """
     found = find_dataset(request.dataset)
-    if request.source is None and found is None:
+    if request.has_no_source and found is None:
         raise UsageError("nothing to read: give source= (a path or a DataFrame) or dataset= (a name or a TOML file)")
-    if request.source is None and found is not None and found.live is None:
+    if request.has_no_source and found is not None and found.live is None:
         found.synapse_file()
     options = resolve_live(live, materialization, update_ids)
     asked = options.materialization
-    if (request.source is not None or (found and found.live is None)) and asked not in ("latest", "live"):
+    if (not request.has_no_source or (found and found.live is None)) and asked not in ("latest", "live"):
         raise UsageError(f"materialization={asked!r}: 'latest' or 'live'; files have one version only")
     try:
         run_question(question, request, Settings(max_memory, live=options), sink)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from crantcli.core.relation import Relation
 from crantcli.engine.duckdb import Engine
+from crantcli.errors import UsageError
+from crantcli.params import P
 from crantcli.schema import IdType, NeuronId
+from crantcli.sources.datasets import find_dataset
 from crantcli.sources.shapes.skeletons import (
     Collection,
     SkeletonFiles,
@@ -21,6 +24,25 @@ from crantcli.sources.shapes.skeletons import (
 
 if TYPE_CHECKING:
     from crantcli.core.geometry.skeleton import Skeleton
+
+
+def skeleton_paths(given: Sequence[str] | None, dataset: str | None) -> Sequence[str]:
+    """Where the skeletons are: as given, else the data set's own.
+
+    Raises
+    ------
+    UsageError
+        Where there are none.
+    """
+    if given:
+        return given
+    found = find_dataset(dataset)
+    if found is not None and found.skeletons is not None:
+        return [found.skeletons]
+    raise UsageError(
+        f"nothing to attach to: give {P.skeletons.metavar('PATH')} (SWC files, a folder or a .zip of them), or a data "
+        'set whose TOML has [files] skeletons = "..."'
+    )
 
 
 class KnownSkeletons(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,9 +18,6 @@ from crantcli.cli.options import (
     SynapseFetchOptions,
     VoxelSizeText,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 EPILOG = """Example: crantcli attach synapses.parquet --coordinates nm --skeletons skeletons -o sites.csv --plot a.pdf
 
@@ -81,13 +78,13 @@ def attach(
     from crantcli.cli.ask import ask, selectors_of
     from crantcli.core.questions.attach import Attach
     from crantcli.errors import UsageError
-    from crantcli.run.skeletons import SkeletonCollections
+    from crantcli.run.skeletons import SkeletonCollections, skeleton_paths
     from crantcli.sources.shapes.skeletons import find_skeletons
 
     if max_distance is not None and not rows.clean:
         raise UsageError("--max-distance goes with cleaning; leave it or --no-clean out")
     question = Attach(selectors_of(neurons, source), pre, post, max_distance)
-    with find_skeletons(_paths(skeletons, source)) as collections:
+    with find_skeletons(skeleton_paths(skeletons, source.dataset)) as collections:
         ask(
             question, source, rows, fetch, run,
             outputs={"summary": summary, "plot": plot},
@@ -95,19 +92,3 @@ def attach(
             voxel_size=voxel_size,
             skeletons=SkeletonCollections(collections, id_map, skeleton_units),
         )  # fmt: skip
-
-
-def _paths(skeletons: Sequence[str] | None, source: SourceOptions) -> Sequence[str]:
-    """Where the skeletons are: as given, else the data set's own."""
-    from crantcli.errors import UsageError
-    from crantcli.sources.datasets import find_dataset
-
-    if skeletons:
-        return skeletons
-    dataset = find_dataset(source.dataset)
-    if dataset is not None and dataset.skeletons is not None:
-        return [dataset.skeletons]
-    raise UsageError(
-        "nothing to attach to: give --skeletons PATH (SWC files, a folder or a .zip of them), or a data set whose TOML "
-        'has [files] skeletons = "..."'
-    )

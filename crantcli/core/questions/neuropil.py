@@ -32,7 +32,7 @@ from crantcli.core.questions.base import (
     Results,
     Scope,
 )
-from crantcli.core.questions.nested import Nested
+from crantcli.core.questions.nested import Nested, as_labels
 from crantcli.core.relation import Annotations, VoxelSize
 from crantcli.core.rows.absent import axis_notes
 from crantcli.core.rows.filters import RowFilter
@@ -89,6 +89,11 @@ class Neuropil(Question):
     command: ClassVar[str] = "neuropil"
     chosen_by: ClassVar[str] = f"{P.source_types}, {P.source_neurons}, {P.target_types} or {P.target_neurons}"
     outputs: ClassVar[Mapping[str, type]] = {"": Folder}
+
+    def __post_init__(self) -> None:
+        for name in ("neuropils", "exclude"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, as_labels(getattr(self, name)))
 
     def needs(self) -> Needs:
         """Meshes, and synapses with positions; what a nested matrix needs, unless there is to be none."""
@@ -284,20 +289,23 @@ class NeuropilMatrices:
         if asked.plot:
             yield FolderFile(stem, Figure("nested", result.blocks, {"title": name}), record, part=name)
 
-    def _assignments(self, results: Results, describe: Describe) -> FolderFile:
+    def assignments(self) -> Table:
         """Where each synapse lies: all of them, those too that the matrices do not count."""
         found = self._found
         number = int(self._engine.execute(f"SELECT count(*) FROM ({found.query})")[0][0])
+        return Table(found.query, ("id" if found.table.having("id") else "row", "neuropil"), number)
+
+    def _assignments(self, results: Results, describe: Describe) -> FolderFile:
+        found, table = self._found, self.assignments()
         removed = {"duplicate": found.ledger.read - found.rows}
         every = replace(
             results,
-            rows=number,
+            rows=table.rows,
             ledger=Ledger(found.ledger.unit, found.ledger.read, removed, found.rows),
             options=self._asked.where(self._given, found),
             rules=RowFilter(clean=False, background=()),
         )
-        columns = ("id" if found.table.having("id") else "row", "neuropil")
-        return FolderFile("assignments", Table(found.query, columns, number), describe(every), ".parquet")
+        return FolderFile("assignments", table, describe(every), ".parquet")
 
     def manifest(self, record: dict[str, Any]) -> dict[str, Any]:
         """The manifest of the folder."""
