@@ -14,6 +14,8 @@ cells=sample_data/celegans_cells.csv
 echo "== Invented brain: 40,000 synapses"
 # The synapses that ring neurons of type ER2 make, and where they sit.
 crantcli synapses -d $brain --pre cell_type=ER2 -o "$out/er2_synapses.parquet"
+# The whole table in the order of its neurons: questions about a few of them read little of it.
+crantcli sort sample_data/synapses.parquet -o "$out/sorted.parquet"
 # Who talks to whom with at least five synapses, and of which type they are.
 crantcli connectivity -d $brain -t 5 --annotate cell_type,side -o "$out/edges.csv"
 # The same by cell type, as fractions of each type's whole input.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import gzip
 import re
 import shlex
 import shutil
@@ -83,6 +84,7 @@ def ingredients(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / kind).mkdir()
         for file in sorted((SAMPLE / kind).iterdir())[-number:]:
             shutil.copyfile(file, folder / kind / file.name)
+    (folder / "raw.csv.gz").write_bytes(gzip.compress((SAMPLE / "celegans_edges.csv").read_bytes()))
     (folder / "brain.toml").write_text('[files]\nannotations = "annotations.csv"\nmeshes = "meshes"\n')
     (folder / "neurons.txt").write_text("576460752748033503\n576460752774390489\n")
     for made in ("edges.parquet", "er2.parquet"):
