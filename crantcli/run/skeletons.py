@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from crantcli.core.relation import Relation
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
-from crantcli.params import P
 from crantcli.schema import IdType, NeuronId
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.shapes.skeletons import (
@@ -21,6 +20,7 @@ from crantcli.sources.shapes.skeletons import (
     selected,
     skeleton_scale,
 )
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.core.geometry.skeleton import Skeleton
