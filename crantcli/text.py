@@ -119,8 +119,15 @@ def flag_of(name: str) -> Flag:
 
 def flags_in(value: Any, flags: Mapping[str, Flag] | None = None) -> Any:
     """What holds messages, such as a summary, with all of them as the shell has them."""
+    try:
+        return _flags_in(value, flags)
+    except RecursionError:  # of what a damaged file holds: nothing of ours is that deep
+        return value
+
+
+def _flags_in(value: Any, flags: Mapping[str, Flag] | None) -> Any:
     if isinstance(value, str):
         return as_flags(value, flags)
     if isinstance(value, Mapping):
-        return {name: flags_in(item, flags) for name, item in value.items()}
-    return [flags_in(item, flags) for item in value] if isinstance(value, list | tuple) else value
+        return {name: _flags_in(item, flags) for name, item in value.items()}
+    return [_flags_in(item, flags) for item in value] if isinstance(value, list | tuple) else value

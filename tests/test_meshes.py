@@ -97,9 +97,7 @@ def test_selecting_and_excluding(save: Save) -> None:
         read_neuropils(folder, ["a"], ["a"])
 
 
-@pytest.mark.parametrize(
-    ("option", "given"), [("--neuropils", {"names": ["bulb"]}), ("--exclude", {"exclude": ["bulb"]})]
-)
+@pytest.mark.parametrize(("option", "given"), [("neuropils", {"names": ["bulb"]}), ("exclude", {"exclude": ["bulb"]})])
 def test_unknown_names_are_told_near_ones(save: Save, option: str, given: dict[str, list[str]]) -> None:
     folder = save("bulb_left.ply", box())
     with pytest.raises(DataError, match=f"{option} bulb: there is no such mesh in {folder} .near names: bulb_left"):
@@ -170,7 +168,7 @@ def test_two_files_of_one_name(save: Save, one: str, other: str) -> None:
 def test_a_mesh_that_is_not_closed(save: Save) -> None:
     vertices, faces = box((0, 0, 0), (8, 8, 8))
     folder = save("bulb_left.ply", (vertices, faces[1:]))
-    message = r"bulb_left.ply: the mesh is not closed: 3 open edges, one at \S+, \S+, \S+ nm; .*--exclude bulb_left"
+    message = r"bulb_left.ply: the mesh is not closed: 3 open edges, one at \S+, \S+, \S+ nm; .*exclude=.bulb_left."
     with pytest.raises(DataError, match=message) as caught:
         read_neuropils(folder)
     place = [float(x) for x in str(caught.value).split("one at ")[1].split(" nm")[0].split(", ")]
@@ -204,7 +202,7 @@ def test_all_meshes_without_an_inside_are_named_at_once(save: Save) -> None:
         "6 meshes cannot be used: a.ply: the mesh is not closed: 3 open edges, one at 0, 0, 0.5 nm; "
         "c.ply: the mesh is not closed: 3 open edges, one at 0, 0, 0.5 nm; "
         "d.ply: the mesh is not closed: 3 open edges, one at 0, 0, 0.5 nm; and e.ply, flat.ply, text.obj likewise; "
-        "repair them, or leave them out with --exclude a,c,d,e,flat,text"
+        'repair them, or leave them out with exclude="a,c,d,e,flat,text"'
     )
     with pytest.raises(
         DataError, match=r"^2 meshes cannot be used: flat.ply: the mesh encloses no volume; text.obj, line"

@@ -18,6 +18,7 @@ from tables import complaint, parquet_file
 
 from crantcli.remote import retry
 from crantcli.remote.outcomes import FEW, OUTCOMES
+from crantcli.text import as_flags
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -91,7 +92,7 @@ CONDITIONS = {
 }  # fmt: skip
 
 #: What to do, at the end of what is said.
-ADVICE = {outcome.advice for outcome in OUTCOMES.values() if outcome.attempts != 1}
+ADVICE = {as_flags(outcome.advice) for outcome in OUTCOMES.values() if outcome.attempts != 1}
 
 #: Server -> commands that ask it first of all.
 COMMANDS: dict[str, list[tuple[str, ...]]] = {

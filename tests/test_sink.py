@@ -28,6 +28,7 @@ from crantcli.output.figures.heatmap import Style
 from crantcli.output.files import FileSink
 from crantcli.output.writers import Writer, find_writer, register
 from crantcli.schema import MANIFEST
+from crantcli.text import as_flags
 
 RUN = {"crantcli": "1", "command": "test", "kind": "rows", "rows": 7, "units": "nm"}
 NUMBERS = Table("SELECT range AS number FROM range(30) ORDER BY 1", ("number",), 30)
@@ -141,7 +142,7 @@ def test_a_suffix_has_one_writer() -> None:
 def test_what_is_said_first_of_options(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         sink(**given)
-    assert str(caught.value).startswith(message)
+    assert as_flags(caught.value.message).startswith(message)
 
 
 @pytest.mark.parametrize("given", [{}, {"o": "-"}])
