@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -57,3 +58,13 @@ def test_an_empty_list_of_sources_is_none(crant: Crant) -> None:
     text_file("s.csv", SYNAPSES)
     text_file("brain.toml", '[files]\nsynapses = "s.csv"\n')
     assert len(cc.ask(cc.questions.Counts(), source=[], dataset="brain.toml")) == 3
+
+
+def test_points_are_not_said_to_be_cleaned(crant: Crant) -> None:
+    points, meshes = text_file("p.csv", "x,y,z\n5,5,5\n50,5,5\n"), regions()
+    done = crant("neuropil", points, "--meshes", meshes, "--coordinates", "nm", "--assignments-only", "-o", "made")
+    assert done.code == 0, done.err
+    manifest = json.loads(Path("made/manifest.json").read_text())
+    assert manifest["filters"]["clean"] is False
+    assert manifest["options"]["clean"] is False
+    assert "background_ids" not in manifest["options"]

@@ -153,6 +153,7 @@ class Neuropil(Question):
             options=self.options(given, found),
             facts={"assigned": found.counts()},
             notes=list(found.notes),
+            rules=given.rows if points else None,
             empty=[] if found.memberships else [f"none of the {found.ledger.unit} lie in any of the neuropils"],
             subject=work,
         )
