@@ -10,11 +10,11 @@ SEED   := $(shell date +%s)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check same bench campaign reference clean
+.PHONY: help demo test slow check same bench campaign reference clean
 
 help:
 	@echo 'make demo       install into .venv and run every command on the sample data, into demo/'
-	@echo 'make test       the tests'
+	@echo 'make test       the tests, but for those with processes, servers and damage: make slow'
 	@echo 'make check      ruff, format, mypy, tests, with 200 new tables for each rule: what has to pass'
 	@echo 'make same       what this tree does otherwise than BASE=REVISION; ONLY=NAME for some cases, ALLOW=FILE for changes'
 	@echo 'make bench      speed and memory on generated tables; N=20000000 for that many synapses'
@@ -26,7 +26,10 @@ demo: $(VENV)/.user
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh sample_data/demo.sh demo
 
 test: $(VENV)/.developer
-	$(PYTEST)
+	$(PYTEST) -m 'not slow'
+
+slow: $(VENV)/.developer
+	$(PYTEST) -m slow
 
 check: $(VENV)/.developer
 	$(BIN)/ruff check .

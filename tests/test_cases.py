@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from conftest import ROOT, Crant
 
+pytestmark = pytest.mark.slow
+
 FOLDER = ROOT.parent / "shared" / "cases"
 
 

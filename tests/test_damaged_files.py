@@ -32,6 +32,8 @@ from crantcli.errors import DataError, UsageError
 from crantcli.sources.shapes.meshes import read_neuropils
 from crantcli.sources.shapes.skeletons import find_skeletons, match_neurons
 
+pytestmark = pytest.mark.slow
+
 TEXT = [
     b"\n", b"\r", b" ", b"\0", b"-1", b"0", b"1e999", b"-1e308", b"nan", b"inf", b"1e-320", b"9" * 20, b"\xff\xfe",
     b"#", b"\xef\xbb\xbf", b"\\\n", b"/", b"//", b"1_0", b"0x10", b"\nf 1 2 3\n", b"\nv 1 2 3\n", b"end_header\n",

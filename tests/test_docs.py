@@ -19,6 +19,8 @@ from crantcli import errors
 from crantcli.cli.app import app
 from crantcli.sources.datasets import find_dataset
 
+pytestmark = pytest.mark.slow
+
 TEXT = readme.README.read_text(encoding="utf-8")
 STALE = "; `make reference` writes README.md anew"
 COMMANDS = tuple(readme.commands())

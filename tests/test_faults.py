@@ -24,6 +24,8 @@ from tables import answer, complaint, feather_file, parquet_file, text_file, wei
 import crantcli as cc
 from crantcli.sources.tables.npz import read_npz
 
+pytestmark = pytest.mark.slow
+
 ROWS = 60_000
 
 

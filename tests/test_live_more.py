@@ -27,7 +27,7 @@ from tokens import ACCOUNT_TOKEN
 
 import crantcli as cc
 
-pytestmark = pytest.mark.usefixtures("own_home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_home")]
 
 #: Types of the first nine of the twelve neurons; the seventh is annotated and has none.
 TYPES = ("ER1", "ER1", "EPG/PEG", "EPG/PEG", "ER2", "", "ER1", "ER2", "PFN")

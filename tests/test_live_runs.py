@@ -23,7 +23,7 @@ from live import described, ids, rows, saved
 import crantcli as cc
 from crantcli.remote.settings import LiveOptions
 
-pytestmark = pytest.mark.usefixtures("own_home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_home")]
 
 CACHE = Path("shared")
 

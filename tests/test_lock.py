@@ -29,6 +29,8 @@ import crantcli as cc
 from crantcli.remote import retry
 from crantcli.sources.seatable import snapshot as cache
 
+pytestmark = pytest.mark.slow
+
 #: A mesh of each neuropil, by ID, and their names.
 BOXES = {1: grid_box((0, 0, 0), (3, 2, 2)), 2: grid_box((5, 0, 0), (7, 2, 2))}
 LABELS = ((1, "left"), (2, "right"))

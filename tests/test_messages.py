@@ -22,6 +22,8 @@ import crantcli as cc
 from crantcli.cli.app import run
 from crantcli.errors import CrantError
 
+pytestmark = pytest.mark.slow
+
 #: What the commands below read of `made/`.
 MADE = """
     synapses -d sample_data/sample.toml --pre cell_type=ER2 -o made/er2.parquet

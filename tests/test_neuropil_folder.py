@@ -17,6 +17,8 @@ from test_process import limited, start, temporary, tiny_disk, wait_for
 
 from crantcli.output import atomic
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["tiny_disk"]
 
 USUAL = ("few.parquet", "--meshes", "meshes", "--coordinates", "nm", "--no-plot", "--assignments-only", "-o", "out")

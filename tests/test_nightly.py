@@ -25,6 +25,8 @@ from tokens import ACCOUNT_TOKEN, CAVE_TOKEN
 
 import crantcli as cc
 
+pytestmark = pytest.mark.slow
+
 TYPES = ("ER1", "ER2", "EPG", "PFN", "EPG", "ER1")
 
 #: What is made, beside the lock.

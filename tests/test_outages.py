@@ -20,7 +20,7 @@ from crantcli.remote import retry
 from crantcli.remote.outcomes import FEW, OUTCOMES
 from crantcli.text import as_flags
 
-pytestmark = pytest.mark.usefixtures("own_home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_home")]
 
 
 class Condition(NamedTuple):

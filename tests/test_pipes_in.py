@@ -16,6 +16,8 @@ from conftest import Crant
 from tables import answer, complaint, feather_file, parquet_file, record, text_file
 from test_process import PROGRAM, start, wait_for
 
+pytestmark = pytest.mark.slow
+
 EDGES = b"pre,post,weight\n1,2,2\n2,3,1\n"
 CRANTCLI = " ".join(PROGRAM)
 

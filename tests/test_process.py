@@ -24,6 +24,8 @@ from terminal import on_screen, read_terminal
 from crantcli import __version__
 from crantcli.engine.duckdb import Engine
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = ("synapses", "connectivity", "adjacency", "counts", "attach", "info")
 PROGRAM = (sys.executable, "-m", "crantcli")
 ROWS = 2_000_000

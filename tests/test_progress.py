@@ -18,7 +18,7 @@ from conftest import Crant
 from live import described, ids, rows, saved
 from terminal import on_screen, read_terminal
 
-pytestmark = pytest.mark.usefixtures("own_home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_home")]
 
 
 class Gate:

@@ -28,6 +28,8 @@ from crantcli.remote.lockfile import LOCK_FORMAT
 from crantcli.run.record import table_record
 from crantcli.sources.inspection import describe
 
+pytestmark = pytest.mark.slow
+
 MANIFEST = {
     "crantcli": "0.1.0", "command": "meshes", "kind": "meshes", "options": {"units": "nm"}, "inputs": [],
     "ledger": {"unit": "meshes", "read": 1, "removed": {}, "kept": 1}, "rows": 1, "files": ["a.ply"],

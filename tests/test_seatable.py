@@ -31,7 +31,7 @@ from crantcli.sources.datasets import find_dataset
 from crantcli.sources.seatable import client as seatable
 from crantcli.sources.seatable import snapshot as cache
 
-pytestmark = pytest.mark.usefixtures("own_home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_home")]
 
 FIRST = 576460752641833774
 

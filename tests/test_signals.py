@@ -21,6 +21,8 @@ from test_process import start, temporary
 
 from crantcli.engine.duckdb import Engine
 
+pytestmark = pytest.mark.slow
+
 SIGNALS = [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
 SCRIPT = (str(Path(sys.executable).with_name("crantcli")),)
 MODULE = (sys.executable, "-m", "crantcli")

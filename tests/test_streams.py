@@ -21,6 +21,8 @@ from conftest import Crant, Outcome
 from tables import answer, complaint, text_file
 from test_process import PROGRAM, start, temporary, wait_for
 
+pytestmark = pytest.mark.slow
+
 EDGES = b"pre,post,weight\n1,2,2\n2,3,1\n"
 
 

@@ -24,7 +24,7 @@ from tables import complaint
 
 from crantcli.remote import retry
 
-pytestmark = pytest.mark.usefixtures("own_home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_home")]
 
 
 @pytest.fixture(autouse=True)

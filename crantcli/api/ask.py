@@ -73,7 +73,7 @@ def ask(
     ------
     UsageError, DataError (ValueErrors)
     """
-    from crantcli.api.construct import AssignmentSink, CollectionSink, MatrixSink
+    from crantcli.api.sinks import AssignmentSink, CollectionSink, MatrixSink
     from crantcli.core.questions.neuropil import Neuropil
     from crantcli.run.skeletons import SkeletonCollections, skeleton_paths
     from crantcli.sources.shapes.skeletons import find_skeletons
@@ -119,8 +119,8 @@ def ask(
 
 def _pandas(question: Any, sink: Any) -> Any:
     """What the sink has taken, as users know it."""
-    from crantcli.api.construct import CollectionSink
     from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix, collected
+    from crantcli.api.sinks import CollectionSink
 
     if question.command == "nested":
         kind = DirectedNestedMatrix if question.directed else NestedMatrix

@@ -10,15 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli import __version__
-from crantcli.api.frames import FrameSink, answer, frame_of, warn
+from crantcli.api.frames import answer, warn
+from crantcli.api.sinks import CollectionSink, MatrixSink
 from crantcli.core.matrix.order import label_text
-from crantcli.core.question import Output
-from crantcli.core.questions.base import Results
 from crantcli.core.relation import Relation
-from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.remote.settings import LiveOptions
-from crantcli.run.inputs import Opener
 from crantcli.run.request import Request
 from crantcli.schema import KEY, Kind
 from crantcli.sources.tables.metadata import parse_mesh_scale, parse_voxel_size
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 
     from crantcli.core.matrix.blocks import Axis, BlockMatrix
     from crantcli.core.questions.nested import Nested
-    from crantcli.core.questions.neuropil import NeuropilMatrices
 
 
 #: Parameters of questions and requests that the public constructors call otherwise.
@@ -82,40 +78,6 @@ def _refuse_synapses(table: Relation) -> None:
 def _refuse_edges(table: Relation) -> None:
     if table.kind is not Kind.SYNAPSES:
         raise DataError("synapses_df is an adjacency, which has no rows per synapse; use from_connectivity")
-
-
-class MatrixSink(FrameSink):
-    """Leaves the matrix as it is."""
-
-    def take(self, name: str, output: Output, results: Results, record: Mapping[str, Any], engine: Engine) -> None:
-        """The matrix is in the results."""
-
-
-class AssignmentSink(FrameSink):
-    """Takes the table that says in which neuropils synapses lie."""
-
-    wanted = frozenset()
-
-    def finish(self, results: Results, opener: Opener) -> None:
-        """Make it, while the engine is there."""
-        self.make(results.subject, results, opener)
-        unplaced = results.facts["assigned"]["without_position"]
-        if unplaced:
-            results.notes.append(f"{unplaced:,} {results.ledger.unit} have no position and lie in no neuropil")
-        super().finish(results, opener)
-
-    def make(self, work: NeuropilMatrices, results: Results, opener: Opener) -> None:
-        """Make what is taken."""
-        self.frame = frame_of(opener.engine, work.assignments().query)
-
-
-class CollectionSink(AssignmentSink):
-    """Takes the matrix of each neuropil."""
-
-    def make(self, work: NeuropilMatrices, results: Results, opener: Opener) -> None:
-        """Make them, one after the other."""
-        self.made = {name: result.blocks for name, result in work.each(results)}
-        self.counts = {name: (held.synapses, held.pairs or 0, held.neurons or 0) for name, held in work.counts.items()}
 
 
 def build(

@@ -36,6 +36,11 @@ def normalize_selectors(question: object, *names: str) -> None:
             object.__setattr__(question, name, python_selectors(given))
 
 
+def as_names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Names of columns, from one or several."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 @dataclass(frozen=True)
 class Needs:
     """What a question has to be given; said before anything is opened.

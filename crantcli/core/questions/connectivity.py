@@ -18,6 +18,7 @@ from crantcli.core.questions.base import (
     Results,
     Scope,
     Selectors,
+    as_names,
     normalize_selectors,
 )
 from crantcli.core.relation import Annotations, Completeness, Relation, Result, Totals, annotation_column
@@ -67,6 +68,7 @@ class Connectivity(Question):
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")
+        object.__setattr__(self, "annotate", as_names(self.annotate))
         if not (self.upstream or self.downstream):
             raise UsageError("without upstream and without downstream partners nothing is left; drop one of the two")
         if self.top is not None and self.top < 1:

@@ -17,12 +17,14 @@ from crantcli.core.questions.base import (
     Results,
     Scope,
     Selectors,
+    as_names,
     normalize_selectors,
 )
 from crantcli.core.relation import Relation, Unit
 from crantcli.core.rows.filters import NeuronFilter
 from crantcli.core.rows.units import convert_positions, unit_record
 from crantcli.core.synapses import synapse_rows
+from crantcli.errors import UsageError
 from crantcli.text import P
 
 
@@ -54,6 +56,9 @@ class Synapses(Question):
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "pre", "post")
+        object.__setattr__(self, "columns", as_names(self.columns))
+        if self.units not in (None, "nm", "pixels"):
+            raise UsageError(f"{P.units(self.units)}: 'nm' or 'pixels'")
 
     def needs(self) -> Needs:
         """Rows of synapses with all that they have."""
