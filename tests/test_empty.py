@@ -17,6 +17,8 @@ from tables import complaint, feather_file, text_file
 
 import crantcli as cc
 
+pytestmark = pytest.mark.slow
+
 SYNAPSES = ("id", "pre_pt_root_id", "post_pt_root_id", "size", "ctr_pt_position")
 SPLIT = (*SYNAPSES[:4], *(f"ctr_pt_position_{axis}" for axis in "xyz"))
 EDGES = ("pre", "post", "weight")

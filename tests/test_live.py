@@ -23,7 +23,7 @@ from tables import answer, complaint, left_by_the_dead, record
 
 import crantcli as cc
 
-pytestmark = pytest.mark.usefixtures("own_home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_home")]
 
 # The same as from a file
 

@@ -28,7 +28,7 @@ import crantcli as cc
 from crantcli.remote import retry
 from crantcli.sources.cave.live_query import ID_END, split_range
 
-pytestmark = pytest.mark.usefixtures("own_home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_home")]
 
 
 @pytest.fixture(autouse=True)
