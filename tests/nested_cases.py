@@ -94,6 +94,8 @@ class Case:
         """The question as options of the command."""
         query, rules = self.query, self.rules
         words: list[object] = ["-t", rules.threshold] if rules.threshold > 1 else []
+        # Labels that are drawn may look like numbers of rows or of columns, which settles nothing.
+        words += ["--kind", self.kind] if self.kind == "adjacency" else []
         words += [] if rules.clean else ["--no-clean"]
         words += [] if rules.min_size is None else ["--min-size", rules.min_size]
         words += [] if query.mode is None else ["--weight-mode", query.mode]

@@ -101,8 +101,9 @@ class Nested:
 
 
 def relative(cells: Cells) -> Cells:
-    """Each row divided by its sum, a row without a sum 0."""
-    return [[cell / sum(row) if sum(row) else 0.0 for cell in row] for row in cells]
+    """Each row divided by the sum of its absolute values, a row without any 0."""
+    sums = [sum(map(abs, row)) for row in cells]
+    return [[cell / whole if whole else 0.0 for cell in row] for row, whole in zip(cells, sums, strict=True)]
 
 
 # ------------------------------------------------------------------------------------------ annotations

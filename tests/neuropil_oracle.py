@@ -30,6 +30,16 @@ def neuropils_of(position: Point | None, boxes: Boxes, include_other: bool = Tru
     return [name for name, box in boxes.items() if inside(position, box)] or ([OTHER] if include_other else [])
 
 
+def apart(rows: Iterable[Row], boxes: Boxes) -> bool:
+    """Whether positions are known, and none lies in a box or on its sides: then the units are not the same."""
+    points = [row["position"] for row in once(rows) if row["position"] is not None]
+    return bool(points) and not any(
+        all(low <= x <= high for low, x, high in zip(box[0], point, box[1], strict=True))
+        for point in points
+        for box in boxes.values()
+    )
+
+
 def once(rows: Iterable[Row], ledger: Ledger | None = None) -> list[Row]:
     """Each synapse once, also those without a neuron; a row that lacks one never stands for the id of another row."""
 

@@ -100,9 +100,10 @@ def test_matrix_is_read_back_as_its_edges(data: st.DataObject, table: Drawn, sym
         return
     found = ask(table, chosen, Rules(), symmetric=symmetric, keep_silent=True)
     pre, post, _ = oracle.matrix(weights, chosen, symmetric, keep_silent=True)
-    assert tuples(cc.get_connectivity(source=found, **AS_DRAWN)) == oracle.ordered(weights)
+    read: dict[str, Any] = {"source": found, "kind": "adjacency", **AS_DRAWN}
+    assert tuples(cc.get_connectivity(**read)) == oracle.ordered(weights)
     expected = oracle.counts(weights, sorted({*pre, *post}))
-    assert tuples(cc.get_synapse_counts(source=found, **AS_DRAWN).reset_index()) == expected
+    assert tuples(cc.get_synapse_counts(**read).reset_index()) == expected
 
 
 # ------------------------------------------------------------------------------------------ the command, on one table

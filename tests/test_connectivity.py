@@ -65,7 +65,9 @@ def ledger_of(
         space.null_text = AS_DRAWN["null_text"]
         labels = None if annotations is None else space.annotations(annotations)
         opened = space.table(table.frame, ReadOptions(**AS_DRAWN))
-        filters = RowFilter(rule.clean, (0,), rule.min_size, rule.threshold)
+        # A threshold of 1 is none, as in the functions: it keeps each pair that has a weight, be it a fraction.
+        threshold = rule.threshold if rule.threshold > 1 else None
+        filters = RowFilter(rule.clean, (0,), rule.min_size, threshold)
         result = connectivity(engine, opened, question, selection(neurons), filters, labels)
         assert len(engine.execute(result.query)) == result.rows
         return result.ledger.as_dict()

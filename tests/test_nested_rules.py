@@ -34,6 +34,7 @@ def ask(made: Case) -> Any:
         more |= {"weight_column": "value"} if query.mode == "column" else {}
     else:
         more |= {"sum_duplicates": query.sum_duplicates}
+        more |= {"kind": made.kind} if made.kind == "adjacency" else {}
     more |= {"keep_unconnected": query.keep_silent, **AS_DRAWN}
     name = "from_synapses" if made.kind == "synapses" else "from_connectivity"
     if query.target is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
 
 #: Nanometres per voxel; positions in voxels are then whole, or end in a fraction that floats hold.
 VOXEL = (2.0, 1.0, 0.5)
+
+APART = "no position lies in the box of any mesh"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,11 @@ class Placed:
         return asked
 
     @property
+    def kind(self) -> list[str]:
+        """What a command has to be told where nothing but numbers of unknown names stand beside the neurons."""
+        return ["--kind", "synapses"] if (self.column, self.form) == ("custom", "split") else []
+
+    @property
     def options(self) -> list[str]:
         """How the command is told."""
         found = ["--position-column", self.column, "--coordinates", "pixels" if self.pixels else "nm"]
@@ -125,13 +132,13 @@ def as_text(weights: oracle.Weights) -> dict[tuple[str, str], Any]:
     return {(str(pre), str(post)): weight for (pre, post), weight in weights.items()}
 
 
-def conflict(rows: Sequence[Row]) -> bool:
-    """Whether one id stands for different neurons."""
-    try:
-        regions.once(rows)
-    except oracle.ConflictError:
-        return True
-    return False
+def refused_apart(table: Placed, ask: Callable[[], object]) -> bool:
+    """Whether no position lies where the meshes are; such a table is refused."""
+    if not regions.apart(table.rows, BOXES):
+        return False
+    with pytest.raises(cc.DataError, match=APART):
+        ask()
+    return True
 
 
 # ------------------------------------------------------------------------------------------ rules against the oracle
@@ -156,10 +163,16 @@ def test_square_matrices(
     column = "value" if mode == "column" else None
     if column is None:
         rows = table.rows
-    found = cc.NestedMatrix.from_synapses_by_neuropil(
-        source, frame(annotations, ANNOTATION_COLUMNS), meshes=meshes, include_other=other, weight_mode=mode,
-        weight_column=column, annotation_scope="all" if everybody else "annotated_only", **table.asked, **AS_DRAWN,
-    )  # fmt: skip
+
+    def ask() -> cc.NeuropilCollection:
+        return cc.NestedMatrix.from_synapses_by_neuropil(
+            source, frame(annotations, ANNOTATION_COLUMNS), meshes=meshes, include_other=other, weight_mode=mode,
+            weight_column=column, annotation_scope="all" if everybody else "annotated_only", **table.asked, **AS_DRAWN,
+        )  # fmt: skip
+
+    if refused_apart(table, ask):
+        return
+    found = ask()
     nothing = Rules(clean=False)
     places = regions.assigned(rows, BOXES, other)
     assert list(found.summary.reset_index().itertuples(index=False, name=None)) == regions.summary(places, nothing)
@@ -193,10 +206,16 @@ def test_rectangular_matrices(
     sources = known[: len(known) // 2 + 1] if sides != "target" else None
     targets = known[len(known) // 3 :] if sides != "source" else None
     scope = "selected" if mode == "count" else scope
-    found = cc.DirectedNestedMatrix.from_synapses_by_neuropil(
-        table.frame, frame(annotations, ANNOTATION_COLUMNS), meshes=meshes, weight_mode=mode, normalization_scope=scope,
-        source_types=sources, target_types=targets, **table.asked, **AS_DRAWN,
-    )  # fmt: skip
+
+    def ask() -> cc.NeuropilCollection:
+        return cc.DirectedNestedMatrix.from_synapses_by_neuropil(
+            table.frame, frame(annotations, ANNOTATION_COLUMNS), meshes=meshes, weight_mode=mode,
+            normalization_scope=scope, source_types=sources, target_types=targets, **table.asked, **AS_DRAWN,
+        )  # fmt: skip
+
+    if refused_apart(table, ask):
+        return
+    found = ask()
     nothing = Rules(clean=False)
     places = regions.assigned(table.rows, BOXES)
     assert list(found.summary.reset_index().itertuples(index=False, name=None)) == regions.summary(places, nothing)
@@ -223,7 +242,8 @@ def test_the_command(
     else:
         table.frame.to_parquet(tmp_path / "in.parquet")
     frame(annotations, ANNOTATION_COLUMNS).to_parquet(tmp_path / "types.parquet")
-    words = [f"in.{form}", *AS_TYPED, "--threshold", rule.threshold, *([] if rule.clean else ["--no-clean"])]
+    words = [f"in.{form}", *AS_TYPED, *table.kind, "--threshold", rule.threshold]
+    words += [] if rule.clean else ["--no-clean"]
     words += [] if rule.min_size is None else ["--min-size", rule.min_size]
     boxes = {name: BOXES[name] for name in ("A", "C.1", "empty")} if split else BOXES
     chosen = ["--neuropils", "A,C.1", "--neuropils", "empty"] if split else []
@@ -232,8 +252,9 @@ def test_the_command(
         "count", "--no-plot", "--json", *chosen, *([] if other else ["--no-include-other"]),
     )  # fmt: skip
     places = regions.assigned(table.rows, boxes, other)
-    if ran.code == 3 and "no position lies in the box of any mesh" in ran.err:
-        assert not any(inside for name, inside in regions.assigned(table.rows, BOXES, True).items() if name != "other")
+    if regions.apart(table.rows, BOXES):
+        assert ran.code == 3
+        assert APART in ran.err
         return
     assert ran.code == 0, ran.err
     told = json.loads(ran.text)

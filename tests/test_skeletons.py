@@ -322,7 +322,7 @@ def test_the_scale_bar_is_a_round_length() -> None:
 def drawn(tree: str, sites: list[list[float]], side: list[int]) -> tuple[Any, list[Any], list[Any]]:
     axes = Figure().add_subplot()
     arbor = arbors.Arbor("1$2$", read_swc(tree.encode(), "x.swc"), np.array(sites).reshape(-1, 3), np.array(side, int))
-    arbors.draw(axes, arbor)
+    arbors.draw_arbors(axes, arbor)
     lines = [item for item in axes.collections if isinstance(item, LineCollection)]
     dots = [item for item in axes.collections if isinstance(item, PathCollection)]
     return axes, lines, dots
@@ -379,7 +379,7 @@ def test_a_page_has_ten_and_a_pdf_has_all(crant: Crant) -> None:
 def test_a_picture_of_the_sample_has_its_sites(crant: Crant, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each arbor has its own neuron's sites, in the order of the table."""
     seen: dict[Any, Any] = {}
-    monkeypatch.setattr(arbors, "draw", lambda axes, arbor: seen.update({arbor.neuron: arbor}))
+    monkeypatch.setattr(arbors, "draw_arbors", lambda axes, arbor: seen.update({arbor.neuron: arbor}))
     monkeypatch.setattr(arbors, "_ROWS", 2)
     done = crant("attach", "-d", SAMPLE / "sample.toml", "--plot", "p.pdf", "-o", "c.csv")
     assert done.code == 0, done.err
