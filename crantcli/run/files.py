@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.addresses import Dataset
-from crantcli.core.neuropil import Members
 from crantcli.core.relation import Annotations, Relation, Totals, VoxelSize, merge_filters
 from crantcli.core.rows.absent import unrelated_note
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.remote.settings import LiveOptions
-from crantcli.run.locks import read_lock
 from crantcli.schema import IdType
 from crantcli.sources.auxiliary import open_members, open_totals
 from crantcli.sources.datasets import unit_metadata
@@ -36,6 +34,8 @@ if TYPE_CHECKING:
 
     from crantcli.core.boxes import MeshBoxes
     from crantcli.core.geometry.containment import MeshIndex
+    from crantcli.core.neuropil import Members
+    from crantcli.remote.lockfile import Lock
     from crantcli.sources.shapes.meshes import MeshLocation, NeuropilMesh
 
 
@@ -58,7 +58,11 @@ class FileOpener:
     def __init__(self, engine: Engine, dataset: Dataset | None = None, live: LiveOptions | None = None) -> None:
         self.engine, self.dataset, self.live_options = engine, dataset, live or LiveOptions()
         #: Says what is to be found of the data set.
-        self.lock = read_lock(self.live_options.lock) if self.live_options.lock is not None else None
+        self.lock: Lock | None = None
+        if self.live_options.lock is not None:
+            from crantcli.run.locks import read_lock
+
+            self.lock = read_lock(self.live_options.lock)
         self._selected: dict[tuple[Selector, ...], Selection] = {}
         self.inputs: list[dict[str, Any]] = []
         self.notes: list[str] = []
