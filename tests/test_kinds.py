@@ -145,6 +145,24 @@ def test_labels_on_both_axes_are_no_index() -> None:
     assert (found.kind, found.dropped, found.roles["index"]) == (Kind.ADJACENCY, (), "")
 
 
+def test_neurons_of_rows_may_be_numbered() -> None:
+    """Where no other column can name the rows, the index did: weights are never taken for neurons."""
+    for columns in ({"4": [5, 6], "7": [7, 8]}, {"7": [5, 6]}, {"b": [5, 6], "B": [7, 8]}):
+        numbered = table({"": [0, 1], **columns})
+        found = settle(numbered, kind=Kind.ADJACENCY)
+        assert (found.dropped, found.roles["index"]) == ((), "")
+        with pytest.raises(DataError, match="no kind of table"):
+            settle(numbered)
+    with pytest.raises(DataError, match="column '' numbers the rows, and no other column names them"):
+        settle(table({"": [0, 1], "4": [5, 6], "7": [7, 8]}))
+
+
+def test_an_index_beside_labels_is_dropped_from_a_matrix() -> None:
+    for labels in ({"neuron": [11, 12]}, {"root_id": [11, 12]}, {"0": ["b", "c"]}):
+        found = settle(table({"": [0, 1], **labels, "11": [5, 6], "12": [7, 8]}), kind=Kind.ADJACENCY)
+        assert (found.dropped, found.roles["index"]) == (("",), *labels)
+
+
 def test_what_our_files_say_of_themselves_stands() -> None:
     columns = table("pre post weight pre_root_id post_root_id size")
     assert decide(columns, ReadOptions(), "edges").roles["pre"] == "pre"

@@ -122,7 +122,7 @@ class _Nested:
         return self._frame("mean", lambda: self._blocks.type_mean)
 
     def get_relative_weights(self, by_type: bool = False, *, max_bytes: int = DENSE_LIMIT) -> pd.DataFrame:
-        """Weights divided by the sum of their row.
+        """Weights divided by the sum of the absolute weights of their row.
 
         Parameters
         ----------
@@ -134,7 +134,7 @@ class _Nested:
         Returns
         -------
         DataFrame
-            float64; each row adds up to 1, or is 0 where there is nothing. A copy of your own.
+            float64; absolute values of each row add up to 1, or are 0 where there is nothing. A copy of your own.
         """
         matrix = self._blocks.type_sum if by_type else self._blocks.matrix
         return _dense(matrix.normalize("output"), max_bytes).copy()

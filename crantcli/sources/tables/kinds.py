@@ -36,7 +36,7 @@ from crantcli.schema import (
     is_word,
 )
 from crantcli.sources.tables.columns import ROOT_ID, Columns, find_positions
-from crantcli.sources.tables.matrix_form import matrix_reasons
+from crantcli.sources.tables.matrix_form import matrix_reasons, may_name_rows
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.text import P, did_you_mean, join_names
 
@@ -160,6 +160,8 @@ def _indices(columns: Columns, given: ReadOptions) -> tuple[str, ...]:
         if others and others == {_label(value) for value in values}:
             continue  # labels on both axes
         found.append(name)
+    if given.kind is Kind.ADJACENCY and len(found) < len(columns.types) and not may_name_rows(columns.without(found)):
+        found = found[:-1]  # the neurons of the rows, which happen to be numbered
     return tuple(found)
 
 
@@ -413,5 +415,5 @@ def _adjacency(
 ) -> Decision:
     if not columns.types:
         raise DataError("the table has no columns but an index")
-    index, reasons = matrix_reasons(columns, given, known)
+    index, reasons = matrix_reasons(columns, given, known, dropped)
     return Decision(Kind.ADJACENCY, {"index": index}, {}, "", dropped, None, reasons, notes)

@@ -17,6 +17,7 @@ from crantcli.schema import (
     TOTALS,
     WEIGHTS,
     fold,
+    is_id_column,
     is_index_name,
 )
 from crantcli.sources.tables.columns import EMPTY_CELLS, is_number
@@ -31,8 +32,28 @@ if TYPE_CHECKING:
 _LOOKED_AT = 50
 
 
-def matrix_reasons(columns: Columns, given: ReadOptions, known: bool) -> tuple[str, tuple[str, ...]]:
+def may_name_rows(columns: Columns) -> bool:
+    """Whether the first column may hold the labels of the rows.
+
+    A column of numbers that is called like the others holds weights, and then the labels are elsewhere.
+    """
+    first, *rest = columns.types
+    if columns.numbers(first) is False:
+        return True
+    corner = is_id_column(first) or fold(first) == fold(CORNER)
+    return not _is_whole(first) and bool(rest) and (corner or all(map(_is_whole, rest)))
+
+
+def _is_whole(name: str) -> bool:
+    return re.fullmatch(r"-?[0-9]+", name) is not None
+
+
+def matrix_reasons(
+    columns: Columns, given: ReadOptions, known: bool, dropped: Sequence[str] = ()
+) -> tuple[str, tuple[str, ...]]:
     """The column of row labels, and why the table is a matrix; `known` where an option or the file says so.
+
+    `dropped` are columns that numbered the rows, and are left out of `columns`.
 
     Raises
     ------
@@ -62,6 +83,8 @@ def matrix_reasons(columns: Columns, given: ReadOptions, known: bool) -> tuple[s
     reasons = _evidence(index, labels, targets, given)
     if not reasons:
         raise _no_matrix(names, f"nothing tells that {join_names(targets, 3)} are neurons")
+    if dropped and not may_name_rows(columns):
+        raise _no_matrix(names, f"column {dropped[-1]!r} numbers the rows, and no other column names them")
     return index, tuple(reasons)
 
 
@@ -103,8 +126,8 @@ def tokens(name: str) -> list[str]:
 
 def _evidence(index: str, labels: list[str], targets: list[str], given: ReadOptions) -> list[str]:
     """What tells that the names of the columns are labels like those of the rows."""
-    numbered = bool(labels) and all(re.fullmatch(r"-?[0-9]+", label) for label in labels)
-    columns_numbered = all(re.fullmatch(r"-?[0-9]+", name) for name in targets)
+    numbered = bool(labels) and all(map(_is_whole, labels))
+    columns_numbered = all(map(_is_whole, targets))
     both = set(labels) & set(targets)
     counted = any(targets == [str(n) for n in range(start, start + len(targets))] for start in (0, 1))
     if counted and labels and not set(targets) <= set(labels) and not set(labels) <= set(targets):
