@@ -10,12 +10,13 @@ SEED   := $(shell date +%s)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check same bench campaign reference clean
+.PHONY: help demo test slow check rules same bench campaign reference clean
 
 help:
 	@echo 'make demo       install into .venv and run every command on the sample data, into demo/'
 	@echo 'make test       the tests, but for those with processes, servers and damage: make slow'
-	@echo 'make check      ruff, format, mypy, tests, with 200 new tables for each rule: what has to pass'
+	@echo 'make check      ruff, format, mypy, all tests: what has to pass'
+	@echo 'make rules      each rule on 200 new tables; SEED=1 for the same again'
 	@echo 'make same       what this tree does otherwise than BASE=REVISION; ONLY=NAME for some cases, ALLOW=FILE for changes'
 	@echo 'make bench      speed and memory on generated tables; N=20000000 for that many synapses'
 	@echo 'make campaign   kills and damaged inputs at random; N=1000 for that many of each, SEED=1 for the same again'
@@ -35,8 +36,11 @@ check: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@echo 'Generated tables are new ones; make check SEED=$(SEED) takes the same again.'
-	EXAMPLES=$(or $(EXAMPLES),200) $(PYTEST) --hypothesis-seed=$(SEED)
+	$(PYTEST)
+
+rules: $(VENV)/.developer
+	@echo 'Generated tables are new ones; make rules SEED=$(SEED) takes the same again.'
+	EXAMPLES=$(or $(EXAMPLES),200) $(PYTEST) --hypothesis-seed=$(SEED) $$(grep -l '^@given' tests/test_*.py)
 
 same: $(VENV)/.developer
 	$(BIN)/python tests/same.py $(or $(BASE),HEAD) $(if $(ONLY),--only '$(ONLY)') $(if $(ALLOW),--allow $(ALLOW))
