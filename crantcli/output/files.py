@@ -12,7 +12,7 @@ from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Mesh, Out
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
 from crantcli.output.atomic import Outputs, check_destination, check_folder
-from crantcli.output.matrices import WIDE_LIMIT, wide_table
+from crantcli.output.matrices import may_be_wide, wide_table
 from crantcli.output.provenance import as_text
 from crantcli.output.streams import find_stream, is_pipe
 from crantcli.output.tables import write_csv_stream
@@ -234,11 +234,16 @@ class FileSink:
     def _fill(self, folder: Path, output: Folder, engine: Engine) -> list[str]:
         """Write the files of a folder and, last, the manifest."""
         notes = []
-        for file in output.files:
-            part, suffix = _with_suffix(file)
-            name = f"{file.name}{suffix}"
-            told = write(engine, self._drawn(part), file.record, name, partial(folder.joinpath, name))
-            notes += [f"{file.part}: {note}" if file.part else note for note in told]
+        files = iter(output.files)
+        try:
+            for file in files:
+                part, suffix = _with_suffix(file)
+                name = f"{file.name}{suffix}"
+                told = write(engine, self._drawn(part), file.record, name, partial(folder.joinpath, name))
+                notes += [f"{file.part}: {note}" if file.part else note for note in told]
+        finally:
+            # Whoever makes them drops what the engine holds, which must not wait until the engine is gone.
+            getattr(files, "close", lambda: None)()
         manifest = {**output.manifest(), "files": sorted(path.name for path in folder.iterdir())}
         try:
             (folder / MANIFEST).write_text(as_text(manifest) + "\n", encoding="utf-8")
@@ -263,7 +268,7 @@ def _with_suffix(file: FolderFile) -> tuple[Table | Matrix | Figure | Mesh, str]
     if file.suffix or not isinstance(output, Matrix):
         return output, file.suffix or _USUAL[type(output)]
     matrix = output.make()
-    return output._replace(make=lambda: matrix), ".csv" if matrix.shape[1] <= WIDE_LIMIT else ".npz"
+    return output._replace(make=lambda: matrix), ".csv" if may_be_wide(matrix) else ".npz"
 
 
 def check_distinct(destinations: Sequence[str]) -> None:

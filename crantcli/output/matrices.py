@@ -96,6 +96,12 @@ def wide_query(engine: Engine, matrix: LabelledMatrix) -> str:
     return f"SELECT {chosen} FROM {relation}"
 
 
+def may_be_wide(matrix: LabelledMatrix) -> bool:
+    """Whether a matrix can be written as a table: it has not too many columns, and their names differ in a table."""
+    names = {CORNER, *(str(name).lower() for name in matrix.post.tolist())}
+    return matrix.shape[1] <= WIDE_LIMIT and len(names) == matrix.shape[1] + 1
+
+
 def _refuse_same_names(names: list[str]) -> None:
     """Column names of a table do not heed case, so neurons that differ in nothing else would become one."""
     seen = {CORNER: "the column of presynaptic IDs"}
