@@ -7,14 +7,13 @@ from contextlib import ExitStack
 from datetime import datetime
 from typing import Any, Unpack
 
-from crantcli.api.frames import FrameSink, answer
+from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names
 from crantcli.core.questions.base import Question
 from crantcli.core.relation import VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY
-from crantcli.errors import UsageError
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.request import Request
-from crantcli.sources.tables.metadata import parse_mesh_scale, parse_voxel_size
+from crantcli.sources.tables.metadata import parse_mesh_scale
 from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 
@@ -78,10 +77,7 @@ def ask(
     from crantcli.run.skeletons import SkeletonCollections, skeleton_paths
     from crantcli.sources.shapes.skeletons import find_skeletons
 
-    names = [neuropil] if isinstance(neuropil, str) else list(neuropil or ())
-    if (assignments is None) != (not names):
-        raise UsageError("assignments and neuropil go together; give both or none")
-    voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
+    names, voxel = neuropil_names(assignments, neuropil), checked_voxel_size(voxel_size)
     sink: Any = FrameSink()
     if question.command == "nested":
         sink = MatrixSink()
@@ -104,7 +100,7 @@ def ask(
             min_size,
             threshold,
             assignments=assignments,
-            neuropil=tuple(names),
+            neuropil=names,
             totals=totals,
             meshes=meshes,
             mesh_scale=None if mesh_scale is None else parse_mesh_scale(mesh_scale),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli import __version__
-from crantcli.api.frames import answer, warn
+from crantcli.api.frames import answer, checked_voxel_size, warn
 from crantcli.api.sinks import CollectionSink, MatrixSink
 from crantcli.core.matrix.order import label_text
 from crantcli.core.relation import Relation
@@ -18,7 +18,7 @@ from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.request import Request
 from crantcli.schema import KEY, Kind
-from crantcli.sources.tables.metadata import parse_mesh_scale, parse_voxel_size
+from crantcli.sources.tables.metadata import parse_mesh_scale
 from crantcli.sources.tables.read_options import ReadKeywords, ReadOptions, TableKeywords, read_options
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def build_by_neuropil(
 
     if place.coordinates not in ("nm", "pixels"):
         raise UsageError(f"coordinates={place.coordinates!r}: 'nm' or 'pixels'")
-    voxel = None if place.voxel_size is None else parse_voxel_size(",".join(map(str, place.voxel_size)))
+    voxel = checked_voxel_size(place.voxel_size)
     offset = None if place.voxel_offset is None else tuple(map(float, place.voxel_offset))
     if offset is not None and len(offset) != 3:
         raise UsageError(f"voxel_offset={place.voxel_offset!r}: three numbers of voxels")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.question import Matrix, Output, Table
 from crantcli.core.questions.base import Question, Results
+from crantcli.core.relation import VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import CrantError, CrantWarning, UsageError
 from crantcli.remote.progress import Progress
@@ -19,6 +20,7 @@ from crantcli.run.request import Request, Settings
 from crantcli.run.runner import run_question
 from crantcli.schema import KEY
 from crantcli.sources.datasets import find_dataset
+from crantcli.sources.tables.metadata import parse_voxel_size
 from crantcli.text import in_python
 
 if TYPE_CHECKING:
@@ -117,6 +119,30 @@ def frame_of(engine: Engine, query: str) -> pd.DataFrame:
     }
     frame: pd.DataFrame = table.to_pandas(integer_object_nulls=True)
     return frame.astype(dict.fromkeys(nullable, pd.Int64Dtype())) if nullable else frame
+
+
+def neuropil_names(assignments: Any, neuropil: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The neuropils that synapses are to lie in, which go with the assignments.
+
+    Raises
+    ------
+    UsageError
+        Where one is given without the other.
+    """
+    names = (neuropil,) if isinstance(neuropil, str) else tuple(neuropil or ())
+    if (assignments is None) != (not names):
+        raise UsageError("assignments and neuropil go together; give both or none")
+    return names
+
+
+def checked_voxel_size(given: Sequence[float] | None) -> VoxelSize | None:
+    """Nanometres per voxel, as the command line reads them; None where they are not given.
+
+    Raises
+    ------
+    UsageError
+    """
+    return None if given is None else parse_voxel_size(",".join(map(str, given)))
 
 
 def answer(

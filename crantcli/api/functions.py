@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from crantcli.api.frames import FrameSink, answer, warn
+from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names, warn
 from crantcli.core.question import Table
 from crantcli.core.questions.adjacency import Adjacency, unconnected_kept
 from crantcli.core.questions.base import Results
@@ -23,7 +23,6 @@ from crantcli.run.request import Request, take_any
 from crantcli.schema import AXES, KEY, Kind
 from crantcli.sources.datasets import find_dataset
 from crantcli.sources.tables.access import engine_files
-from crantcli.sources.tables.metadata import parse_voxel_size
 from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def get_synapses(
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
     question = Synapses(pre_ids, post_ids, "pixels" if return_pixels else "nm", units_required=False)
-    voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
+    voxel = checked_voxel_size(voxel_size)
     request = _request(
         source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil,
         coordinates=coordinates, voxel_size=voxel, refuse=_refuse_others,
@@ -160,9 +159,7 @@ def _request(
     **more: Any,
 ) -> Request:
     """What is asked about, from the parameters that functions share."""
-    names = [neuropil] if isinstance(neuropil, str) else list(neuropil or ())
-    if (assignments is None) != (not names):
-        raise UsageError("assignments and neuropil go together; give both or none")
+    names = neuropil_names(assignments, neuropil)
     return Request(
         source,
         dataset,
@@ -172,7 +169,7 @@ def _request(
         min_size=min_size,
         threshold=None if threshold == 1 else threshold,
         assignments=assignments,
-        neuropil=tuple(names),
+        neuropil=names,
         totals=totals,
         refuse=refuse,
     )

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from crantcli.api.frames import FrameSink, answer, frame_of
+from crantcli.api.frames import FrameSink, answer, checked_voxel_size, frame_of
 from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.core.question import Output
 from crantcli.core.questions.attach import CURRENT, MAX_DISTANCE, Attach, Attached
@@ -24,7 +24,6 @@ from crantcli.remote.settings import LiveOptions
 from crantcli.run.request import Request
 from crantcli.schema import IdType, NeuronId
 from crantcli.sources.shapes.skeletons import skeleton_scale
-from crantcli.sources.tables.metadata import parse_voxel_size
 from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def attach_synapses(
     question = Attach(None, pre, post, max_distance)
     if not listed:
         return neurons
-    voxel = None if voxel_size is None else parse_voxel_size(",".join(map(str, voxel_size)))
+    voxel = checked_voxel_size(voxel_size)
     skeletons = _NavisSkeletons(listed, skeleton_units)
     request = Request(
         source,

@@ -78,7 +78,7 @@ class Opener(LiveOpener):
             chosen = needs.meshes
             meshes = Meshes(*self.neuropils(request.meshes, chosen.names, chosen.exclude, request.mesh_scale))
         check(self.paths)
-        given = Inputs(table, rows, neurons, annotations, totals, None, meshes, opened, fetched)
+        given = Inputs(table, rows, neurons, annotations, totals, None, meshes, opened)
         if query is not None:
             given = replace(given, further=self._further(question, given, scope, query, reading))
         return given

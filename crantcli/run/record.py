@@ -23,10 +23,9 @@ def record_of(question: Question, request: Request, opener: Opener, given: Input
         for name, found in given.neurons.items()
         if found is not None
     }
+    filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold or 1}
     common = {
-        "clean": rows.clean,
-        "min_size": rows.min_size,
-        "threshold": rows.threshold or 1,
+        **filters,
         "background_ids": [str(neuron) for neuron in rows.background],
         "coordinates": request.read.coordinates,
         **request.read.record(),
@@ -39,7 +38,6 @@ def record_of(question: Question, request: Request, opener: Opener, given: Input
         **opener.live_record(),
     }
     options = {**common, **results.options}
-    filters = {"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold or 1}
     table = given.source
     return {
         "crantcli": __version__,

@@ -135,8 +135,6 @@ class Inputs:
         More synapses of neurons that are chosen, with others: they say who is there, and count for nothing else.
     meshes : Meshes or None
     skeletons : Skeletons or None
-    fetched : bool
-        The source is what a server gave for the scope of the question.
     """
 
     source: Relation
@@ -147,7 +145,6 @@ class Inputs:
     further: Relation | None = None
     meshes: Meshes | None = None
     skeletons: Skeletons | None = None
-    fetched: bool = False
 
 
 @dataclass(frozen=True)

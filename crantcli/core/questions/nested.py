@@ -279,14 +279,12 @@ class Nested(Question):
 
     def options(self, table: Relation) -> dict[str, Any]:
         """What bears on the content, for the provenance."""
-        orders = {
-            f"{side}_type_order": TypeOrder.of(self.type_order if own is None else own).record()
-            for side, own in (("source", self.source_type_order), ("target", self.target_type_order))
-        }
-        if not self.directed or orders["source_type_order"] == orders["target_type_order"]:
-            orders = {"type_order": orders["source_type_order"]}
-        nobody: dict[str, Selection | None] = {"source_neurons": None, "target_neurons": None}
-        mode = self.about(nobody).mode(table)
+        asked = self.about({"source_neurons": None, "target_neurons": None})
+        source, target = (asked.axes[end].order.record() for end in ("pre", "post"))
+        orders = (
+            {"type_order": source} if source == target else {"source_type_order": source, "target_type_order": target}
+        )
+        mode = asked.mode(table)
         return {
             "source_types": list(self.source_types or ()),
             "target_types": list(self.target_types or ()) if self.directed else None,

@@ -45,9 +45,6 @@ from crantcli.text import P
 #: Names of files that are not of one neuropil.
 _OWN = ("summary", "assignments", "manifest")
 
-#: Axes for which nobody is named.
-_NOBODY: dict[str, Selection | None] = {"source_neurons": None, "target_neurons": None}
-
 
 @dataclass(frozen=True)
 class Neuropil(Question):
@@ -216,7 +213,7 @@ class NeuropilMatrices:
     @property
     def question(self) -> NestedQuestion:
         """What each matrix shows."""
-        return self._asked.nested.about({**_NOBODY, **self._given.neurons})
+        return self._asked.nested.about(self._given.neurons)
 
     def each(self, results: Results) -> Iterator[tuple[str, NestedResult]]:
         """Neuropils with their matrices, where these have entries; the rest is counted. Notes go to the results."""
