@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from crantcli.schema import IdType, NeuronId
@@ -36,6 +37,80 @@ class Batch(Protocol):
     def extended(self, keep: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]]) -> Self:
         """The rows to keep (a boolean each), with further columns that have a value for each row of the batch."""
         ...
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A Parquet file of synapses.
+
+    Attributes
+    ----------
+    path : str
+    name : str
+        What to call it in messages.
+    columns : dict of str to str
+        `pre`, `post` and, where there are such, `id` and `size` -> what the file calls them. They hold plain numbers.
+    """
+
+    path: str
+    name: str
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class StoredSynapses:
+    """Files that a relation has all its rows from, each as it stands there.
+
+    Attributes
+    ----------
+    files : tuple of StoredFile
+    rows : int
+        Of all files.
+    """
+
+    files: tuple[StoredFile, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class PairRules:
+    """Which synapses count for a pair of neurons.
+
+    Attributes
+    ----------
+    clean : bool
+        No autapses, and no background.
+    background : tuple of int
+        IDs that stand for no neuron.
+    min_size : int or None
+        The least size.
+    threshold : int
+        Synapses that a pair must have; of those that have fewer only the rows are counted.
+    distinct : bool
+        Rows may have equal ids, which is to be looked at.
+    """
+
+    clean: bool
+    background: tuple[int, ...]
+    min_size: int | None
+    threshold: int
+    distinct: bool
+
+
+@dataclass(frozen=True)
+class CountedPairs:
+    """Synapses per pair of neurons.
+
+    Attributes
+    ----------
+    relation : str
+        A table `pre, post, n`, without pairs that do not count.
+    removed : dict of str to int
+        Step of the ledger -> rows that it removed.
+    """
+
+    relation: str
+    removed: Mapping[str, int]
 
 
 class SqlEngine(Protocol):
@@ -128,3 +203,18 @@ class SqlEngine(Protocol):
         Whatever is asked for per pair begins with this, the largest group of all.
         """
         return self.table(stem, f"SELECT {keys}, {sums} FROM {rows} GROUP BY {keys}")
+
+    def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:
+        """Count synapses per pair in a way of the engine's own, which must give what statements would.
+
+        Parameters
+        ----------
+        rows : str
+            A table or view of synapses.
+
+        Returns
+        -------
+        CountedPairs or None
+            None where the engine has no such way for these rows, or a synapse id comes twice among them.
+        """
+        return None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.engine import SqlEngine
+from crantcli.core.engine import CountedPairs, PairRules, SqlEngine, StoredSynapses
 from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
 from crantcli.engine.explain import explained, explained_batches
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 DEFAULT_MEMORY = "2GB"
+
+#: Rows from which it pays to count pairs by sorting; for fewer, what is imported for it takes longer.
+SORTED_FROM = 1_000_000
 
 #: More threads than any machine has cores for; the engine would start them all.
 MOST_THREADS = 1024
@@ -90,6 +93,8 @@ class Engine(SqlEngine):
         self.scratch = temporary_path(parent, "spill")
         self._names: dict[str, int] = {}
         self._made: list[str] = []
+        #: Relations that have all their rows from files, as they stand there.
+        self.stored: dict[str, StoredSynapses] = {}
         #: Files that are read, by their paths, and what to call them in messages.
         self.reading: dict[str, str] = {}
         #: What has been copied into the scratch folder to be read there.
@@ -276,6 +281,39 @@ class Engine(SqlEngine):
             name = self.table(stem, f"SELECT * FROM {self.register('spooled', stream)}")
         path.unlink()
         return name
+
+    def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:
+        """Count synapses per pair by sorting, where the rows stand in Parquet files and are many."""
+        stored = self.stored.get(rows)
+        if stored is None or stored.rows < SORTED_FROM:
+            return None
+        from crantcli.engine.pairs.counter import SCHEMA, Codes, ElsewhereError, Offsets, PairCounter, TooWideError
+
+        folder = self.scratch / self.name("pairs")
+        folder.mkdir()
+        try:
+            counter = PairCounter(stored, rules, self.threads, self.memory, folder)
+            try:
+                counter.read(Offsets(counter.greatest()))
+            except TooWideError:
+                ids = f"SELECT DISTINCT id FROM (SELECT pre AS id FROM {rows} UNION ALL SELECT post FROM {rows})"
+                counter.read(Codes(self.integers(f"{ids} WHERE id IS NOT NULL ORDER BY id")))
+            found = self._kept(stem, SCHEMA, counter.pairs())
+        except ElsewhereError:
+            return None
+        finally:
+            remove(folder)
+        return CountedPairs(found, counter.removed)
+
+    def _kept(self, stem: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:
+        """Keep Arrow batches in a temporary table."""
+        import pyarrow as pa
+
+        name = self.register("batches", pa.RecordBatchReader.from_batches(schema, batches))
+        try:
+            return self.table(stem, f"SELECT * FROM {name}")
+        finally:
+            self._connection.unregister(name)
 
     def columns_table(self, stem: str, columns: Mapping[str, np.ndarray[Any, Any]]) -> str:
         """Name a table made of arrays of numbers of the same length."""

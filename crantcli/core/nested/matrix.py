@@ -186,7 +186,14 @@ def nested(
     values = question.weight_mode == "column"
     condition = read_condition(engine, table, asked)
     found = edges(
-        engine, table, condition, rows, values=values, outside=outside, sum_duplicates=question.sum_duplicates
+        engine,
+        table,
+        condition,
+        rows,
+        sum_duplicates=question.sum_duplicates,
+        values=values,
+        outside=outside,
+        weak=question.scope == "all" and question.mode(table) in FRACTIONS and totals is None,
     )
     notes = [*found.notes, *missing_values(engine, table, values)]
     if question.annotation_scope == "annotated_only":

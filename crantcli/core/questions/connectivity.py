@@ -150,6 +150,7 @@ def connectivity(
         rows,
         by_neuropil=question.by == "neuropil",
         sum_duplicates=question.sum_duplicates,
+        weak=question.normalize is not None and totals is None,
     )
     notes = [*found.notes, *absent_notes(engine, table, wanted, found.pairs, rows)]
     relation, columns = found.relation, ["pre", "post", "weight"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crantcli.core import sql
-from crantcli.core.engine import SqlEngine
+from crantcli.core.engine import PairRules, SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.relation import Relation
 from crantcli.core.rows.filters import RowFilter, SelectedRows, count_steps, prepare
@@ -26,7 +26,8 @@ class Edges:
         `pre, post, weight`, with `neuropil` where it was asked for, and with `n` (synapses) beside sums of values: what
         is kept.
     pairs : str
-        The pairs before the threshold, as `synapse_pairs` describes them.
+        The pairs before the threshold, as `synapse_pairs` describes them. Where `edges` was told that these are not
+        needed, they may be those that are kept.
     """
 
     relation: str
@@ -45,6 +46,7 @@ def edges(
     sum_duplicates: bool = False,
     values: bool = False,
     outside: str = "FALSE",
+    weak: bool = True,
 ) -> Edges:
     """Aggregate the rows of any kind of table to edges.
 
@@ -63,12 +65,21 @@ def edges(
         Weights are the sums of the column `value`. The threshold still counts synapses.
     outside : str
         A condition on `pre` and `post` that holds for pairs whose rows count as unselected. They stay among the edges.
+    weak : bool
+        Pairs below the threshold are asked for, too.
     """
     rows.check(table)
     if by_neuropil and "neuropil" not in table.roles:
         raise DataError(f"{P.by('neuropil')} needs a column neuropil or roi, and this table has neither")
     notes: list[str] = []
-    if table.kind is Kind.SYNAPSES:
+    stored = None
+    if table.kind is Kind.SYNAPSES and not (by_neuropil or values) and condition is None and table.within is None:
+        prepared = SelectedRows(table, table.relation, table.ledger(), False)
+        distinct = "id" in table.roles and not table.unique_ids
+        stored = _stored_pairs(engine, prepared, rows, distinct, weak, outside)
+    if stored is not None:
+        pairs = stored
+    elif table.kind is Kind.SYNAPSES:
         # Where copies of a synapse differ, the smallest one stays; so its size decides before its neuropil does, and
         # that before its value.
         copies = (by_neuropil or values) and "id" in table.roles and not table.unique_ids
@@ -99,7 +110,7 @@ def kept_condition(engine: SqlEngine, prepared: SelectedRows, rows: RowFilter) -
     """Count the steps up to the threshold, and return the condition on `prepared.relation AS r` for rows that pass."""
     table, kept_where = prepared.table, "TRUE"
     if rows.threshold is not None and rows.threshold > 1:
-        pairs = synapse_pairs(engine, prepared, rows)
+        pairs = _stored_pairs(engine, prepared, rows, weak=False) or synapse_pairs(engine, prepared, rows)
         strong = engine.table("strong", f"SELECT pre, post FROM {pairs} WHERE {rows.strong_sql('n')} AND NOT dropped")
         kept_where = f"EXISTS (SELECT 1 FROM {strong} AS s WHERE s.pre = r.pre AND s.post = r.post)"
     else:
@@ -147,6 +158,41 @@ def synapse_pairs(
         f"{_dropped(prepared.table, rows)} AS dropped FROM {counted}",
     )
     count_pair_steps(engine, prepared, rows, pairs, by_neuropil, outside)
+    return pairs
+
+
+def _stored_pairs(
+    engine: SqlEngine,
+    prepared: SelectedRows,
+    rows: RowFilter,
+    distinct: bool = False,
+    weak: bool = True,
+    outside: str = "FALSE",
+) -> str | None:
+    """The same as `synapse_pairs`, if the engine has a way of its own to count these rows; else None.
+
+    Pairs that do not count are left out, unless rows of theirs may count as unselected.
+    """
+    everything = outside != "FALSE"
+    if everything and rows.min_size is not None:
+        return None
+    rules = PairRules(
+        clean=rows.clean and not everything,
+        background=rows.background,
+        min_size=rows.min_size,
+        threshold=1 if weak or everything else rows.threshold or 1,
+        distinct=distinct,
+    )
+    counted = engine.count_stored("counted", prepared.relation, rules)
+    if counted is None:
+        return None
+    pairs = engine.view(
+        "pairs",
+        f"SELECT pre, post, n, n AS total, {_dropped(prepared.table, rows)} AS dropped FROM {counted.relation}",
+    )
+    for step, number in counted.removed.items():
+        prepared.ledger.remove(step, number)
+    count_pair_steps(engine, prepared, rows, pairs, False, outside)
     return pairs
 
 

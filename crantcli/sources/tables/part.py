@@ -47,6 +47,8 @@ class Part:
         Words, joined by commas, that stand for a missing ID; "" for none, None for the usual ones.
     mixed : dict of str to str
         Columns of a DataFrame that are text for want of a type, and why: they hold no IDs.
+    stored : bool
+        All rows are those of Parquet files, as they stand there.
     """
 
     relation: str
@@ -67,11 +69,14 @@ class Part:
     together: str = ""
     mixed: dict[str, str] = field(default_factory=dict)
     null_text: str | None = None
+    stored: bool = False
 
     def filtered(self, condition: str) -> Part:
         """The rows that meet a condition."""
         relation = f"(SELECT * FROM {self.relation} WHERE {condition})"
-        return replace(self, relation=relation, base=self.relation, condition=condition, rows=None, nulls={})
+        return replace(
+            self, relation=relation, base=self.relation, condition=condition, rows=None, nulls={}, stored=False
+        )
 
 
 def float_message(column: str, file: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from crantcli.core.engine import StoredFile
 from crantcli.core.rows.where import Condition, condition_sql
 from crantcli.core.sql import columns as sql_columns
 from crantcli.core.sql import quote, text, trimmed
@@ -125,6 +126,7 @@ class Reader:
             null_free=set(),
             nulls={},
             files={},
+            stored=False,
         )
         self.notes.append(f"{part.name}: empty IDs in columns {', '.join(self._sides)} are those of the row above")
 
@@ -222,6 +224,14 @@ class Reader:
         """Whether the footers tell that no neuron ID is null."""
         names = set(self._sides)
         return not self._part.text and names <= self._part.null_free and not names & set(self._ids)
+
+    def stored_files(self) -> list[StoredFile]:
+        """The files, where neuron IDs stand in them as plain integers and no row is left out; else nothing."""
+        roles = {str(role): name for role, name in self._roles.items() if role in ("pre", "post", "id", "size")}
+        plain = all(self._part.columns[roles[side]] in INTEGERS for side in ("pre", "post"))
+        if not self._part.stored or not plain or self._match.prefix:
+            return []
+        return [StoredFile(path, name, roles) for path, name in self._part.files.items()]
 
     @property
     def whole_weights(self) -> bool:

@@ -1,0 +1,201 @@
+"""Synapses per pair of neurons, straight from Parquet files.
+
+Sorting plain numbers takes less time and memory than a hash table of all pairs does, and what comes out does not depend
+on threads. The way of the rows: row groups, read by several threads -> cleaned, packed and sorted runs -> buckets, each
+of which has all rows of its pairs -> pairs with their numbers of synapses.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from crantcli.core.engine import PairRules, StoredSynapses
+from crantcli.core.parallel import parallel_map
+from crantcli.engine.pairs.coding import Codes, Offsets, TooWideError
+from crantcli.engine.pairs.distinct import ids_of
+from crantcli.engine.pairs.runs import Keys, Leading, SortedRuns
+from crantcli.engine.pairs.stored import ElsewhereError, RowGroups, Rows, row_groups, sampled
+
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Parts of which some rows are looked at first.
+_FEW = 8
+
+#: What `PairCounter.pairs` gives.
+SCHEMA = pa.schema([("pre", pa.int64()), ("post", pa.int64()), ("n", pa.int64())])
+
+
+class PairCounter:
+    """Counts the synapses of each pair of neurons in files.
+
+    Parameters
+    ----------
+    stored : StoredSynapses
+    rules : PairRules
+    threads : int
+    memory : int
+        Bytes that may be held.
+    scratch : Path
+        A folder for what does not fit.
+
+    Attributes
+    ----------
+    removed : dict of str to int
+        Rows by the step that removed them; complete when all pairs have been given.
+    """
+
+    def __init__(self, stored: StoredSynapses, rules: PairRules, threads: int, memory: int, scratch: Path) -> None:
+        self._rules, self._threads, self._memory, self._scratch = rules, threads, memory, scratch
+        self._rows = stored.rows
+        roles = ["pre", "post", *(["id"] if rules.distinct else []), *(["size"] if rules.min_size is not None else [])]
+        self._parts = row_groups(stored.files, roles)
+        self.removed: dict[str, int] = {}
+
+    def greatest(self) -> int:
+        """The greatest ID, from the footers.
+
+        Raises
+        ------
+        ElsewhereError
+            Where they do not tell.
+        """
+        ranges = [part.range(side) for part in self._parts for side in ("pre", "post")]
+        return max((found[1] for found in ranges if found is not None), default=0)
+
+    def read(self, coder: Offsets | Codes) -> None:
+        """Read the files.
+
+        Raises
+        ------
+        TooWideError
+            Where the coder cannot tell the IDs apart.
+        ElsewhereError
+            Where a synapse id comes twice, or a column is of another type than it should be.
+        DataError
+            Where a file is damaged.
+        """
+        self._coder, self.removed = coder, {}
+        self._order = _expected(sampled(self._parts, self._first, _FEW))
+        path, sample = self._scratch / "pairs.keys", lambda: sampled(self._parts, self._first)
+        self._runs = SortedRuns(path, self._memory // 2, self._rows, sample, self._order)
+        self._ids = None
+        if self._rules.distinct:
+            self._ids = ids_of(self._parts, self._rows, self._memory // 4, self._scratch / "ids.keys")
+        for removed in parallel_map(self._read, self._parts, self._threads):
+            self._remove(removed)
+        if self._ids is not None:
+            self._ids.check(self._threads)
+
+    def _remove(self, removed: dict[str, int]) -> None:
+        for step, number in removed.items():
+            self.removed[step] = self.removed.get(step, 0) + number
+
+    def _first(self, rows: Rows) -> Keys:
+        return self._packed(rows, {})
+
+    def _read(self, part: RowGroups) -> dict[str, int]:
+        removed: dict[str, int] = {}
+        ids = []
+        for rows in part.batches():
+            keys = self._packed(rows, removed)
+            self._runs.add(self._order.ordered(keys))
+            if self._ids is not None:
+                known, values = rows.there("pre", "post", "id"), rows.integers("id")
+                ids.append(values if known is None else values[known])
+        if self._ids is not None and ids:
+            self._ids.add(ids[0] if len(ids) == 1 else np.concatenate(ids))
+        return removed
+
+    def _packed(self, rows: Rows, removed: dict[str, int]) -> Keys:
+        """The pairs of the rows that count. How many do not is told in `removed`."""
+        rules, keep = self._rules, rows.there("pre", "post")
+        pre, post = rows.integers("pre"), rows.integers("post")
+        if keep is not None:
+            removed["null"] = removed.get("null", 0) + len(keep) - int(np.count_nonzero(keep))
+        steps: list[tuple[str, Callable[[], Mask]]] = []
+        if rules.clean:
+            steps += [("background", lambda: _any_is(pre, post, rules.background))] if rules.background else []
+            steps.append(("autapse", lambda: pre == post))
+        if rules.min_size is not None:
+            least = rules.min_size
+            steps.append(("size", lambda: rows.below("size", least)))
+        for step, condition in steps:
+            found = condition()
+            if keep is not None:
+                found &= keep
+            removed[step] = removed.get(step, 0) + int(np.count_nonzero(found))
+            keep = ~found if keep is None else np.logical_and(keep, ~found, out=keep)
+        if keep is None:
+            return self._coder.pack(pre.copy(), post.copy())
+        return self._coder.pack(pre[keep], post[keep])
+
+    def pairs(self) -> Iterator[pa.RecordBatch]:
+        """Batches of `SCHEMA` with the pairs that reach the threshold, in ascending order."""
+        for keys, numbers, weak in _in_order(self._counted, self._runs.buckets(), self._threads):
+            self._remove({"threshold": weak})
+            if len(keys):
+                pre, post = self._coder.unpack(keys)
+                yield pa.record_batch([pa.array(pre), pa.array(post), pa.array(numbers)], schema=SCHEMA)
+
+    def _counted(self, bucket: Callable[[], Keys]) -> tuple[Keys, Integers, int]:
+        """The pairs of a bucket, their numbers of synapses, and synapses of pairs below the threshold."""
+        keys = bucket()
+        if not len(keys):
+            return keys, np.empty(0, np.int64), 0
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        numbers = np.diff(starts, append=len(keys))
+        if self._rules.threshold <= 1:
+            return keys[starts], numbers, 0
+        strong = numbers >= self._rules.threshold
+        numbers = numbers[strong]
+        return keys[starts[strong]], numbers, len(keys) - int(numbers.sum())
+
+
+def _expected(sample: Keys) -> Leading:
+    """The order for keys of which these are some."""
+    if not len(sample):
+        return Leading(0, 2**64 - 1)
+    least, greatest = int(sample.min()), int(sample.max())
+    margin = (greatest - least) // 8
+    return Leading(max(0, least - margin), min(2**64 - 1, greatest + margin))
+
+
+def _any_is(pre: Integers, post: Integers, ids: Sequence[int]) -> Mask:
+    found = np.zeros(len(pre), dtype=bool)
+    for neuron in ids:
+        found |= pre == neuron
+        found |= post == neuron
+    return found
+
+
+def _in_order(task: Callable[[Item], Result], items: Sequence[Item], threads: int) -> Iterator[Result]:
+    """Results of a task for each item, in order. No more than a few wait to be taken."""
+    if threads <= 1:
+        yield from map(task, items)
+        return
+    waiting = deque[Future[Result]]()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(task, item))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+__all__ = ["SCHEMA", "Codes", "ElsewhereError", "Offsets", "PairCounter", "TooWideError"]
