@@ -287,17 +287,13 @@ class Engine(SqlEngine):
         stored = self.stored.get(rows)
         if stored is None or stored.rows < SORTED_FROM:
             return None
-        from crantcli.engine.pairs.counter import SCHEMA, Codes, ElsewhereError, Offsets, PairCounter, TooWideError
+        from crantcli.engine.pairs.counter import SCHEMA, ElsewhereError, PairCounter
 
         folder = self.scratch / self.name("pairs")
         folder.mkdir()
         try:
             counter = PairCounter(stored, rules, self.threads, self.memory, folder)
-            try:
-                counter.read(Offsets(counter.greatest()))
-            except TooWideError:
-                ids = f"SELECT DISTINCT id FROM (SELECT pre AS id FROM {rows} UNION ALL SELECT post FROM {rows})"
-                counter.read(Codes(self.integers(f"{ids} WHERE id IS NOT NULL ORDER BY id")))
+            counter.read()
             found = self._kept(stem, SCHEMA, counter.pairs())
         except ElsewhereError:
             return None

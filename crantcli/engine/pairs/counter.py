@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from crantcli.core.engine import PairRules, StoredSynapses
 from crantcli.core.parallel import parallel_map
 from crantcli.engine.pairs.coding import Codes, Offsets, TooWideError
-from crantcli.engine.pairs.distinct import ids_of
+from crantcli.engine.pairs.distinct import Ids, ids_of
 from crantcli.engine.pairs.runs import Keys, Leading, SortedRuns
 from crantcli.engine.pairs.stored import ElsewhereError, RowGroups, Rows, row_groups, sampled
 
@@ -31,6 +31,9 @@ Result = TypeVar("Result")
 
 #: Parts of which some rows are looked at first.
 _FEW = 8
+
+#: Numbers between 0 and the greatest by which buckets are cut where all neurons are numbered.
+_EVEN = 100_000
 
 #: What `PairCounter.pairs` gives.
 SCHEMA = pa.schema([("pre", pa.int64()), ("post", pa.int64()), ("n", pa.int64())])
@@ -60,65 +63,81 @@ class PairCounter:
         self._rows = stored.rows
         roles = ["pre", "post", *(["id"] if rules.distinct else []), *(["size"] if rules.min_size is not None else [])]
         self._parts = row_groups(stored.files, roles)
+        self._coder: Offsets | Codes
         self.removed: dict[str, int] = {}
 
-    def greatest(self) -> int:
-        """The greatest ID, from the footers.
-
-        Raises
-        ------
-        ElsewhereError
-            Where they do not tell.
-        """
-        ranges = [part.range(side) for part in self._parts for side in ("pre", "post")]
-        return max((found[1] for found in ranges if found is not None), default=0)
-
-    def read(self, coder: Offsets | Codes) -> None:
+    def read(self) -> None:
         """Read the files.
 
         Raises
         ------
-        TooWideError
-            Where the coder cannot tell the IDs apart.
         ElsewhereError
             Where a synapse id comes twice, or a column is of another type than it should be.
         DataError
             Where a file is damaged.
         """
-        self._coder, self.removed = coder, {}
-        self._order = _expected(sampled(self._parts, self._first, _FEW))
-        path, sample = self._scratch / "pairs.keys", lambda: sampled(self._parts, self._first)
-        self._runs = SortedRuns(path, self._memory // 2, self._rows, sample, self._order)
-        self._ids = None
+        try:
+            self._read_near(Offsets(self._greatest()))
+        except TooWideError:
+            self._read_far(Codes(self._scratch / "codes", self._memory // 2))
+
+    def _greatest(self) -> int:
+        """The greatest ID, from the footers."""
+        try:
+            ranges = [part.range(side) for part in self._parts for side in ("pre", "post")]
+        except ElsewhereError:
+            raise TooWideError from None
+        return max((found[1] for found in ranges if found is not None), default=0)
+
+    def _read_near(self, coder: Offsets) -> None:
+        def keys(rows: Rows) -> Keys:
+            return coder.pack(*self._cleaned(rows, {}))
+
+        order = _expected(sampled(self._parts, keys, _FEW))
+        runs = self._sorter(lambda: sampled(self._parts, keys), order)
+        self._coder, self._runs = coder, runs
+        self._read_all(lambda pre, post: runs.add(order.ordered(coder.pack(pre, post))))
+
+    def _read_far(self, coder: Codes) -> None:
+        self._read_all(coder.add)
+        parts = coder.settle()
+        order = Leading(0, coder.greatest)
+        runs = self._sorter(lambda: np.linspace(0, coder.greatest, _EVEN).astype(np.uint64), order)
+        self._coder, self._runs = coder, runs
+        parallel_map(lambda part: runs.add(order.ordered(part())), parts, self._threads)
+
+    def _sorter(self, sample: Callable[[], Keys], order: Leading) -> SortedRuns:
+        return SortedRuns(self._scratch / "pairs.keys", self._memory // 2, self._rows, sample, order)
+
+    def _read_all(self, add: Callable[[Integers, Integers], None]) -> None:
+        """Read all parts. What counts goes to a function."""
+        ids = None
         if self._rules.distinct:
-            self._ids = ids_of(self._parts, self._rows, self._memory // 4, self._scratch / "ids.keys")
-        for removed in parallel_map(self._read, self._parts, self._threads):
+            ids = ids_of(self._parts, self._rows, self._memory // 4, self._scratch / "ids.keys")
+        self.removed = {}
+        for removed in parallel_map(lambda part: self._read_part(part, add, ids), self._parts, self._threads):
             self._remove(removed)
-        if self._ids is not None:
-            self._ids.check(self._threads)
+        if ids is not None:
+            ids.check(self._threads)
+
+    def _read_part(self, part: RowGroups, add: Callable[[Integers, Integers], None], ids: Ids | None) -> dict[str, int]:
+        removed: dict[str, int] = {}
+        seen = []
+        for rows in part.batches():
+            add(*self._cleaned(rows, removed))
+            if ids is not None:
+                known, values = rows.there("pre", "post", "id"), rows.integers("id")
+                seen.append(values if known is None else values[known])
+        if ids is not None and seen:
+            ids.add(seen[0] if len(seen) == 1 else np.concatenate(seen))
+        return removed
 
     def _remove(self, removed: dict[str, int]) -> None:
         for step, number in removed.items():
             self.removed[step] = self.removed.get(step, 0) + number
 
-    def _first(self, rows: Rows) -> Keys:
-        return self._packed(rows, {})
-
-    def _read(self, part: RowGroups) -> dict[str, int]:
-        removed: dict[str, int] = {}
-        ids = []
-        for rows in part.batches():
-            keys = self._packed(rows, removed)
-            self._runs.add(self._order.ordered(keys))
-            if self._ids is not None:
-                known, values = rows.there("pre", "post", "id"), rows.integers("id")
-                ids.append(values if known is None else values[known])
-        if self._ids is not None and ids:
-            self._ids.add(ids[0] if len(ids) == 1 else np.concatenate(ids))
-        return removed
-
-    def _packed(self, rows: Rows, removed: dict[str, int]) -> Keys:
-        """The pairs of the rows that count. How many do not is told in `removed`."""
+    def _cleaned(self, rows: Rows, removed: dict[str, int]) -> tuple[Integers, Integers]:
+        """Both neurons of the rows that count, to be used up. How many do not is told in `removed`."""
         rules, keep = self._rules, rows.there("pre", "post")
         pre, post = rows.integers("pre"), rows.integers("post")
         if keep is not None:
@@ -137,8 +156,8 @@ class PairCounter:
             removed[step] = removed.get(step, 0) + int(np.count_nonzero(found))
             keep = ~found if keep is None else np.logical_and(keep, ~found, out=keep)
         if keep is None:
-            return self._coder.pack(pre.copy(), post.copy())
-        return self._coder.pack(pre[keep], post[keep])
+            return pre.copy(), post.copy()
+        return pre[keep], post[keep]
 
     def pairs(self) -> Iterator[pa.RecordBatch]:
         """Batches of `SCHEMA` with the pairs that reach the threshold, in ascending order."""
@@ -198,4 +217,4 @@ def _in_order(task: Callable[[Item], Result], items: Sequence[Item], threads: in
                 future.cancel()
 
 
-__all__ = ["SCHEMA", "Codes", "ElsewhereError", "Offsets", "PairCounter", "TooWideError"]
+__all__ = ["SCHEMA", "ElsewhereError", "PairCounter"]
