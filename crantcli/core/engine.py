@@ -98,6 +98,28 @@ class PairRules:
 
 
 @dataclass(frozen=True)
+class NeuronGroups:
+    """Groups of neurons, by their numbers.
+
+    Attributes
+    ----------
+    ids : ndarray of int64
+        Neurons, each once.
+    codes : ndarray of int64
+        The group of each.
+    none : int
+        The number for all other neurons, and for none.
+    only : bool
+        Rows with one of these are removed as unannotated.
+    """
+
+    ids: np.ndarray[Any, Any]
+    codes: np.ndarray[Any, Any]
+    none: int
+    only: bool
+
+
+@dataclass(frozen=True)
 class CountedPairs:
     """Synapses per pair of neurons.
 
@@ -216,5 +238,16 @@ class SqlEngine(Protocol):
         -------
         CountedPairs or None
             None where the engine has no such way for these rows, or a synapse id comes twice among them.
+        """
+        return None
+
+    def count_groups(self, rows: str, groups: NeuronGroups, rules: PairRules) -> dict[str, np.ndarray[Any, Any]] | None:
+        """Count synapses per pair of groups in a way of the engine's own, which must give what statements would.
+
+        Returns
+        -------
+        dict or None
+            `step` (a place in `STEPS`, their number for rows that are kept), `pre` and `post` (groups), `n`; in no
+            order. None as for `count_stored`.
         """
         return None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.engine import CountedPairs, PairRules, SqlEngine, StoredSynapses
+from crantcli.core.engine import CountedPairs, NeuronGroups, PairRules, SqlEngine, StoredSynapses
 from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
 from crantcli.engine.explain import explained, explained_batches
@@ -23,6 +23,8 @@ from crantcli.text import P
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+    from crantcli.engine.pairs.reading import SynapseReader
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 DEFAULT_MEMORY = "2GB"
@@ -284,22 +286,47 @@ class Engine(SqlEngine):
 
     def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:
         """Count synapses per pair by sorting, where the rows stand in Parquet files and are many."""
-        stored = self.stored.get(rows)
-        if stored is None or stored.rows < SORTED_FROM:
+        if not self._many_stored(rows):
             return None
-        from crantcli.engine.pairs.counter import SCHEMA, ElsewhereError, PairCounter
+        from crantcli.engine.pairs.counter import SCHEMA, PairCounter
+        from crantcli.engine.pairs.stored import ElsewhereError
+
+        try:
+            with self._stored_reader(rows, rules) as reader:
+                counter = PairCounter(reader)
+                counter.read()
+                return CountedPairs(self._kept(stem, SCHEMA, counter.pairs()), counter.removed)
+        except ElsewhereError:
+            return None
+
+    def count_groups(self, rows: str, groups: NeuronGroups, rules: PairRules) -> dict[str, np.ndarray[Any, Any]] | None:
+        """Count synapses per pair of groups by sorting, where the rows stand in Parquet files and are many."""
+        if not self._many_stored(rows):
+            return None
+        from crantcli.engine.pairs.groups import GroupCounter
+        from crantcli.engine.pairs.stored import ElsewhereError
+
+        try:
+            with self._stored_reader(rows, rules) as reader:
+                return GroupCounter(reader, groups).counts()
+        except ElsewhereError:
+            return None
+
+    def _many_stored(self, rows: str) -> bool:
+        stored = self.stored.get(rows)
+        return stored is not None and stored.rows >= SORTED_FROM
+
+    @contextlib.contextmanager
+    def _stored_reader(self, rows: str, rules: PairRules) -> Iterator[SynapseReader]:
+        """What reads a relation's files, with a folder for what does not fit into memory."""
+        from crantcli.engine.pairs.reading import SynapseReader
 
         folder = self.scratch / self.name("pairs")
         folder.mkdir()
         try:
-            counter = PairCounter(stored, rules, self.threads, self.memory, folder)
-            counter.read()
-            found = self._kept(stem, SCHEMA, counter.pairs())
-        except ElsewhereError:
-            return None
+            yield SynapseReader(self.stored[rows], rules, self.threads, self.memory, folder)
         finally:
             remove(folder)
-        return CountedPairs(found, counter.removed)
 
     def _kept(self, stem: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:
         """Keep Arrow batches in a temporary table."""
