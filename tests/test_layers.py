@@ -150,7 +150,8 @@ ARRAYS = {
     for name in (
         "core.matrix.blocks", "core.nested.axes", "core.nested.matrix", "core.nested.scope", "core.nested.sorting",
         "core.nested.type_sums", "core.questions.nested", "core.questions.neuropil", "engine.pairs.coding",
-        "engine.pairs.counter", "engine.pairs.distinct", "engine.pairs.runs", "engine.pairs.stored",
+        "engine.pairs.counter", "engine.pairs.distinct", "engine.pairs.groups", "engine.pairs.reading",
+        "engine.pairs.runs", "engine.pairs.stored",
     )
 }  # fmt: skip
 
