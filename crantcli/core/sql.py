@@ -98,6 +98,11 @@ def matches(column: str, pattern: str) -> str:
     return f"regexp_matches({column}, {text(pattern)})"
 
 
+def gathered(column: str, order: str, where: str) -> str:
+    """An aggregate: values as one text with blanks between them, in an order, where a condition holds."""
+    return f"string_agg(CAST({column} AS VARCHAR), ' ' ORDER BY {order}) FILTER ({where})"
+
+
 def joined(column: str, separator: str) -> str:
     """The entries of a list as one text."""
     return f"array_to_string({column}, {text(separator)})"

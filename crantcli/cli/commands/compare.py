@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,7 +14,10 @@ from crantcli.cli.options import RunOptions, ServerOptions, SourceOptions, Thres
 EPILOG = """Example: crantcli compare monday.parquet tuesday.parquet -o changes.csv --summary changes.json
 
 Pairs that differ, largest difference first: pre, post, weight_a, weight_b, difference and status (changed, only_a,
-only_b; same with --all). --fail-on takes conditions on the figures of the summary, such as "changed>1000"."""
+only_b; same with --all). Of synapses with ids, each pair's change is taken apart: pre, post, old, new, added, removed,
+moved_in and moved_out, under the IDs of B; --neurons tells merges, splits and new IDs from where synapses went.
+
+--fail-on takes conditions on the figures of the summary, such as "changed>1000"."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,23 @@ def compare(
     rows: ThresholdOptions,
     fetch: ServerOptions,
     run: RunOptions,
+    match: Annotated[
+        Literal["synapse", "neuron"] | None,
+        typer.Option(
+            "--match",
+            help="What is the same in A and B: synapses, by their ids (the default where both have them), or neurons.",
+        ),
+    ] = None,
     all: Annotated[bool, typer.Option("--all", help="Pairs that are the same, too.")] = False,
     ids: Annotated[
         str | None,
         typer.Option(
             "--ids", metavar="FILE", help="What neurons of A are called at B's time, as crantcli ids writes it."
         ),
+    ] = None,
+    neurons: Annotated[
+        str | None,
+        typer.Option("--neurons", metavar="FILE", help="What became of each neuron, told from synapse ids."),
     ] = None,
     summary: Annotated[str | None, typer.Option("--summary", metavar="FILE", help="All figures, as JSON.")] = None,
     fail_on: Annotated[
@@ -60,6 +74,15 @@ def compare(
     given = source.sources or []
     if len(given) != 2:
         raise UsageError(f"two tables are compared, and {len(given)} given; a folder or a quoted glob is one")
-    question = Compare(all, rows.thresholds, tuple(fail_on or ()), rows.sum_duplicates)
+    question = Compare(match, all, rows.thresholds, tuple(fail_on or ()), rows.sum_duplicates)
     one, limits = replace(source, sources=given[:1]), rows.at_the_lowest
-    ask(question, one, limits, fetch, run, outputs={"summary": summary}, other=given[1:], renames=ids)
+    ask(
+        question,
+        one,
+        limits,
+        fetch,
+        run,
+        outputs={"neurons": neurons, "summary": summary},
+        other=given[1:],
+        renames=ids,
+    )

@@ -85,7 +85,7 @@ def compare_rows(
 
     Most edge tables are such. To group 15 million rows of each first takes twice as long as all else.
     """
-    id_type = _common(a.id_type, b.id_type)
+    id_type = common_type(a.id_type, b.id_type)
     sides = [prepare(engine, table, None, ("weight",)) for table in (a, b)]
     weighted = [
         WeightedPairs(
@@ -120,13 +120,14 @@ def compare_rows(
     return _told(engine, compared), sides[0].ledger, sides[1].ledger
 
 
-def _common(one: IdType, other: IdType) -> IdType:
+def common_type(one: IdType, other: IdType) -> IdType:
+    """How IDs of two tables are held together."""
     return "BIGINT" if one == other == "BIGINT" else "VARCHAR"
 
 
 def _joined(engine: SqlEngine, a: WeightedPairs, b: WeightedPairs) -> str:
     """A table `pre, post, n_a, n_b`, null where a side has no such pair."""
-    id_type, kind = _common(a.id_type, b.id_type), "BIGINT" if a.whole and b.whole else "DOUBLE"
+    id_type, kind = common_type(a.id_type, b.id_type), "BIGINT" if a.whole and b.whole else "DOUBLE"
     ids = ", ".join(f"CAST({end} AS {id_type}) AS {end}" for end in ("pre", "post"))
     first, second = (f"(SELECT {ids}, CAST(weight AS {kind}) AS weight FROM {side.relation})" for side in (a, b))
     return engine.table(
@@ -142,7 +143,11 @@ def _told(engine: SqlEngine, compared: str) -> ComparedPairs:
     if not ((histogram.a != 0) & (histogram.b != 0)).any():
         sides = (engine.view("side", f"SELECT pre, post FROM {compared} WHERE weight_{name} <> 0") for name in "ab")
         neurons = [neurons_of(engine, side) for side in sides]
-        refuse_strangers(engine, neurons[0], neurons[1], "neuron IDs")
+        advice = (
+            f"for another time of one brain give {P.ids.metavar('FILE')}, for another brain compare groups with "
+            f"{P.by.metavar('COLUMN')}"
+        )
+        refuse_strangers(engine, neurons[0], neurons[1], "neuron IDs", advice)
     status = (
         "CASE WHEN weight_a = weight_b THEN 'same' WHEN weight_b = 0 THEN 'only_a' WHEN weight_a = 0 THEN 'only_b' "
         "ELSE 'changed' END"
@@ -156,7 +161,7 @@ def neurons_of(engine: SqlEngine, relation: str) -> str:
     return engine.view("neurons", " UNION ".join(ends))
 
 
-def refuse_strangers(engine: SqlEngine, a: str, b: str, what: str) -> None:
+def refuse_strangers(engine: SqlEngine, a: str, b: str, what: str, advice: str) -> None:
     """Refuse two sides that share no ID (`id`, as text) although both have some.
 
     Raises
@@ -171,10 +176,7 @@ def refuse_strangers(engine: SqlEngine, a: str, b: str, what: str) -> None:
     ]
     if all(shown):
         one, other = (", ".join(ids) for ids in shown)
-        raise DataError(
-            f"A and B share no {what}: A has {one}, B has {other}; for another time of one brain give "
-            f"{P.ids.metavar('FILE')}, for another brain compare groups with {P.by.metavar('COLUMN')}"
-        )
+        raise DataError(f"A and B share no {what}: A has {one}, B has {other}; {advice}")
 
 
 def difference_query(compared: ComparedPairs, everything: bool, more: Sequence[str] = ()) -> tuple[str, list[str]]:
