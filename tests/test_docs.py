@@ -89,7 +89,7 @@ def ingredients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "raw.csv.gz").write_bytes(gzip.compress((SAMPLE / "celegans_edges.csv").read_bytes()))
     (folder / "brain.toml").write_text('[files]\nannotations = "annotations.csv"\nmeshes = "meshes"\n')
     (folder / "neurons.txt").write_text("576460752748033503\n576460752774390489\n")
-    for made in ("edges.parquet", "er2.parquet"):
+    for made in ("edges.parquet", "er2.parquet", "monday.parquet", "tuesday.parquet"):
         assert run(["connectivity", str(folder / "raw.parquet"), "-o", str(folder / made), "-q"]) == 0
     return folder
 
@@ -230,7 +230,7 @@ def test_all_exit_codes_are_told() -> None:
     table = TEXT.split("## Exit codes")[1].split("\n## ")[0]
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
     kinds = [errors.CrantError, errors.UsageError, errors.DataError, errors.EmptyResultError]
-    kinds += [errors.AuthorisationError, errors.IncompleteError]
+    kinds += [errors.AuthorisationError, errors.IncompleteError, errors.ConditionError]
     signals = {errors.HUNG_UP, errors.INTERRUPTED, errors.TERMINATED}
     assert told == {0, *signals, *(kind.exit_code for kind in kinds)}
 

@@ -33,6 +33,9 @@ def ask(
     totals: Any = None,
     meshes: str | None = None,
     mesh_scale: Any = None,
+    other: Any = None,
+    other_annotations: Any = None,
+    ids: Any = None,
     skeletons: Any = None,
     skeleton_units: str = "nm",
     coordinates: str | None = None,
@@ -56,6 +59,12 @@ def ask(
         As the options of the commands.
     clean, min_size, threshold
         Which rows count.
+    other : path, list of paths, or DataFrame, optional
+        The second table, for questions about two.
+    other_annotations : path or DataFrame, optional
+        Annotations of its neurons; default: those of the source.
+    ids : path or DataFrame, optional
+        What neurons of the source are called at the time of the other table, as `update_ids` gives it.
     skeletons : path, or list of paths, optional
         SWC files, folders or zip files of them; None means the data set's own.
     skeleton_units : {"nm", "um", "pixels"}, default "nm"
@@ -105,6 +114,9 @@ def ask(
             meshes=meshes,
             mesh_scale=None if mesh_scale is None else parse_mesh_scale(mesh_scale),
             skeletons=found,
+            other=other,
+            other_annotations=other_annotations,
+            renames=ids,
         )
         answer(
             question, request, sink,

@@ -103,6 +103,8 @@ def attributes(results: Results, opener: Opener) -> dict[str, Any]:
         found["source"] = opener.brain.record()
     if opener.read_as:
         found["read_as"] = [in_python(line) for line in opener.read_as]
+    if "figures" in results.details:
+        found["figures"] = results.details["figures"]
     return {KEY: found} if found else {}
 
 

@@ -72,6 +72,20 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an e
 #: The older name of --keep-unconnected, which still works.
 KeepSilent = Annotated[bool, typer.Option("--keep-silent", hidden=True)]
 
+MinSize = Annotated[
+    int | None,
+    typer.Option("--min-size", metavar="N", min=0, help="Keep synapses of at least this size.", show_default=False),
+]
+Clean = Annotated[bool, typer.Option("--clean/--no-clean", help="Drop autapses and rows with a background ID.")]
+SumDuplicates = Annotated[
+    bool,
+    typer.Option(
+        "--sum-duplicates",
+        help="Add up edge rows that repeat a pair, instead of refusing them.",
+        rich_help_panel=INPUT,
+    ),
+]
+
 NEURON_HELP = (
     "an ID, IDs joined by commas, @FILE, @FILE:COLUMN, - for stdin, or criteria on annotations such as "
     '"cell_type=ER1,ER2 and side!=left" or "cell_type~^PN_"; repeat to add'
@@ -193,27 +207,56 @@ class RowOptions:
             show_default=False,
         ),
     ] = None
-    min_size: Annotated[
-        int | None,
-        typer.Option("--min-size", metavar="N", min=0, help="Keep synapses of at least this size.", show_default=False),
-    ] = None
-    clean: Annotated[bool, typer.Option("--clean/--no-clean", help="Drop autapses and rows with a background ID.")] = (
-        True
-    )
+    min_size: MinSize = None
+    clean: Clean = True
 
 
 @dataclass(frozen=True)
 class EdgeOptions(RowOptions):
     """Which synapses or edges count."""
 
-    sum_duplicates: Annotated[
-        bool,
+    sum_duplicates: SumDuplicates = False
+
+
+@dataclass(frozen=True)
+class ThresholdOptions:
+    """Which synapses or edges count, at one threshold or several."""
+
+    heading: ClassVar = FILTERS
+
+    threshold: Annotated[
+        str | None,
         typer.Option(
-            "--sum-duplicates",
-            help="Add up edge rows that repeat a pair, instead of refusing them.",
-            rich_help_panel=INPUT,
+            "--threshold",
+            "-t",
+            metavar="N,...",
+            help="Pairs of neurons with at least this many synapses; several for what is told per threshold.",
+            show_default=False,
         ),
-    ] = False
+    ] = None
+    min_size: MinSize = None
+    clean: Clean = True
+    sum_duplicates: SumDuplicates = False
+
+    @cached_property
+    def thresholds(self) -> tuple[int, ...]:
+        """All thresholds, ascending.
+
+        Raises
+        ------
+        UsageError
+        """
+        from crantcli.errors import UsageError
+
+        words = [word.strip() for word in (self.threshold or "").split(",")] if self.threshold is not None else []
+        if not all(word.isascii() and word.isdigit() and int(word) >= 1 for word in words):
+            raise UsageError(f"--threshold {self.threshold}: whole numbers from 1, joined by commas")
+        return tuple(sorted({int(word) for word in words}))
+
+    @property
+    def at_the_lowest(self) -> RowOptions:
+        """The same at the lowest threshold."""
+        return RowOptions(min(self.thresholds, default=None), self.min_size, self.clean)
 
 
 @dataclass(frozen=True)

@@ -172,8 +172,8 @@ class SqlEngine(Protocol):
         """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
         ...
 
-    def integers(self, query: str) -> np.ndarray[Any, Any]:
-        """A query's only column, int64 without nulls, as an array."""
+    def integers(self, query: str, count: int | None = None) -> np.ndarray[Any, Any]:
+        """A query's only column, int64 without nulls, as an array; `count` of them, where that is known."""
         ...
 
     def id_table(self, stem: str, ids: Iterable[NeuronId], id_type: IdType) -> str:

@@ -244,11 +244,12 @@ class Engine(SqlEngine):
             found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
         return {name: column.astype(str) if column.dtype == object else column for name, column in found.items()}
 
-    def integers(self, query: str) -> np.ndarray[Any, Any]:
+    def integers(self, query: str, count: int | None = None) -> np.ndarray[Any, Any]:
         """A query's only column, int64 without nulls, as an array: filled batch by batch, so held in memory once."""
         import numpy as np
 
-        count = self.execute(f"SELECT count(*) FROM ({query})")[0][0]
+        if count is None:
+            count = self.execute(f"SELECT count(*) FROM ({query})")[0][0]
         found = np.empty(count, dtype=np.int64)
         start = 0
         with explained(self.reading):

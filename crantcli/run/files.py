@@ -16,7 +16,7 @@ from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.remote.settings import LiveOptions
 from crantcli.schema import IdType
-from crantcli.sources.auxiliary import open_members, open_totals
+from crantcli.sources.auxiliary import open_members, open_renames, open_totals
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.selectors import id_file, resolve
 from crantcli.sources.tables.annotations import open_annotations
@@ -121,6 +121,24 @@ class FileOpener:
         if self._labelled:
             self._relate(table)
         return table
+
+    def other_table(self, source: Any, reading: ReadOptions) -> Relation:
+        """Open a second table, which is read as the first one is."""
+        found, files = self._parts(source, replace(reading, annotated=self._annotated))
+        table = open_table(self.engine, found, files, reading)
+        self.inputs += table.inputs
+        self.notes += table.notes
+        names = " and ".join(dict.fromkeys(record["name"] for record in table.inputs))
+        self.read_as += [f"{names}: {table.read_as}", *table.read_notes]
+        return table
+
+    def other_annotations(self, source: Any, id_column: str | None, type_column: str | None) -> Annotations:
+        """Open annotations of a second table's neurons."""
+        found, _ = self._parts(source, named=(id_column, type_column))
+        opened = open_annotations(self.engine, found, id_column, type_column, self.background, clean=self.clean)
+        self.inputs += opened.inputs
+        self.notes += opened.notes
+        return opened
 
     def _relate(self, table: Relation) -> None:
         """See that the annotations that are used are of the table's neurons."""
@@ -317,3 +335,17 @@ class FileOpener:
         opened = open_totals(self.engine, found[0], merge_filters(table.filters, filters))
         self.inputs += opened.inputs
         return opened
+
+    def renames(self, source: str | pd.DataFrame) -> str:
+        """Open a table of IDs at two times that `ids` made.
+
+        Raises
+        ------
+        DataError
+            Where it is something else, or gives a neuron two IDs.
+        """
+        found, _ = self._parts(source)
+        if len(found) != 1:
+            raise UsageError(f"{P.ids} is one table that ids made")
+        self.inputs += found[0].records
+        return open_renames(self.engine, found[0])

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.addresses import Dataset
-from crantcli.core.questions.base import Given, Inputs, Meshes, Question, Scope, Selectors
-from crantcli.core.relation import Relation
+from crantcli.core.questions.base import Given, Inputs, Meshes, Other, Question, Scope, Selectors
+from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
@@ -77,11 +77,23 @@ class Opener(LiveOpener):
         if needs.meshes is not None:
             chosen = needs.meshes
             meshes = Meshes(*self.neuropils(request.meshes, chosen.names, chosen.exclude, request.mesh_scale))
+        other = self._other(request, reading, annotations) if needs.other else None
+        renames = None if request.renames is None else self.renames(request.renames)
         check(self.paths)
-        given = Inputs(table, rows, neurons, annotations, totals, None, meshes, opened)
+        given = Inputs(table, rows, neurons, annotations, totals, None, meshes, opened, other, renames)
         if query is not None:
             given = replace(given, further=self._further(question, given, scope, query, reading))
         return given
+
+    def _other(self, request: Request, reading: ReadOptions, annotations: Annotations | None) -> Other:
+        """The second table, with the annotations of its neurons."""
+        table = self.other_table(request.other, reading)
+        request.refuse(table)
+        if request.other_annotations is not None:
+            annotations = self.other_annotations(
+                request.other_annotations, request.neuron_id_column, request.cell_type_column
+            )
+        return Other(table, annotations)
 
     def _named(self, chosen: Selectors, table: Relation) -> Selection | None:
         """The neurons that a parameter names; an empty list names none."""

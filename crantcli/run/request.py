@@ -16,6 +16,7 @@ from crantcli.remote.settings import LiveOptions
 from crantcli.sources.selectors import check_files, id_file
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.system.descriptors import descriptor_of
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.run.skeletons import SkeletonSource
@@ -57,6 +58,12 @@ class Request:
     mesh_scale : tuple of float, or None
         Nanometres per unit of mesh files.
     skeletons : SkeletonSource or None
+    other : path, sequence of paths, DataFrame or None
+        A second table, read as the source is.
+    other_annotations : path, DataFrame or None
+        Of the second table's neurons; None means those of the source.
+    renames : path, DataFrame or None
+        What neurons of the source are called at another time, as `ids` writes it.
     files : tuple of Path
         Files that have been read already, which no output may overwrite.
     refuse : function
@@ -79,6 +86,9 @@ class Request:
     meshes: str | None = None
     mesh_scale: VoxelSize | None = None
     skeletons: SkeletonSource | None = None
+    other: Any = None
+    other_annotations: Any = None
+    renames: Any = None
     files: tuple[Path, ...] = ()
     refuse: Callable[[Relation], None] = take_any
 
@@ -86,7 +96,8 @@ class Request:
     def tables(self) -> list[Any]:
         """Whatever is read as a table: paths, lists of paths, DataFrames."""
         more = [] if self.skeletons is None else self.skeletons.tables
-        return [self.source, self.annotations, self.totals, self.assignments, *more]
+        beside = [self.other, self.other_annotations, self.renames]
+        return [self.source, self.annotations, self.totals, self.assignments, *beside, *more]
 
     @property
     def skeleton_tables(self) -> list[Path]:
@@ -108,6 +119,12 @@ class Request:
         """
         if self.totals is not None and needs.without_totals:
             raise UsageError(needs.without_totals)
+        if needs.other and (self.other is None or self.has_no_source):
+            raise UsageError("two tables are needed; give both, as files")
+        if not needs.other and (self.other is not None or self.other_annotations is not None):
+            raise UsageError("one table is read here, and a second one is given")
+        if self.renames is not None and not needs.renames:
+            raise UsageError(f"{P.ids} brings IDs of one table to the time of another; leave it out")
         selectors = [selector for chosen in needs.neurons.values() for selector in chosen or ()]
         readers = ["-" for selector in selectors if isinstance(selector, IdStdin)]
         readers += [name for name in self.names(needs) if name == "-" or descriptor_of(name) == 0]

@@ -155,7 +155,7 @@ def synapse_pairs(
     pairs = engine.view(
         "pairs",
         f"SELECT {keys}, n, {total} AS total, {'value, ' if values else ''}"
-        f"{_dropped(prepared.table, rows)} AS dropped FROM {counted}",
+        f"{dropped_sql(prepared.table, rows)} AS dropped FROM {counted}",
     )
     count_pair_steps(engine, prepared, rows, pairs, by_neuropil, outside)
     return pairs
@@ -226,7 +226,7 @@ def count_pair_steps(
         ledger.kept, ledger.merged = kept_pairs, kept - kept_pairs
 
 
-def _dropped(table: Relation, rows: RowFilter) -> str:
+def dropped_sql(table: Relation, rows: RowFilter) -> str:
     """A condition that holds for pairs that cleaning drops, and for those without a neuron."""
     return sql.any_of([condition for condition in rows.cleaning(table.id_type).values() if condition != "FALSE"])
 
@@ -264,7 +264,7 @@ def _edge_pairs(
         weight = sql.total("n", "neuropil, n", table.whole_weights)
         sums = f"{weight} AS n, CAST(sum(total) AS BIGINT) AS total{value}"
         grouped = f"(SELECT pre, post, {sums} FROM {rows_per_key} GROUP BY pre, post)"
-    pairs = engine.table("pairs", f"SELECT *, {_dropped(table, rows)} AS dropped FROM {grouped}")
+    pairs = engine.table("pairs", f"SELECT *, {dropped_sql(table, rows)} AS dropped FROM {grouped}")
     count_pair_steps(engine, prepared, rows, pairs, by_neuropil, outside)
     if prepared.ledger.merged:
         reason = "repeated rows of one pair"
