@@ -99,8 +99,8 @@ def warn(notes: Sequence[str], stacklevel: int, names: Mapping[str, str] | None 
 def attributes(results: Results, opener: Opener) -> dict[str, Any]:
     """`DataFrame.attrs` of a result: units, what a live data set resolved to, and what the table was taken for."""
     found: dict[str, Any] = dict(results.units)
-    if opener.told:
-        found["source"] = opener.brain.record()
+    if opener.resolved_to:
+        found["source"] = opener.live.record()
     if opener.read_as:
         found["read_as"] = [in_python(line) for line in opener.read_as]
     return {KEY: found} if found else {}

@@ -197,7 +197,7 @@ class CommandSink:
         self._refuse_empty(results)
         self.files.commit()
         notes = [*results.notes, *self.files.unit_notes(results.units, results.units_advice), *results.remarks]
-        self.say([*opener.told, *opener.read_as, *opener.notes, *notes], results)
+        self.say([*opener.resolved_to, *opener.read_as, *opener.notes, *notes], results)
         if self._to.json:
             self.console.json(
                 {

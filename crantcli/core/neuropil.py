@@ -291,7 +291,7 @@ def matrices(
     # With neurons chosen for both axes, what touches none of them is not read for the matrix.
     partly = all(choice.given for choice in question.axes.values())
     for code, name in enumerate(assignment.names):
-        with engine.forgotten():
+        with engine.temporary_tables():
             table = in_neuropil(engine, assignment, code)
             if not table.rows:
                 yield name, Count(0, 0, 0), None

@@ -194,7 +194,7 @@ class Engine(SqlEngine):
         return name
 
     @contextlib.contextmanager
-    def forgotten(self) -> Iterator[None]:
+    def temporary_tables(self) -> Iterator[None]:
         """At the end, drop the tables and views that were made meanwhile, so that many questions fit in memory."""
         before = len(self._made)
         try:

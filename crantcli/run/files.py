@@ -67,7 +67,7 @@ class FileOpener:
         self.inputs: list[dict[str, Any]] = []
         self.notes: list[str] = []
         #: What a live data set resolved to, for people.
-        self.told: list[str] = []
+        self.resolved_to: list[str] = []
         #: Words that stand for a missing ID, joined by commas; None for the usual ones.
         self.null_text: str | None = None
         #: What the table was taken for.

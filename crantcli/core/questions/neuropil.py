@@ -240,7 +240,7 @@ class NeuropilMatrices:
     def _count(self) -> None:
         """Count what each neuropil holds, without matrices."""
         for code, name in enumerate(self._found.names):
-            with self._engine.forgotten():
+            with self._engine.temporary_tables():
                 table = in_neuropil(self._engine, self._found, code)
                 self.counts[name] = count_alone(self._engine, table, self._given.rows)
 
