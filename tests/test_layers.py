@@ -149,7 +149,7 @@ ARRAYS = {
     f"crantcli.core.{name}"
     for name in (
         "matrix.blocks", "nested.axes", "nested.matrix", "nested.scope", "nested.sorting", "nested.type_sums",
-        "questions.nested", "questions.neuropil",
+        "neuropils.matrices", "questions.nested", "questions.neuropil",
     )
 }  # fmt: skip
 
@@ -180,6 +180,8 @@ def test_the_tables_name_every_part() -> None:
 FOLDERS = {
     "geometry": {"geometry", "engine", "parallel"},
     "matrix": {"matrix"},
+    "nested": {"nested", "matrix", "rows", "engine", "ledger", "relation", "sql"},
+    "neuropils": {"neuropils", "nested", "geometry", "rows", "engine", "ledger", "relation", "sql"},
     "rows": {"rows", "engine", "ledger", "relation", "sql"},
 }
 

@@ -32,9 +32,9 @@ from crantcli.text import P
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crantcli.core.boxes import MeshBoxes
+    from crantcli.core.geometry.boxes import MeshBoxes
     from crantcli.core.geometry.containment import MeshIndex
-    from crantcli.core.neuropil import Members
+    from crantcli.core.neuropils.members import Members
     from crantcli.remote.lockfile import Lock
     from crantcli.sources.shapes.meshes import MeshLocation, NeuropilMesh
 
