@@ -177,8 +177,6 @@ def answer(
     found = find_dataset(request.dataset)
     if request.has_no_source and found is None:
         raise UsageError("nothing to read: give source= (a path or a DataFrame) or dataset= (a name or a TOML file)")
-    if request.has_no_source and found is not None and found.live is None:
-        found.synapse_file()
     options = resolve_live(live, materialization, update_ids)
     asked = options.materialization
     if (not request.has_no_source or (found and found.live is None)) and asked not in ("latest", "live"):
