@@ -84,7 +84,7 @@ def request_of(
     voxel = parse_voxel_size(voxel_size) if voxel_size else None
     assignments, neuropil = _members(members)
     return Request(
-        source.sources,
+        source.source,
         source.dataset,
         source.annotations,
         source.neuron_id_column,

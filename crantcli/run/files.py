@@ -103,7 +103,7 @@ class FileOpener:
             if self.dataset is None:
                 raise UsageError(
                     "nothing to read: give a file (crantcli COMMAND synapses.parquet) or a data set "
-                    "(crantcli COMMAND -d NAME, or CRANT_DEFAULT_DATASET)"
+                    f"({P.dataset.metavar('NAME')}, or CRANT_DEFAULT_DATASET)"
                 )
             source = [self.dataset.synapse_file()]
             reading = replace(reading, dataset=unit_metadata(self.dataset))

@@ -52,7 +52,9 @@ class LiveOpener(FileOpener):
         from crantcli.sources.cave.live import CaveDataset
 
         if self.dataset is None or self.dataset.cave is None:
-            raise UsageError("this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]")
+            raise UsageError(
+                f"this needs a data set on a CAVE server: {P.dataset('crantb')}, or a TOML file with [cave]"
+            )
         return CaveDataset(self.dataset.name, self.dataset.cave, self.live_options, self.lock)
 
     def further_query(self, query: Query, neurons: Mapping[str, Selection]) -> Query | None:
