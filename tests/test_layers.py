@@ -24,6 +24,7 @@ SOURCES = {"sources", "sources/tables", "sources/shapes", "sources/cave", "sourc
 PARTS: dict[str, set[str]] = {
     "errors": set(),
     "text": set(),
+    "checks": set(),
     "system": set(),
     "schema": set(),
     "ids": {"schema"},
@@ -42,7 +43,7 @@ PARTS: dict[str, set[str]] = {
     "__main__": {"cli"},
     "__init__": {"api", "core", "ids", "remote"},
 }
-EVERYBODY = {"errors", "system", "text"}
+EVERYBODY = {"checks", "errors", "system", "text"}
 
 #: Part -> other people's packages that it may use. The rest gets by with the standard library.
 PACKAGES = {

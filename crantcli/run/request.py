@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.checks import check_names, check_switches, whole_number
 from crantcli.core.questions.base import Needs
 from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY
@@ -16,6 +17,7 @@ from crantcli.remote.settings import LiveOptions
 from crantcli.sources.selectors import check_files, id_file
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.system.descriptors import descriptor_of
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.run.skeletons import SkeletonSource
@@ -82,6 +84,14 @@ class Request:
     files: tuple[Path, ...] = ()
     refuse: Callable[[Relation], None] = take_any
 
+    def __post_init__(self) -> None:
+        check_switches(clean=self.clean, ignore_case=self.ignore_case)
+        for name in ("min_size", "threshold"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
+        check_names(
+            dataset=self.dataset, neuron_id_column=self.neuron_id_column, cell_type_column=self.cell_type_column
+        )
+
     @property
     def tables(self) -> list[Any]:
         """Whatever is read as a table: paths, lists of paths, DataFrames."""
@@ -108,6 +118,10 @@ class Request:
         """
         if self.totals is not None and needs.without_totals:
             raise UsageError(needs.without_totals)
+        if needs.meshes is None and (self.meshes is not None or self.mesh_scale is not None):
+            raise UsageError(f"{P.meshes} and {P.mesh_scale} go with questions about neuropils; leave them out")
+        if self.skeletons is not None and not needs.skeletons:
+            raise UsageError(f"{P.skeletons} goes with questions about sites on skeletons; leave it out")
         selectors = [selector for chosen in needs.neurons.values() for selector in chosen or ()]
         readers = ["-" for selector in selectors if isinstance(selector, IdStdin)]
         readers += [name for name in self.names(needs) if name == "-" or descriptor_of(name) == 0]
