@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,9 +124,7 @@ class Request:
             raise UsageError(f"{P.skeletons} goes with questions about sites on skeletons; leave it out")
         selectors = [selector for chosen in needs.neurons.values() for selector in chosen or ()]
         readers = ["-" for selector in selectors if isinstance(selector, IdStdin)]
-        readers += [name for name in self.names(needs) if name == "-" or descriptor_of(name) == 0]
-        if len(readers) > 1:
-            raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
+        refuse_two_readers([*readers, *self.names(needs), *map(str, self.files)])
         for chosen in needs.neurons.values():
             check_files(chosen or ())
 
@@ -144,6 +142,17 @@ class Request:
     def filters(self) -> dict[str, Any]:
         """What rows are filtered by before they are counted."""
         return {"clean": self.clean, "min_size": self.min_size, "threshold": 1}
+
+
+def refuse_two_readers(names: Iterable[str]) -> None:
+    """Refuse to read stdin twice, by `-` or another of its names.
+
+    Raises
+    ------
+    UsageError
+    """
+    if sum(name == "-" or descriptor_of(name) == 0 for name in names) > 1:
+        raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
 
 
 def _names(table: Any) -> Iterator[str]:
