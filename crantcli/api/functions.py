@@ -416,7 +416,7 @@ def update_ids(
                 "method": [update.method for update in updates],
             }
         )
-        frame.attrs[KEY] = {"source": space.brain.record()}
+        frame.attrs[KEY] = {"source": space.live.record()}
         return frame
 
 

@@ -98,7 +98,7 @@ class SourceOptions:
 
     heading: ClassVar = INPUT
 
-    sources: Annotated[
+    source: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",

@@ -160,7 +160,7 @@ class SqlEngine(Protocol):
         """Name a query without running it."""
         ...
 
-    def forgotten(self) -> AbstractContextManager[None]:
+    def temporary_tables(self) -> AbstractContextManager[None]:
         """A context at whose end the tables and views that were made in it are dropped."""
         ...
 

@@ -15,7 +15,7 @@ from crantcli.core.engine import CountedPairs, NeuronGroups, PairRules, SqlEngin
 from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
 from crantcli.engine.explain import explained, explained_batches
-from crantcli.errors import CrantError, UsageError
+from crantcli.errors import ArgumentTypeError, CrantError, UsageError
 from crantcli.schema import IdType, NeuronId
 from crantcli.system.temporary import is_text, remove, sweep, temporary_path
 from crantcli.text import P
@@ -44,6 +44,8 @@ def parse_memory(value: str) -> int:
     UsageError
         For anything else, and for less than 100 MB, with which the engine cannot work.
     """
+    if not isinstance(value, str):
+        raise ArgumentTypeError(f"{P.max_memory}={value!r}: write it like '2GB' or '500MB'")
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?\s*", value.lower())
     if not match:
         raise UsageError(f"{P.max_memory} {value}: write it like 2GB or 500MB")
@@ -201,7 +203,7 @@ class Engine(SqlEngine):
         return name
 
     @contextlib.contextmanager
-    def forgotten(self) -> Iterator[None]:
+    def temporary_tables(self) -> Iterator[None]:
         """At the end, drop the tables and views that were made meanwhile, so that many questions fit in memory."""
         before = len(self._made)
         try:

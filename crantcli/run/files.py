@@ -32,9 +32,9 @@ from crantcli.text import P
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crantcli.core.boxes import MeshBoxes
+    from crantcli.core.geometry.boxes import MeshBoxes
     from crantcli.core.geometry.containment import MeshIndex
-    from crantcli.core.neuropil import Members
+    from crantcli.core.neuropils.members import Members
     from crantcli.remote.lockfile import Lock
     from crantcli.sources.shapes.meshes import MeshLocation, NeuropilMesh
 
@@ -67,7 +67,7 @@ class FileOpener:
         self.inputs: list[dict[str, Any]] = []
         self.notes: list[str] = []
         #: What a live data set resolved to, for people.
-        self.told: list[str] = []
+        self.resolved_to: list[str] = []
         #: Words that stand for a missing ID, joined by commas; None for the usual ones.
         self.null_text: str | None = None
         #: What the table was taken for.
@@ -103,7 +103,7 @@ class FileOpener:
             if self.dataset is None:
                 raise UsageError(
                     "nothing to read: give a file (crantcli COMMAND synapses.parquet) or a data set "
-                    "(crantcli COMMAND -d NAME, or CRANT_DEFAULT_DATASET)"
+                    f"({P.dataset.metavar('NAME')}, or CRANT_DEFAULT_DATASET)"
                 )
             source = [self.dataset.synapse_file()]
             reading = replace(reading, dataset=unit_metadata(self.dataset))

@@ -116,7 +116,7 @@ class Opener(LiveOpener):
         # Synapses of the background are not needed, even where it is named, as by a row of the annotations.
         unneeded = frozenset[NeuronId](self.background if request.clean else ())
         sides = {
-            side: tuple(neuron for neuron in ids_to_fetch(self.brain, selection) if neuron not in unneeded)
+            side: tuple(neuron for neuron in ids_to_fetch(self.live, selection) if neuron not in unneeded)
             for side, selection in (("pre", scope.pre), ("post", scope.post), ("either", scope.either))
             if selection is not None
         }

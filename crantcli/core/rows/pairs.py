@@ -188,7 +188,7 @@ def _stored_pairs(
         return None
     pairs = engine.view(
         "pairs",
-        f"SELECT pre, post, n, n AS total, {_dropped(prepared.table, rows)} AS dropped FROM {counted.relation}",
+        f"SELECT pre, post, n, n AS total, {dropped_sql(prepared.table, rows)} AS dropped FROM {counted.relation}",
     )
     for step, number in counted.removed.items():
         prepared.ledger.remove(step, number)
