@@ -24,7 +24,7 @@ moved_in and moved_out, under the IDs of B; --neurons tells merges, splits and n
 class ComparedOptions(SourceOptions):
     """The two tables that are compared."""
 
-    sources: Annotated[
+    source: Annotated[
         list[str] | None,
         typer.Argument(metavar="A B", help="Two tables of one kind, in any format that is read.", show_default=False),
     ] = None
@@ -71,11 +71,11 @@ def compare(
     from crantcli.core.questions.compare import Compare
     from crantcli.errors import UsageError
 
-    given = source.sources or []
+    given = source.source or []
     if len(given) != 2:
         raise UsageError(f"two tables are compared, and {len(given)} given; a folder or a quoted glob is one")
     question = Compare(match, all, rows.thresholds, tuple(fail_on or ()), rows.sum_duplicates)
-    one, limits = replace(source, sources=given[:1]), rows.at_the_lowest
+    one, limits = replace(source, source=given[:1]), rows.at_the_lowest
     ask(
         question,
         one,
