@@ -78,7 +78,7 @@ NEURON_HELP = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class SourceOptions:
     """What to read, and how to understand it."""
 
@@ -176,7 +176,7 @@ class SourceOptions:
         return ReadOptions(**said)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RowOptions:
     """Which synapses count."""
 
@@ -202,7 +202,7 @@ class RowOptions:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class EdgeOptions(RowOptions):
     """Which synapses or edges count."""
 
@@ -216,7 +216,7 @@ class EdgeOptions(RowOptions):
     ] = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class MemberOptions:
     """Synapses of some neuropils only."""
 
@@ -243,7 +243,7 @@ MeshScale = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ServerOptions:
     """How servers are asked; no effect on files."""
 
@@ -270,7 +270,7 @@ class ServerOptions:
     ] = 300.0
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class FetchOptions(ServerOptions):
     """How synapses on a server are asked for; no effect on files."""
 
@@ -286,7 +286,7 @@ class FetchOptions(ServerOptions):
     ] = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class SynapseFetchOptions(FetchOptions):
     """The same, of commands that fetch synapses."""
 
@@ -299,7 +299,7 @@ class SynapseFetchOptions(FetchOptions):
     ] = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RunOptions:
     """Where the answer goes, what is said about it, and what the work may take."""
 
