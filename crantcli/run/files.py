@@ -16,7 +16,6 @@ from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.remote.settings import LiveOptions
 from crantcli.schema import IdType
-from crantcli.sources.auxiliary import open_members, open_totals
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.selectors import id_file, resolve
 from crantcli.sources.tables.annotations import open_annotations
@@ -295,6 +294,8 @@ class FileOpener:
         DataError
             Where it is something else, does not know a neuropil, or the table has no synapse ids.
         """
+        from crantcli.sources.auxiliary import open_members
+
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError(f"{P.assignments} is one table that neuropil made")
@@ -311,6 +312,8 @@ class FileOpener:
         DataError
             Where it is something else, or was filtered otherwise.
         """
+        from crantcli.sources.auxiliary import open_totals
+
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError(f"{P.totals} is one table that counts made")
