@@ -154,7 +154,7 @@ def options(command: str) -> dict[str, Any]:
     """Defaults of a command's options."""
     from crantcli.cli.app import _command
 
-    found = _command().commands[command]
+    found = _command().get_command(None, command)
     return {parameter.name: parameter.default for parameter in found.params}
 
 

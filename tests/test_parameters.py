@@ -13,7 +13,7 @@ from conftest import ROOT, Crant
 
 import crantcli as cc
 from crantcli import errors
-from crantcli.cli.app import app
+from crantcli.cli.command import find_commands
 from crantcli.cli.names import flags_of
 from crantcli.errors import CrantError, UsageError
 from crantcli.remote import cache, outcomes
@@ -21,7 +21,7 @@ from crantcli.text import Flag, P, as_flags, flag_of, in_python
 
 PACKAGE = ROOT / "crantcli"
 TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
-COMMANDS = [f"crantcli {command.name}" for command in app.registered_commands]
+COMMANDS = [f"crantcli {command.name}" for command in find_commands()]
 #: `--min-size`, `--` before a name that a message fills in, and `-o`.
 OPTION = re.compile(r"(?<![\w-])(--([a-z]|$)|-[A-Za-z](?![\w-]))")
 #: What the help calls the arguments, such as `SOURCE`.

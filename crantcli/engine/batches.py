@@ -74,8 +74,8 @@ class ArrowBatch:
         import pyarrow as pa
 
         kept = [name for name in self.record.schema.names if name not in dropped]
-        chosen = self.record.select(kept).take(pa.array(rows))
-        arrays = [*chosen.columns, *(pa.array(values) for values in columns.values())]
+        chosen = self.record.select(kept).take(column(rows))
+        arrays = [*chosen.columns, *map(column, columns.values())]
         return ArrowBatch(pa.RecordBatch.from_arrays(arrays, names=[*kept, *columns]))
 
     def extended(self, keep: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]]) -> ArrowBatch:

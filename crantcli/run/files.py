@@ -16,7 +16,6 @@ from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.remote.settings import LiveOptions
 from crantcli.schema import IdType
-from crantcli.sources.auxiliary import open_members, open_renames, open_totals
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.selectors import id_file, resolve
 from crantcli.sources.tables.annotations import open_annotations
@@ -313,6 +312,8 @@ class FileOpener:
         DataError
             Where it is something else, does not know a neuropil, or the table has no synapse ids.
         """
+        from crantcli.sources.auxiliary import open_members
+
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError(f"{P.assignments} is one table that neuropil made")
@@ -329,6 +330,8 @@ class FileOpener:
         DataError
             Where it is something else, or was filtered otherwise.
         """
+        from crantcli.sources.auxiliary import open_totals
+
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError(f"{P.totals} is one table that counts made")
@@ -344,6 +347,8 @@ class FileOpener:
         DataError
             Where it is something else, or gives a neuron two IDs.
         """
+        from crantcli.sources.auxiliary import open_renames
+
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError(f"{P.ids} is one table that ids made")

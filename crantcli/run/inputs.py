@@ -17,13 +17,13 @@ from crantcli.ids import Selection
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.live import LiveOpener
 from crantcli.schema import IdType, Kind, NeuronId
-from crantcli.sources.cave.query import Query
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.text import plural
 
 if TYPE_CHECKING:
     from crantcli.run.request import Request
     from crantcli.run.skeletons import KnownSkeletons, OpenSkeletons
+    from crantcli.sources.cave.query import Query
 
 
 class Opener(LiveOpener):
@@ -110,7 +110,7 @@ class Opener(LiveOpener):
             Where no side has neurons.
         """
         from crantcli.sources.cave.neurons import ids_to_fetch
-        from crantcli.sources.cave.query import needed
+        from crantcli.sources.cave.query import Query, needed
 
         assert self.dataset is not None
         # Synapses of the background are not needed, even where it is named, as by a row of the annotations.

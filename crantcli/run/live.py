@@ -16,7 +16,6 @@ from crantcli.ids import Selection, Selector
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.files import FileOpener
 from crantcli.schema import NeuronId
-from crantcli.sources.cave.query import Query
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.tables.annotations import open_annotations, renamed, renamed_part
 from crantcli.sources.tables.files import Source
@@ -29,6 +28,7 @@ from crantcli.text import P
 if TYPE_CHECKING:
     from crantcli.sources.cave.id_updates import Update
     from crantcli.sources.cave.live import CaveDataset
+    from crantcli.sources.cave.query import Query
 
 
 class LiveOpener(FileOpener):

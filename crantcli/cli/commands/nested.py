@@ -32,7 +32,7 @@ EPG/PEG). Without -o, --json or another output, the matrix goes to the terminal 
 TYPE_LIST = "types joined by commas, or @FILE with one a line"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class NestedOptions:
     """What a nested matrix shows."""
 
@@ -120,7 +120,7 @@ class NestedOptions:
         return self.directed or any(chosen)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class PlotOptions:
     """How a picture of a nested matrix looks."""
 

@@ -32,7 +32,7 @@ summary.csv and summary.png, assignments.parquet and, last, manifest.json. Later
 --neuropil NAME."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class PlaceOptions:
     """Where synapses lie."""
 
