@@ -173,8 +173,9 @@ def test_fractions_are_of_all_that_the_groups_get(tables: Path) -> None:
 def test_possible_pairs_are_those_that_a_file_may_hold(tables: Path, crant: Crant) -> None:
     """A file of some neurons' outputs says nothing of other neurons' outputs."""
     assert crant("synapses", "synapses.csv", "--pre", "1", "-o", "one.parquet").code == 0
-    done = crant("connectivity", "one.parquet", "-a", "types.csv", "--by", "cell_type", "-o", "-")
-    whole = crant("connectivity", "synapses.csv", "-n", "1", "--no-upstream", "-a", "types.csv", "--by", "cell_type", "-o", "-")
+    by_type = ("-a", "types.csv", "--by", "cell_type", "-o", "-")
+    done = crant("connectivity", "one.parquet", *by_type)
+    whole = crant("connectivity", "synapses.csv", "-n", "1", "--no-upstream", *by_type)
     assert [row[:5] for row in done.rows()[1:]] == [["A", "A", "2", "1", "1"], ["A", "B", "1", "1", "2"]]
     assert whole.rows() == done.rows()
 

@@ -218,7 +218,7 @@ class EdgeOptions(RowOptions):
     sum_duplicates: SumDuplicates = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ThresholdOptions:
     """Which synapses or edges count, at one threshold or several."""
 

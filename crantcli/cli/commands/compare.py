@@ -20,7 +20,7 @@ moved_in and moved_out, under the IDs of B; --neurons tells merges, splits and n
 --fail-on takes conditions on the figures of the summary, such as "changed>1000"."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ComparedOptions(SourceOptions):
     """The two tables that are compared."""
 
