@@ -224,3 +224,23 @@ def test_groups_of_the_sample_add_up() -> None:
     names = ["pre_cell_type", "post_cell_type"]
     summed = fine.groupby(names)[["weight", "edges"]].sum()
     pd.testing.assert_frame_equal(summed, coarse.set_index(names)[["weight", "edges"]].loc[summed.index])
+
+
+def test_the_first_column_that_is_filled_is_the_type(tables: Path, crant: Crant) -> None:
+    """In every command that takes types; how many come from which column is said."""
+    (tables / "types.csv").write_text(
+        "root_id,cell_type,hemibrain,cell_class\n1,A,X,m\n2,,B,m\n3, ,,C\n9,,,\n3,,,C\n2,,Z,\n"
+    )
+    columns = ("-a", "types.csv", "--cell-type-column", "cell_type,hemibrain, Cell Class")
+    done = crant("connectivity", "synapses.csv", *columns, "--by", "type", "-o", "-")
+    assert done.code == 0, done.err
+    assert [row[:3] for row in done.rows()[1:]] == [["A", "B", "2"], ["A", "C", "1"], ["B", "A", "1"], ["C", "B", "1"]]
+    told = "the type is the first column that is filled: cell_type in 1, hemibrain in 2, cell_class in 2 rows"
+    assert told in done.err
+    grouped = crant("connectivity", "synapses.csv", *columns, "--by", "type,cell_class", "-o", "-")
+    assert grouped.rows()[0][:4] == ["pre_type", "pre_cell_class", "post_type", "post_cell_class"]
+    done = crant("nested", "synapses.csv", *columns, "--type-sum", "sums.csv", "--weight-mode", "count")
+    assert done.code == 0, done.err
+    assert (tables / "sums.csv").read_text().splitlines()[0] == "pre\\post,A,B,C"
+    done = crant("nested", "synapses.csv", "-a", "types.csv", "--cell-type-column", "cell_type,no_such", "-o", "n.csv")
+    assert (done.code, "no_such: the annotations have no such column" in done.err) == (3, True), done.err

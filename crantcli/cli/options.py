@@ -169,8 +169,8 @@ class SourceOptions:
         str | None,
         typer.Option(
             "--cell-type-column",
-            metavar="COLUMN",
-            help="Column of cell types in the annotations.",
+            metavar="COLUMN,...",
+            help="Column of cell types in the annotations; of several, with commas, the first that is filled.",
             rich_help_panel=NEURONS,
         ),
     ] = None
