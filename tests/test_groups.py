@@ -241,6 +241,6 @@ def test_the_first_column_that_is_filled_is_the_type(tables: Path, crant: Crant)
     assert grouped.rows()[0][:4] == ["pre_type", "pre_cell_class", "post_type", "post_cell_class"]
     done = crant("nested", "synapses.csv", *columns, "--type-sum", "sums.csv", "--weight-mode", "count")
     assert done.code == 0, done.err
-    assert (tables / "sums.csv").read_text().splitlines()[0] == "pre\\post,A,B,C"
+    assert (tables / "sums.csv").read_text().splitlines()[0] == "pre/post,A,B,C"
     done = crant("nested", "synapses.csv", "-a", "types.csv", "--cell-type-column", "cell_type,no_such", "-o", "n.csv")
     assert (done.code, "no_such: the annotations have no such column" in done.err) == (3, True), done.err
