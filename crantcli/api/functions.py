@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names, warn
 from crantcli.core.question import Table
@@ -14,6 +14,7 @@ from crantcli.core.questions.connectivity import Connectivity
 from crantcli.core.questions.counts import Counts
 from crantcli.core.questions.synapses import Synapses
 from crantcli.core.relation import Relation, VoxelSize
+from crantcli.core.rows.weights import signs_of
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import python_selectors
@@ -195,6 +196,12 @@ def get_connectivity(
     totals: Any = None,
     sum_duplicates: bool = False,
     complete: bool = False,
+    weight: str = "count",
+    min_fraction: float | None = None,
+    sign: str | None = None,
+    inhibitory: str | Sequence[str] = (),
+    excitatory: str | Sequence[str] = (),
+    unsigned: Literal["error", "drop", "positive"] = "error",
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
     live: LiveOptions | None = None,
@@ -220,6 +227,16 @@ def get_connectivity(
         `pre:COL`, `post:COL`.
     complete : bool, default False
         With columns: groups without an edge, too.
+    weight : {"count", "sum:COL", "mean:COL"}, default "count"
+        What is told of the synapses of a pair. Thresholds and fractions are of their number all the same.
+    min_fraction : float, optional
+        Keep pairs that are at least this part of the post neuron's input.
+    sign : str, optional
+        Column of the annotations, such as the transmitter, by which weights are negative.
+    inhibitory, excitatory : str or sequence of str
+        Its labels of neurons whose weights are negative, and are not; default of the latter: all others.
+    unsigned : {"error", "drop", "positive"}
+        What becomes of the output of neurons with neither.
     annotate : sequence of str
         Annotation columns to add as `pre_COL` and `post_COL`.
     top : int, optional
@@ -248,7 +265,20 @@ def get_connectivity(
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
     added = (annotate,) if isinstance(annotate, str) else tuple(annotate)
-    question = Connectivity(neuron_ids, upstream, downstream, by, added, top, normalize, sum_duplicates, complete)  # type: ignore[arg-type]
+    question = Connectivity(
+        neuron_ids,
+        upstream,
+        downstream,
+        by,  # type: ignore[arg-type]
+        added,
+        top,
+        normalize,  # type: ignore[arg-type]
+        sum_duplicates,
+        complete,
+        weight,
+        min_fraction,
+        signs_of(sign, inhibitory, excitatory, unsigned),
+    )
     request = _request(source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil, totals)
     sink = FrameSink()
     answer(

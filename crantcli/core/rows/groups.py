@@ -161,6 +161,7 @@ def grouped(
     engine: SqlEngine,
     table: Relation,
     found: str,
+    weight: str,
     columns: GroupColumns,
     annotations: Annotations | None,
     completeness: Completeness,
@@ -172,7 +173,9 @@ def grouped(
     Parameters
     ----------
     found : str
-        A relation `pre, post, weight` of edges, with the table's own columns.
+        A relation `pre, post, n, weight` of edges, with the table's own columns.
+    weight : str
+        The aggregate that adds weights up.
     completeness : Completeness
         Of these edges: pairs of which neither neuron is covered could not be there.
     rows : RowFilter
@@ -191,7 +194,7 @@ def grouped(
     own = [quote(name) for name in columns.own]
     if not columns.labelled:
         listed = ", ".join(own)
-        relation = engine.table("groups", f"SELECT {listed}, {_figures(table)} FROM {found} GROUP BY {listed}")
+        relation = engine.table("groups", f"SELECT {listed}, {_figures(weight)} FROM {found} GROUP BY {listed}")
         return GroupedEdges(relation, [*columns.own, "weight", "edges", "pre_neurons", "post_neurons"], 0)
     assert annotations is not None
     sides = {
@@ -204,12 +207,12 @@ def grouped(
         f"SELECT e.*, a.code AS a, b.code AS b FROM {found} AS e LEFT JOIN {members['pre']} AS a ON e.pre = a.id "
         f"LEFT JOIN {members['post']} AS b ON e.post = b.id",
     )
-    amount = "sum(weight)" if table.kind is Kind.SYNAPSES else "count(*)"
+    amount = "sum(n)" if table.kind is Kind.SYNAPSES else "count(*)"
     unlabelled = engine.execute(f"SELECT {amount} FROM {joined} WHERE a IS NULL OR b IS NULL")[0][0]
     keys = ", ".join(["a", "b", *own])
     sums = engine.table(
         "group_sums",
-        f"SELECT {keys}, {_figures(table)} FROM {joined} WHERE a IS NOT NULL AND b IS NOT NULL GROUP BY {keys}",
+        f"SELECT {keys}, {_figures(weight)} FROM {joined} WHERE a IS NOT NULL AND b IS NOT NULL GROUP BY {keys}",
     )
     possible = _possible(engine, table, members, groups, completeness)
     figures = [f"coalesce(s.{name}, 0) AS {name}" for name in ("weight", "edges", "pre_neurons", "post_neurons")]
@@ -233,8 +236,7 @@ def grouped(
     return GroupedEdges(relation, told, int(unlabelled or 0), members, _notes(completeness))
 
 
-def _figures(table: Relation) -> str:
-    weight = sql.total("weight", "pre, post", table.whole_weights)
+def _figures(weight: str) -> str:
     return (
         f"{weight} AS weight, CAST(sum(CASE WHEN pre <> post THEN 1 ELSE 0 END) AS BIGINT) AS edges, "
         "count(DISTINCT pre) AS pre_neurons, count(DISTINCT post) AS post_neurons"

@@ -23,8 +23,8 @@ class Edges:
     Attributes
     ----------
     relation : str
-        `pre, post, weight`, with `neuropil` where it was asked for, and with `n` (synapses) beside sums of values: what
-        is kept.
+        `pre, post, weight`, with the columns by which they are split, and beside sums of values with `n` (synapses)
+        and `valued` (those that have a value): what is kept.
     pairs : str
         The pairs before the threshold, as `synapse_pairs` describes them. Where `edges` was told that these are not
         needed, they may be those that are kept.
@@ -91,7 +91,7 @@ def edges(
         prepared = prepare(engine, table, condition, needed)
         pairs = _edge_pairs(engine, prepared, rows, split, sum_duplicates, notes, values, outside)
     prepared.ledger.check()
-    weight = "n, coalesce(value, 0)" if values else "n"
+    weight = "n, valued, coalesce(value, 0)" if values else "n"
     kept = f"SELECT {sql.columns(('pre', 'post', *split))}, {weight} AS weight FROM {pairs} WHERE NOT dropped"
     if split:
         kept = (
@@ -149,10 +149,11 @@ def synapse_pairs(
     if values:
         reaching = f"NOT {rows.small_sql}"
         numbers += f", {sql.total('value', 'value', prepared.table.whole_values, reaching)} AS value"
+        numbers += f", count(value) FILTER ({reaching}) AS valued"
     counted = engine.count_pairs("counted", prepared.relation, keys, numbers)
     pairs = engine.view(
         "pairs",
-        f"SELECT {keys}, n, {total} AS total, {'value, ' if values else ''}"
+        f"SELECT {keys}, n, {total} AS total, {'value, valued, ' if values else ''}"
         f"{dropped_sql(prepared.table, rows)} AS dropped FROM {counted}",
     )
     count_pair_steps(engine, prepared, rows, pairs, outside, split)
@@ -258,15 +259,17 @@ def _edge_pairs(
     table = prepared.table
     wanted = ("pre", "post", *split)
     keys = sql.columns(dict.fromkeys((*wanted, *table.having("neuropil"))))
-    value = f", {sql.total('value', 'value', table.whole_values)} AS value" if values else ""
+    value = f", {sql.total('value', 'value', table.whole_values)} AS value, {{}} AS valued" if values else ""
     weight = sql.total("weight", "weight", table.whole_weights)
-    rows_per_key = engine.count_pairs("edge_rows", prepared.relation, keys, f"{weight} AS n, count(*) AS total{value}")
+    sums = f"{weight} AS n, count(*) AS total{value.format('count(value)')}"
+    rows_per_key = engine.count_pairs("edge_rows", prepared.relation, keys, sums)
     if not sum_duplicates:
         _refuse_repeats(engine, rows_per_key, table)
     grouped = rows_per_key
     if "neuropil" in table.roles and "neuropil" not in split:
         weight = sql.total("n", "neuropil, n", table.whole_weights)
-        sums = f"{weight} AS n, CAST(sum(total) AS BIGINT) AS total{value}"
+        valued = value.format("CAST(sum(valued) AS BIGINT)")
+        sums = f"{weight} AS n, CAST(sum(total) AS BIGINT) AS total{valued}"
         grouped = f"(SELECT {sql.columns(wanted)}, {sums} FROM {rows_per_key} GROUP BY {sql.columns(wanted)})"
     pairs = engine.table("pairs", f"SELECT *, {dropped_sql(table, rows)} AS dropped FROM {grouped}")
     count_pair_steps(engine, prepared, rows, pairs, outside, split)

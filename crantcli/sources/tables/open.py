@@ -200,7 +200,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
         notes=told,
         read_notes=tuple(dict.fromkeys(notes)),
         filtered=sum(reader.filtered for reader in readers),
-        signed=given.signed,
+        signed=given.signed or recorded.signed,
         whole_rows=_whole_rows(engine, kind, readers, id_type),
         read_as="; ".join(dict.fromkeys(match.sentence() for _, match in matched)),
     )

@@ -305,7 +305,7 @@ class Reader:
                 f"{place}: no weight, or not a finite one ({value}; {plural(missing, 'such row')}); leave such rows "
                 f"out with {P.where(f'{column} ...')}, or mend them"
             )
-        if least is not None and least < 0 and not self._given.signed:
+        if least is not None and least < 0 and not (self._given.signed or any(file.signed for file in part.recorded)):
             place, value = first_row(self._engine, part, column, "TRY_CAST(v AS DOUBLE) < 0")
             raise DataError(
                 f"{place}: the weight {value} is negative, which changes sums and orders; "
