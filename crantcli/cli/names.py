@@ -21,11 +21,14 @@ def declare(label: str, hints: Callable[[], Mapping[str, Any]]) -> None:
     _HINTS[label] = hints
 
 
-@cache
 def flags_of(label: str) -> Mapping[str, Flag]:
     """The options of a command, such as `crantcli nested`, by parameter; none where no command is meant."""
-    hints = _HINTS[label]() if label in _HINTS else {}
-    return {name: _flag(told) for name, told in _declarations(hints)}
+    return _declared(label) if label in _HINTS else {}
+
+
+@cache
+def _declared(label: str) -> Mapping[str, Flag]:
+    return {name: _flag(told) for name, told in _declarations(_HINTS[label]())}
 
 
 def refuse_empty_names(values: Mapping[str, Any], labels: Mapping[str, str]) -> None:
