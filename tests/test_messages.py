@@ -252,7 +252,7 @@ $ connectivity good.csv --where "id = 99" --fail-empty
 crantcli connectivity: nothing is left (5 synapses read, 5 where, 0 kept); no file is written
 $ connectivity good.csv --totals good.csv
 2
-crantcli connectivity: --totals goes with --normalize input or --normalize output
+crantcli connectivity: --totals goes with --normalize input, --normalize output or --min-fraction
 $ connectivity good.csv --normalize input --totals types.csv
 3
 crantcli connectivity: types.csv: no column neuron_id, post_synapses, pre_synapses; --totals is a table that counts
@@ -326,8 +326,7 @@ crantcli connectivity: No such option: --treshold (Possible options: --refresh, 
     crantcli connectivity --help)
 $ connectivity good.csv -t 0
 2
-crantcli connectivity: Invalid value for '--threshold' / '-t': Input should be greater than or equal to 1 (see
-    crantcli connectivity --help)
+crantcli connectivity: --threshold 0: whole numbers from 1, joined by commas
 $ connectivity good.csv -t 99 --fail-empty
 4
 crantcli connectivity: nothing is left (5 synapses read, 1 background, 1 autapse, 3 threshold, 0 kept); no file is
@@ -788,7 +787,7 @@ UsageError
 by="type" needs the neurons' types: annotations, or a data set that has annotations
 $ cc.get_connectivity(source='good.csv', by='layer')
 UsageError
-by='layer': 'type' or 'neuropil'
+by="layer": the table has no such column, and there are no annotations; annotations gives some
 $ cc.get_connectivity(source='good.csv', annotate=['side'])
 UsageError
 annotate needs annotations, or a data set that has annotations

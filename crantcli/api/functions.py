@@ -266,19 +266,9 @@ def get_connectivity(
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
     added = (annotate,) if isinstance(annotate, str) else tuple(annotate)
     question = Connectivity(
-        neuron_ids,
-        upstream,
-        downstream,
-        by,  # type: ignore[arg-type]
-        added,
-        top,
-        normalize,  # type: ignore[arg-type]
-        sum_duplicates,
-        complete,
-        weight,
-        min_fraction,
-        signs_of(sign, inhibitory, excitatory, unsigned),
-    )
+        neuron_ids, upstream, downstream, by, added, top, normalize, sum_duplicates, complete,  # type: ignore[arg-type]
+        weight, min_fraction, signs_of(sign, inhibitory, excitatory, unsigned),
+    )  # fmt: skip
     request = _request(source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil, totals)
     sink = FrameSink()
     answer(

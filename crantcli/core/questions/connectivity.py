@@ -124,7 +124,7 @@ class Connectivity(Question):
 
     def needs(self) -> Needs:
         """Neurons, their labels where columns come of these, and totals for fractions."""
-        useless = f"{P.totals} goes with {P.normalize('input')}, {P.normalize('output')} and {P.min_fraction}"
+        useless = f"{P.totals} goes with {P.normalize('input')}, {P.normalize('output')} or {P.min_fraction}"
         column = self.weighed.column
         return Needs(
             {"neurons": self.neurons},
