@@ -149,8 +149,9 @@ ARRAYS = {
     f"crantcli.{name}"
     for name in (
         "core.matrix.blocks", "core.nested.axes", "core.nested.matrix", "core.nested.scope", "core.nested.sorting",
-        "core.nested.type_sums", "core.questions.nested", "core.questions.neuropil", "engine.pairs.coding",
-        "engine.pairs.counter", "engine.pairs.distinct", "engine.pairs.runs", "engine.pairs.stored",
+        "core.nested.type_sums", "core.questions.nested", "core.questions.neuropil", "engine.division",
+        "engine.pairs.cleaning", "engine.pairs.coding", "engine.pairs.counter", "engine.pairs.distinct",
+        "engine.pairs.runs", "engine.pairs.stored",
     )
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.engine import CountedPairs, PairRules, SqlEngine, StoredSynapses
+from crantcli.core.engine import CountedPairs, Division, GroupsOf, PairRules, SqlEngine, StoredSynapses
 from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
 from crantcli.engine.explain import explained, explained_batches
@@ -23,6 +23,8 @@ from crantcli.text import P
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+    from crantcli.engine.division import DividedBatch, GroupFiles
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 DEFAULT_MEMORY = "2GB"
@@ -95,6 +97,8 @@ class Engine(SqlEngine):
         self._made: list[str] = []
         #: Relations that have all their rows from files, as they stand there.
         self.stored: dict[str, StoredSynapses] = {}
+        #: Divisions by the names of their rows, and where these stand.
+        self._divided: dict[str, GroupFiles] = {}
         #: Files that are read, by their paths, and what to call them in messages.
         self.reading: dict[str, str] = {}
         #: What has been copied into the scratch folder to be read there.
@@ -280,6 +284,65 @@ class Engine(SqlEngine):
         with pyarrow.OSFile(str(path), "rb") as file, pyarrow.ipc.open_stream(file) as stream:
             name = self.table(stem, f"SELECT * FROM {self.register('spooled', stream)}")
         path.unlink()
+        return name
+
+    def divided(self, stem: str, query: str, numbers: Sequence[str], groups_of: GroupsOf) -> Division:
+        """Keep the rows of a query in groups, in files."""
+        from crantcli.engine.division import BATCH, PER_BATCH, divided_query
+
+        with explained(self.reading):
+            reader = self.reader(query, BATCH)
+            threads = max(1, min(self.threads, self.memory // PER_BATCH))
+            schema = [known for known in reader.schema if known.name not in numbers]
+            return self._division(stem, schema, divided_query(reader, numbers, groups_of, threads))
+
+    def divided_stored(
+        self, stem: str, rows: str, numbers: Sequence[str], rules: PairRules, groups_of: GroupsOf
+    ) -> Division | None:
+        """Keep synapses in groups, straight from Parquet files, where the rows stand in such and are many."""
+        stored = self.stored.get(rows)
+        if stored is None or stored.rows < SORTED_FROM:
+            return None
+        from crantcli.engine.division import PER_BATCH, ElsewhereError, StoredDivider
+
+        folder = self.scratch / self.name("ids")
+        folder.mkdir()
+        try:
+            threads = max(1, min(self.threads, self.memory // PER_BATCH))
+            divider = StoredDivider(stored, numbers, rules, threads, self.memory, folder)
+            return self._division(stem, divider.schema, divider.batches(groups_of))
+        except ElsewhereError:
+            return None
+        finally:
+            remove(folder)
+
+    def _division(self, stem: str, columns: Iterable[pa.Field], batches: Iterable[DividedBatch]) -> Division:
+        import pyarrow as pa
+
+        from crantcli.engine.division import GroupFiles
+
+        folder = self.scratch / self.name("divided")
+        folder.mkdir()
+        try:
+            with GroupFiles(folder, pa.schema(columns)) as files:
+                for batch in batches:
+                    files.add(batch)
+        except BaseException:
+            remove(folder)
+            raise
+        keys, rows = (
+            self.view(stem, f"SELECT * FROM read_parquet({text(glob.escape(str(path)))})")
+            for path in (files.keys, files.rows)
+        )
+        self._divided[rows] = files
+        return Division(keys, rows, files.numbers, files.removed)
+
+    def group(self, stem: str, division: Division, code: int) -> str:
+        """Name the rows of one group, whose pairs can be counted by sorting."""
+        name = super().group(stem, division, code)
+        stored = self._divided[division.rows].stored(code)
+        if stored is not None:
+            self.stored[name] = stored
         return name
 
     def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:

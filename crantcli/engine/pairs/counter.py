@@ -7,27 +7,22 @@ of which has all rows of its pairs -> pairs with their numbers of synapses.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from crantcli.core.engine import PairRules, StoredSynapses
-from crantcli.core.parallel import parallel_map
+from crantcli.core.parallel import in_order, parallel_map
+from crantcli.engine.pairs.cleaning import cleaned
 from crantcli.engine.pairs.coding import Codes, Offsets, TooWideError
 from crantcli.engine.pairs.distinct import Ids, ids_of
 from crantcli.engine.pairs.runs import Keys, Leading, SortedRuns
 from crantcli.engine.pairs.stored import ElsewhereError, RowGroups, Rows, row_groups, sampled
 
 Integers = NDArray[np.int64]
-Mask = NDArray[np.bool_]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 #: Parts of which some rows are looked at first.
 _FEW = 8
@@ -138,30 +133,14 @@ class PairCounter:
 
     def _cleaned(self, rows: Rows, removed: dict[str, int]) -> tuple[Integers, Integers]:
         """Both neurons of the rows that count, to be used up. How many do not is told in `removed`."""
-        rules, keep = self._rules, rows.there("pre", "post")
-        pre, post = rows.integers("pre"), rows.integers("post")
-        if keep is not None:
-            removed["null"] = removed.get("null", 0) + len(keep) - int(np.count_nonzero(keep))
-        steps: list[tuple[str, Callable[[], Mask]]] = []
-        if rules.clean:
-            steps += [("background", lambda: _any_is(pre, post, rules.background))] if rules.background else []
-            steps.append(("autapse", lambda: pre == post))
-        if rules.min_size is not None:
-            least = rules.min_size
-            steps.append(("size", lambda: rows.below("size", least)))
-        for step, condition in steps:
-            found = condition()
-            if keep is not None:
-                found &= keep
-            removed[step] = removed.get(step, 0) + int(np.count_nonzero(found))
-            keep = ~found if keep is None else np.logical_and(keep, ~found, out=keep)
+        pre, post, keep = cleaned(rows, self._rules, removed)
         if keep is None:
             return pre.copy(), post.copy()
         return pre[keep], post[keep]
 
     def pairs(self) -> Iterator[pa.RecordBatch]:
         """Batches of `SCHEMA` with the pairs that reach the threshold, in ascending order."""
-        for keys, numbers, weak in _in_order(self._counted, self._runs.buckets(), self._threads):
+        for keys, numbers, weak in in_order(self._counted, self._runs.buckets(), self._threads):
             self._remove({"threshold": weak})
             if len(keys):
                 pre, post = self._coder.unpack(keys)
@@ -188,33 +167,6 @@ def _expected(sample: Keys) -> Leading:
     least, greatest = int(sample.min()), int(sample.max())
     margin = (greatest - least) // 8
     return Leading(max(0, least - margin), min(2**64 - 1, greatest + margin))
-
-
-def _any_is(pre: Integers, post: Integers, ids: Sequence[int]) -> Mask:
-    found = np.zeros(len(pre), dtype=bool)
-    for neuron in ids:
-        found |= pre == neuron
-        found |= post == neuron
-    return found
-
-
-def _in_order(task: Callable[[Item], Result], items: Sequence[Item], threads: int) -> Iterator[Result]:
-    """Results of a task for each item, in order. No more than a few wait to be taken."""
-    if threads <= 1:
-        yield from map(task, items)
-        return
-    waiting = deque[Future[Result]]()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(task, item))
-                if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 __all__ = ["SCHEMA", "ElsewhereError", "PairCounter"]
