@@ -67,6 +67,12 @@ class IncompleteError(CrantError):
     exit_code = 6
 
 
+class ConditionError(CrantError):
+    """A condition holds that `--fail-on` asked to be an error. What was asked for is written all the same."""
+
+    exit_code = 7
+
+
 #: Exit code after SIGHUP: 128 + SIGHUP.
 HUNG_UP = 129
 

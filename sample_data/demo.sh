@@ -43,6 +43,8 @@ crantcli counts $worm -o "$out/worm_counts.parquet"
 # Excitatory motor neurons of the nerve cord onto the muscles of the body wall.
 crantcli adjacency $worm -a $cells --pre cell_type=DA,DB,VA,VB --post cell_type=dBWM,vBWM -o "$out/worm_motor.npz" --plot "$out/worm_motor.png"
 crantcli adjacency $worm -o "$out/worm.parquet"
+# What is left out where only strong connections count: the same neurons, two tables.
+crantcli compare $worm "$out/worm_edges.csv" -o "$out/worm_weak.csv" --summary "$out/worm_weak.json"
 # The whole worm by cell class.
 crantcli nested $worm -a $cells --cell-type-column cell_class --type-order sensory,interneuron,motor --title "C. elegans, chemical connections" -o "$out/worm_nested.npz" --type-sum "$out/worm_class_sums.csv" --plot "$out/worm_nested.png"
 

@@ -24,6 +24,7 @@ SOURCES = {"sources", "sources/tables", "sources/shapes", "sources/cave", "sourc
 PARTS: dict[str, set[str]] = {
     "errors": set(),
     "text": set(),
+    "checks": set(),
     "system": set(),
     "schema": set(),
     "ids": {"schema"},
@@ -42,7 +43,7 @@ PARTS: dict[str, set[str]] = {
     "__main__": {"cli"},
     "__init__": {"api", "core", "ids", "remote"},
 }
-EVERYBODY = {"errors", "system", "text"}
+EVERYBODY = {"checks", "errors", "system", "text"}
 
 #: Part -> other people's packages that it may use. The rest gets by with the standard library.
 PACKAGES = {
@@ -149,8 +150,9 @@ ARRAYS = {
     f"crantcli.{name}"
     for name in (
         "core.matrix.blocks", "core.nested.axes", "core.nested.matrix", "core.nested.scope", "core.nested.sorting",
-        "core.nested.type_sums", "core.questions.nested", "core.questions.neuropil", "engine.division",
-        "engine.pairs.cleaning", "engine.pairs.coding", "engine.pairs.counter", "engine.pairs.distinct",
+        "core.nested.type_sums", "core.neuropils.matrices", "core.questions.nested", "core.questions.neuropil",
+        "engine.division", "engine.pairs.coding",
+        "engine.pairs.counter", "engine.pairs.distinct", "engine.pairs.groups", "engine.pairs.reading",
         "engine.pairs.runs", "engine.pairs.stored",
     )
 }  # fmt: skip
@@ -182,6 +184,8 @@ def test_the_tables_name_every_part() -> None:
 FOLDERS = {
     "geometry": {"geometry", "engine", "parallel"},
     "matrix": {"matrix"},
+    "nested": {"nested", "matrix", "rows", "engine", "ledger", "relation", "sql"},
+    "neuropils": {"neuropils", "nested", "geometry", "rows", "engine", "ledger", "relation", "sql"},
     "rows": {"rows", "engine", "ledger", "relation", "sql"},
 }
 

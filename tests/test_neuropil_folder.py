@@ -39,8 +39,8 @@ def content(folder: str = "out") -> dict[str, bytes]:
 
 
 def test_it_needs_a_folder_of_its_own(crant: Crant) -> None:
-    complaint(crant("neuropil", *USUAL[:-2]), 2, "-o FOLDER")
-    complaint(crant("neuropil", *USUAL[:-1], "-"), 2, "-o FOLDER")
+    complaint(crant("neuropil", *USUAL[:-2]), 2, "--output FOLDER")
+    complaint(crant("neuropil", *USUAL[:-1], "-"), 2, "--output FOLDER")
     complaint(crant("neuropil", *USUAL[:-1], "few.parquet"), 2, "is a file")
     said = complaint(crant("neuropil", *USUAL[:-1], "nowhere/out"), 2, "nowhere/out: there is no folder nowhere")
     assert "manifest" not in said

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Unpack
 
 from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names
+from crantcli.checks import check_choice, path_name
 from crantcli.core.questions.base import Question
 from crantcli.core.relation import VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY
@@ -33,6 +34,9 @@ def ask(
     totals: Any = None,
     meshes: str | None = None,
     mesh_scale: Any = None,
+    other: Any = None,
+    other_annotations: Any = None,
+    ids: Any = None,
     skeletons: Any = None,
     skeleton_units: str = "nm",
     coordinates: str | None = None,
@@ -56,6 +60,12 @@ def ask(
         As the options of the commands.
     clean, min_size, threshold
         Which rows count.
+    other : path, list of paths, or DataFrame, optional
+        The second table, for questions about two.
+    other_annotations : path or DataFrame, optional
+        Annotations of its neurons; default: those of the source.
+    ids : path or DataFrame, optional
+        What neurons of the source are called at the time of the other table, as `update_ids` gives it.
     skeletons : path, or list of paths, optional
         SWC files, folders or zip files of them; None means the data set's own.
     skeleton_units : {"nm", "um", "pixels"}, default "nm"
@@ -75,8 +85,11 @@ def ask(
     from crantcli.api.sinks import AssignmentSink, CollectionSink, MatrixSink
     from crantcli.core.questions.neuropil import Neuropil
     from crantcli.run.skeletons import SkeletonCollections, skeleton_paths
-    from crantcli.sources.shapes.skeletons import find_skeletons
+    from crantcli.sources.shapes.skeletons import SKELETON_UNITS, find_skeletons
 
+    check_choice("skeleton_units", skeleton_units, SKELETON_UNITS)
+    given = skeletons if skeletons is None or isinstance(skeletons, list | tuple) else [skeletons]
+    places = [path for path in (path_name("skeletons", one) for one in given or ()) if path is not None]
     names, voxel = neuropil_names(assignments, neuropil), checked_voxel_size(voxel_size)
     sink: Any = FrameSink()
     if question.command == "nested":
@@ -85,9 +98,8 @@ def ask(
         sink = AssignmentSink() if question.assignments_only else CollectionSink()
     with ExitStack() as stack:
         found = None
-        if question.needs().skeletons:
-            given = skeletons if skeletons is None or isinstance(skeletons, list | tuple) else [skeletons]
-            paths = skeleton_paths(given, dataset)
+        if places or question.needs().skeletons:
+            paths = skeleton_paths(places, dataset)
             found = SkeletonCollections(stack.enter_context(find_skeletons(paths)), None, skeleton_units)
         request = Request(
             source,
@@ -102,9 +114,12 @@ def ask(
             assignments=assignments,
             neuropil=names,
             totals=totals,
-            meshes=meshes,
+            meshes=path_name("meshes", meshes),
             mesh_scale=None if mesh_scale is None else parse_mesh_scale(mesh_scale),
             skeletons=found,
+            other=other,
+            other_annotations=other_annotations,
+            renames=ids,
         )
         answer(
             question, request, sink,

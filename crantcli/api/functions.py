@@ -188,12 +188,13 @@ def get_connectivity(
     *,
     source: Any = None,
     annotations: Any = None,
-    by: str | None = None,
+    by: str | Sequence[str] | None = None,
     annotate: Sequence[str] = (),
     top: int | None = None,
     normalize: str | None = None,
     totals: Any = None,
     sum_duplicates: bool = False,
+    complete: bool = False,
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
     live: LiveOptions | None = None,
@@ -214,8 +215,11 @@ def get_connectivity(
         Synapses, edges or an adjacency; None means the data set's synapses.
     annotations : path or DataFrame, optional
         For NeuronCriteria, `annotate` and `by="type"`.
-    by : {"type", "neuropil"}, optional
-        Add up to cell types, or split by neuropil.
+    by : {"type", "neuropil"}, str, or sequence of str, optional
+        Add up to cell types, split by neuropil, or add up by columns of the annotations or of the table: `COL`,
+        `pre:COL`, `post:COL`.
+    complete : bool, default False
+        With columns: groups without an edge, too.
     annotate : sequence of str
         Annotation columns to add as `pre_COL` and `post_COL`.
     top : int, optional
@@ -244,7 +248,7 @@ def get_connectivity(
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
     added = (annotate,) if isinstance(annotate, str) else tuple(annotate)
-    question = Connectivity(neuron_ids, upstream, downstream, by, added, top, normalize, sum_duplicates)  # type: ignore[arg-type]
+    question = Connectivity(neuron_ids, upstream, downstream, by, added, top, normalize, sum_duplicates, complete)  # type: ignore[arg-type]
     request = _request(source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil, totals)
     sink = FrameSink()
     answer(
@@ -416,7 +420,7 @@ def update_ids(
                 "method": [update.method for update in updates],
             }
         )
-        frame.attrs[KEY] = {"source": space.brain.record()}
+        frame.attrs[KEY] = {"source": space.live.record()}
         return frame
 
 

@@ -72,19 +72,33 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an e
 #: The older name of --keep-unconnected, which still works.
 KeepSilent = Annotated[bool, typer.Option("--keep-silent", hidden=True)]
 
+MinSize = Annotated[
+    int | None,
+    typer.Option("--min-size", metavar="N", min=0, help="Keep synapses of at least this size.", show_default=False),
+]
+Clean = Annotated[bool, typer.Option("--clean/--no-clean", help="Drop autapses and rows with a background ID.")]
+SumDuplicates = Annotated[
+    bool,
+    typer.Option(
+        "--sum-duplicates",
+        help="Add up edge rows that repeat a pair, instead of refusing them.",
+        rich_help_panel=INPUT,
+    ),
+]
+
 NEURON_HELP = (
     "an ID, IDs joined by commas, @FILE, @FILE:COLUMN, - for stdin, or criteria on annotations such as "
     '"cell_type=ER1,ER2 and side!=left" or "cell_type~^PN_"; repeat to add'
 )
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class SourceOptions:
     """What to read, and how to understand it."""
 
     heading: ClassVar = INPUT
 
-    sources: Annotated[
+    source: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",
@@ -155,8 +169,8 @@ class SourceOptions:
         str | None,
         typer.Option(
             "--cell-type-column",
-            metavar="COLUMN",
-            help="Column of cell types in the annotations.",
+            metavar="COLUMN,...",
+            help="Column of cell types in the annotations; of several, with commas, the first that is filled.",
             rich_help_panel=NEURONS,
         ),
     ] = None
@@ -176,7 +190,7 @@ class SourceOptions:
         return ReadOptions(**said)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RowOptions:
     """Which synapses count."""
 
@@ -193,30 +207,59 @@ class RowOptions:
             show_default=False,
         ),
     ] = None
-    min_size: Annotated[
-        int | None,
-        typer.Option("--min-size", metavar="N", min=0, help="Keep synapses of at least this size.", show_default=False),
-    ] = None
-    clean: Annotated[bool, typer.Option("--clean/--no-clean", help="Drop autapses and rows with a background ID.")] = (
-        True
-    )
+    min_size: MinSize = None
+    clean: Clean = True
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class EdgeOptions(RowOptions):
     """Which synapses or edges count."""
 
-    sum_duplicates: Annotated[
-        bool,
+    sum_duplicates: SumDuplicates = False
+
+
+@dataclass(eq=False, repr=False)
+class ThresholdOptions:
+    """Which synapses or edges count, at one threshold or several."""
+
+    heading: ClassVar = FILTERS
+
+    threshold: Annotated[
+        str | None,
         typer.Option(
-            "--sum-duplicates",
-            help="Add up edge rows that repeat a pair, instead of refusing them.",
-            rich_help_panel=INPUT,
+            "--threshold",
+            "-t",
+            metavar="N,...",
+            help="Pairs of neurons with at least this many synapses; several for what is told per threshold.",
+            show_default=False,
         ),
-    ] = False
+    ] = None
+    min_size: MinSize = None
+    clean: Clean = True
+    sum_duplicates: SumDuplicates = False
+
+    @cached_property
+    def thresholds(self) -> tuple[int, ...]:
+        """All thresholds, ascending.
+
+        Raises
+        ------
+        UsageError
+        """
+        from crantcli.errors import UsageError
+
+        words = [word.strip() for word in (self.threshold or "").split(",")] if self.threshold is not None else []
+        if not all(word.isascii() and word.isdigit() and int(word) >= 1 for word in words):
+            raise UsageError(f"--threshold {self.threshold}: whole numbers from 1, joined by commas")
+        return tuple(sorted({int(word) for word in words}))
+
+    @property
+    def at_the_lowest(self) -> RowOptions:
+        """The same at the lowest threshold."""
+        return RowOptions(min(self.thresholds, default=None), self.min_size, self.clean)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class MemberOptions:
     """Synapses of some neuropils only."""
 
@@ -243,7 +286,7 @@ MeshScale = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ServerOptions:
     """How servers are asked; no effect on files."""
 
@@ -270,7 +313,7 @@ class ServerOptions:
     ] = 300.0
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class FetchOptions(ServerOptions):
     """How synapses on a server are asked for; no effect on files."""
 
@@ -286,7 +329,7 @@ class FetchOptions(ServerOptions):
     ] = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class SynapseFetchOptions(FetchOptions):
     """The same, of commands that fetch synapses."""
 
@@ -299,7 +342,7 @@ class SynapseFetchOptions(FetchOptions):
     ] = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RunOptions:
     """Where the answer goes, what is said about it, and what the work may take."""
 

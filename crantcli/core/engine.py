@@ -28,12 +28,6 @@ class Batch(Protocol):
         """A column of numbers; nulls among floats are NaN."""
         ...
 
-    def taken(
-        self, rows: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]], dropped: Sequence[str]
-    ) -> Self:
-        """Chosen rows (their numbers, in any order), with a value for each in further columns, and without some."""
-        ...
-
     def extended(self, keep: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]]) -> Self:
         """The rows to keep (a boolean each), with further columns that have a value for each row of the batch."""
         ...
@@ -99,6 +93,28 @@ class PairRules:
     min_size: int | None
     threshold: int
     distinct: bool
+
+
+@dataclass(frozen=True)
+class NeuronGroups:
+    """Groups of neurons, by their numbers.
+
+    Attributes
+    ----------
+    ids : ndarray of int64
+        Neurons, each once.
+    codes : ndarray of int64
+        The group of each.
+    none : int
+        The number for all other neurons, and for none.
+    only : bool
+        Rows with one of these are removed as unannotated.
+    """
+
+    ids: np.ndarray[Any, Any]
+    codes: np.ndarray[Any, Any]
+    none: int
+    only: bool
 
 
 @dataclass(frozen=True)
@@ -169,7 +185,7 @@ class SqlEngine(Protocol):
         """Name a query without running it."""
         ...
 
-    def forgotten(self) -> AbstractContextManager[None]:
+    def temporary_tables(self) -> AbstractContextManager[None]:
         """A context at whose end the tables and views that were made in it are dropped."""
         ...
 
@@ -181,8 +197,8 @@ class SqlEngine(Protocol):
         """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
         ...
 
-    def integers(self, query: str) -> np.ndarray[Any, Any]:
-        """A query's only column, int64 without nulls, as an array."""
+    def integers(self, query: str, count: int | None = None) -> np.ndarray[Any, Any]:
+        """A query's only column, int64 without nulls, as an array; `count` of them, where that is known."""
         ...
 
     def id_table(self, stem: str, ids: Iterable[NeuronId], id_type: IdType) -> str:
@@ -199,8 +215,6 @@ class SqlEngine(Protocol):
         query: str,
         transform: Callable[[Iterator[Any]], Iterator[Any]],
         added: Mapping[str, str],
-        dropped: Sequence[str] = (),
-        rows: int = ...,
     ) -> str:
         """Keep the rows of a query, sent through a function, in a temporary table, and return its name.
 
@@ -210,10 +224,6 @@ class SqlEngine(Protocol):
             Takes and gives each `Batch`. It must not use the engine.
         added : mapping of str to str
             Columns that it adds, and NumPy's names of their types.
-        dropped : sequence of str
-            Columns that it leaves out.
-        rows : int
-            About as many it gets at a time.
         """
         ...
 
@@ -287,5 +297,16 @@ class SqlEngine(Protocol):
         -------
         CountedPairs or None
             None where the engine has no such way for these rows, or a synapse id comes twice among them.
+        """
+        return None
+
+    def count_groups(self, rows: str, groups: NeuronGroups, rules: PairRules) -> dict[str, np.ndarray[Any, Any]] | None:
+        """Count synapses per pair of groups in a way of the engine's own, which must give what statements would.
+
+        Returns
+        -------
+        dict or None
+            `step` (a place in `STEPS`, their number for rows that are kept), `pre` and `post` (groups), `n`; in no
+            order. None as for `count_stored`.
         """
         return None

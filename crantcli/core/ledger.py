@@ -36,6 +36,14 @@ class Ledger:
             raise ValueError(f"unknown ledger step {step!r}")
         self.removed[step] = self.removed.get(step, 0) + int(rows or 0)
 
+    def __add__(self, other: Ledger) -> Ledger:
+        """The ledger of two tables of the same unit that are answered with one table."""
+        total = Ledger(self.unit, self.read + other.read, dict(self.removed), self.kept + other.kept)
+        total.merged = self.merged + other.merged
+        for step, rows in other.removed.items():
+            total.remove(step, rows)
+        return total
+
     def check(self) -> None:
         """Fail if the steps do not add up to what was read: that would be a defect of the program."""
         total = sum(self.removed.values()) + self.kept + self.merged

@@ -29,19 +29,19 @@ class Table(NamedTuple):
         Names of the columns.
     rows : int
         Number of rows.
-    told : mapping
+    stated : mapping
         What the provenance says of this table otherwise than of the run; None leaves a key out.
     """
 
     query: str
     columns: tuple[str, ...]
     rows: int
-    told: Mapping[str, Any] = _NOTHING
+    stated: Mapping[str, Any] = _NOTHING
 
     @property
     def record(self) -> dict[str, Any]:
         """What the provenance says of this output in particular."""
-        return {**self.told, "rows": self.rows}
+        return {**self.stated, "rows": self.rows}
 
 
 class Matrix(NamedTuple):
@@ -114,6 +114,27 @@ class Mesh(NamedTuple):
         return {}
 
 
+class Summary(NamedTuple):
+    """Figures by name, for programs.
+
+    Attributes
+    ----------
+    figures : mapping
+        Numbers, texts, None, and lists and mappings of them.
+    """
+
+    figures: Mapping[str, Any]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the provenance says of this output in particular: it has no rows."""
+        return {"rows": None}
+
+
+#: What goes into one file.
+Single = Table | Matrix | Figure | Mesh | Summary
+
+
 class FolderFile(NamedTuple):
     """A file in a folder.
 
@@ -121,7 +142,7 @@ class FolderFile(NamedTuple):
     ----------
     name : str
         Without suffix.
-    output : Table, Matrix, Figure or Mesh
+    output : Single
     record : mapping
         The provenance of the run that made it.
     suffix : str
@@ -131,7 +152,7 @@ class FolderFile(NamedTuple):
     """
 
     name: str
-    output: Table | Matrix | Figure | Mesh
+    output: Single
     record: Mapping[str, Any]
     suffix: str = ""
     part: str = ""
@@ -152,4 +173,4 @@ class Folder(NamedTuple):
     manifest: Callable[[], Mapping[str, Any]]
 
 
-Output = Table | Matrix | Figure | Folder
+Output = Table | Matrix | Figure | Summary | Folder

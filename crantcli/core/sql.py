@@ -88,9 +88,19 @@ def distinct_between(column: str, low: int, high: int) -> str:
     return f"coalesce(bit_count(bitstring_agg({column}, {low}, {high}) {inside}), 0)"
 
 
+def hashed(columns: Sequence[str]) -> str:
+    """A positive integer from columns: different ones where they differ, but for one chance in 2^63."""
+    return f"CAST(hash({', '.join(columns)}) >> 1 AS BIGINT)"
+
+
 def matches(column: str, pattern: str) -> str:
     """A condition that holds where a regular expression fits somewhere in a text."""
     return f"regexp_matches({column}, {text(pattern)})"
+
+
+def gathered(column: str, order: str, where: str) -> str:
+    """An aggregate: values as one text with blanks between them, in an order, where a condition holds."""
+    return f"string_agg(CAST({column} AS VARCHAR), ' ' ORDER BY {order}) FILTER ({where})"
 
 
 def joined(column: str, separator: str) -> str:

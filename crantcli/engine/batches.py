@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,17 +64,6 @@ class ArrowBatch:
         """A column of numbers; nulls among floats are NaN."""
         return numbers(self.record.column(name))
 
-    def taken(
-        self, rows: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]], dropped: Sequence[str]
-    ) -> ArrowBatch:
-        """Chosen rows (their numbers, in any order), with a value for each in further columns, and without some."""
-        import pyarrow as pa
-
-        kept = [name for name in self.record.schema.names if name not in dropped]
-        chosen = self.record.select(kept).take(pa.array(rows))
-        arrays = [*chosen.columns, *(pa.array(values) for values in columns.values())]
-        return ArrowBatch(pa.RecordBatch.from_arrays(arrays, names=[*kept, *columns]))
-
     def extended(self, keep: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]]) -> ArrowBatch:
         """The rows to keep (a boolean each), with further columns that have a value for each row of the batch."""
         import pyarrow as pa
@@ -90,7 +79,6 @@ def spool(
     path: Path,
     transform: Callable[[Iterator[ArrowBatch]], Iterator[ArrowBatch]],
     added: Mapping[str, str],
-    dropped: Sequence[str] = (),
 ) -> None:
     """Send rows through a function and keep what comes out in an Arrow stream.
 
@@ -103,8 +91,6 @@ def spool(
         Takes and gives batches.
     added : dict of str to str
         Columns that it adds -> NumPy's name of their type.
-    dropped : sequence of str
-        Columns that it leaves out.
 
     Raises
     ------
@@ -116,7 +102,7 @@ def spool(
     import pyarrow.ipc
 
     fields = [pa.field(name, pa.from_numpy_dtype(np.dtype(kind))) for name, kind in added.items()]
-    schema = pa.schema([*(known for known in reader.schema if known.name not in dropped), *fields])
+    schema = pa.schema([*reader.schema, *fields])
     with no_room(path.parent), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
         for batch in transform(ArrowBatch(record) for record in reader):
             writer.write_batch(pa.RecordBatch.from_arrays(batch.record.columns, schema=schema))

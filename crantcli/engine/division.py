@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
 from types import TracebackType
@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from crantcli.core.engine import GroupsOf, PairRules, StoredFile, StoredSynapses
 from crantcli.core.parallel import in_order
 from crantcli.engine.batches import column, no_room, numbers
-from crantcli.engine.pairs.cleaning import cleaned
-from crantcli.engine.pairs.distinct import Ids, ids_of
-from crantcli.engine.pairs.stored import ElsewhereError, RowGroups, row_groups
+from crantcli.engine.pairs.reading import SynapseReader, Told, kept
+from crantcli.engine.pairs.stored import ElsewhereError, Rows
 
 #: Rows of a query that one thread gets at a time.
 BATCH = 500_000
@@ -52,17 +51,17 @@ class DividedBatch:
         `synapse, code`, in the order of the rows.
     groups : dict of int to pyarrow.RecordBatch
         All other columns of the rows of each group.
-    removed : dict of str to int
+    removed : Counter of str
         Rows by the step of the ledger that would remove them.
     """
 
     keys: pa.RecordBatch
     groups: dict[int, pa.RecordBatch]
-    removed: dict[str, int] = field(default_factory=dict)
+    removed: Told
 
 
 def divided_batch(
-    record: pa.RecordBatch, rows: NDArray[np.int64], codes: NDArray[np.int32], removed: dict[str, int]
+    record: pa.RecordBatch, rows: NDArray[np.int64], codes: NDArray[np.int32], removed: Told
 ) -> DividedBatch:
     """Put rows of each group together.
 
@@ -74,7 +73,7 @@ def divided_batch(
         Numbers of rows, ascending; one that is in several groups stands there several times.
     codes : ndarray of int32
         Their groups.
-    removed : dict of str to int
+    removed : Counter of str
     """
     keys = [record.column("synapse").take(column(rows)), column(codes)]
     rest = record.select([name for name in record.schema.names if name != "synapse"])
@@ -99,120 +98,77 @@ def divided_query(
 
     def divide(record: pa.RecordBatch) -> DividedBatch:
         rows, codes = groups_of([numbers(record.column(name)) for name in names])
-        kept = record.select([name for name in record.schema.names if name not in names])
-        return divided_batch(kept, rows, codes, {})
+        rest = record.select([name for name in record.schema.names if name not in names])
+        return divided_batch(rest, rows, codes, Told())
 
     yield from in_order(divide, records, threads)
 
 
-class StoredDivider:
-    """Divides the synapses of Parquet files by some of their columns.
-
-    Parameters
-    ----------
-    stored : StoredSynapses
-    names : sequence of str
-        Coordinates by which groups are told.
-    rules : PairRules
-        For the ledger.
-    threads : int
-    memory : int
-        Bytes that may be held.
-    scratch : Path
-        A folder for what does not fit.
+def further_columns(stored: StoredSynapses, names: Sequence[str], rules: PairRules) -> tuple[str, ...]:
+    """Columns of synapses in Parquet files that are needed to divide them by some, beside the neurons.
 
     Raises
     ------
     ElsewhereError
-        Where a column is of another type than it should be, or row groups are too large to be read at once.
+        Where statements would convert one of them in a way of their own.
     """
-
-    def __init__(
-        self,
-        stored: StoredSynapses,
-        names: Sequence[str],
-        rules: PairRules,
-        threads: int,
-        memory: int,
-        scratch: Path,
-    ) -> None:
-        known = stored.files[0].columns
-        self._names, self._rules, self._threads = tuple(names), rules, threads
-        self._key = "id" if "id" in known else None
-        self._sized = ("size",) if rules.min_size is not None else ()
-        if not all(name in file.columns for file in stored.files for name in (*names, *self._sized)):
+    first, *_ = stored.files
+    further = (*(["id"] if "id" in first.columns else []), *(["size"] if rules.min_size is not None else []), *names)
+    schemas = []
+    for file in stored.files:
+        if not all(name in file.columns for name in further):
             raise ElsewhereError
-        roles = ("pre", "post", *([self._key] if self._key else []), *self._sized, *names)
-        parts = row_groups(stored.files, roles)
-        if any(part.rows > _MOST for part in parts):
+        schema = pq.read_schema(file.path)
+        schemas.append({name: schema.field(file.columns[name]).type for name in further})
+    for kinds in schemas:
+        if any(kinds[name] != schemas[0][name] for name in names):
             raise ElsewhereError
-        for file in stored.files:
-            _check(pq.read_schema(file.path), file, stored.files[0], names, self._sized, self._key)
-        self._parts = list(zip(parts, accumulate((part.rows for part in parts), initial=0), strict=False))
-        self._ids: Ids | None = None
-        if self._key is not None and rules.distinct:
-            self._ids = ids_of(parts, stored.rows, memory // 4, scratch / "ids.keys")
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Columns that are kept."""
-        return pa.schema([(name, pa.int64()) for name in ("synapse", "pre", "post", *self._sized)])
-
-    def batches(self, groups_of: GroupsOf) -> Iterator[DividedBatch]:
-        """All rows.
-
-        Raises
-        ------
-        ElsewhereError
-            Where a synapse may stand in two rows, perhaps only after the last batch.
-        DataError
-            Where a file is damaged.
-        """
-
-        def divide(part: tuple[RowGroups, int]) -> list[DividedBatch]:
-            return self._divided(*part, groups_of)
-
-        for found in in_order(divide, self._parts, self._threads):
-            yield from found
-        if self._ids is not None:
-            self._ids.check(self._threads)
-
-    def _divided(self, part: RowGroups, start: int, groups_of: GroupsOf) -> list[DividedBatch]:
-        found, seen = [], []
-        for rows in part.batches():
-            members, codes = groups_of([rows.floats(name) for name in self._names])
-            removed: dict[str, int] = {}
-            cleaned(rows, self._rules, removed)
-            if self._ids is not None:
-                # A row without a neuron may share its id with another one, which of the two stays is not told here.
-                if removed.get("null"):
-                    raise ElsewhereError
-                known, ids = rows.there("id"), rows.integers("id")
-                seen.append(ids if known is None else ids[known])
-            number = len(rows.columns["pre"])
-            key = column(np.arange(start, start + number)) if self._key is None else rows.columns[self._key]
-            kept = [key, *(rows.columns[name] for name in ("pre", "post", *self._sized))]
-            record = pa.RecordBatch.from_arrays([values.cast(pa.int64()) for values in kept], schema=self.schema)
-            found.append(divided_batch(record, members, codes, removed))
-            start += number
-        if self._ids is not None and seen:
-            self._ids.add(seen[0] if len(seen) == 1 else np.concatenate(seen))
-        return found
+        if pa.types.is_uint64(kinds.get("id", pa.int64())) or not pa.types.is_integer(kinds.get("size", pa.int64())):
+            raise ElsewhereError
+    return further
 
 
-def _check(
-    schema: pa.Schema, file: StoredFile, first: StoredFile, names: Sequence[str], sized: Sequence[str], key: str | None
-) -> None:
-    """Refuse columns that statements would convert in a way of their own."""
-    kinds = {name: schema.field(file.columns[name]).type for name in (*names, *sized)}
-    if key is not None and pa.types.is_uint64(schema.field(file.columns[key]).type):
+def divided_rows(
+    reader: SynapseReader, further: Sequence[str], names: Sequence[str], groups_of: GroupsOf, threads: int
+) -> tuple[pa.Schema, Iterator[DividedBatch]]:
+    """Divide synapses of Parquet files by some of their columns.
+
+    Parameters
+    ----------
+    reader : SynapseReader
+    further : sequence of str
+        Those of `further_columns`, which the reader reads.
+
+    Returns
+    -------
+    pyarrow.Schema
+        Columns that are kept.
+    iterator of DividedBatch
+        May raise what `SynapseReader.in_order` raises.
+
+    Raises
+    ------
+    ElsewhereError
+        Where row groups are too large to be held.
+    """
+    if any(part.rows > _MOST for part in reader.parts):
         raise ElsewhereError
-    if any(not pa.types.is_integer(kinds[name]) for name in sized):
-        raise ElsewhereError
-    if file is not first:
-        others = pq.read_schema(first.path)
-        if any(kinds[name] != others.field(first.columns[name]).type for name in names):
+    columns = ("pre", "post", *(["size"] if "size" in further else []))
+    schema = pa.schema([(name, pa.int64()) for name in ("synapse", *columns)])
+
+    def divide(rows: Rows, start: int) -> DividedBatch:
+        removed = Told()
+        kept(rows, reader.rules, removed)
+        # A row without a neuron may share its id with another one, and which of the two stays is not told here.
+        if reader.rules.distinct and removed["null"]:
             raise ElsewhereError
+        members, codes = groups_of([rows.floats(name) for name in names])
+        key = rows.columns["id"] if "id" in further else column(np.arange(start, start + len(rows)))
+        values = [key, *(rows.columns[name] for name in columns)]
+        record = pa.RecordBatch.from_arrays([array.cast(pa.int64()) for array in values], schema=schema)
+        return divided_batch(record, members, codes, removed)
+
+    return schema, reader.in_order(divide, threads)
 
 
 class GroupFiles:
@@ -231,7 +187,7 @@ class GroupFiles:
         Row groups of `rows` that hold a group.
     numbers : dict of int to int
         Rows of each group.
-    removed : dict of str to int
+    removed : Counter of str
         Rows by the step of the ledger that would remove them.
     """
 
@@ -239,7 +195,7 @@ class GroupFiles:
         self.keys, self.rows = folder / "keys.parquet", folder / "rows.parquet"
         self.groups: dict[int, list[int]] = {}
         self.numbers: dict[int, int] = {}
-        self.removed: dict[str, int] = {}
+        self.removed = Told()
         self._waiting: dict[int, list[pa.RecordBatch]] = {}
         self._held = self._written = 0
         self._next_keys: list[pa.RecordBatch] = []
@@ -274,8 +230,7 @@ class GroupFiles:
         CrantError
             Where the disk does not take them.
         """
-        for step, number in batch.removed.items():
-            self.removed[step] = self.removed.get(step, 0) + number
+        self.removed += batch.removed
         for code, record in batch.groups.items():
             self._waiting.setdefault(code, []).append(record)
             self.numbers[code] = self.numbers.get(code, 0) + len(record)
@@ -320,6 +275,3 @@ class GroupFiles:
 
 def _writer(path: Path, fields: Sequence[pa.Field]) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, pa.schema(fields), compression="NONE", use_dictionary=["code"])
-
-
-__all__ = ["BATCH", "PER_BATCH", "ElsewhereError", "GroupFiles", "StoredDivider", "divided_query"]

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Mesh, Output, Table
+from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Output, Single, Summary, Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
 from crantcli.output.atomic import Outputs, check_destination, check_folder
@@ -107,14 +107,14 @@ class FileSink:
 
     def _check_options(self) -> Writer | None:
         """Check suffixes and stdout, and find the writer of `-o` where that is a file."""
-        for kind in (Figure, Matrix):
+        for kind in (Figure, Matrix, Summary):
             self._check_further(kind)
         for where in self._given.values() if self._json else ():
             if where == "-" or descriptor_of(where) == 1:
-                raise UsageError(f"-o {where} and {P.json} both write to stdout; use one of them")
+                raise UsageError(f"{P.output(where)} and {P.json} both write to stdout; use one of them")
         asked, main = self._outputs.get(""), self._given.get("", "-")
         if asked is Folder and main == "-":
-            raise UsageError(f"crantcli {self._command} makes many files; say where with -o FOLDER")
+            raise UsageError(f"crantcli {self._command} makes many files; say where with {P.output.metavar('FOLDER')}")
         writer = None
         if asked is not None and asked in (Table, Matrix, Figure) and main != "-":
             writer = find_writer(asked, main)
@@ -126,8 +126,8 @@ class FileSink:
             if name == "" or self._outputs[name] is not kind:
                 continue
             if where == "-" and kind is not Figure:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} - : only -o writes to stdout; give a file name")
+                given = getattr(P, name)(where)
+                raise UsageError(f"{given}: only {P.output} writes to stdout; give a file name")
             find_writer(kind, where)
 
     def check_pipes(self, inputs: Iterable[str]) -> None:
@@ -213,7 +213,7 @@ class FileSink:
         place = partial(self._entered.place, where)
         return write(engine, self._drawn(output), record, where, place, force_wide=self._force_wide)
 
-    def _drawn(self, output: Table | Matrix | Figure | Mesh) -> Table | Matrix | Figure | Mesh:
+    def _drawn(self, output: Single) -> Single:
         """The output, where it is a figure with the keywords of its kind."""
         if not isinstance(output, Figure):
             return output
@@ -262,7 +262,7 @@ class FileSink:
         self._entered.commit()
 
 
-def _with_suffix(file: FolderFile) -> tuple[Table | Matrix | Figure | Mesh, str]:
+def _with_suffix(file: FolderFile) -> tuple[Single, str]:
     """The output of a file and how it is written; a matrix is made for that, where its width decides."""
     output = file.output
     if file.suffix or not isinstance(output, Matrix):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from crantcli import output as folder
-from crantcli.core.question import Figure, Matrix, Mesh, Table
+from crantcli.core.question import Figure, Matrix, Single
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.output.streams import find_stream
@@ -46,7 +46,7 @@ class Target(NamedTuple):
     force_wide: bool = False
 
 
-#: Writes a Table, a Figure, or the LabelledMatrix of a Matrix, with its provenance, and returns what to say about it.
+#: Writes an output, of a Matrix its LabelledMatrix, with its provenance, and returns what to say about it.
 Write = Callable[[Engine, Any, dict[str, Any], Target], list[str]]
 
 
@@ -74,7 +74,7 @@ _WRITERS: dict[type, dict[str, Writer]] = {}
 
 
 def register(kind: type, writer: Writer) -> None:
-    """Offer a format for `Table`, `Matrix` or `Figure`.
+    """Offer a format for a type of output.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def find_writer(kind: type, destination: str) -> Writer:
 
 def write(
     engine: Engine,
-    output: Table | Matrix | Figure | Mesh,
+    output: Single,
     record: Mapping[str, Any],
     destination: str,
     place: Callable[[], Path],
@@ -126,7 +126,7 @@ def write(
     Parameters
     ----------
     engine : Engine
-    output : Table, Matrix or Figure
+    output : Single
     record : mapping
         Provenance of the run; what is special about this output is added.
     destination : str

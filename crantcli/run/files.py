@@ -16,7 +16,6 @@ from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.remote.settings import LiveOptions
 from crantcli.schema import IdType
-from crantcli.sources.auxiliary import open_members, open_totals
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.selectors import id_file, resolve
 from crantcli.sources.tables.annotations import open_annotations
@@ -32,9 +31,9 @@ from crantcli.text import P
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crantcli.core.boxes import MeshBoxes
+    from crantcli.core.geometry.boxes import MeshBoxes
     from crantcli.core.geometry.containment import MeshIndex
-    from crantcli.core.neuropil import Members
+    from crantcli.core.neuropils.members import Members
     from crantcli.remote.lockfile import Lock
     from crantcli.sources.shapes.meshes import MeshLocation, NeuropilMesh
 
@@ -67,7 +66,7 @@ class FileOpener:
         self.inputs: list[dict[str, Any]] = []
         self.notes: list[str] = []
         #: What a live data set resolved to, for people.
-        self.told: list[str] = []
+        self.resolved_to: list[str] = []
         #: Words that stand for a missing ID, joined by commas; None for the usual ones.
         self.null_text: str | None = None
         #: What the table was taken for.
@@ -103,7 +102,7 @@ class FileOpener:
             if self.dataset is None:
                 raise UsageError(
                     "nothing to read: give a file (crantcli COMMAND synapses.parquet) or a data set "
-                    "(crantcli COMMAND -d NAME, or CRANT_DEFAULT_DATASET)"
+                    f"({P.dataset.metavar('NAME')}, or CRANT_DEFAULT_DATASET)"
                 )
             source = [self.dataset.synapse_file()]
             reading = replace(reading, dataset=unit_metadata(self.dataset))
@@ -121,6 +120,24 @@ class FileOpener:
         if self._labelled:
             self._relate(table)
         return table
+
+    def other_table(self, source: Any, reading: ReadOptions) -> Relation:
+        """Open a second table, which is read as the first one is."""
+        found, files = self._parts(source, replace(reading, annotated=self._annotated))
+        table = open_table(self.engine, found, files, reading)
+        self.inputs += table.inputs
+        self.notes += table.notes
+        names = " and ".join(dict.fromkeys(record["name"] for record in table.inputs))
+        self.read_as += [f"{names}: {table.read_as}", *table.read_notes]
+        return table
+
+    def other_annotations(self, source: Any, id_column: str | None, type_column: str | None) -> Annotations:
+        """Open annotations of a second table's neurons."""
+        found, _ = self._parts(source, named=(id_column, type_column))
+        opened = open_annotations(self.engine, found, id_column, type_column, self.background, clean=self.clean)
+        self.inputs += opened.inputs
+        self.notes += opened.notes
+        return opened
 
     def _relate(self, table: Relation) -> None:
         """See that the annotations that are used are of the table's neurons."""
@@ -295,6 +312,8 @@ class FileOpener:
         DataError
             Where it is something else, does not know a neuropil, or the table has no synapse ids.
         """
+        from crantcli.sources.auxiliary import open_members
+
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError(f"{P.assignments} is one table that neuropil made")
@@ -311,9 +330,27 @@ class FileOpener:
         DataError
             Where it is something else, or was filtered otherwise.
         """
+        from crantcli.sources.auxiliary import open_totals
+
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError(f"{P.totals} is one table that counts made")
         opened = open_totals(self.engine, found[0], merge_filters(table.filters, filters))
         self.inputs += opened.inputs
         return opened
+
+    def renames(self, source: str | pd.DataFrame) -> str:
+        """Open a table of IDs at two times that `ids` made.
+
+        Raises
+        ------
+        DataError
+            Where it is something else, or gives a neuron two IDs.
+        """
+        from crantcli.sources.auxiliary import open_renames
+
+        found, _ = self._parts(source)
+        if len(found) != 1:
+            raise UsageError(f"{P.ids} is one table that ids made")
+        self.inputs += found[0].records
+        return open_renames(self.engine, found[0])

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.addresses import Dataset
-from crantcli.core.questions.base import Given, Inputs, Meshes, Question, Scope, Selectors
-from crantcli.core.relation import Relation
+from crantcli.core.questions.base import Given, Inputs, Meshes, Other, Question, Scope, Selectors
+from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
@@ -17,13 +17,13 @@ from crantcli.ids import Selection
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.live import LiveOpener
 from crantcli.schema import IdType, Kind, NeuronId
-from crantcli.sources.cave.query import Query
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.text import plural
 
 if TYPE_CHECKING:
     from crantcli.run.request import Request
     from crantcli.run.skeletons import KnownSkeletons, OpenSkeletons
+    from crantcli.sources.cave.query import Query
 
 
 class Opener(LiveOpener):
@@ -77,11 +77,23 @@ class Opener(LiveOpener):
         if needs.meshes is not None:
             chosen = needs.meshes
             meshes = Meshes(*self.neuropils(request.meshes, chosen.names, chosen.exclude, request.mesh_scale))
+        other = self._other(request, reading, annotations) if needs.other else None
+        renames = None if request.renames is None else self.renames(request.renames)
         check(self.paths)
-        given = Inputs(table, rows, neurons, annotations, totals, None, meshes, opened)
+        given = Inputs(table, rows, neurons, annotations, totals, None, meshes, opened, other, renames)
         if query is not None:
             given = replace(given, further=self._further(question, given, scope, query, reading))
         return given
+
+    def _other(self, request: Request, reading: ReadOptions, annotations: Annotations | None) -> Other:
+        """The second table, with the annotations of its neurons."""
+        table = self.other_table(request.other, reading)
+        request.refuse(table)
+        if request.other_annotations is not None:
+            annotations = self.other_annotations(
+                request.other_annotations, request.neuron_id_column, request.cell_type_column
+            )
+        return Other(table, annotations)
 
     def _named(self, chosen: Selectors, table: Relation) -> Selection | None:
         """The neurons that a parameter names; an empty list names none."""
@@ -98,13 +110,13 @@ class Opener(LiveOpener):
             Where no side has neurons.
         """
         from crantcli.sources.cave.neurons import ids_to_fetch
-        from crantcli.sources.cave.query import needed
+        from crantcli.sources.cave.query import Query, needed
 
         assert self.dataset is not None
         # Synapses of the background are not needed, even where it is named, as by a row of the annotations.
         unneeded = frozenset[NeuronId](self.background if request.clean else ())
         sides = {
-            side: tuple(neuron for neuron in ids_to_fetch(self.brain, selection) if neuron not in unneeded)
+            side: tuple(neuron for neuron in ids_to_fetch(self.live, selection) if neuron not in unneeded)
             for side, selection in (("pre", scope.pre), ("post", scope.post), ("either", scope.either))
             if selection is not None
         }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.checks import check_names, check_switches, whole_number
 from crantcli.core.questions.base import Needs
 from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY
@@ -16,6 +17,7 @@ from crantcli.remote.settings import LiveOptions
 from crantcli.sources.selectors import check_files, id_file
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.system.descriptors import descriptor_of
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.run.skeletons import SkeletonSource
@@ -57,6 +59,12 @@ class Request:
     mesh_scale : tuple of float, or None
         Nanometres per unit of mesh files.
     skeletons : SkeletonSource or None
+    other : path, sequence of paths, DataFrame or None
+        A second table, read as the source is.
+    other_annotations : path, DataFrame or None
+        Of the second table's neurons; None means those of the source.
+    renames : path, DataFrame or None
+        What neurons of the source are called at another time, as `ids` writes it.
     files : tuple of Path
         Files that have been read already, which no output may overwrite.
     refuse : function
@@ -79,14 +87,26 @@ class Request:
     meshes: str | None = None
     mesh_scale: VoxelSize | None = None
     skeletons: SkeletonSource | None = None
+    other: Any = None
+    other_annotations: Any = None
+    renames: Any = None
     files: tuple[Path, ...] = ()
     refuse: Callable[[Relation], None] = take_any
+
+    def __post_init__(self) -> None:
+        check_switches(clean=self.clean, ignore_case=self.ignore_case)
+        for name in ("min_size", "threshold"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
+        check_names(
+            dataset=self.dataset, neuron_id_column=self.neuron_id_column, cell_type_column=self.cell_type_column
+        )
 
     @property
     def tables(self) -> list[Any]:
         """Whatever is read as a table: paths, lists of paths, DataFrames."""
         more = [] if self.skeletons is None else self.skeletons.tables
-        return [self.source, self.annotations, self.totals, self.assignments, *more]
+        beside = [self.other, self.other_annotations, self.renames]
+        return [self.source, self.annotations, self.totals, self.assignments, *beside, *more]
 
     @property
     def skeleton_tables(self) -> list[Path]:
@@ -108,11 +128,19 @@ class Request:
         """
         if self.totals is not None and needs.without_totals:
             raise UsageError(needs.without_totals)
+        if needs.other and (self.other is None or self.has_no_source):
+            raise UsageError("two tables are needed; give both, as files")
+        if not needs.other and (self.other is not None or self.other_annotations is not None):
+            raise UsageError("one table is read here, and a second one is given")
+        if self.renames is not None and not needs.renames:
+            raise UsageError(f"{P.ids} brings IDs of one table to the time of another; leave it out")
+        if needs.meshes is None and (self.meshes is not None or self.mesh_scale is not None):
+            raise UsageError(f"{P.meshes} and {P.mesh_scale} go with questions about neuropils; leave them out")
+        if self.skeletons is not None and not needs.skeletons:
+            raise UsageError(f"{P.skeletons} goes with questions about sites on skeletons; leave it out")
         selectors = [selector for chosen in needs.neurons.values() for selector in chosen or ()]
         readers = ["-" for selector in selectors if isinstance(selector, IdStdin)]
-        readers += [name for name in self.names(needs) if name == "-" or descriptor_of(name) == 0]
-        if len(readers) > 1:
-            raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
+        refuse_two_readers([*readers, *self.names(needs), *map(str, self.files)])
         for chosen in needs.neurons.values():
             check_files(chosen or ())
 
@@ -130,6 +158,17 @@ class Request:
     def filters(self) -> dict[str, Any]:
         """What rows are filtered by before they are counted."""
         return {"clean": self.clean, "min_size": self.min_size, "threshold": 1}
+
+
+def refuse_two_readers(names: Iterable[str]) -> None:
+    """Refuse to read stdin twice, by `-` or another of its names.
+
+    Raises
+    ------
+    UsageError
+    """
+    if sum(name == "-" or descriptor_of(name) == 0 for name in names) > 1:
+        raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
 
 
 def _names(table: Any) -> Iterator[str]:

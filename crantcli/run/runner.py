@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from crantcli.core.question import Output
 from crantcli.core.questions.base import Needs, Question, Results
 from crantcli.engine.duckdb import Engine
+from crantcli.errors import ConditionError
 from crantcli.remote.progress import Progress
 from crantcli.run.inputs import Opener
 from crantcli.run.record import record_of
@@ -83,6 +84,8 @@ def run_question(question: Question, request: Request, settings: Settings, sink:
             opener.engine, given, sink.wanted, lambda results: record_of(question, request, opener, given, results)
         )
         pass_on(results, sink, opener, list(question.outputs), record_of(question, request, opener, given, results))
+    if results.failed:
+        raise ConditionError(f"{' and '.join(results.failed)}, which was to be an error; everything is written")
     return results
 
 

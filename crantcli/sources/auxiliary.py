@@ -1,11 +1,11 @@
-"""Files of ours that go along with a table: which neuropils its synapses lie in, and totals for fractions."""
+"""Files of ours that go along with a table: neuropils of its synapses, totals for fractions, IDs at two times."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from crantcli.core.neuropil import Members
+from crantcli.core.neuropils.members import Members
 from crantcli.core.relation import Relation, Totals
 from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
@@ -90,3 +90,36 @@ def open_totals(engine: Engine, part: Part, passed: dict[str, Any]) -> Totals:
         f"FROM {opened.relation}",
     )
     return Totals(relation, recorded.completeness, recorded.filters, opened.inputs)
+
+
+def open_renames(engine: Engine, part: Part) -> str:
+    """What neurons are called at another time, from a table that `ids` made.
+
+    Returns
+    -------
+    str
+        A table `old_id, new_id, resolved`: text, one row for each old ID.
+
+    Raises
+    ------
+    DataError
+        Where the file is something else, has a row without an ID, or gives a neuron two IDs.
+    """
+    missing = {"old_id", "new_id"} - set(part.columns)
+    if missing:
+        raise DataError(f"{part.name}: no column {', '.join(sorted(missing))}; {P.ids} is a table that ids made")
+    old, new = (f"CAST({id_expression(engine, part, name)} AS VARCHAR)" for name in ("old_id", "new_id"))
+    resolved = "coalesce(CAST(method AS VARCHAR) <> 'unresolved', TRUE)" if "method" in part.columns else "TRUE"
+    found = engine.table(
+        "renames",
+        f"SELECT DISTINCT {old} AS old_id, {new} AS new_id, {resolved} AS resolved FROM {part.relation}",
+    )
+    if engine.execute(f"SELECT 1 FROM {found} WHERE old_id IS NULL OR new_id IS NULL LIMIT 1"):
+        raise DataError(f"{part.name}: a row has no old_id or no new_id; make it again with crantcli ids")
+    twice = engine.execute(
+        f"SELECT old_id, min(new_id), max(new_id) FROM {found} GROUP BY old_id HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
+    )
+    if twice:
+        neuron, one, other = twice[0]
+        raise DataError(f"{part.name}: neuron {neuron} has two new IDs, {one} and {other}; it can have one")
+    return found

@@ -20,7 +20,10 @@ from crantcli.cli.options import (
 
 EPILOG = """Example: crantcli connectivity synapses.parquet -n "cell_type=ER2" -a annotations.csv -t 5 -o er2.csv
 
---by type adds up pairs of cell types; --by neuropil keeps the neuropil column of the table apart."""
+--by type adds up pairs of cell types; --by neuropil keeps the neuropil column of the table apart. --by cell_type,side
+adds up by any columns of the annotations or of the table, with edges (pairs that are connected), possible (pairs that
+could be), probability (edges / possible) and mean (weight / possible); --by pre:cell_class,post:cell_type names one for
+each side."""
 
 
 @command("connectivity", section=ASK, epilog=EPILOG, after="synapses")
@@ -40,8 +43,14 @@ def connectivity(
         list[str] | None, typer.Option("--annotate", metavar="COL,...", help="Add pre_COL and post_COL; repeat to add.")
     ] = None,
     by: Annotated[
-        Literal["type", "neuropil"] | None, typer.Option("--by", help="Add up to cell types, or split by neuropil.")
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="type|neuropil|COL,...",
+            help="Add up to types, split by neuropil, or add up by columns, of annotations or table: COL, pre:COL.",
+        ),
     ] = None,
+    complete: Annotated[bool, typer.Option("--complete", help="With --by COL: groups without an edge, too.")] = False,
     top: Annotated[
         int | None,
         typer.Option(
@@ -64,6 +73,14 @@ def connectivity(
 
     added = tuple(name.strip() for names in annotate or [] for name in names.split(",") if name.strip())
     question = Connectivity(
-        selectors_of(neurons, source), upstream, downstream, by, added, top, normalize, rows.sum_duplicates
+        selectors_of(neurons, source),
+        upstream,
+        downstream,
+        by,
+        added,
+        top,
+        normalize,
+        rows.sum_duplicates,
+        complete,
     )
     ask(question, source, rows, fetch, run, members=members, totals=totals)

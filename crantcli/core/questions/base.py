@@ -20,7 +20,7 @@ from crantcli.schema import NeuronId
 from crantcli.text import P
 
 if TYPE_CHECKING:
-    from crantcli.core.boxes import MeshBoxes
+    from crantcli.core.geometry.boxes import MeshBoxes
     from crantcli.core.geometry.containment import MeshIndex
     from crantcli.core.geometry.skeleton import Skeleton
 
@@ -70,6 +70,10 @@ class Needs:
     meshes : MeshChoice or None
         Which neuropil meshes are needed.
     skeletons : bool
+    other : bool
+        A second table is needed beside the source.
+    renames : bool
+        IDs of the source may be carried over to another time.
     """
 
     neurons: Mapping[str, Selectors]
@@ -85,6 +89,8 @@ class Needs:
     without_totals: str = ""
     meshes: MeshChoice | None = None
     skeletons: bool = False
+    other: bool = False
+    renames: bool = False
 
 
 class MeshChoice(NamedTuple):
@@ -135,6 +141,10 @@ class Inputs:
         More synapses of neurons that are chosen, with others: they say who is there, and count for nothing else.
     meshes : Meshes or None
     skeletons : Skeletons or None
+    other : Other or None
+        The second table.
+    renames : str or None
+        A view `old_id, new_id, resolved`, IDs as text: what neurons of the source are called at another time.
     """
 
     source: Relation
@@ -145,6 +155,15 @@ class Inputs:
     further: Relation | None = None
     meshes: Meshes | None = None
     skeletons: Skeletons | None = None
+    other: Other | None = None
+    renames: str | None = None
+
+
+class Other(NamedTuple):
+    """A second table, and the annotations of its neurons; those of the source where it has none of its own."""
+
+    table: Relation
+    annotations: Annotations | None
 
 
 @dataclass(frozen=True)
@@ -219,6 +238,8 @@ class Results:
         Why there is nothing, where that is so.
     rules : RowFilter or None
         Which rows count in this output, where these are others than were asked for.
+    failed : list of str
+        Conditions that were to be an error and hold, once everything is written.
     subject : object
         What the outputs are made of, for callers in Python.
     """
@@ -239,6 +260,7 @@ class Results:
     details: dict[str, Any] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
     rules: RowFilter | None = None
+    failed: list[str] = field(default_factory=list)
     subject: Any = None
 
     def __post_init__(self) -> None:

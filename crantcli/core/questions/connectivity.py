@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
@@ -25,6 +25,7 @@ from crantcli.core.relation import Annotations, Completeness, Relation, Result, 
 from crantcli.core.rows.absent import absent_notes
 from crantcli.core.rows.denominators import ENDS, Side, denominators
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
+from crantcli.core.rows.groups import group_columns, grouped, parse_by
 from crantcli.core.rows.labels import key, typed, types_view
 from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.sql import quote
@@ -44,7 +45,10 @@ class Connectivity(Question):
         Neurons whose partners are wanted; None for all.
     upstream, downstream : bool
         Inputs of these neurons; outputs of them.
-    by : {"type", "neuropil"} or None
+    by : {"type", "neuropil"}, names of columns, or None
+        Of the annotations, for both sides or as `pre:COL` and `post:COL` for one, or of the table itself.
+    complete : bool
+        With names of columns: groups without an edge, too.
     annotate : tuple of str
         Annotation columns to add for both sides.
     top : int or None
@@ -57,11 +61,12 @@ class Connectivity(Question):
     neurons: Selectors = None
     upstream: bool = True
     downstream: bool = True
-    by: Literal["type", "neuropil"] | None = None
+    by: str | tuple[str, ...] | None = None
     annotate: tuple[str, ...] = ()
     top: int | None = None
     normalize: Side | None = None
     sum_duplicates: bool = False
+    complete: bool = False
 
     command: ClassVar[str] = "connectivity"
     outputs: ClassVar[Mapping[str, type]] = {"": Table}
@@ -73,17 +78,31 @@ class Connectivity(Question):
             raise UsageError("without upstream and without downstream partners nothing is left; drop one of the two")
         if self.top is not None and self.top < 1:
             raise UsageError(f"top {self.top}: at least 1 partner per neuron")
-        if self.by not in (None, "type", "neuropil"):
-            raise UsageError(f"by={self.by!r}: 'type' or 'neuropil'")
+        by = parse_by(self.by)
+        object.__setattr__(self, "by", None if not by else by[0] if by in (("type",), ("neuropil",)) else by)
+        if self.complete and not self.groups:
+            raise UsageError(f"{P.complete(True)} goes with {P.by.metavar('COL,...')}, names of columns")
+        if self.groups and self.annotate:
+            raise UsageError(
+                f"{P.annotate} adds columns per neuron, and {P.by(','.join(by))} has none; use one of them"
+            )
+        if self.groups and self.top is not None:
+            raise UsageError(f"{P.top(self.top)} is of neurons or types, and {P.by(','.join(by))} makes other groups")
         if self.normalize not in (None, "input", "output"):
             raise UsageError(f"normalize={self.normalize!r}: 'input' or 'output'")
         if self.by == "type" and self.annotate:
             raise UsageError(f"{P.annotate} adds columns per neuron, and {P.by('type')} has none; use one of them")
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of columns by which edges are added up."""
+        return self.by if isinstance(self.by, tuple) else ()
+
     def needs(self) -> Needs:
         """Neurons, their labels where columns come of these, and totals for fractions."""
         useless = "" if self.normalize else f"{P.totals} goes with {P.normalize('input')} or {P.normalize('output')}"
-        return Needs({"neurons": self.neurons}, bool(self.annotate) or self.by == "type", without_totals=useless)
+        labels = bool(self.annotate) or self.by == "type"
+        return Needs({"neurons": self.neurons}, labels, carry=bool(self.groups), without_totals=useless)
 
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
         """Inputs and outputs of these neurons, as far as they are asked for."""
@@ -97,12 +116,14 @@ class Connectivity(Question):
             "upstream": self.upstream,
             "downstream": self.downstream,
             "annotate": self.annotate,
-            "by": self.by,
+            "by": list(self.groups) or self.by,
+            "complete": self.complete or None,
             "top": self.top,
             "normalize": self.normalize,
             "sum_duplicates": self.sum_duplicates or None,
         }
-        return Results.of_table(result, "edges", "edges", options=options)
+        kind, what = ("groups", "pairs of groups") if self.groups else ("edges", "edges")
+        return Results.of_table(result, kind, what, options=options)
 
     def wanted(self, neurons: Selection | None) -> NeuronFilter:
         """The rows that must be read."""
@@ -143,12 +164,15 @@ def connectivity(
     """
     wanted = question.wanted(neurons)
     condition = None if wanted.everything else wanted.condition(engine, table.id_type)
+    groups = group_columns(table, question.groups, annotations)
+    if question.by == "neuropil" and "neuropil" not in table.roles:
+        raise DataError(f"{P.by('neuropil')} needs a column neuropil or roi, and this table has neither")
     found = edges(
         engine,
         table,
         condition,
         rows,
-        by_neuropil=question.by == "neuropil",
+        split=("neuropil",) if question.by == "neuropil" else groups.own,
         sum_duplicates=question.sum_duplicates,
         weak=question.normalize is not None and totals is None,
     )
@@ -156,10 +180,20 @@ def connectivity(
     relation, columns = found.relation, ["pre", "post", "weight"]
     if question.by == "neuropil":
         columns = ["pre", "post", "neuropil", "weight"]
+    members: dict[str, str] = {}
     if question.by == "type":
         relation = _by_type(engine, table, found, annotations, notes)
         columns += ["pre_neurons", "post_neurons"]
-    if question.normalize:
+    if question.groups:
+        told = question.completeness(table, neurons, rows.filtered_by(table))
+        made = grouped(engine, table, found.relation, groups, annotations, told, rows, question.complete)
+        relation, columns, members = made.relation, made.columns, made.members
+        notes += [*made.notes, *_left_out(found, made.unlabelled, "a label")]
+    if question.normalize and members:
+        whole = _group_wholes(engine, table, found, members, relation, question, neurons, rows, totals, notes)
+        relation = _with_fraction(engine, relation, columns, question.normalize, whole, {"pre": "a", "post": "b"})
+        columns.append("fraction")
+    elif question.normalize:
         whole = _denominators(engine, table, found, relation, question, neurons, rows, annotations, totals, notes)
         relation = _with_fraction(engine, relation, columns, question.normalize, whole)
         columns.append("fraction")
@@ -169,6 +203,8 @@ def connectivity(
         relation, added = _annotated(engine, table, relation, columns, question.annotate, annotations)
         columns += added
     order = "weight DESC, pre, post" + (", neuropil" if question.by == "neuropil" else "")
+    if question.groups:
+        order = f"weight DESC, {sql.columns(groups.names)}"
     number = engine.execute(f"SELECT count(*) FROM {relation}")[0][0]
     found.ledger.check()
     return Result(
@@ -177,7 +213,7 @@ def connectivity(
         int(number),
         found.ledger,
         question.completeness(table, neurons, _filtered_by(question, table, rows)),
-        {"labels": "types" if question.by == "type" else "neurons"},
+        {"labels": "groups" if question.groups else "types" if question.by == "type" else "neurons"},
         notes,
     )
 
@@ -188,6 +224,8 @@ def _filtered_by(question: Connectivity, table: Relation, rows: RowFilter) -> st
         reasons.append(P.top(question.top))
     if question.by == "type":
         reasons.append(f"{P.by('type')}, which leaves out untyped neurons")
+    if question.groups:
+        reasons.append(f"{P.by(','.join(question.groups))}, which leaves out neurons without a label")
     return " and ".join(reasons)
 
 
@@ -202,16 +240,46 @@ def _by_type(
     )
     amount = "sum(weight)" if table.kind is Kind.SYNAPSES else "count(*)"
     untyped = engine.execute(f"SELECT {amount} FROM {joined} WHERE pre IS NULL OR post IS NULL")[0][0]
-    found.ledger.remove("unannotated", untyped)
-    found.ledger.kept -= int(untyped or 0)
-    if untyped:
-        notes.append(f"{int(untyped):,} {found.ledger.unit} of neurons without a type are left out")
+    notes += _left_out(found, int(untyped or 0), "a type")
     weight = sql.total("weight", "pre_id, post_id", table.whole_weights)
     return engine.table(
         "by_type",
         f"SELECT pre, post, {weight} AS weight, count(DISTINCT pre_id) AS pre_neurons, "
         f"count(DISTINCT post_id) AS post_neurons FROM {joined} "
         "WHERE pre IS NOT NULL AND post IS NOT NULL GROUP BY pre, post",
+    )
+
+
+def _left_out(found: Edges, unlabelled: int, what: str) -> list[str]:
+    """Count rows of neurons that lack a label, and say so."""
+    found.ledger.remove("unannotated", unlabelled)
+    found.ledger.kept -= unlabelled
+    return [f"{unlabelled:,} {found.ledger.unit} of neurons without {what} are left out"] if unlabelled else []
+
+
+def _group_wholes(
+    engine: SqlEngine,
+    table: Relation,
+    found: Edges,
+    members: Mapping[str, str],
+    relation: str,
+    question: Connectivity,
+    asked: Selection | None,
+    rows: RowFilter,
+    totals: Totals | None,
+    notes: list[str],
+) -> str:
+    """`id, whole`: what the fractions are of, per group of neurons."""
+    side = question.normalize
+    assert side is not None
+    end = ENDS[side]
+    code = {"pre": "a", "post": "b"}[end]
+    neurons = f"SELECT id FROM {members[end]} WHERE code IN (SELECT {code} FROM {relation})"
+    whole = _wholes(engine, table, found, neurons, question, asked, rows, totals, notes)
+    return engine.table(
+        "group_wholes",
+        f"SELECT m.code AS id, {sql.ordered_sum('w.whole', 'm.id')} AS whole FROM {whole} AS w "
+        f"JOIN {members[end]} AS m ON w.id = m.id GROUP BY m.code",
     )
 
 
@@ -237,12 +305,7 @@ def _denominators(
         neurons = f"SELECT id FROM {types} WHERE label IN (SELECT {end} FROM {relation})"
     else:
         neurons = f"SELECT {end} AS id FROM {relation}"
-    ids = engine.table("of_neurons", f"SELECT DISTINCT id FROM ({neurons}) WHERE id IS NOT NULL")
-    pairs = found.pairs
-    if totals is None and asked is not None:
-        condition = f"{end} IN (SELECT id FROM {ids})"
-        pairs = edges(engine, table, condition, rows, sum_duplicates=question.sum_duplicates).pairs
-    whole = denominators(engine, table, side, ids, pairs, found.relation, totals, notes)
+    whole = _wholes(engine, table, found, neurons, question, asked, rows, totals, notes)
     if types is None:
         return whole
     return engine.table(
@@ -252,8 +315,36 @@ def _denominators(
     )
 
 
-def _with_fraction(engine: SqlEngine, relation: str, columns: list[str], side: Side, whole: str) -> str:
-    end = "post" if side == "input" else "pre"
+def _wholes(
+    engine: SqlEngine,
+    table: Relation,
+    found: Edges,
+    neurons: str,
+    question: Connectivity,
+    asked: Selection | None,
+    rows: RowFilter,
+    totals: Totals | None,
+    notes: list[str],
+) -> str:
+    """`id, whole`: all input or all output of each neuron that a query `id` gives."""
+    assert question.normalize is not None
+    ids = engine.table("of_neurons", f"SELECT DISTINCT id FROM ({neurons}) WHERE id IS NOT NULL")
+    pairs = found.pairs
+    if totals is None and asked is not None:
+        condition = f"{ENDS[question.normalize]} IN (SELECT id FROM {ids})"
+        pairs = edges(engine, table, condition, rows, sum_duplicates=question.sum_duplicates).pairs
+    return denominators(engine, table, question.normalize, ids, pairs, found.relation, totals, notes)
+
+
+def _with_fraction(
+    engine: SqlEngine,
+    relation: str,
+    columns: list[str],
+    side: Side,
+    whole: str,
+    keys: Mapping[str, str] | None = None,
+) -> str:
+    end = ENDS[side] if keys is None else keys[ENDS[side]]
     kept = ", ".join(f"e.{quote(column)}" for column in columns)
     return engine.table(
         "fractions",

@@ -10,17 +10,9 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.filenames import safe_file_names
 from crantcli.core.ledger import Ledger
 from crantcli.core.nested.matrix import NestedQuestion, NestedResult
-from crantcli.core.neuropil import (
-    OTHER,
-    POSITION,
-    Assignment,
-    Count,
-    Remarks,
-    assign,
-    count_alone,
-    in_neuropil,
-    matrices,
-)
+from crantcli.core.neuropils.assign import OTHER, POSITION, Assignment, assign
+from crantcli.core.neuropils.matrices import Remarks, matrices
+from crantcli.core.neuropils.members import Count, count_alone, in_neuropil
 from crantcli.core.question import Figure, Folder, FolderFile, Table
 from crantcli.core.questions.base import (
     Describe,
@@ -240,7 +232,7 @@ class NeuropilMatrices:
     def _count(self) -> None:
         """Count what each neuropil holds, without matrices."""
         for code, name in enumerate(self._found.names):
-            with self._engine.forgotten():
+            with self._engine.temporary_tables():
                 table = in_neuropil(self._engine, self._found, code)
                 self.counts[name] = count_alone(self._engine, table, self._given.rows)
 

@@ -42,7 +42,7 @@ def edges(
     condition: str | None,
     rows: RowFilter,
     *,
-    by_neuropil: bool = False,
+    split: tuple[str, ...] = (),
     sum_duplicates: bool = False,
     values: bool = False,
     outside: str = "FALSE",
@@ -57,8 +57,9 @@ def edges(
     condition : str or None
         Which rows are selected; None for all.
     rows : RowFilter
-    by_neuropil : bool
-        One edge per pair and neuropil. The threshold still counts the whole pair.
+    split : tuple of str
+        Further columns of the table, such as `neuropil`, for one edge per pair and their values. The threshold still
+        counts the whole pair.
     sum_duplicates : bool
         Add up edge rows that repeat a pair within one neuropil, instead of refusing them.
     values : bool
@@ -69,11 +70,9 @@ def edges(
         Pairs below the threshold are asked for, too.
     """
     rows.check(table)
-    if by_neuropil and "neuropil" not in table.roles:
-        raise DataError(f"{P.by('neuropil')} needs a column neuropil or roi, and this table has neither")
     notes: list[str] = []
     stored = None
-    if table.kind is Kind.SYNAPSES and not (by_neuropil or values) and condition is None and table.within is None:
+    if table.kind is Kind.SYNAPSES and not (split or values) and condition is None and table.within is None:
         prepared = SelectedRows(table, table.relation, table.ledger(), False)
         distinct = "id" in table.roles and not table.unique_ids
         stored = _stored_pairs(engine, prepared, rows, distinct, weak, outside)
@@ -82,24 +81,23 @@ def edges(
     elif table.kind is Kind.SYNAPSES:
         # Where copies of a synapse differ, the smallest one stays; so its size decides before its neuropil does, and
         # that before its value.
-        copies = (by_neuropil or values) and "id" in table.roles and not table.unique_ids
+        copies = (split or values) and "id" in table.roles and not table.unique_ids
         sized = rows.min_size is not None or (copies and "size" in table.roles)
-        placed = by_neuropil or (copies and "neuropil" in table.roles)
-        needed = (*(["size"] if sized else []), *(["neuropil"] if placed else []), *(["value"] if values else []))
-        prepared = prepare(engine, table, condition, needed)
-        pairs = synapse_pairs(engine, prepared, rows, by_neuropil, values=values, outside=outside)
+        needed = (*(["size"] if sized else []), *(table.having("neuropil") if copies else []), *split)
+        prepared = prepare(engine, table, condition, (*needed, *(["value"] if values else [])))
+        pairs = synapse_pairs(engine, prepared, rows, split, values=values, outside=outside)
     else:
-        needed = ("weight", *table.having("neuropil"), *(["value"] if values else []))
+        needed = ("weight", *table.having("neuropil"), *split, *(["value"] if values else []))
         prepared = prepare(engine, table, condition, needed)
-        pairs = _edge_pairs(engine, prepared, rows, by_neuropil, sum_duplicates, notes, values, outside)
+        pairs = _edge_pairs(engine, prepared, rows, split, sum_duplicates, notes, values, outside)
     prepared.ledger.check()
-    neuropil = "neuropil, " if by_neuropil else ""
     weight = "n, coalesce(value, 0)" if values else "n"
-    kept = f"SELECT pre, post, {neuropil}{weight} AS weight FROM {pairs} WHERE NOT dropped"
-    if by_neuropil:
+    kept = f"SELECT {sql.columns(('pre', 'post', *split))}, {weight} AS weight FROM {pairs} WHERE NOT dropped"
+    if split:
         kept = (
-            f"SELECT pre, post, neuropil, n AS weight FROM (SELECT *, {pair_strength(True)} AS pair "
-            f"FROM {pairs} WHERE NOT dropped) WHERE n <> 0 AND {rows.strong_sql('pair')}"
+            f"SELECT {sql.columns(('pre', 'post', *split))}, {weight} AS weight FROM "
+            f"(SELECT *, {pair_strength(split)} AS pair FROM {pairs} WHERE NOT dropped) "
+            f"WHERE n <> 0 AND {rows.strong_sql('pair')}"
         )
     else:
         kept += f" AND {rows.strong_sql('n')}"
@@ -123,7 +121,7 @@ def synapse_pairs(
     engine: SqlEngine,
     prepared: SelectedRows,
     rows: RowFilter,
-    by_neuropil: bool = False,
+    split: tuple[str, ...] = (),
     *,
     values: bool = False,
     outside: str = "FALSE",
@@ -140,10 +138,10 @@ def synapse_pairs(
     Returns
     -------
     str
-        A view `pre, post, n, total, dropped`, with `neuropil` and `value` if asked for: synapses that reach the size,
+        A view `pre, post, n, total, dropped`, with `split` and `value` if asked for: synapses that reach the size,
         all synapses, and whether cleaning drops the pair. One pass over the rows makes both the result and the ledger.
     """
-    keys = "pre, post, neuropil" if by_neuropil else "pre, post"
+    keys = sql.columns(("pre", "post", *split))
     # Only what cannot be told from the rest is kept: a brain has tens of millions of pairs.
     numbers, total = "count(*) AS n", "n"
     if rows.min_size is not None:
@@ -155,9 +153,9 @@ def synapse_pairs(
     pairs = engine.view(
         "pairs",
         f"SELECT {keys}, n, {total} AS total, {'value, ' if values else ''}"
-        f"{_dropped(prepared.table, rows)} AS dropped FROM {counted}",
+        f"{dropped_sql(prepared.table, rows)} AS dropped FROM {counted}",
     )
-    count_pair_steps(engine, prepared, rows, pairs, by_neuropil, outside)
+    count_pair_steps(engine, prepared, rows, pairs, outside, split)
     return pairs
 
 
@@ -188,21 +186,26 @@ def _stored_pairs(
         return None
     pairs = engine.view(
         "pairs",
-        f"SELECT pre, post, n, n AS total, {_dropped(prepared.table, rows)} AS dropped FROM {counted.relation}",
+        f"SELECT pre, post, n, n AS total, {dropped_sql(prepared.table, rows)} AS dropped FROM {counted.relation}",
     )
     for step, number in counted.removed.items():
         prepared.ledger.remove(step, number)
-    count_pair_steps(engine, prepared, rows, pairs, False, outside)
+    count_pair_steps(engine, prepared, rows, pairs, outside)
     return pairs
 
 
-def pair_strength(by_neuropil: bool) -> str:
-    """The number of synapses of a pair, over all neuropils, from one row of `pairs`."""
-    return "sum(n) OVER (PARTITION BY pre, post)" if by_neuropil else "n"
+def pair_strength(split: tuple[str, ...]) -> str:
+    """The number of synapses of a pair, however it is split, from one row of `pairs`."""
+    return "sum(n) OVER (PARTITION BY pre, post)" if split else "n"
 
 
 def count_pair_steps(
-    engine: SqlEngine, prepared: SelectedRows, rows: RowFilter, pairs: str, by_neuropil: bool, outside: str
+    engine: SqlEngine,
+    prepared: SelectedRows,
+    rows: RowFilter,
+    pairs: str,
+    outside: str = "FALSE",
+    split: tuple[str, ...] = (),
 ) -> None:
     """Complete the ledger from pairs: of synapses, or of edge rows, which have no size and may be merged."""
     table, ledger = prepared.table, prepared.ledger
@@ -215,7 +218,7 @@ def count_pair_steps(
     sums |= {step: f"sum({reaching}) FILTER ({taken[step]})" for step in ("threshold", KEPT)}
     sums["pairs"] = f"count(*) FILTER ({taken[KEPT]})"
     numbers = engine.execute(
-        f"SELECT {', '.join(sums.values())} FROM (SELECT *, {pair_strength(by_neuropil)} AS pair FROM {pairs})"
+        f"SELECT {', '.join(sums.values())} FROM (SELECT *, {pair_strength(split)} AS pair FROM {pairs})"
     )[0]
     removed = {step: int(number or 0) for step, number in zip(sums, numbers, strict=True)}
     kept, kept_pairs = removed.pop(KEPT), removed.pop("pairs")
@@ -226,7 +229,7 @@ def count_pair_steps(
         ledger.kept, ledger.merged = kept_pairs, kept - kept_pairs
 
 
-def _dropped(table: Relation, rows: RowFilter) -> str:
+def dropped_sql(table: Relation, rows: RowFilter) -> str:
     """A condition that holds for pairs that cleaning drops, and for those without a neuron."""
     return sql.any_of([condition for condition in rows.cleaning(table.id_type).values() if condition != "FALSE"])
 
@@ -245,7 +248,7 @@ def _edge_pairs(
     engine: SqlEngine,
     prepared: SelectedRows,
     rows: RowFilter,
-    by_neuropil: bool,
+    split: tuple[str, ...],
     sum_duplicates: bool,
     notes: list[str],
     values: bool,
@@ -253,19 +256,20 @@ def _edge_pairs(
 ) -> str:
     """Make edge rows into pairs, shaped like the pairs of synapses, and complete the ledger in edge rows."""
     table = prepared.table
-    keys = ", ".join(("pre", "post", *table.having("neuropil")))
+    wanted = ("pre", "post", *split)
+    keys = sql.columns(dict.fromkeys((*wanted, *table.having("neuropil"))))
     value = f", {sql.total('value', 'value', table.whole_values)} AS value" if values else ""
     weight = sql.total("weight", "weight", table.whole_weights)
     rows_per_key = engine.count_pairs("edge_rows", prepared.relation, keys, f"{weight} AS n, count(*) AS total{value}")
     if not sum_duplicates:
         _refuse_repeats(engine, rows_per_key, table)
     grouped = rows_per_key
-    if "neuropil" in table.roles and not by_neuropil:
+    if "neuropil" in table.roles and "neuropil" not in split:
         weight = sql.total("n", "neuropil, n", table.whole_weights)
         sums = f"{weight} AS n, CAST(sum(total) AS BIGINT) AS total{value}"
-        grouped = f"(SELECT pre, post, {sums} FROM {rows_per_key} GROUP BY pre, post)"
-    pairs = engine.table("pairs", f"SELECT *, {_dropped(table, rows)} AS dropped FROM {grouped}")
-    count_pair_steps(engine, prepared, rows, pairs, by_neuropil, outside)
+        grouped = f"(SELECT {sql.columns(wanted)}, {sums} FROM {rows_per_key} GROUP BY {sql.columns(wanted)})"
+    pairs = engine.table("pairs", f"SELECT *, {dropped_sql(table, rows)} AS dropped FROM {grouped}")
+    count_pair_steps(engine, prepared, rows, pairs, outside, split)
     if prepared.ledger.merged:
         reason = "repeated rows of one pair"
         if "neuropil" in table.roles:

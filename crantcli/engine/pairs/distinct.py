@@ -126,4 +126,5 @@ class SortedIds:
 
 def _repeats(bucket: object) -> bool:
     keys = bucket()  # type: ignore[operator]
+    keys.sort()
     return bool((keys[1:] == keys[:-1]).any())

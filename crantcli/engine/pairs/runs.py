@@ -1,4 +1,4 @@
-"""Sorted numbers from several threads, put together in buckets."""
+"""Numbers from several threads, put together in buckets."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Leading:
 
 
 class SortedRuns:
-    """Runs of keys, held in memory up to a limit and then in a file, given back sorted, in buckets.
+    """Runs of keys, held in memory up to a limit and then in a file, given back in buckets.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class SortedRuns:
                     self._written += keys.nbytes
 
     def buckets(self) -> list[Callable[[], Keys]]:
-        """Functions that give the keys of one bucket each, sorted; buckets ascend, and equal keys are in one."""
+        """Functions that give the keys of one bucket each, in no order; buckets ascend, and equal keys are in one."""
         runs, edges = self._held, self._edges
         if edges is None:
             total = sum(map(len, runs))
@@ -118,9 +118,7 @@ class SortedRuns:
         def bucket(number: int) -> Keys:
             parts = [run[cut[number] : cut[number + 1]] for run, cut in zip(runs, cuts, strict=True)]
             parts += [np.fromfile(self._path, np.uint64, count, offset=place) for place, count in self._pieces[number]]
-            keys = np.concatenate(parts) if parts else np.empty(0, np.uint64)
-            keys.sort()
-            return keys
+            return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
         return [lambda number=number: bucket(number) for number in range(len(self._pieces))]  # type: ignore[misc]
 

@@ -44,6 +44,9 @@ class Rows:
 
     columns: dict[str, pa.Array]
 
+    def __len__(self) -> int:
+        return len(self.columns["pre"])
+
     def integers(self, role: str) -> Integers:
         """A column of integers; what stands for a null is any number. Not to be written to."""
         column = self.columns[role]

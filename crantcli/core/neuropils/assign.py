@@ -1,20 +1,20 @@
-"""Which neuropils each synapse lies in, and the synapses of one neuropil as a table of their own."""
+"""Which neuropils each synapse lies in."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core import sql
-from crantcli.core.boxes import MeshBoxes, refuse_apart
 from crantcli.core.engine import Division, PairRules, SqlEngine
+from crantcli.core.geometry.boxes import MeshBoxes
 from crantcli.core.ledger import Ledger
+from crantcli.core.neuropils.apart import refuse_apart
 from crantcli.core.relation import Relation, VoxelSize
 from crantcli.core.rows.deduplicate import ids_once
 from crantcli.core.rows.filters import RowFilter, count_steps, prepare
-from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.rows.points import points_once
 from crantcli.core.rows.units import Nanometres, in_nanometres
 from crantcli.errors import DataError
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from crantcli.core.geometry.containment import MeshIndex
-    from crantcli.core.nested.matrix import NestedQuestion, NestedResult
-    from crantcli.core.relation import Annotations, Totals
 
     Array = np.ndarray[Any, Any]
 
@@ -282,158 +280,3 @@ def _queried(engine: SqlEngine, table: Relation, rows: RowFilter, places: _Place
 def _counted(table: Relation, rows: RowFilter) -> tuple[str, ...]:
     """Columns that count beside the neurons."""
     return table.having(*(["size"] if rows.min_size is not None else []), "value")
-
-
-def in_neuropil(engine: SqlEngine, assignment: Assignment, code: int) -> Relation:
-    """The synapses of one neuropil, each once."""
-    source, division = assignment.table, assignment.division
-    return replace(
-        source,
-        relation=engine.group("in_neuropil", division, code),
-        rows=division.numbers.get(code, 0),
-        null_rows=None,
-        roles=frozenset({*source.having("pre", "post"), *assignment.counted}),
-        carried=(),
-        positions=(),
-        unique_ids=True,
-    )
-
-
-@dataclass(frozen=True)
-class Count:
-    """What a neuropil holds, after cleaning and size, whatever the threshold and the annotations.
-
-    Attributes
-    ----------
-    synapses, pairs, neurons : int
-        Synapses, pairs of neurons, and neurons on either side; of points, only how many they are is known.
-    """
-
-    synapses: int
-    pairs: int | None
-    neurons: int | None
-
-
-def count(engine: SqlEngine, found: Edges) -> Count:
-    """Count the synapses, pairs and neurons of a neuropil from its edges."""
-    passing = f"FROM {found.pairs} WHERE NOT dropped AND n > 0"
-    synapses, pairs = engine.execute(f"SELECT coalesce(sum(n), 0), count(*) {passing}")[0]
-    neurons = engine.execute(f"SELECT count(*) FROM (SELECT pre {passing} UNION SELECT post {passing})")[0][0]
-    return Count(int(synapses), int(pairs), int(neurons))
-
-
-def count_alone(engine: SqlEngine, table: Relation, rows: RowFilter) -> Count:
-    """Count what a neuropil holds where no matrix is made of it."""
-    if table.kind is Kind.POINTS:
-        return Count(table.rows, None, None)
-    return count(engine, edges(engine, table, None, rows))
-
-
-@dataclass(frozen=True)
-class Members:
-    """Synapses that a file of assignments puts into chosen neuropils.
-
-    Attributes
-    ----------
-    relation : str
-        A table `id` of these synapses, each once.
-    names : tuple of str
-    """
-
-    relation: str
-    names: tuple[str, ...]
-
-    def within(self, table: Relation) -> Relation:
-        """The table with only these synapses; the others count as unselected."""
-        reason = f"the neuropil {', '.join(self.names)}"
-        filtered_by = f"{table.completeness.filtered_by} and {reason}" if table.completeness.filtered_by else reason
-        return replace(
-            table,
-            within=f"id IN (SELECT id FROM {self.relation})",
-            completeness=replace(table.completeness, filtered_by=filtered_by),
-        )
-
-
-def matrices(
-    engine: SqlEngine,
-    assignment: Assignment,
-    annotations: Annotations | None,
-    question: NestedQuestion,
-    rows: RowFilter,
-    totals: Totals | None = None,
-    further: Assignment | None = None,
-) -> Iterator[tuple[str, Count, NestedResult | None]]:
-    """One nested matrix after the other: the neuropil's name, what it holds, and the matrix; None where nothing lies.
-
-    `further` are synapses that only say who is there, in the same neuropils. A matrix may be without entries, of
-    synapses that are all left out. What the engine made for a neuropil is dropped before the next one.
-    """
-    from crantcli.core.nested.matrix import nested
-
-    # With neurons chosen for both axes, what touches none of them is not read for the matrix.
-    partly = all(choice.given for choice in question.axes.values())
-    for code, name in enumerate(assignment.names):
-        with engine.forgotten():
-            table = in_neuropil(engine, assignment, code)
-            if not table.rows:
-                yield name, Count(0, 0, 0), None
-                continue
-            # A fraction of totals from a file is one of the whole brain, wherever the synapses lie.
-            about = replace(question, within="" if totals is not None else name)
-            more = None if further is None else in_neuropil(engine, further, code)
-            result = nested(engine, table, annotations, about, rows, totals, more, weak=not partly)
-            held = count_alone(engine, table, rows) if partly else count(engine, result.edges)
-            yield name, held, result
-
-
-class Remarks:
-    """What to say of all matrices at once.
-
-    Parameters
-    ----------
-    assignment : Assignment
-    question : NestedQuestion
-    totals : Totals or None
-    """
-
-    def __init__(self, assignment: Assignment, question: NestedQuestion, totals: Totals | None) -> None:
-        self._assignment, self._question, self._totals = assignment, question, totals
-        self._types: dict[str, set[str]] = {"pre": set(), "post": set()}
-        self._last: NestedResult | None = None
-        self._notes: list[str] = []
-        self.left_out = 0
-
-    def add(self, result: NestedResult) -> None:
-        """Take note of a matrix."""
-        self._last = result
-        self.left_out += result.ledger.removed.get("unannotated", 0)
-        self._notes += result.whole_notes
-        self._types["pre"] |= set(result.blocks.source.types)
-        self._types["post"] |= set(result.blocks.target.types)
-
-    @property
-    def notes(self) -> list[str]:
-        """Each once."""
-        from crantcli.core.nested.matrix import unmatched_order
-
-        if self._last is None:
-            return []
-        types: dict[str, Sequence[str]] = {end: sorted(found) for end, found in self._types.items()}
-        notes = [*self._notes, *unmatched_order(self._question, types)]
-        if self.left_out:
-            notes.append(
-                f"{self.left_out:,} memberships of neurons without annotation are left out of the matrices "
-                "(annotation scope annotated_only)"
-            )
-        return list(dict.fromkeys(notes))
-
-    @property
-    def statement(self) -> str | None:
-        """What an entry of a matrix is; None where there is no matrix."""
-        if self._last is None:
-            return None
-        quantity = replace(self._question, within="").quantity(self._assignment.table)
-        told = replace(self._last, blocks=replace(self._last.blocks, quantity=quantity)).statement
-        if not told.startswith("a weight is"):
-            return told
-        return f"{told}, whatever the neuropil" if self._totals is not None else f"in each neuropil, {told}"

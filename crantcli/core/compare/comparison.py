@@ -1,0 +1,68 @@
+"""What a comparison comes to, whichever kind it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crantcli.core.ledger import Ledger
+from crantcli.core.question import Table
+from crantcli.core.relation import Relation, merge_filters
+
+
+@dataclass
+class Comparison:
+    """The answer to a comparison.
+
+    Attributes
+    ----------
+    table : Table
+    what : str
+        What a row of it is, in the plural.
+    ledger : Ledger
+        Of both tables.
+    figures : dict
+        Numbers by name.
+    sentence : str
+        The figures that matter most, in words.
+    notes : list of str
+    facts : dict
+        For the provenance.
+    tables : mapping of str to Table
+        Further outputs.
+    picture : function or None
+        Makes what is drawn.
+    """
+
+    table: Table
+    what: str
+    ledger: Ledger
+    figures: dict[str, Any]
+    sentence: str
+    notes: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    picture: Callable[[], Any] | None = None
+
+
+def both_ledgers(a: Ledger, b: Ledger) -> tuple[Ledger, dict[str, Any]]:
+    """The ledger of two tables, and the record of each."""
+    return a + b, {"ledgers": {"a": a.as_dict(), "b": b.as_dict()}}
+
+
+def filter_notes(a: Relation, b: Relation, given: Mapping[str, Any]) -> list[str]:
+    """What to say where two files were filtered otherwise when they were made, which is a difference that none is."""
+    one, other = (merge_filters(table.filters, dict(given)) for table in (a, b))
+    found = []
+    for name in sorted({*one, *other}):
+        values = [filters.get(name) for filters in (one, other)]
+        if values[0] != values[1]:
+            found.append(f"{name} {_told(values[0])} and {_told(values[1])}")
+    return [f"A and B were made otherwise: {'; '.join(found)}"] if found else []
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return " and ".join(map(str, value))
+    return "none" if value is None else str(value).lower()
