@@ -186,7 +186,7 @@ def test_the_same_bytes_whatever_the_threads_and_batches(crant: Crant, monkeypat
     words = [word for word in USUAL if word not in ("--assignments-only", "out")]
     found = []
     for number, batch in ((1, 500_000), (2, 999), (3, 4_096)):
-        monkeypatch.setattr("crantcli.core.neuropils.assign._BATCH", batch)
+        monkeypatch.setattr("crantcli.engine.division.BATCH", batch)
         ran = crant("neuropil", *words, f"out{number}", "-a", "types.csv", "--threads", number)
         assert ran.code == 0, ran.err
         found.append(content(f"out{number}"))

@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.engine import CountedPairs, NeuronGroups, PairRules, SqlEngine, StoredSynapses
+from crantcli.core.engine import (
+    CountedPairs,
+    Division,
+    GroupsOf,
+    NeuronGroups,
+    PairRules,
+    SqlEngine,
+    StoredSynapses,
+)
 from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
 from crantcli.engine.explain import explained, explained_batches
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    from crantcli.engine.division import DividedBatch, GroupFiles
     from crantcli.engine.pairs.reading import SynapseReader
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -99,6 +108,8 @@ class Engine(SqlEngine):
         self._made: list[str] = []
         #: Relations that have all their rows from files, as they stand there.
         self.stored: dict[str, StoredSynapses] = {}
+        #: Divisions by the names of their rows, and where these stand.
+        self._divided: dict[str, GroupFiles] = {}
         #: Files that are read, by their paths, and what to call them in messages.
         self.reading: dict[str, str] = {}
         #: What has been copied into the scratch folder to be read there.
@@ -268,23 +279,77 @@ class Engine(SqlEngine):
         query: str,
         transform: Callable[[Iterator[ArrowBatch]], Iterator[ArrowBatch]],
         added: Mapping[str, str],
-        dropped: Sequence[str] = (),
-        rows: int = ROWS,
     ) -> str:
         """Keep the rows of a query, sent through a function, in a temporary table, and return its name.
 
-        `added` names the columns that the function adds, with NumPy's names of their types, and `dropped` those that it
-        leaves out; it gets about `rows` rows at a time. The function must not use
+        `added` names the columns that the function adds, with NumPy's names of their types. The function must not use
         the engine. Rows wait on disk until the last one has come, since a connection answers one question at a time.
         """
         import pyarrow.ipc
 
         path = self.scratch / f"{self.name('spool')}.arrows"
         with explained(self.reading):
-            spool(self.reader(query, rows), path, transform, added, dropped)
+            spool(self.reader(query, ROWS), path, transform, added)
         with pyarrow.OSFile(str(path), "rb") as file, pyarrow.ipc.open_stream(file) as stream:
             name = self.table(stem, f"SELECT * FROM {self.register('spooled', stream)}")
         path.unlink()
+        return name
+
+    def divided(self, stem: str, query: str, numbers: Sequence[str], groups_of: GroupsOf) -> Division:
+        """Keep the rows of a query in groups, in files."""
+        from crantcli.engine.division import BATCH, PER_BATCH, divided_query
+
+        with explained(self.reading):
+            reader = self.reader(query, BATCH)
+            threads = max(1, min(self.threads, self.memory // PER_BATCH))
+            schema = [known for known in reader.schema if known.name not in numbers]
+            return self._division(stem, schema, divided_query(reader, numbers, groups_of, threads))
+
+    def divided_stored(
+        self, stem: str, rows: str, numbers: Sequence[str], rules: PairRules, groups_of: GroupsOf
+    ) -> Division | None:
+        """Keep synapses in groups, straight from Parquet files, where the rows stand in such and are many."""
+        if not self._many_stored(rows):
+            return None
+        from crantcli.engine.division import PER_BATCH, divided_rows, further_columns
+        from crantcli.engine.pairs.stored import ElsewhereError
+
+        threads = max(1, min(self.threads, self.memory // PER_BATCH))
+        try:
+            further = further_columns(self.stored[rows], numbers, rules)
+            with self._stored_reader(rows, rules, further) as reader:
+                schema, batches = divided_rows(reader, further, numbers, groups_of, threads)
+                return self._division(stem, schema, batches)
+        except ElsewhereError:
+            return None
+
+    def _division(self, stem: str, columns: Iterable[pa.Field], batches: Iterable[DividedBatch]) -> Division:
+        import pyarrow as pa
+
+        from crantcli.engine.division import GroupFiles
+
+        folder = self.scratch / self.name("divided")
+        folder.mkdir()
+        try:
+            with GroupFiles(folder, pa.schema(columns)) as files:
+                for batch in batches:
+                    files.add(batch)
+        except BaseException:
+            remove(folder)
+            raise
+        keys, rows = (
+            self.view(stem, f"SELECT * FROM read_parquet({text(glob.escape(str(path)))})")
+            for path in (files.keys, files.rows)
+        )
+        self._divided[rows] = files
+        return Division(keys, rows, files.numbers, files.removed)
+
+    def group(self, stem: str, division: Division, code: int) -> str:
+        """Name the rows of one group, whose pairs can be counted by sorting."""
+        name = super().group(stem, division, code)
+        stored = self._divided[division.rows].stored(code)
+        if stored is not None:
+            self.stored[name] = stored
         return name
 
     def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:
@@ -320,14 +385,14 @@ class Engine(SqlEngine):
         return stored is not None and stored.rows >= SORTED_FROM
 
     @contextlib.contextmanager
-    def _stored_reader(self, rows: str, rules: PairRules) -> Iterator[SynapseReader]:
+    def _stored_reader(self, rows: str, rules: PairRules, further: Sequence[str] = ()) -> Iterator[SynapseReader]:
         """What reads a relation's files, with a folder for what does not fit into memory."""
         from crantcli.engine.pairs.reading import SynapseReader
 
         folder = self.scratch / self.name("pairs")
         folder.mkdir()
         try:
-            yield SynapseReader(self.stored[rows], rules, self.threads, self.memory, folder)
+            yield SynapseReader(self.stored[rows], rules, self.threads, self.memory, folder, further)
         finally:
             remove(folder)
 

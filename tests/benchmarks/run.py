@@ -323,12 +323,18 @@ def containment(bench: Bench) -> None:
 
 
 def neuropil(bench: Bench) -> None:
-    """The neuropils of every synapse, as a file."""
+    """The neuropils of every synapse, as a file; and with a matrix for each neuropil."""
     meshes = REAL_MESHES if REAL_MESHES.is_dir() else SAMPLE_MESHES
-    given = ("--coordinates", "nm", "--meshes", meshes, "--assignments-only", "--no-plot", "-q")
-    ours = best(1, crantcli("neuropil", bench.table, *given, "-o", bench.folder / "out-neuropils"))[0]
-    report(f"neuropil, {bench.synapses:,} synapses", ours, target=120 * bench.synapses / 100_000_000)
-    report("neuropil, peak", ours, target=4000, measure="peak")
+    labels = bench.made(f"types-{bench.synapses}.parquet", "annotations", bench.table, TYPES // 10)
+    given = ("--coordinates", "nm", "--meshes", meshes, "--no-plot", "-q")
+    ours, whole = bench.best(
+        crantcli("neuropil", bench.table, *given, "--assignments-only", "-o", bench.out("neuropils")),
+        crantcli("neuropil", bench.table, *given, "-a", labels, "-o", bench.out("matrices")),
+    )
+    report(f"neuropil, {bench.synapses:,} synapses", ours, target=60 * bench.synapses / 100_000_000)
+    report("neuropil, peak", ours, target=2500, measure="peak")
+    report("neuropil, matrices / assignments", whole, ours, 1.6)
+    report("neuropil, matrices, peak", whole, target=2500, measure="peak")
 
 
 def _missing(package: str) -> bool:

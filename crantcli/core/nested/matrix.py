@@ -147,6 +147,7 @@ def nested(
     totals: Totals | None = None,
     further: Relation | None = None,
     types_only: bool = False,
+    weak: bool = False,
 ) -> NestedResult:
     """Build a nested matrix.
 
@@ -166,6 +167,8 @@ def nested(
         count for nothing else.
     types_only : bool
         Tables per type are all that is asked for, so that the notes speak of them.
+    weak : bool
+        Pairs below the threshold are to be among the pairs of `NestedResult.edges`.
 
     Raises
     ------
@@ -193,7 +196,7 @@ def nested(
         sum_duplicates=question.sum_duplicates,
         values=values,
         outside=outside,
-        weak=question.scope == "all" and question.mode(table) in FRACTIONS and totals is None,
+        weak=weak or (question.scope == "all" and question.mode(table) in FRACTIONS and totals is None),
     )
     notes = [*found.notes, *missing_values(engine, table, values)]
     if question.annotation_scope == "annotated_only":

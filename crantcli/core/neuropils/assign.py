@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crantcli.core import sql
-from crantcli.core.engine import Batch, SqlEngine
+from crantcli.core.engine import Division, PairRules, SqlEngine
 from crantcli.core.geometry.boxes import MeshBoxes
 from crantcli.core.ledger import Ledger
 from crantcli.core.neuropils.apart import refuse_apart
@@ -15,22 +16,23 @@ from crantcli.core.relation import Relation, VoxelSize
 from crantcli.core.rows.deduplicate import ids_once
 from crantcli.core.rows.filters import RowFilter, count_steps, prepare
 from crantcli.core.rows.points import points_once
-from crantcli.core.rows.units import in_nanometres
+from crantcli.core.rows.units import Nanometres, in_nanometres
 from crantcli.errors import DataError
 from crantcli.schema import Kind
 from crantcli.text import P, did_you_mean
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from crantcli.core.geometry.containment import MeshIndex
+
+    Array = np.ndarray[Any, Any]
 
 #: The key of synapses that lie in none of the meshes.
 OTHER = "other"
 
 #: The position that tells where a synapse lies, unless another is named.
 POSITION = "ctr_pt_position"
-
-#: Synapses whose positions are looked up at once.
-_BATCH = 500_000
 
 
 @dataclass
@@ -39,15 +41,17 @@ class Assignment:
 
     Attributes
     ----------
-    relation : str
-        A table with one row per membership: `synapse` (the id, or the row's number from 0), `code`, and the columns
-        that count: `pre`, `post`, `size`, `value`.
+    division : Division
+        The memberships, by neuropil. What it calls `synapse` is the id, or the row's number from 0; its rows have
+        `pre`, `post` and the columns `counted`.
     names : tuple of str
         Neuropils by code; the last is "other" where that was asked for.
     table : Relation
         The source.
     ledger : Ledger
         Of the source's rows; cleaning and size count, and neither threshold nor annotations.
+    counted : tuple of str
+        Columns that count beside the neurons: `size` and `value`, where they are asked for.
     rows : int
         Rows with a position or without, each synapse once.
     unplaced : int
@@ -55,24 +59,31 @@ class Assignment:
     inside, outside : int
         Rows in at least one mesh, and in none.
     memberships : int
-        Rows of `relation`.
+        One for each neuropil that a row lies in.
     in_order : bool
-        The rows are in the order of the source.
+        The memberships are in the order of the source.
     notes : list of str
         What the user should be told.
     """
 
-    relation: str
+    division: Division
     names: tuple[str, ...]
     table: Relation
     ledger: Ledger
-    rows: int = 0
-    unplaced: int = 0
-    inside: int = 0
-    outside: int = 0
-    memberships: int = 0
-    in_order: bool = True
+    counted: tuple[str, ...]
+    rows: int
+    unplaced: int
+    outside: int
+    in_order: bool
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def inside(self) -> int:  # noqa: D102  # an attribute to others
+        return self.rows - self.outside - self.unplaced
+
+    @property
+    def memberships(self) -> int:  # noqa: D102
+        return sum(self.division.numbers.values())
 
     def counts(self) -> dict[str, int]:
         """How many rows, for the provenance; rows = inside + outside + unplaced."""
@@ -94,7 +105,7 @@ class Assignment:
         order = "" if self.in_order else f" ORDER BY {key}, code"
         where = " WHERE synapse IS NOT NULL" if "id" in self.table.roles else ""
         name = sql.one_of(self.names, "code")
-        return f"SELECT synapse AS {key}, {name} AS neuropil FROM {self.relation}{where}{order}"
+        return f"SELECT synapse AS {key}, {name} AS neuropil FROM {self.division.keys}{where}{order}"
 
 
 def position_of(table: Relation, column: str | None) -> str:
@@ -153,52 +164,119 @@ def assign(
         Where positions or their unit are not known, a mesh is called "other", or no position lies in the box of any
         mesh.
     """
-    import numpy as np
-
     from crantcli.core.nested.matrix import missing_values
 
     if OTHER in names:
         raise DataError(f"a mesh is called {OTHER}, which is the name for synapses in no mesh; rename its file")
     rows.check(table)
-    where = position_of(table, position)
-    nanometres = in_nanometres(table, where, offset)
-    counted = table.having("size", "value")
-    axes, counts = table.axes(where), ["pre", "post", *counted]
+    scales = in_nanometres(table, position_of(table, position), offset)
+    places = _Places(index, scales, include_other)
+    found = _stored(engine, table, rows, places)
+    if found is None:
+        places = _Places(index, scales, include_other)  # what an attempt has counted does not count
+        found = _queried(engine, table, rows, places)
+    found.ledger.check()
+    made = Assignment(
+        found.division,
+        (*names, *([OTHER] if include_other else [])),
+        table,
+        found.ledger,
+        _counted(table, rows),
+        places.rows,
+        places.unplaced,
+        places.outside,
+        found.in_order,
+        missing_values(engine, table, "value" in table.roles),
+    )
+    if boxes is not None and not made.inside and made.outside:
+        refuse_apart(engine, table, found.relation, [scale.sql for scale in scales], boxes)
+    return made
+
+
+class _Places:
+    """Tells in which meshes coordinates lie, and counts them. It may be called by several threads.
+
+    Parameters
+    ----------
+    index : MeshIndex
+    scales : sequence of Nanometres
+    include_other : bool
+        What lies in no mesh is in a group after all meshes.
+    """
+
+    def __init__(self, index: MeshIndex, scales: Sequence[Nanometres], include_other: bool) -> None:
+        self._index, self.scales, self._include_other = index, scales, include_other
+        self._lock = threading.Lock()
+        self.rows = self.unplaced = self.outside = 0
+
+    def __call__(self, coordinates: Sequence[Array]) -> tuple[Array, Array]:
+        import numpy as np
+
+        points = np.stack([scale.of(values) for scale, values in zip(self.scales, coordinates, strict=True)])
+        found = self._index.contains(points.T, 1)
+        members, codes = found.pairs()
+        nowhere = np.flatnonzero(~(found.anywhere() | found.missing))
+        with self._lock:
+            self.rows += len(found)
+            self.unplaced += int(np.count_nonzero(found.missing))
+            self.outside += len(nowhere)
+        if self._include_other and len(nowhere):
+            members = np.concatenate([members, nowhere])
+            codes = np.concatenate([codes, np.full(len(nowhere), found.meshes, dtype=codes.dtype)])
+            order = np.argsort(members, kind="stable")
+            members, codes = members[order], codes[order]
+        return members, codes
+
+
+@dataclass(frozen=True)
+class _Assigned:
+    """Memberships, the ledger, the rows that were looked up, and whether these are in the order of the source."""
+
+    division: Division
+    ledger: Ledger
+    relation: str
+    in_order: bool
+
+
+def _stored(engine: SqlEngine, table: Relation, rows: RowFilter, places: _Places) -> _Assigned | None:
+    """Assign synapses that stand in files, each once, if the engine has a way of its own for them."""
+    if table.kind is not Kind.SYNAPSES or table.within is not None or "value" in table.roles:
+        return None
+    distinct = "id" in table.roles and not table.unique_ids
+    rules = PairRules(rows.clean, rows.background, rows.min_size, 1, distinct)
+    columns = [scale.column for scale in places.scales]
+    division = engine.divided_stored("assigned", table.relation, columns, rules, places)
+    if division is None:
+        return None
+    ledger = table.ledger()
+    for step, number in division.removed.items():
+        ledger.remove(step, number)
+    ledger.kept = places.rows - sum(division.removed.values())
+    return _Assigned(division, ledger, table.relation, True)
+
+
+def _queried(engine: SqlEngine, table: Relation, rows: RowFilter, places: _Places) -> _Assigned:
+    """Assign the rows of any table by statements."""
+    axes, columns = [scale.column for scale in places.scales], list[str]()
     if table.kind is Kind.POINTS:
-        prepared, counts = points_once(engine, table, axes), []
+        prepared = points_once(engine, table, axes)
         relation = prepared.relation
     else:
+        counted = table.having("size", "value")
         prepared = prepare(engine, table, None, (*counted, *axes))
         count_steps(engine, prepared, rows)
         relation = prepared.relation
         if "id" in table.roles and not table.unique_ids and prepared.ledger.removed.get("null"):
             relation = ids_once(engine, relation, (*counted, *axes))
-    prepared.ledger.check()
-    made = Assignment("", (*names, *([OTHER] if include_other else [])), table, prepared.ledger)
-    made.in_order = not made.ledger.removed.get("duplicate") and relation == prepared.relation
-    made.notes += missing_values(engine, table, "value" in table.roles)
-
-    def place(batches: Iterator[Batch]) -> Iterator[Batch]:
-        for batch in batches:
-            found = index.contains(np.stack([batch.array(axis) for axis in "xyz"]).T, engine.threads)
-            members, codes = found.pairs()
-            nowhere = np.flatnonzero(~(found.anywhere() | found.missing))
-            made.rows += len(found)
-            made.unplaced += int(found.missing.sum())
-            made.outside += len(nowhere)
-            if include_other and len(nowhere):
-                members = np.concatenate([members, nowhere])
-                codes = np.concatenate([codes, np.full(len(nowhere), len(names), dtype=codes.dtype)])
-                order = np.argsort(members, kind="stable")
-                members, codes = members[order], codes[order]
-            made.memberships += len(members)
-            yield batch.taken(members, {"code": codes.astype(np.int32)}, "xyz")
-
+        columns = ["pre", "post", *_counted(table, rows)]
     key = "id" if "id" in table.roles else sql.row_numbers()
-    points = ", ".join(f"coalesce({e}, 'nan') AS {axis}" for e, axis in zip(nanometres, "xyz", strict=True))
-    query = f"SELECT {', '.join([f'{key} AS synapse', *counts, points])} FROM {relation}"
-    made.relation = engine.mapped("assigned", query, place, {"code": "int32"}, "xyz", _BATCH)
-    made.inside = made.rows - made.outside - made.unplaced
-    if boxes is not None and not made.inside and made.outside:
-        refuse_apart(engine, table, relation, nanometres, boxes)
-    return made
+    points = [f"{scale.number} AS {axis}" for scale, axis in zip(places.scales, "xyz", strict=True)]
+    query = f"SELECT {', '.join([f'{key} AS synapse', *columns, *points])} FROM {relation}"
+    division = engine.divided("assigned", query, "xyz", places)
+    in_order = not prepared.ledger.removed.get("duplicate") and relation == prepared.relation
+    return _Assigned(division, prepared.ledger, relation, in_order)
+
+
+def _counted(table: Relation, rows: RowFilter) -> tuple[str, ...]:
+    """Columns that count beside the neurons."""
+    return table.having(*(["size"] if rows.min_size is not None else []), "value")

@@ -38,7 +38,7 @@ def matrices(
             # A fraction of totals from a file is one of the whole brain, wherever the synapses lie.
             about = replace(question, within="" if totals is not None else name)
             more = None if further is None else in_neuropil(engine, further, code)
-            result = nested(engine, table, annotations, about, rows, totals, more)
+            result = nested(engine, table, annotations, about, rows, totals, more, weak=not partly)
             held = count_alone(engine, table, rows) if partly else count(engine, result.edges)
             yield name, held, result
 

@@ -14,12 +14,16 @@ from crantcli.schema import Kind
 
 def in_neuropil(engine: SqlEngine, assignment: Assignment, code: int) -> Relation:
     """The synapses of one neuropil, each once."""
-    relation = engine.view("in_neuropil", f"SELECT * FROM {assignment.relation} WHERE code = {code}")
-    number = int(engine.execute(f"SELECT count(*) FROM {relation}")[0][0])
-    source = assignment.table
-    roles = source.roles - {"id", "neuropil"}
+    source, division = assignment.table, assignment.division
     return replace(
-        source, relation=relation, rows=number, null_rows=None, roles=roles, carried=(), positions=(), unique_ids=True
+        source,
+        relation=engine.group("in_neuropil", division, code),
+        rows=division.numbers.get(code, 0),
+        null_rows=None,
+        roles=frozenset({*source.having("pre", "post"), *assignment.counted}),
+        carried=(),
+        positions=(),
+        unique_ids=True,
     )
 
 

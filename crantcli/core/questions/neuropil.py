@@ -212,7 +212,7 @@ class NeuropilMatrices:
         given, found, question = self._given, self._found, self.question
         remarks = Remarks(found, question, given.totals)
         named = {end: choice.neurons for end, choice in question.axes.items()}
-        results.notes += axis_notes(self._engine, given.source, named, found.relation, given.rows)
+        results.notes += axis_notes(self._engine, given.source, named, found.division.rows, given.rows)
         made = matrices(self._engine, found, given.annotations, question, given.rows, given.totals, self._further)
         shown = False
         for name, count, result in made:
@@ -287,7 +287,8 @@ class NeuropilMatrices:
 
     def _assignments(self, results: Results, describe: Describe) -> FolderFile:
         found, table = self._found, self.assignments()
-        removed = {"duplicate": found.ledger.read - found.rows}
+        where = found.ledger.removed.get("where", 0)
+        removed = {"where": where, "duplicate": found.ledger.read - where - found.rows}
         every = replace(
             results,
             rows=table.rows,

@@ -7,24 +7,19 @@ of which has all rows of its pairs -> pairs with their numbers of synapses.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from crantcli.core.parallel import parallel_map
+from crantcli.core.parallel import in_order, parallel_map
 from crantcli.engine.pairs.coding import Codes, Offsets, TooWideError
-from crantcli.engine.pairs.reading import SynapseReader, Told, removing
+from crantcli.engine.pairs.reading import SynapseReader, Told, kept
 from crantcli.engine.pairs.runs import Keys, Leading
 from crantcli.engine.pairs.stored import ElsewhereError, Rows, sampled
 
 Integers = NDArray[np.int64]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 #: Parts of which some rows are looked at first.
 _FEW = 8
@@ -105,23 +100,15 @@ class PairCounter:
 
     def _cleaned(self, rows: Rows, removed: Told) -> tuple[Integers, Integers]:
         """Both neurons of the rows that count, to be used up. How many do not is told in `removed`."""
-        keep = rows.there("pre", "post")
+        keep = kept(rows, self._rules, removed)
         pre, post = rows.integers("pre"), rows.integers("post")
-        if keep is not None:
-            removed["null"] += len(keep) - int(np.count_nonzero(keep))
-        for step, condition in removing(rows, self._rules):
-            found = condition()
-            if keep is not None:
-                found &= keep
-            removed[step] += int(np.count_nonzero(found))
-            keep = ~found if keep is None else np.logical_and(keep, ~found, out=keep)
         if keep is None:
             return pre.copy(), post.copy()
         return pre[keep], post[keep]
 
     def pairs(self) -> Iterator[pa.RecordBatch]:
         """Batches of `SCHEMA` with the pairs that reach the threshold, in ascending order."""
-        for keys, numbers, weak in _in_order(self._counted, self._runs.buckets(), self._threads):
+        for keys, numbers, weak in in_order(self._counted, self._runs.buckets(), self._threads):
             self.removed["threshold"] += weak
             if len(keys):
                 pre, post = self._coder.unpack(keys)
@@ -152,22 +139,3 @@ def _expected(sample: Keys) -> Leading:
     least, greatest = int(sample.min()), int(sample.max())
     margin = (greatest - least) // 8
     return Leading(max(0, least - margin), min(2**64 - 1, greatest + margin))
-
-
-def _in_order(task: Callable[[Item], Result], items: Sequence[Item], threads: int) -> Iterator[Result]:
-    """Results of a task for each item, in order. No more than a few wait to be taken."""
-    if threads <= 1:
-        yield from map(task, items)
-        return
-    waiting = deque[Future[Result]]()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(task, item))
-                if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

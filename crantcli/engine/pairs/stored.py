@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from crantcli.engine.batches import numbers
 from crantcli.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,10 +39,13 @@ class Rows:
     Attributes
     ----------
     columns : dict of str to pyarrow.Array
-        By the parts that they play: `pre`, `post`, and as asked for `id` and `size`.
+        By the parts that they play: `pre`, `post`, and as asked for `id`, `size` and coordinates.
     """
 
     columns: dict[str, pa.Array]
+
+    def __len__(self) -> int:
+        return len(self.columns["pre"])
 
     def integers(self, role: str) -> Integers:
         """A column of integers; what stands for a null is any number. Not to be written to."""
@@ -50,6 +54,10 @@ class Rows:
             column = column.fill_null(0)
         values: Integers = column.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
         return values
+
+    def floats(self, role: str) -> NDArray[np.float64]:
+        """A column of numbers as float64; nulls are NaN. Not to be written to."""
+        return numbers(self.columns[role].cast(pa.float64(), safe=False))
 
     def there(self, *roles: str) -> Mask | None:
         """Rows in which no column is null; None for all."""
@@ -72,20 +80,20 @@ class Rows:
 
 @dataclass(frozen=True)
 class RowGroups:
-    """Row groups of a file that stand one after another.
+    """Some row groups of a file.
 
     Attributes
     ----------
     file : StoredFile
     metadata : pyarrow.parquet.FileMetaData
-    numbers : range
+    numbers : tuple of int
     roles : tuple of str
         Which columns are read.
     """
 
     file: StoredFile
     metadata: Any
-    numbers: range
+    numbers: tuple[int, ...]
     roles: tuple[str, ...]
 
     def batches(self) -> Iterator[Rows]:
@@ -157,12 +165,14 @@ def row_groups(files: Sequence[StoredFile], roles: Sequence[str]) -> list[RowGro
             metadata, schema = opened.metadata, opened.schema_arrow
         for role in roles:
             _check(schema, file.columns[role], role)
-        start, rows = 0, 0
-        for number in range(metadata.num_row_groups):
+        held: list[int] = []
+        rows, groups = 0, range(metadata.num_row_groups) if file.groups is None else file.groups
+        for number in groups:
+            held.append(number)
             rows += metadata.row_group(number).num_rows
-            if rows >= ROWS or (rows and number == metadata.num_row_groups - 1):
-                found.append(RowGroups(file, metadata, range(start, number + 1), tuple(roles)))
-                start, rows = number + 1, 0
+            if rows >= ROWS or (rows and number == groups[-1]):
+                found.append(RowGroups(file, metadata, tuple(held), tuple(roles)))
+                held, rows = [], 0
     return found
 
 
@@ -175,7 +185,8 @@ def sampled(parts: Sequence[RowGroups], keys: Callable[[Rows], Keys], most: int 
 def _check(schema: pa.Schema, name: str, role: str) -> None:
     places = schema.get_all_field_indices(name)
     kind = schema.field(places[0]).type if len(places) == 1 else None
-    number = kind is not None and (pa.types.is_integer(kind) or (role == "size" and pa.types.is_floating(kind)))
+    real = role not in ("pre", "post", "id")
+    number = kind is not None and (pa.types.is_integer(kind) or (real and pa.types.is_floating(kind)))
     if not number:
         raise ElsewhereError
 

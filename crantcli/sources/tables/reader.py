@@ -227,11 +227,11 @@ class Reader:
 
     def stored_files(self) -> list[StoredFile]:
         """The files, where neuron IDs stand in them as plain integers and no row is left out; else nothing."""
-        roles = {str(role): name for role, name in self._roles.items() if role in ("pre", "post", "id", "size")}
-        plain = all(self._part.columns[roles[side]] in INTEGERS for side in ("pre", "post"))
-        if not self._part.stored or not plain or self._match.prefix:
+        if self._match.prefix:
             return []
-        return [StoredFile(path, name, roles) for path, name in self._part.files.items()]
+        coordinates = {name: zip(AXES, columns, strict=False) for name, columns in self.positions.items()}
+        places = {f"{name}_{axis}": column for name, parts in coordinates.items() for axis, column in parts}
+        return self._part.stored_files(self._roles, places)
 
     @property
     def whole_weights(self) -> bool:
