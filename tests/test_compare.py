@@ -274,7 +274,7 @@ def test_a_condition_that_holds_is_an_error_after_everything_is_written(
         (("a.csv", "a.csv", "-o", "a.csv"), 2, "a.csv is an input of this command"),
         (("b.csv", "a.csv", "-o", "a.csv"), 2, "a.csv is an input of this command"),
         (("-", "-"), 2, "stdin"),
-        (("a.csv", "a.csv", "--fail-empty"), 4, "A and B are the same"),
+        (("a.csv", "a.csv", "--fail-empty"), 4, "nothing differs between A and B"),
     ],
 )
 def test_what_is_wrong_is_said(crant: Crant, tmp_path: Path, arguments: tuple[str, ...], code: int, told: str) -> None:

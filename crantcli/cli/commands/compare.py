@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import typer
 
 from crantcli.cli.command import command
 from crantcli.cli.help import ASK
-from crantcli.cli.options import RunOptions, ServerOptions, SourceOptions, ThresholdOptions
+from crantcli.cli.options import (
+    NEURON_HELP,
+    RunOptions,
+    Selectors,
+    SourceOptions,
+    SynapseFetchOptions,
+    ThresholdOptions,
+)
 
 EPILOG = """Example: crantcli compare monday.parquet tuesday.parquet -o changes.csv --summary changes.json
 
@@ -17,7 +24,9 @@ Pairs that differ, largest difference first: pre, post, weight_a, weight_b, diff
 only_b; same with --all). Of synapses with ids, each pair's change is taken apart: pre, post, old, new, added, removed,
 moved_in and moved_out, under the IDs of B; --neurons tells merges, splits and new IDs from where synapses went.
 
---fail-on takes conditions on the figures of the summary, such as "changed>1000"."""
+Brains whose neurons are not the same are compared with --by COLUMN; two sides of one table with --a side=left
+--b side=right, group by group with --by, or neuron by neuron with --pair. --fail-on takes conditions on the figures of
+the summary, such as "changed>1000"."""
 
 
 @dataclass(eq=False, repr=False)
@@ -26,7 +35,9 @@ class ComparedOptions(SourceOptions):
 
     source: Annotated[
         list[str] | None,
-        typer.Argument(metavar="A B", help="Two tables of one kind, in any format that is read.", show_default=False),
+        typer.Argument(
+            metavar="A [B]", help="Two tables of one kind, in any format that is read; or one.", show_default=False
+        ),
     ] = None
 
 
@@ -34,8 +45,37 @@ class ComparedOptions(SourceOptions):
 def compare(
     source: ComparedOptions,
     rows: ThresholdOptions,
-    fetch: ServerOptions,
+    fetch: SynapseFetchOptions,
     run: RunOptions,
+    a: Annotated[
+        Selectors, typer.Option("--a", metavar="NEURONS", help=f"One side of a single table: {NEURON_HELP}.")
+    ] = None,
+    b: Annotated[Selectors, typer.Option("--b", metavar="NEURONS", help="The other side, likewise.")] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option("--by", metavar="COL,...", help="Compare groups of neurons, by columns of the annotations."),
+    ] = None,
+    pair: Annotated[
+        str | None,
+        typer.Option(
+            "--pair", metavar="COLUMN", help="Match neurons of both sides one to one: their partner, or a common label."
+        ),
+    ] = None,
+    largest_component: Annotated[
+        bool,
+        typer.Option(
+            "--largest-component", help="Of both sides, and then of each, the largest connected component only."
+        ),
+    ] = False,
+    test: Annotated[
+        Literal["score", "fisher"] | None,
+        typer.Option("--test", help="Test whether densities differ, and those of each pair of groups."),
+    ] = None,
+    complete: Annotated[bool, typer.Option("--complete", help="Pairs of groups without an edge, too.")] = False,
+    other_annotations: Annotated[
+        str | None,
+        typer.Option("--other-annotations", metavar="FILE", help="Annotations of B, where they are not those of A."),
+    ] = None,
     match: Annotated[
         Literal["synapse", "neuron"] | None,
         typer.Option(
@@ -54,35 +94,51 @@ def compare(
         str | None,
         typer.Option("--neurons", metavar="FILE", help="What became of each neuron, told from synapse ids."),
     ] = None,
+    sweep: Annotated[
+        str | None, typer.Option("--sweep", metavar="FILE", help="All figures at each threshold of -t 1,2,5.")
+    ] = None,
     summary: Annotated[str | None, typer.Option("--summary", metavar="FILE", help="All figures, as JSON.")] = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             "--fail-on",
             metavar="CONDITION",
-            help='Exit with 7 where this holds of a figure: "changed>1000"; repeatable.',
+            help='Exit with 7 where this holds of a figure: "changed>1000"; repeat to add.',
         ),
     ] = None,
 ) -> None:
     """What changed between two versions, sides, brains or methods."""
-    from dataclasses import replace
-
-    from crantcli.cli.ask import ask
+    from crantcli.cli.ask import ask, selectors_of
     from crantcli.core.questions.compare import Compare
     from crantcli.errors import UsageError
 
-    given = source.source or []
-    if len(given) != 2:
+    question = Compare(
+        selectors_of(a, source),
+        selectors_of(b, source),
+        tuple(name.strip() for names in by or [] for name in names.split(",") if name.strip()),
+        pair,
+        largest_component,
+        test,
+        complete,
+        match,
+        all,
+        rows.thresholds,
+        tuple(fail_on or ()),
+        rows.sum_duplicates,
+    )
+    given, two = source.source or [], question.needs().other
+    if two and len(given) != 2:
         raise UsageError(f"two tables are compared, and {len(given)} given; a folder or a quoted glob is one")
-    question = Compare(match, all, rows.thresholds, tuple(fail_on or ()), rows.sum_duplicates)
-    one, limits = replace(source, source=given[:1]), rows.at_the_lowest
+    if not two and len(given) > 1:
+        raise UsageError("--a and --b are two sides of one table, and several are given; a folder or a glob is one")
     ask(
         question,
-        one,
-        limits,
+        replace(source, source=given[:1]),
+        rows.at_the_lowest,
         fetch,
         run,
-        outputs={"neurons": neurons, "summary": summary},
-        other=given[1:],
+        outputs={"neurons": neurons, "sweep": sweep, "summary": summary},
+        other=given[1:] or None,
+        other_annotations=other_annotations,
         renames=ids,
     )

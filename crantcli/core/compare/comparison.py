@@ -6,9 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from crantcli.core.compare.statistics import TestName
 from crantcli.core.ledger import Ledger
 from crantcli.core.question import Table
 from crantcli.core.relation import Relation, merge_filters
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What a comparison is asked for; see `Compare`."""
+
+    everything: bool = False
+    thresholds: tuple[int, ...] = ()
+    sum_duplicates: bool = False
+    by: tuple[str, ...] = ()
+    complete: bool = False
+    pair: str | None = None
+    largest_component: bool = False
+    test: TestName | None = None
 
 
 @dataclass
@@ -46,9 +61,23 @@ class Comparison:
     picture: Callable[[], Any] | None = None
 
 
-def both_ledgers(a: Ledger, b: Ledger) -> tuple[Ledger, dict[str, Any]]:
-    """The ledger of two tables, and the record of each."""
-    return a + b, {"ledgers": {"a": a.as_dict(), "b": b.as_dict()}}
+def sweep_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Figures at several thresholds: one row each, all with the same names."""
+    columns = (
+        tuple(name for name, value in rows[0].items() if not isinstance(value, Mapping)) if rows else ("threshold",)
+    )
+    lines = [
+        "SELECT " + ", ".join(f"{_value(row[name])} AS {name}" for name in columns) + f", {place} AS place"
+        for place, row in enumerate(rows)
+    ]
+    whole = " UNION ALL ".join(lines) or "SELECT NULL AS threshold, 0 AS place WHERE FALSE"
+    return Table(f"SELECT {', '.join(columns)} FROM ({whole}) ORDER BY place", columns, len(rows))
+
+
+def _value(value: float | int | None) -> str:
+    if value is None:
+        return "CAST(NULL AS DOUBLE)"
+    return f"CAST({value!r} AS {'BIGINT' if isinstance(value, int) else 'DOUBLE'})"
 
 
 def filter_notes(a: Relation, b: Relation, given: Mapping[str, Any]) -> list[str]:

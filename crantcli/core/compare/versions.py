@@ -7,9 +7,10 @@ another, is neither a merge nor a split: its synapses have moved.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crantcli.core import sql
+from crantcli.core.compare.components import components
 from crantcli.core.compare.edges import common_type, refuse_strangers
 from crantcli.core.compare.unchanged import without_unchanged
 from crantcli.core.engine import SqlEngine
@@ -19,9 +20,6 @@ from crantcli.core.rows.filters import RowFilter, SelectedRows, count_rows, prep
 from crantcli.core.rows.steps import KEPT, cascade
 from crantcli.schema import IdType
 from crantcli.text import P
-
-if TYPE_CHECKING:
-    import numpy as np
 
 #: What may have become of neurons.
 CHANGES = ("same", "renamed", "merged", "split", "rearranged", "new", "gone")
@@ -336,10 +334,8 @@ def _neurons(engine: SqlEngine, moves: _Moves, links: str) -> str:
         f"SELECT a.place AS o, b.place AS n FROM {links} AS l JOIN {known['old']} AS a ON l.o = a.id "
         f"JOIN {known['new']} AS b ON l.n = b.id"
     )
-    groups = _components(linked["o"], linked["n"] + number["old"], number["old"] + number["new"])
-    members = engine.columns_table(
-        "members", {"place": np.arange(len(groups), dtype=np.int64), "component": groups.astype(np.int64)}
-    )
+    groups = components(linked["o"], linked["n"] + number["old"], number["old"] + number["new"])
+    members = engine.columns_table("members", {"place": np.arange(len(groups), dtype=np.int64), "component": groups})
     every = engine.view(
         "every_neuron",
         f"SELECT m.component, k.id, k.ends, 'old' AS version FROM {known['old']} AS k JOIN {members} AS m "
@@ -366,14 +362,3 @@ def _neurons(engine: SqlEngine, moves: _Moves, links: str) -> str:
         f"SELECT n.neuron, {change} AS change, old_ids, new_ids "
         f"FROM {named} AS g JOIN ({names}) AS n ON g.component = n.component",
     )
-
-
-def _components(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any], nodes: int) -> np.ndarray[Any, Any]:
-    """The component of each node of an undirected graph."""
-    import numpy as np
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(nodes, nodes))
-    found: np.ndarray[Any, Any] = connected_components(graph.tocsr(), directed=False)[1]
-    return found

@@ -1,68 +1,83 @@
-"""What changed between two wiring diagrams: which pairs of neurons are in one only, and whose weights differ."""
+"""What changed between two wiring diagrams: two versions, sides, brains or methods."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from crantcli.core import sql
-from crantcli.core.compare.comparison import Comparison, both_ledgers, filter_notes
+from crantcli.core.compare.comparison import CompareOptions, Comparison
 from crantcli.core.compare.conditions import held, parse_figure_condition
-from crantcli.core.compare.edges import (
-    ComparedPairs,
-    WeightedPairs,
-    all_edges,
-    carried_over,
-    compare_pairs,
-    compare_rows,
-    difference_query,
-)
-from crantcli.core.compare.histogram import WeightHistogram, weight_histogram
-from crantcli.core.compare.versions import (
-    CHANGES,
-    NEURON_COLUMNS,
-    PAIR_COLUMNS,
-    compare_versions,
-    pair_query,
-    version_figures,
-)
+from crantcli.core.compare.groupwise import groups_of_sides
+from crantcli.core.compare.pairwise import matched_sides, refuse_unlike, same_neurons, versions
+from crantcli.core.compare.statistics import TestName
+from crantcli.core.compare.versions import CHANGES
 from crantcli.core.engine import SqlEngine
-from crantcli.core.ledger import Ledger
 from crantcli.core.question import Output, Summary, Table
-from crantcli.core.questions.base import Describe, Given, Inputs, Needs, Question, Results, Scope, as_names
-from crantcli.core.relation import Completeness, Relation
-from crantcli.core.rows.filters import RowFilter
-from crantcli.core.rows.pairs import Edges
+from crantcli.core.questions.base import (
+    Describe,
+    Given,
+    Inputs,
+    Needs,
+    Question,
+    Results,
+    Scope,
+    Selectors,
+    as_names,
+    normalize_selectors,
+)
+from crantcli.core.relation import Completeness
 from crantcli.errors import DataError, UsageError
-from crantcli.schema import Kind
+from crantcli.ids import Selection
 from crantcli.text import P
 
 #: Figures that conditions may be about.
 FIGURES = (
     "pairs", "pairs_a", "pairs_b", "same", "changed", "only_a", "only_b", "weight_a", "weight_b", "spearman",
-    "spearman_both", "jaccard", "added", "removed", "moved_in", "moved_out", "neurons",
+    "spearman_both", "jaccard", "matched", "added", "removed", "moved_in", "moved_out", "neurons",
     *(f"neurons_{change}" for change in CHANGES),
+    "groups", "groups_both", "groups_only_a", "groups_only_b", "neurons_a", "neurons_b", "edges_a", "edges_b",
+    "possible_a", "possible_b", "density_a", "density_b", "density_ratio", "p_density", "tested", "significant",
+    "p_groups", "significant_adjusted", "p_adjusted",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Compare(Question):
-    """What changed between A, the source, and B, the other table.
+    """What changed between A and B: the source and the other table, or two sides of the source.
 
     Attributes
     ----------
+    a, b : neurons or None
+        The two sides of one table: the networks between these neurons.
+    by : tuple of str
+        Columns of the annotations: groups of neurons are compared, and not neurons.
+    pair : str or None
+        A column of the annotations that matches neurons of A and B one to one: the partner's ID, or a common label.
+    largest_component : bool
+        Of both sides together, and then of each, neurons of the largest weakly connected component only.
+    test : {"score", "fisher"} or None
+        Test the densities, and each pair of groups.
+    complete : bool
+        Pairs of groups without an edge, too.
     match : {"synapse", "neuron"} or None
-        What is the same in A and in B: synapses, by their ids, or neurons; None means synapses where both have ids.
+        What is the same in two tables: synapses, by their ids, or neurons; None means synapses where both have ids.
     all : bool
         Pairs that are the same in both, too.
     thresholds : tuple of int
-        Thresholds at which the Jaccard index is taken; none means that of the rows.
+        Thresholds at which figures are told; none means that of the rows.
     fail_on : tuple of str
         Conditions on figures, such as "changed > 1000": where one holds, that is an error once all is written.
     sum_duplicates : bool
     """
 
+    a: Selectors = None
+    b: Selectors = None
+    by: tuple[str, ...] = ()
+    pair: str | None = None
+    largest_component: bool = False
+    test: TestName | None = None
+    complete: bool = False
     match: Literal["synapse", "neuron"] | None = None
     all: bool = False
     thresholds: tuple[int, ...] = ()
@@ -70,41 +85,83 @@ class Compare(Question):
     sum_duplicates: bool = False
 
     command: ClassVar[str] = "compare"
-    outputs: ClassVar[Mapping[str, type]] = {"": Table, "neurons": Table, "summary": Summary}
+    chosen_by: ClassVar[str] = f"{P.a} and {P.b}"
+    outputs: ClassVar[Mapping[str, type]] = {"": Table, "neurons": Table, "sweep": Table, "summary": Summary}
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fail_on", as_names(self.fail_on))
+        normalize_selectors(self, "a", "b")
+        for name in ("by", "fail_on"):
+            object.__setattr__(self, name, as_names(getattr(self, name)))
         object.__setattr__(self, "thresholds", tuple(sorted(set(self.thresholds))))
         if self.thresholds and self.thresholds[0] < 1:
             raise UsageError(f"threshold {self.thresholds[0]}: a pair needs at least 1 synapse to be kept")
         if self.match not in (None, "synapse", "neuron"):
             raise UsageError(f"match={self.match!r}: 'synapse' or 'neuron'")
+        if self.test not in (None, "score", "fisher"):
+            raise UsageError(f"test={self.test!r}: 'score' or 'fisher'")
         for condition in self.fail_on:
             parse_figure_condition(condition, FIGURES)
+        self._check_sides()
+
+    def _check_sides(self) -> None:
+        """Refuse what contradicts itself."""
+        if (self.a is None) != (self.b is None):
+            raise UsageError(f"{P.a} and {P.b} are the two sides of one table; give both or none")
+        sides, groups = self.a is not None, self._by_groups
+        if not sides and (self.pair is not None or self.largest_component):
+            which = P.pair if self.pair is not None else P.largest_component
+            raise UsageError(f"{which} is about two sides of one table; give {P.a} and {P.b}")
+        if self.pair is not None and (self.by or self.test):
+            which = P.by if self.by else P.test
+            raise UsageError(f"{P.pair} compares neurons, and {which} groups of them; use one of the two")
+        if not groups and (self.test or self.complete):
+            which = P.test if self.test else P.complete
+            raise UsageError(f"{which} is about groups; give {P.by.metavar('COLUMN')}, or {P.a} and {P.b}")
+        if groups and (self.all or self.match):
+            which = P.all if self.all else P.match
+            raise UsageError(f"{which} is about pairs of neurons, and groups are compared; leave it out")
+        if sides and self.match:
+            raise UsageError(f"{P.match} is about two tables; leave it out")
+
+    @property
+    def _by_groups(self) -> bool:
+        return bool(self.by) or (self.a is not None and self.pair is None)
 
     def needs(self) -> Needs:
-        """Two tables."""
-        return Needs({}, other=True, renames=True)
+        """Two tables, or the neurons of both sides of one; labels where groups are compared."""
+        sides = self.a is not None
+        return Needs(
+            {"a": self.a, "b": self.b} if sides else {},
+            labels=bool(self.by) or self.pair is not None,
+            without_totals=f"{P.totals} goes with fractions of one table; here they are of all input in the tables",
+            other=not sides,
+            renames=not sides and not self.by,
+        )
 
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
-        """Nothing is fetched: two tables are compared as a whole."""
-        return Scope()
+        """All input of the neurons of both sides."""
+        chosen = [given.neurons[name] or Selection(()) for name in "ab"]
+        return Scope(either=Selection(tuple(dict.fromkeys((*chosen[0].ids, *chosen[1].ids)))), outputs=False)
 
     def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
         """Compare them."""
         smallest = given.rows.threshold or 1
         if self.thresholds and self.thresholds[0] < smallest:
             raise UsageError(f"threshold {smallest} leaves nothing to be told of threshold {self.thresholds[0]}")
-        refuse_unlike(given)
-        if self._by_synapse(given):
-            found = self._versions(engine, given)
-        else:
-            found = self._same_neurons(engine, given)
-            if "neurons" in wanted:
-                raise UsageError(f"{P.neurons} tells what became of neurons from synapses with ids, in both tables")
+        if "sweep" in wanted and not self.thresholds:
+            raise UsageError(f"{P.sweep} tells of several thresholds; give them with {P.threshold.metavar('N,...')}")
+        found = self._compared(engine, given)
+        if "neurons" in wanted and "neurons" not in found.tables:
+            raise UsageError(f"{P.neurons} tells what became of neurons from synapses with ids, in both tables")
         found.ledger.check()
         outputs: dict[str, Output] = {"": found.table, **found.tables, "summary": Summary(found.figures)}
         nobody = Completeness(frozenset(), frozenset())
+        options: dict[str, Any] = {
+            "by": list(self.by),
+            "thresholds": list(self.thresholds),
+            **{name: getattr(self, name) or None for name in
+               ("pair", "largest_component", "test", "complete", "match", "all", "sum_duplicates")},
+        }  # fmt: skip
         return Results(
             outputs,
             "comparison",
@@ -113,18 +170,25 @@ class Compare(Question):
             nobody,
             found.table.rows,
             f"{found.what} ({found.sentence})",
-            options={
-                "match": self.match,
-                "all": self.all or None,
-                "thresholds": list(self.thresholds),
-                "sum_duplicates": self.sum_duplicates or None,
-            },
+            options=options,
             facts={**found.facts, "figures": found.figures},
             notes=found.notes,
             details={"figures": found.figures},
-            empty=[] if found.table.rows else [f"A and B are the same ({found.sentence})"],
+            empty=[] if found.table.rows else [f"nothing differs between A and B ({found.sentence})"],
             failed=held([parse_figure_condition(condition, FIGURES) for condition in self.fail_on], found.figures),
         )
+
+    def _compared(self, engine: SqlEngine, given: Inputs) -> Comparison:
+        options = CompareOptions(
+            self.all, self.thresholds, self.sum_duplicates, self.by, self.complete, self.pair, self.largest_component,
+            self.test,
+        )  # fmt: skip
+        if self._by_groups:
+            return groups_of_sides(engine, given, options)
+        if self.pair is not None:
+            return matched_sides(engine, given, options)
+        refuse_unlike(given)
+        return versions(engine, given, options) if self._by_synapse(given) else same_neurons(engine, given, options)
 
     def _by_synapse(self, given: Inputs) -> bool:
         """Whether synapses stay, and not neurons.
@@ -146,108 +210,3 @@ class Compare(Question):
                 f"compare pairs of neurons with {P.match('neuron')}"
             )
         return True
-
-    def _versions(self, engine: SqlEngine, given: Inputs) -> Comparison:
-        """Two versions of one brain."""
-        assert given.other is not None
-        a, b = given.source, given.other.table
-        found = compare_versions(engine, a, b, given.rows)
-        figures = self._figures(weight_histogram(engine, found.pairs), given.rows) | version_figures(engine, found)
-        rows = figures["pairs"] - (0 if self.all else figures["same"])
-        ledger, facts = both_ledgers(*found.ledgers)
-        neurons = Table(
-            f"SELECT {sql.columns(NEURON_COLUMNS)} FROM {found.neurons} ORDER BY neuron",
-            NEURON_COLUMNS,
-            figures["neurons"],
-        )
-        return Comparison(
-            Table(pair_query(found, self.all), PAIR_COLUMNS, rows),
-            "pairs",
-            ledger,
-            figures,
-            version_sentence(figures),
-            filter_notes(a, b, self._filters(given)),
-            facts,
-            {"neurons": neurons},
-        )
-
-    def _filters(self, given: Inputs) -> dict[str, Any]:
-        rows = given.rows
-        return {"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold or 1}
-
-    def _same_neurons(self, engine: SqlEngine, given: Inputs) -> Comparison:
-        """Pairs of A with the same pairs of B."""
-        assert given.other is not None
-        a, b = given.source, given.other.table
-        notes = filter_notes(a, b, self._filters(given))
-        joined = None
-        if given.renames is None and not any(t.kind is Kind.SYNAPSES or "neuropil" in t.roles for t in (a, b)):
-            joined = compare_rows(engine, a, b, given.rows)
-        compared, *ledgers = joined or self._by_pair(engine, given, notes)
-        query, columns = difference_query(compared, self.all)
-        figures = self._figures(compared.histogram, given.rows)
-        rows = figures["pairs"] - (0 if self.all else figures["same"])
-        ledger, facts = both_ledgers(*ledgers)
-        return Comparison(Table(query, tuple(columns), rows), "pairs", ledger, figures, sentence(figures), notes, facts)
-
-    def _by_pair(self, engine: SqlEngine, given: Inputs, notes: list[str]) -> tuple[ComparedPairs, Ledger, Ledger]:
-        """The same where rows have to be added up first."""
-        assert given.other is not None
-        a, b = given.source, given.other.table
-        late = given.rows if given.renames is None else replace(given.rows, threshold=None)
-        found_a = all_edges(engine, a, late, self.sum_duplicates)
-        found_b = all_edges(engine, b, given.rows, self.sum_duplicates)
-        notes += [*found_a.notes, *found_b.notes]
-        pairs_a, pairs_b = _weighted(a, found_a), _weighted(b, found_b)
-        if given.renames is not None:
-            pairs_a, told = carried_over(engine, a, pairs_a, given.renames, given.rows, found_a.ledger, pairs_b)
-            notes += told
-        return compare_pairs(engine, pairs_a, pairs_b), found_a.ledger, found_b.ledger
-
-    def _figures(self, histogram: WeightHistogram, rows: RowFilter) -> dict[str, Any]:
-        """Figures of all pairs, and the Jaccard index at each threshold."""
-        figures = histogram.figures()
-        thresholds = self.thresholds or (rows.threshold or 1,)
-        jaccard = {str(limit): histogram.above(limit).figures()["jaccard"] for limit in thresholds}
-        return {**figures, "jaccard_at": jaccard}
-
-
-def _weighted(table: Relation, found: Edges) -> WeightedPairs:
-    return WeightedPairs(found.relation, table.id_type, table.whole_weights)
-
-
-def refuse_unlike(given: Inputs) -> None:
-    """Refuse tables of which one has a row per synapse and the other a row per pair.
-
-    Raises
-    ------
-    DataError
-    """
-    assert given.other is not None
-    a, b = given.source, given.other.table
-    if (a.kind is Kind.SYNAPSES) == (b.kind is Kind.SYNAPSES):
-        return
-    kinds = [f"{name} is a table of {table.kind}" for name, table in (("A", a), ("B", b))]
-    raise DataError(
-        f"{kinds[0]} and {kinds[1]}, which are not compared; make edges of the synapses first, with connectivity"
-    )
-
-
-def version_sentence(figures: Mapping[str, Any]) -> str:
-    """The figures of versions in words."""
-    moved = max(figures["moved_in"], figures["moved_out"])
-    neurons = ", ".join(f"{figures[f'neurons_{c}']:,} {c}" for c in CHANGES if figures[f"neurons_{c}"])
-    return (
-        f"{figures['pairs']:,} pairs: {figures['same']:,} same; synapses: {figures['added']:,} added, "
-        f"{figures['removed']:,} removed, {moved:,} moved; neurons: {neurons or 'none'}"
-    )
-
-
-def sentence(figures: Mapping[str, Any]) -> str:
-    """The figures of pairs in words."""
-    parts = [f"{figures['pairs']:,} pairs: {figures['same']:,} same, {figures['changed']:,} changed"]
-    parts += [f"{figures['only_a']:,} only in A, {figures['only_b']:,} only in B"]
-    for name, words in (("spearman", "Spearman's rho"), ("jaccard", "Jaccard")):
-        if figures[name] is not None:
-            parts.append(f"{words} {figures[name]:.4f}")
-    return ", ".join(parts)
