@@ -43,7 +43,7 @@ def versions(engine: SqlEngine, given: Inputs, options: CompareOptions) -> Compa
     assert given.other is not None
     a, b = given.source, given.other.table
     found = compare_versions(engine, a, b, given.rows)
-    histogram = weight_histogram(engine, found.pairs)
+    histogram = weight_histogram(engine, found.tally, "sum(pairs)")
     figures = _figures(histogram, given.rows, options) | version_figures(engine, found)
     rows = figures["pairs"] - (0 if options.everything else figures["same"])
     neurons = f"SELECT {sql.columns(NEURON_COLUMNS)} FROM {found.neurons} ORDER BY neuron"
