@@ -98,6 +98,14 @@ def compare(
         str | None, typer.Option("--sweep", metavar="FILE", help="All figures at each threshold of -t 1,2,5.")
     ] = None,
     summary: Annotated[str | None, typer.Option("--summary", metavar="FILE", help="All figures, as JSON.")] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw weights against each other, differences, and the largest changes: .png, .pdf or .svg.",
+        ),
+    ] = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -137,7 +145,7 @@ def compare(
         rows.at_the_lowest,
         fetch,
         run,
-        outputs={"neurons": neurons, "sweep": sweep, "summary": summary},
+        outputs={"neurons": neurons, "sweep": sweep, "summary": summary, "plot": plot},
         other=given[1:] or None,
         other_annotations=other_annotations,
         renames=ids,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from crantcli.core.compare.picture import ComparisonPicture
 from crantcli.core.compare.statistics import TestName
 from crantcli.core.ledger import Ledger
 from crantcli.core.question import Table
@@ -41,13 +42,13 @@ class Comparison:
         Numbers by name.
     sentence : str
         The figures that matter most, in words.
+    picture : function
+        Makes what is drawn.
     notes : list of str
     facts : dict
         For the provenance.
     tables : mapping of str to Table
         Further outputs.
-    picture : function or None
-        Makes what is drawn.
     """
 
     table: Table
@@ -55,10 +56,10 @@ class Comparison:
     ledger: Ledger
     figures: dict[str, Any]
     sentence: str
+    picture: Callable[[], ComparisonPicture]
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
-    picture: Callable[[], Any] | None = None
 
 
 def sweep_table(rows: Sequence[Mapping[str, Any]]) -> Table:

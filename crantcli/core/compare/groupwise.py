@@ -15,6 +15,8 @@ from crantcli.core.compare.groups import (
     labelled_side,
     missing_labels,
 )
+from crantcli.core.compare.histogram import weight_histogram
+from crantcli.core.compare.picture import ComparisonPicture, largest_changes
 from crantcli.core.compare.sides import one_table, two_tables
 from crantcli.core.engine import SqlEngine
 from crantcli.core.question import Table
@@ -49,16 +51,18 @@ def groups_of_sides(engine: SqlEngine, given: Inputs, options: CompareOptions) -
     if given.other is not None:
         facts["ledgers"] = {name: each.as_dict() for name, each in zip("ab", sides.ledgers, strict=True)}
     sweep = sweep_table([{"threshold": limit, **row} for limit, row in zip(limits, rows, strict=True)])
-    return Comparison(
-        Table(query, columns, number),
-        "pairs of groups",
-        ledger,
-        rows[0],
-        _sentence(rows[0]),
-        notes,
-        facts,
-        {"sweep": sweep},
-    )
+    table, told, ends = Table(query, columns, number), _sentence(rows[0]), len(options.by)
+
+    def picture() -> ComparisonPicture:
+        changes = largest_changes(engine, table, ends, ends, ("weight_a", "weight_b"))
+        return ComparisonPicture(
+            weight_histogram(engine, f"(SELECT * FROM {groups} WHERE weight_a <> 0 OR weight_b <> 0)"),
+            changes,
+            "pairs of groups",
+            told,
+        )
+
+    return Comparison(table, "pairs of groups", ledger, rows[0], told, picture, notes, facts, {"sweep": sweep})
 
 
 def _sentence(figures: Mapping[str, Any]) -> str:

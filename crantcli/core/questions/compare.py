@@ -13,7 +13,7 @@ from crantcli.core.compare.pairwise import matched_sides, refuse_unlike, same_ne
 from crantcli.core.compare.statistics import TestName
 from crantcli.core.compare.versions import CHANGES
 from crantcli.core.engine import SqlEngine
-from crantcli.core.question import Output, Summary, Table
+from crantcli.core.question import Figure, Output, Summary, Table
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -86,7 +86,13 @@ class Compare(Question):
 
     command: ClassVar[str] = "compare"
     chosen_by: ClassVar[str] = f"{P.a} and {P.b}"
-    outputs: ClassVar[Mapping[str, type]] = {"": Table, "neurons": Table, "sweep": Table, "summary": Summary}
+    outputs: ClassVar[Mapping[str, type]] = {
+        "": Table,
+        "neurons": Table,
+        "sweep": Table,
+        "summary": Summary,
+        "plot": Figure,
+    }
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "a", "b")
@@ -155,6 +161,8 @@ class Compare(Question):
             raise UsageError(f"{P.neurons} tells what became of neurons from synapses with ids, in both tables")
         found.ledger.check()
         outputs: dict[str, Output] = {"": found.table, **found.tables, "summary": Summary(found.figures)}
+        if "plot" in wanted:
+            outputs["plot"] = Figure("comparison", found.picture())
         nobody = Completeness(frozenset(), frozenset())
         options: dict[str, Any] = {
             "by": list(self.by),
