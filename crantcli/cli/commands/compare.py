@@ -25,8 +25,9 @@ only_b; same with --all). Of synapses with ids, each pair's change is taken apar
 moved_in and moved_out, under the IDs of B; --neurons tells merges, splits and new IDs from where synapses went.
 
 Brains whose neurons are not the same are compared with --by COLUMN; two sides of one table with --a side=left
---b side=right, group by group with --by, or neuron by neuron with --pair. --fail-on takes conditions on the figures of
-the summary, such as "changed>1000"."""
+--b side=right, group by group with --by, or neuron by neuron with --pair; groups of one table with chance by --against.
+
+--fail-on takes conditions on the figures of the summary, such as "changed>1000"."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,16 @@ def compare(
         Literal["score", "fisher"] | None,
         typer.Option("--test", help="Test whether densities differ, and those of each pair of groups."),
     ] = None,
+    against: Annotated[
+        Literal["configuration", "erdos-renyi"] | None,
+        typer.Option(
+            "--against", help="Compare groups of one table with chance: with the same degrees, or the same density."
+        ),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("--samples", metavar="N", min=2, help="Random graphs of the same degrees.")
+    ] = 200,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="What they are drawn from.")] = 0,
     complete: Annotated[bool, typer.Option("--complete", help="Pairs of groups without an edge, too.")] = False,
     other_annotations: Annotated[
         str | None,
@@ -127,6 +138,9 @@ def compare(
         pair,
         largest_component,
         test,
+        against,
+        samples,
+        seed,
         complete,
         match,
         all,
@@ -138,7 +152,7 @@ def compare(
     if two and len(given) != 2:
         raise UsageError(f"two tables are compared, and {len(given)} given; a folder or a quoted glob is one")
     if not two and len(given) > 1:
-        raise UsageError("--a and --b are two sides of one table, and several are given; a folder or a glob is one")
+        raise UsageError(f"one table is compared with itself, and {len(given)} given; a folder or a quoted glob is one")
     ask(
         question,
         replace(source, sources=given[:1]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from crantcli.core.compare.picture import ComparisonPicture
 from crantcli.core.compare.statistics import TestName
@@ -25,6 +25,9 @@ class CompareOptions:
     pair: str | None = None
     largest_component: bool = False
     test: TestName | None = None
+    against: Literal["configuration", "erdos-renyi"] | None = None
+    samples: int = 200
+    seed: int = 0
 
 
 @dataclass

@@ -26,12 +26,18 @@ class ComparisonPicture:
     what : str
         What a pair is one of, in the plural.
     title : str
+    sides : tuple of str
+        What A and B are.
+    unit : str
+        What a weight is.
     """
 
     histogram: WeightHistogram
     changes: list[tuple[str, str, Any, Any]]
     what: str
     title: str
+    sides: tuple[str, str] = ("A", "B")
+    unit: str = "weight"
 
 
 def largest_changes(

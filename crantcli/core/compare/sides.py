@@ -106,6 +106,22 @@ def two_tables(engine: SqlEngine, given: Inputs, sum_duplicates: bool, by: Seque
     return TwoSides(sides[0], sides[1], (ledgers[0], ledgers[1]), notes)
 
 
+def one_network(
+    engine: SqlEngine, given: Inputs, sum_duplicates: bool, by: Sequence[str]
+) -> tuple[NetworkSide, Ledger, list[str]]:
+    """The network of the labelled neurons of a table, or of those of them that were named."""
+    table, chosen = given.source, given.neurons["a"]
+    neurons, outside = labelled_neurons(engine, table.id_type, given.annotations, by), "FALSE"
+    if chosen is not None:
+        listed = engine.id_table("network_neurons", chosen.ids, table.id_type)
+        neurons = engine.view("network", f"SELECT id FROM {neurons} WHERE id IN (SELECT id FROM {listed})")
+        outside = f"(NOT (pre IN (SELECT id FROM {listed}) AND post IN (SELECT id FROM {listed})))"
+    found = edges(engine, table, None, given.rows, sum_duplicates=sum_duplicates, outside=outside)
+    kept = engine.view("network_pairs", f"SELECT pre, post, weight FROM {found.relation} WHERE NOT {outside}")
+    side = NetworkSide("A", "the table", table, kept, found.pairs, neurons, given.annotations)
+    return side, found.ledger, list(found.notes)
+
+
 def one_table(
     engine: SqlEngine, given: Inputs, sum_duplicates: bool, largest: bool, pair: str | None
 ) -> tuple[TwoSides, str | None]:

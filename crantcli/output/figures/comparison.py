@@ -62,8 +62,8 @@ def _weights(figure: Figure, axes: Axes, shown: ComparisonPicture) -> None:
     import numpy as np
 
     found = shown.histogram
-    axes.set_xlabel("weight in A", fontsize=9)
-    axes.set_ylabel("weight in B", fontsize=9)
+    axes.set_xlabel(_side(shown, 0), fontsize=9)
+    axes.set_ylabel(_side(shown, 1), fontsize=9)
     # Weights below 0 have no logarithm.
     seen = (found.a >= 0) & (found.b >= 0)
     a, b, pairs = found.a[seen], found.b[seen], found.pairs[seen]
@@ -95,6 +95,15 @@ def _weights(figure: Figure, axes: Axes, shown: ComparisonPicture) -> None:
     axes.set_aspect("equal")
 
 
+def _side(shown: ComparisonPicture, side: int) -> str:
+    name = shown.sides[side]
+    return f"{shown.unit} in {name}" if name in "AB" else f"{name} {shown.unit}"
+
+
+def _in(shown: ComparisonPicture) -> str:
+    return f"in {shown.sides[1]}" if shown.sides[1] in "AB" else shown.sides[1]
+
+
 def _decades(low: float, high: float) -> tuple[list[float], list[str]]:
     """Logarithms that are marked between two, and their names: powers of ten, with 2 and 5 where these are few."""
     import numpy as np
@@ -123,7 +132,7 @@ def _differences(axes: Axes, shown: ComparisonPicture) -> None:
 
     difference = (shown.histogram.b - shown.histogram.a).astype(np.float64)
     pairs = shown.histogram.pairs
-    axes.set_xlabel("difference, B - A", fontsize=9)
+    axes.set_xlabel(f"difference, {shown.sides[1]} - {shown.sides[0]}", fontsize=9)
     axes.set_ylabel(shown.what, fontsize=9)
     same = int(pairs[difference == 0].sum())
     axes.set_title(f"{same:,} of {int(pairs.sum()):,} do not differ", fontsize=8)
@@ -145,8 +154,8 @@ def _differences(axes: Axes, shown: ComparisonPicture) -> None:
     marks = [10.0**power for power in range(int(np.floor(np.log10(max(largest, 1)))) + 1)]
     ticks = np.array([*(-mark for mark in reversed(marks)), 0.0, *marks])
     axes.set_xticks(np.sign(ticks) * np.log1p(np.abs(ticks)), [_number(tick) for tick in ticks.tolist()])
-    axes.text(0.02, 0.97, "less in B", transform=axes.transAxes, va="top", fontsize=8, color=_A)
-    axes.text(0.98, 0.97, "more in B", transform=axes.transAxes, va="top", ha="right", fontsize=8, color=_B)
+    axes.text(0.02, 0.97, f"less {_in(shown)}", transform=axes.transAxes, va="top", fontsize=8, color=_A)
+    axes.text(0.98, 0.97, f"more {_in(shown)}", transform=axes.transAxes, va="top", ha="right", fontsize=8, color=_B)
 
 
 def _difference_edges(largest: float, whole: bool) -> np.ndarray[Any, Any]:
@@ -165,7 +174,7 @@ def _difference_edges(largest: float, whole: bool) -> np.ndarray[Any, Any]:
 
 def _changes(axes: Axes, shown: ComparisonPicture) -> None:
     """The largest changes: each a line from its weight in A to that in B."""
-    axes.set_xlabel("weight", fontsize=9)
+    axes.set_xlabel(shown.unit, fontsize=9)
     axes.set_title("largest changes", fontsize=8)
     if not shown.changes:
         axes.text(0.5, 0.5, _EMPTY, transform=axes.transAxes, ha="center", fontsize=9)
@@ -174,8 +183,8 @@ def _changes(axes: Axes, shown: ComparisonPicture) -> None:
     places = range(len(shown.changes))
     before, after = ([change[side] for change in shown.changes] for side in (2, 3))
     axes.hlines(places, before, after, color=_GREY, linewidth=2, zorder=1)
-    axes.scatter(before, places, s=22, color=_A, label="A", zorder=2)
-    axes.scatter(after, places, s=22, color=_B, label="B", zorder=3)
+    axes.scatter(before, places, s=22, color=_A, label=shown.sides[0], zorder=2)
+    axes.scatter(after, places, s=22, color=_B, label=shown.sides[1], zorder=3)
     names = [f"{_short(pre)} → {_short(post)}" if pre or post else "all" for pre, post, _, _ in shown.changes]
     size = 7 if max(map(len, names)) <= 30 else 5.5
     axes.set_yticks(places, names, fontsize=size, parse_math=False)
