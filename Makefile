@@ -8,6 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 ifndef SEED
 SEED   := $(shell date +%s)
 endif
+EXAMPLES ?= 200
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test slow check rules same bench campaign reference clean
@@ -15,8 +16,8 @@ endif
 help:
 	@echo 'make demo       install into .venv and run every command on the sample data, into demo/'
 	@echo 'make test       the tests, but for those with processes, servers and damage: make slow'
-	@echo 'make check      ruff, format, mypy, all tests: what has to pass'
-	@echo 'make rules      each rule on 200 new tables; SEED=1 for the same again'
+	@echo 'make check      ruff, format, mypy, all tests, each rule on 200 new tables: what has to pass; SEED=1 for the same again'
+	@echo 'make rules      each rule on 200 new tables, and no other tests; SEED=1 for the same again'
 	@echo 'make same       what this tree does otherwise than BASE=REVISION; ONLY=NAME for some cases, ALLOW=FILE for changes'
 	@echo 'make bench      speed and memory on generated tables; N=20000000 for that many synapses'
 	@echo 'make campaign   kills and damaged inputs at random; N=1000 for that many of each, SEED=1 for the same again'
@@ -36,11 +37,12 @@ check: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST)
+	@echo 'Generated tables are new ones; make check SEED=$(SEED) takes the same again.'
+	EXAMPLES=$(EXAMPLES) $(PYTEST) --hypothesis-seed=$(SEED)
 
 rules: $(VENV)/.developer
 	@echo 'Generated tables are new ones; make rules SEED=$(SEED) takes the same again.'
-	EXAMPLES=$(or $(EXAMPLES),200) $(PYTEST) --hypothesis-seed=$(SEED) $$(grep -l '^@given' tests/test_*.py)
+	EXAMPLES=$(EXAMPLES) $(PYTEST) --hypothesis-seed=$(SEED) $$(grep -l '^@given' tests/test_*.py)
 
 same: $(VENV)/.developer
 	$(BIN)/python tests/same.py $(or $(BASE),HEAD) $(if $(ONLY),--only '$(ONLY)') $(if $(ALLOW),--allow $(ALLOW))

@@ -8,9 +8,7 @@ Python (`in_python`), `--min-size` for the shell and in what files record (`as_f
 from __future__ import annotations
 
 import difflib
-import json
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -54,6 +52,8 @@ class Param(str):
 
     def __call__(self, value: str | int | float) -> Param:
         """With a value: `by="type"` and `--by type`, `clean=False` and `--no-clean`."""
+        import json
+
         given = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
         return Param(f"{self[:-1]}={given}{_CLOSE}")
 
@@ -94,6 +94,7 @@ def in_python(text: str, names: Mapping[str, str] | None = None) -> str:
 
 def as_flags(text: str, flags: Mapping[str, Flag] | None = None) -> str:
     """A message for the shell; `flags` are those of the command that runs, others are spelled by the rule."""
+    import shlex
 
     def spelled(found: re.Match[str]) -> str:
         name, value, words = found.groups()
@@ -108,6 +109,8 @@ def as_flags(text: str, flags: Mapping[str, Flag] | None = None) -> str:
 
 
 def _text(value: str) -> str:
+    import json
+
     return str(json.loads(value)) if value.startswith('"') else value
 
 

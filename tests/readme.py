@@ -33,7 +33,7 @@ MARK = "\x1e"
 def commands() -> dict[str, Any]:
     """The commands as Typer made them, in the order of the help."""
     group: Any = get_command(app)
-    return dict(group.commands)
+    return {name: group.get_command(None, name) for name in group.list_commands(None)}
 
 
 def fences(language: str, text: str | None = None) -> list[str]:

@@ -92,10 +92,10 @@ CASES: list[tuple[int, str, list[str]]] = [
     (2, "connectivity parts -o parts/b.csv", ["parts/b.csv", "input"]),
     (2, "connectivity parts/*.csv -o parts/b.csv", ["parts/b.csv", "input"]),
     (2, "connectivity good.csv -a types.csv -o types.csv", ["types.csv", "input"]),
-    (2, "connectivity good.csv -o - --json", ["-o -", "--json", "stdout"]),
+    (2, "connectivity good.csv -o - --json", ["--output -", "--json", "stdout"]),
     # sources
-    (2, "connectivity", ["nothing to read", "synapses.parquet", "-d NAME", "CRANT_DEFAULT_DATASET"]),
-    (2, "counts -n 5", ["nothing to read", "-d NAME"]),
+    (2, "connectivity", ["nothing to read", "synapses.parquet", "--dataset NAME", "CRANT_DEFAULT_DATASET"]),
+    (2, "counts -n 5", ["nothing to read", "--dataset NAME"]),
     (2, "connectivity nowhere.csv -o out.csv", ["nowhere.csv", "no such file"]),
     (2, "connectivity nowhere*.csv -o out.csv", ["nowhere*.csv", "no file matches"]),
     (2, "connectivity sub -o out.csv", ["sub", "no table in this folder"]),

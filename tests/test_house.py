@@ -85,6 +85,19 @@ def test_names_are_the_fields_own() -> None:
     assert sorted(used & OLD) == []
 
 
+#: What servers, files and libraries call so, too.
+ALLOWED = {"facts", "patience", "recorded", "session", "workspace"}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_members_have_the_fields_own_names(name: str) -> None:
+    """Methods, properties and attributes, wherever they are used."""
+    for node in ast.walk(TREES[name]):
+        used = {node.attr} if isinstance(node, ast.Attribute) else set()
+        used |= {node.name} if isinstance(node, ast.FunctionDef) else set()
+        assert not used & ((OLD - ALLOWED) | {"forgotten"}), f"{name}:{node.lineno}"  # type: ignore[attr-defined]
+
+
 def calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -141,7 +154,7 @@ def options(command: str) -> dict[str, Any]:
     """Defaults of a command's options."""
     from crantcli.cli.app import _command
 
-    found = _command().commands[command]
+    found = _command().get_command(None, command)
     return {parameter.name: parameter.default for parameter in found.params}
 
 

@@ -321,8 +321,8 @@ def test_the_table_is_locked_too(crant: Crant, world: World) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[World], None], str, str]] = {
-    "annotations": (World.edit_annotations, "CRANTb/CRANTb_meta", "-a FILE"),
-    "criteria": (World.edit_annotations, "CRANTb/CRANTb_meta", "-a FILE"),
+    "annotations": (World.edit_annotations, "CRANTb/CRANTb_meta", "--annotations FILE"),
+    "criteria": (World.edit_annotations, "CRANTb/CRANTb_meta", "--annotations FILE"),
     "meshes": (World.edit_meshes, "mesh right", "--meshes FOLDER"),
 }
 
@@ -355,7 +355,7 @@ def test_a_part_that_is_not_locked_is_an_error_where_it_is_needed(crant: Crant, 
     locked(crant, "--no-annotations", "--no-meshes")
     assert crant("counts", "-d", "brain.toml", "-n", ids(world.cave, 0), *LOCKED).code == 0
     asked = ("counts", "-d", "brain.toml", "-n", "cell_type=ER1", *LOCKED)
-    complaint(crant(*asked), 3, "holds no annotations", "-a FILE")
+    complaint(crant(*asked), 3, "holds no annotations", "--annotations FILE")
     assert crant("annotations", "-d", "brain.toml", "-o", "a.csv").code == 0
     assert crant(*asked, "-a", "a.csv").code == 0
     complaint(crant("meshes", "-d", "brain.toml", "-o", "out", *LOCKED), 3, "holds no meshes", "--meshes FOLDER")
@@ -413,7 +413,7 @@ def test_local_files_are_held_to_their_fingerprints(crant: Crant) -> None:
     assert crant(*drawn).code == 0
     shutil.copyfile("a.csv", "old.csv")
     Path("a.csv").write_text("root_id,cell_type\n1,A\n2,B\n3,C\n")
-    complaint(crant(*edges), 3, "a.csv: not what it was when --lock crant.lock was made", "-a FILE")
+    complaint(crant(*edges), 3, "a.csv: not what it was when --lock crant.lock was made", "--annotations FILE")
     assert rows(crant(*edges, "-a", "old.csv"))
     shutil.copyfile("old.csv", "a.csv")
     parquet_file("s.parquet", pre=[1, 1, 2], post=[2, 3, 1])

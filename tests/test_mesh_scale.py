@@ -17,7 +17,7 @@ from mesh_sources import legacy, serve
 from tables import complaint, record
 
 import crantcli as cc
-from crantcli.core.boxes import Box
+from crantcli.core.geometry.boxes import Box
 from crantcli.sources.shapes.mesh_index import open_index
 from crantcli.sources.shapes.meshes import read_neuropils
 

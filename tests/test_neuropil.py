@@ -478,7 +478,7 @@ def test_a_row_without_a_neuron_does_not_place_the_synapse(crant: Crant, here: P
 
 def test_assignments_keep_the_order_of_the_table(crant: Crant, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also in many batches; where ids are repeated they are sorted."""
-    monkeypatch.setattr("crantcli.core.neuropil._BATCH", 3)
+    monkeypatch.setattr("crantcli.engine.division.BATCH", 3)
     table = few(id=[15, 12, 14, 11, 13])[::-1]
     table.to_parquet("few.parquet")
     crant("neuropil", *USUAL, "--assignments-only")

@@ -39,8 +39,8 @@ def content(folder: str = "out") -> dict[str, bytes]:
 
 
 def test_it_needs_a_folder_of_its_own(crant: Crant) -> None:
-    complaint(crant("neuropil", *USUAL[:-2]), 2, "-o FOLDER")
-    complaint(crant("neuropil", *USUAL[:-1], "-"), 2, "-o FOLDER")
+    complaint(crant("neuropil", *USUAL[:-2]), 2, "--output FOLDER")
+    complaint(crant("neuropil", *USUAL[:-1], "-"), 2, "--output FOLDER")
     complaint(crant("neuropil", *USUAL[:-1], "few.parquet"), 2, "is a file")
     said = complaint(crant("neuropil", *USUAL[:-1], "nowhere/out"), 2, "nowhere/out: there is no folder nowhere")
     assert "manifest" not in said
@@ -186,7 +186,7 @@ def test_the_same_bytes_whatever_the_threads_and_batches(crant: Crant, monkeypat
     words = [word for word in USUAL if word not in ("--assignments-only", "out")]
     found = []
     for number, batch in ((1, 500_000), (2, 999), (3, 4_096)):
-        monkeypatch.setattr("crantcli.core.neuropil._BATCH", batch)
+        monkeypatch.setattr("crantcli.engine.division.BATCH", batch)
         ran = crant("neuropil", *words, f"out{number}", "-a", "types.csv", "--threads", number)
         assert ran.code == 0, ran.err
         found.append(content(f"out{number}"))

@@ -13,7 +13,7 @@ from conftest import ROOT, Crant
 
 import crantcli as cc
 from crantcli import errors
-from crantcli.cli.app import app
+from crantcli.cli.command import find_commands
 from crantcli.cli.names import flags_of
 from crantcli.errors import CrantError, UsageError
 from crantcli.remote import cache, outcomes
@@ -21,8 +21,11 @@ from crantcli.text import Flag, P, as_flags, flag_of, in_python
 
 PACKAGE = ROOT / "crantcli"
 TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
-COMMANDS = [f"crantcli {command.name}" for command in app.registered_commands]
-OPTION = re.compile(r"(?<![\w-])--[a-z]")
+COMMANDS = [f"crantcli {command.name}" for command in find_commands()]
+#: `--min-size`, `--` before a name that a message fills in, and `-o`.
+OPTION = re.compile(r"(?<![\w-])(--([a-z]|$)|-[A-Za-z](?![\w-]))")
+#: What the help calls the arguments, such as `SOURCE`.
+ARGUMENTS = {flag.on for label in COMMANDS for flag in flags_of(label).values() if not flag.on.startswith("-")}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_a_function_may_call_a_parameter_otherwise() -> None:
 def test_options_are_those_that_typer_is_told() -> None:
     assert flags_of("crantcli nested")["clean"] == Flag("--clean", "--no-clean")
     assert flags_of("crantcli nested")["log"] == Flag("--log", "--linear")
-    assert as_flags(P.sources, flags_of("crantcli nested")) == "SOURCE"
+    assert as_flags(P.source, flags_of("crantcli nested")) == "SOURCE"
     assert as_flags(P.neurons, flags_of("crantcli ids")) == "NEURONS"
     assert not flags_of("crantcli")
 
@@ -82,7 +85,8 @@ def constants(tree: ast.Module) -> Iterator[ast.Constant]:
             yield node
 
 
-BELOW = [path for path in TREES if path.parts[0] != "cli"]
+#: Beside `text.py`, which spells options.
+BELOW = [path for path in TREES if path.parts[0] not in ("cli", "text.py")]
 
 
 @pytest.mark.parametrize("path", BELOW, ids=str)
@@ -91,9 +95,28 @@ def test_no_option_is_named_below_the_command_line(path: Path) -> None:
 
 
 def test_the_search_finds_options() -> None:
-    text = '"""Of --this not."""\nraise E(f"--where {x}: no", "leave --no-clean out", "a--b")'
+    text = (
+        '"""Of --this not."""\nraise E(f"--where {x}: no", "leave --no-clean out", "a--b", f"--{x} no", "with -o", '
+        '"-a FILE", "-", "co-op", "-1", "x -inf")'
+    )
     found = {node.value for node in constants(ast.parse(text)) if OPTION.search(node.value)}
-    assert found == {"--where ", "leave --no-clean out"}
+    assert found == {"--where ", "leave --no-clean out", "--", "with -o", "-a FILE"}
+
+
+@pytest.mark.parametrize("path", BELOW, ids=str)
+def test_no_argument_is_named_below_the_command_line(path: Path) -> None:
+    """What stands for a value is told to `metavar` alone."""
+    tree = TREES[path]
+    allowed = {
+        id(value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "metavar"
+        for value in node.args
+    }
+    assert {"SOURCE", "NEURONS"} <= ARGUMENTS
+    names = re.compile(rf"(?<![@\w])({'|'.join(map(re.escape, sorted(ARGUMENTS)))})\b")
+    found = [node for node in constants(tree) if id(node) not in allowed and names.search(node.value)]
+    assert [(node.lineno, node.value) for node in found] == []
 
 
 def test_every_parameter_that_a_message_names_is_an_option() -> None:

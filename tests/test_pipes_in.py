@@ -137,6 +137,29 @@ def test_stdin_is_read_once(crant: Crant) -> None:
         complaint(crant("connectivity", *words, stdin=b"pre,post\n1,2\n"), 2, "stdin", "once")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nested", "-", "--type-order", "@/dev/stdin"],
+        ["nested", "s.csv", "-a", "-", "--source-types", "@/dev/fd/0"],
+        ["nested", "s.csv", "-a", "types.csv", "--source-types", "@/dev/fd/0", "--target-types", "@/dev/stdin"],
+        ["nested", "s.csv", "-a", "types.csv", "--source-types", "@/dev/stdin", "--source-neurons", "-"],
+        ["nested", "s.csv", "-a", "types.csv", "--totals", "-", "--type-order", "@/dev/stdin"],
+        ["neuropil", "-", "--exclude", "@/dev/stdin", "--assignments-only", "-o", "out"],
+        ["connectivity", "-", "--assignments", "s.csv", "--neuropil", "@/dev/stdin"],
+    ],
+)
+def test_lists_are_readers_of_stdin(crant: Crant, words: list[str]) -> None:
+    complaint(crant(*words, stdin=b"A\n"), 2, "stdin", "once")
+
+
+def test_a_list_that_is_given_twice_is_read_once() -> None:
+    given = "--source-types @/dev/stdin --target-types @/dev/stdin --type-order @/dev/stdin -q -o m.csv"
+    shell(f"echo A | {CRANTCLI} nested s.csv -a types.csv {given}")
+    shell(f"{CRANTCLI} nested s.csv -a types.csv --source-types A --target-types A --type-order A -q -o n.csv")
+    assert Path("m.csv").read_bytes() == Path("n.csv").read_bytes() != b""
+
+
 def test_what_is_said_of_a_pipe(crant: Crant) -> None:
     """The number that a shell picks for it is not in the provenance."""
     shell(f"{CRANTCLI} connectivity <(cat s.csv) -n @<(echo 1) -q -o out.parquet")

@@ -15,7 +15,8 @@ from conftest import Crant
 from neuropil_oracle import Point
 from tables import complaint, record, text_file
 
-from crantcli.core.neuropil import Assignment, Count, assign, count_alone, in_neuropil
+from crantcli.core.neuropils.assign import Assignment, assign
+from crantcli.core.neuropils.members import Count, count_alone, in_neuropil
 from crantcli.core.relation import Relation
 from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine

@@ -516,7 +516,7 @@ def refused(outcome: Outcome, code: int, said: str) -> None:
 
 def test_meshes_refuses_what_it_cannot_do(crant: Crant, tmp_path: Path) -> None:
     toml = brain(write("sharded", tmp_path / "source"), tmp_path)
-    refused(crant("meshes", "-d", toml), 2, "-o FOLDER")
+    refused(crant("meshes", "-d", toml), 2, "--output FOLDER")
     refused(crant("meshes", "-o", "out"), 2, "no meshes")
     refused(crant("meshes", "-d", toml, "-o", "out", "--neuropils", "lft"), 3, "left")
     refused(crant("meshes", "-d", toml, "-o", "source"), 2, "not empty")

@@ -118,8 +118,14 @@ HEAVY = ("pandas", "scipy", "matplotlib", "navis", "caveclient", "trimesh", "cli
 
 def loaded(code: str) -> set[str]:
     """Top-level modules that a new Python has loaded after some code."""
-    tail = "\nimport sys; print('', *{name.partition('.')[0] for name in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code + tail], capture_output=True, check=True)
+    return {name.partition(".")[0] for name in modules(code)}
+
+
+def modules(code: str) -> set[str]:
+    """Modules that a new Python has loaded after some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print('', *sys.modules)"], capture_output=True, check=True
+    )
     return set(done.stdout.decode().splitlines()[-1].split())
 
 
@@ -162,6 +168,31 @@ def test_relational_commands_load_nothing_that_they_do_not_use() -> None:
     ]
     found = loaded(plain.format(runs))
     assert "pyarrow" in found
+    assert not found & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "words", [["connectivity", "small.csv", "-t", "1"], ["nested", "--help"], ["info", "small.csv"]]
+)
+def test_plain_values_of_options_are_taken_without_pydantic(words: list[str]) -> None:
+    """Typer loads it to look at values, for longer than many a question takes."""
+    found = loaded(f"from crantcli.cli.app import run\nassert run({words}) == 0")
+    assert "typer" in found
+    assert "pydantic" not in found
+
+
+def test_a_command_loads_no_other() -> None:
+    found = modules("from crantcli.cli.app import run\nrun(['counts', '--help'])")
+    assert [name for name in found if name.startswith("crantcli.cli.commands.")] == ["crantcli.cli.commands.counts"]
+
+
+def test_neuropil_loads_no_pandas() -> None:
+    found = loaded(
+        "from crantcli.cli.app import run\n"
+        f"a = ['neuropil', '-d', {str(SAMPLE / 'sample.toml')!r}, '--assignments-only', '--no-plot', '-o', 'folder']\n"
+        "assert run(a) == 0"
+    )
+    assert {"numpy", "pyarrow"} <= found
     assert not found & set(HEAVY)
 
 

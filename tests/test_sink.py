@@ -130,12 +130,12 @@ def test_a_suffix_has_one_writer() -> None:
     ("given", "message"),
     [
         ({"o": "x", "plot": "p.doc", "type_sum": "-"}, "p.doc: unknown suffix; a picture"),
-        ({"o": "x", "type_sum": "-", "order": "-"}, "--type-sum - : only -o writes to stdout; give a file name"),
+        ({"o": "x", "type_sum": "-", "order": "-"}, "--type-sum -: only --output writes to stdout; give a file name"),
         ({"o": "x", "type_sum": "t.doc", "order": "-"}, "t.doc: unknown suffix"),
-        ({"o": "-", "order": "-", "json": True}, "-o - and --json both write to stdout; use one of them"),
-        ({"plot": "/dev/stdout", "json": True}, "-o /dev/stdout and --json both write to stdout"),
+        ({"o": "-", "order": "-", "json": True}, "--output - and --json both write to stdout; use one of them"),
+        ({"plot": "/dev/stdout", "json": True}, "--output /dev/stdout and --json both write to stdout"),
         ({"o": "x", "order": "-"}, "x: unknown suffix; write to"),
-        ({"o": "m.npz", "order": "-"}, "--order - : only -o writes to stdout; give a file name"),
+        ({"o": "m.npz", "order": "-"}, "--order -: only --output writes to stdout; give a file name"),
         ({"order": "o.npz"}, "o.npz: unknown suffix; write to"),
     ],
 )
@@ -147,7 +147,7 @@ def test_what_is_said_first_of_options(given: dict[str, Any], message: str) -> N
 
 @pytest.mark.parametrize("given", [{}, {"o": "-"}])
 def test_a_folder_has_to_be_named(given: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match=r"^crantcli test makes many files; say where with -o FOLDER$"):
+    with pytest.raises(UsageError, match=r"^crantcli test makes many files; say where with output$"):
         sink({"": Folder}, **given)
 
 
@@ -189,7 +189,7 @@ def test_outputs_appear_together_and_say_how_they_came_about() -> None:
         assert opened.take("", Matrix(matrix), RUN, engine) == []
         sums = Matrix(matrix, "sum", "types", Completeness(filtered_by="cut"))
         assert opened.take("type_sum", sums, RUN, engine) == []
-        order = NUMBERS._replace(told={"kind": "order", "units": None})
+        order = NUMBERS._replace(stated={"kind": "order", "units": None})
         assert opened.take("order", order, RUN, engine) == []
         assert opened.take("plot", Figure("matrix", matrix()), RUN, engine) == []
         assert [name for name in left() if not name.startswith(".")] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -451,6 +452,28 @@ def test_an_old_interface_is_refused(crant: Crant, server: CaveServer) -> None:
     complaint(crant(*question(server, 0)), 1, "3 is needed")
     server.weather.api_versions, server.weather.version = (2, 3), "5.12.0"
     complaint(crant(*question(server, 0)), 1, "5.12.0 is too old")
+
+
+@pytest.mark.parametrize("body", [b"5", b"null", b'["a"]', b'"newest"', b'{"a": 1}'])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/info/version",
+        "/info/api/v2/datastack/full/test_ant",
+        "/materialize/version",
+        "/materialize/api/v3/datastack/test_ant/metadata",
+        "/is_latest_roots",
+    ],
+)
+def test_an_answer_of_another_form_is_named_by_its_address(
+    crant: Crant, server: CaveServer, place: str, body: bytes
+) -> None:
+    """In words for users: it is whole, and sound JSON, and not what stands there."""
+    answer = (200, {"Content-Type": "application/json"}, body)
+    server.weather.action = only(lambda asked: asked.path.partition("?")[0].endswith(place), answer)
+    done = crant(*question(server, 0), "--refresh")
+    complaint(done, 3, server.url, f"{place}: the answer is not of the form that it should have")
+    assert not re.search(r"object|NoneType|subscript|'int'|expected|argument", done.err)
 
 
 # Tokens

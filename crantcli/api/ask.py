@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Unpack
 
 from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names
+from crantcli.checks import check_choice, path_name
 from crantcli.core.questions.base import Question
 from crantcli.core.relation import VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY
@@ -84,8 +85,11 @@ def ask(
     from crantcli.api.sinks import AssignmentSink, CollectionSink, MatrixSink
     from crantcli.core.questions.neuropil import Neuropil
     from crantcli.run.skeletons import SkeletonCollections, skeleton_paths
-    from crantcli.sources.shapes.skeletons import find_skeletons
+    from crantcli.sources.shapes.skeletons import SKELETON_UNITS, find_skeletons
 
+    check_choice("skeleton_units", skeleton_units, SKELETON_UNITS)
+    given = skeletons if skeletons is None or isinstance(skeletons, list | tuple) else [skeletons]
+    places = [path for path in (path_name("skeletons", one) for one in given or ()) if path is not None]
     names, voxel = neuropil_names(assignments, neuropil), checked_voxel_size(voxel_size)
     sink: Any = FrameSink()
     if question.command == "nested":
@@ -94,9 +98,8 @@ def ask(
         sink = AssignmentSink() if question.assignments_only else CollectionSink()
     with ExitStack() as stack:
         found = None
-        if question.needs().skeletons:
-            given = skeletons if skeletons is None or isinstance(skeletons, list | tuple) else [skeletons]
-            paths = skeleton_paths(given, dataset)
+        if places or question.needs().skeletons:
+            paths = skeleton_paths(places, dataset)
             found = SkeletonCollections(stack.enter_context(find_skeletons(paths)), None, skeleton_units)
         request = Request(
             source,
@@ -111,7 +114,7 @@ def ask(
             assignments=assignments,
             neuropil=names,
             totals=totals,
-            meshes=meshes,
+            meshes=path_name("meshes", meshes),
             mesh_scale=None if mesh_scale is None else parse_mesh_scale(mesh_scale),
             skeletons=found,
             other=other,

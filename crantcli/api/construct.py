@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli import __version__
 from crantcli.api.frames import answer, checked_voxel_size, warn
 from crantcli.api.sinks import CollectionSink, MatrixSink
+from crantcli.checks import path_name
 from crantcli.core.matrix.order import label_text
 from crantcli.core.relation import Relation
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
@@ -180,7 +181,7 @@ def build_by_neuropil(
         ask.cell_type_column,
         _options(reading, Kind.SYNAPSES, pre_col, post_col, coordinates=place.coordinates, voxel_size=voxel),
         clean=False,
-        meshes=None if place.meshes is None else os.fspath(place.meshes),
+        meshes=path_name("meshes", place.meshes),
         mesh_scale=None if place.mesh_scale is None else parse_mesh_scale(place.mesh_scale),
     )
     sink = CollectionSink()

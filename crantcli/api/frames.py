@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from crantcli.core.question import Matrix, Output, Table
 from crantcli.core.questions.base import Question, Results
 from crantcli.core.relation import VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
-from crantcli.errors import CrantError, CrantWarning, UsageError
+from crantcli.errors import ArgumentTypeError, CrantError, CrantWarning, UsageError
 from crantcli.remote.progress import Progress
 from crantcli.remote.settings import LiveOptions, resolve_live
 from crantcli.run.inputs import Opener
@@ -99,8 +99,8 @@ def warn(notes: Sequence[str], stacklevel: int, names: Mapping[str, str] | None 
 def attributes(results: Results, opener: Opener) -> dict[str, Any]:
     """`DataFrame.attrs` of a result: units, what a live data set resolved to, and what the table was taken for."""
     found: dict[str, Any] = dict(results.units)
-    if opener.told:
-        found["source"] = opener.brain.record()
+    if opener.resolved_to:
+        found["source"] = opener.live.record()
     if opener.read_as:
         found["read_as"] = [in_python(line) for line in opener.read_as]
     if "figures" in results.details:
@@ -131,20 +131,26 @@ def neuropil_names(assignments: Any, neuropil: str | Sequence[str] | None) -> tu
     UsageError
         Where one is given without the other.
     """
-    names = (neuropil,) if isinstance(neuropil, str) else tuple(neuropil or ())
+    names = (neuropil,) if isinstance(neuropil, str) else neuropil or ()
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise ArgumentTypeError(f"neuropil={neuropil!r}: a name, or a list of names")
+    names = tuple(names)
     if (assignments is None) != (not names):
         raise UsageError("assignments and neuropil go together; give both or none")
     return names
 
 
-def checked_voxel_size(given: Sequence[float] | None) -> VoxelSize | None:
+def checked_voxel_size(given: Any) -> VoxelSize | None:
     """Nanometres per voxel, as the command line reads them; None where they are not given.
 
     Raises
     ------
     UsageError
     """
-    return None if given is None else parse_voxel_size(",".join(map(str, given)))
+    if given is None:
+        return None
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    return parse_voxel_size(",".join(map(str, given)) if several else str(given))
 
 
 def answer(
@@ -179,8 +185,6 @@ def answer(
     found = find_dataset(request.dataset)
     if request.has_no_source and found is None:
         raise UsageError("nothing to read: give source= (a path or a DataFrame) or dataset= (a name or a TOML file)")
-    if request.has_no_source and found is not None and found.live is None:
-        found.synapse_file()
     options = resolve_live(live, materialization, update_ids)
     asked = options.materialization
     if (not request.has_no_source or (found and found.live is None)) and asked not in ("latest", "live"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names, warn
 from crantcli.core.question import Table
@@ -14,6 +14,7 @@ from crantcli.core.questions.connectivity import Connectivity
 from crantcli.core.questions.counts import Counts
 from crantcli.core.questions.synapses import Synapses
 from crantcli.core.relation import Relation, VoxelSize
+from crantcli.core.rows.weights import signs_of
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import python_selectors
@@ -188,12 +189,19 @@ def get_connectivity(
     *,
     source: Any = None,
     annotations: Any = None,
-    by: str | None = None,
+    by: str | Sequence[str] | None = None,
     annotate: Sequence[str] = (),
     top: int | None = None,
     normalize: str | None = None,
     totals: Any = None,
     sum_duplicates: bool = False,
+    complete: bool = False,
+    weight: str = "count",
+    min_fraction: float | None = None,
+    sign: str | None = None,
+    inhibitory: str | Sequence[str] = (),
+    excitatory: str | Sequence[str] = (),
+    unsigned: Literal["error", "drop", "positive"] = "error",
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
     live: LiveOptions | None = None,
@@ -214,8 +222,21 @@ def get_connectivity(
         Synapses, edges or an adjacency; None means the data set's synapses.
     annotations : path or DataFrame, optional
         For NeuronCriteria, `annotate` and `by="type"`.
-    by : {"type", "neuropil"}, optional
-        Add up to cell types, or split by neuropil.
+    by : {"type", "neuropil"}, str, or sequence of str, optional
+        Add up to cell types, split by neuropil, or add up by columns of the annotations or of the table: `COL`,
+        `pre:COL`, `post:COL`.
+    complete : bool, default False
+        With columns: groups without an edge, too.
+    weight : {"count", "sum:COL", "mean:COL"}, default "count"
+        What is told of the synapses of a pair. Thresholds and fractions are of their number all the same.
+    min_fraction : float, optional
+        Keep pairs that are at least this part of the post neuron's input.
+    sign : str, optional
+        Column of the annotations, such as the transmitter, by which weights are negative.
+    inhibitory, excitatory : str or sequence of str
+        Its labels of neurons whose weights are negative, and are not; default of the latter: all others.
+    unsigned : {"error", "drop", "positive"}
+        What becomes of the output of neurons with neither.
     annotate : sequence of str
         Annotation columns to add as `pre_COL` and `post_COL`.
     top : int, optional
@@ -244,7 +265,10 @@ def get_connectivity(
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
     added = (annotate,) if isinstance(annotate, str) else tuple(annotate)
-    question = Connectivity(neuron_ids, upstream, downstream, by, added, top, normalize, sum_duplicates)  # type: ignore[arg-type]
+    question = Connectivity(
+        neuron_ids, upstream, downstream, by, added, top, normalize, sum_duplicates, complete,  # type: ignore[arg-type]
+        weight, min_fraction, signs_of(sign, inhibitory, excitatory, unsigned),
+    )  # fmt: skip
     request = _request(source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil, totals)
     sink = FrameSink()
     answer(
@@ -416,7 +440,7 @@ def update_ids(
                 "method": [update.method for update in updates],
             }
         )
-        frame.attrs[KEY] = {"source": space.brain.record()}
+        frame.attrs[KEY] = {"source": space.live.record()}
         return frame
 
 

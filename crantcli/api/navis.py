@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from crantcli.api.frames import FrameSink, answer, checked_voxel_size, frame_of
+from crantcli.checks import check_choice
 from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.core.question import Output
 from crantcli.core.questions.attach import CURRENT, MAX_DISTANCE, Attach, Attached
 from crantcli.core.questions.base import Results
 from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
-from crantcli.errors import ArgumentTypeError, DataError, UsageError
+from crantcli.errors import ArgumentTypeError, DataError
 from crantcli.ids import parse_id
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.request import Request
 from crantcli.schema import IdType, NeuronId
-from crantcli.sources.shapes.skeletons import skeleton_scale
+from crantcli.sources.shapes.skeletons import SKELETON_UNITS, skeleton_scale
 from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ def attach_synapses(
     Positions are never rounded to voxels. Of several nodes at the same distance the one with the lowest ID counts.
     """
     listed = _tree_neurons(neurons)
-    if skeleton_units not in (None, "nm", "um", "pixels"):
-        raise UsageError(f"skeleton_units={skeleton_units!r}: 'nm', 'um' or 'pixels'")
+    if skeleton_units is not None:
+        check_choice("skeleton_units", skeleton_units, SKELETON_UNITS)
     question = Attach(None, pre, post, max_distance)
     if not listed:
         return neurons

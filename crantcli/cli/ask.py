@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from crantcli.output.files import FileSink
 from crantcli.remote.progress import Progress
 from crantcli.remote.settings import LiveOptions, resolve_live
 from crantcli.run.inputs import Opener
-from crantcli.run.request import Request, Settings
+from crantcli.run.request import Request, Settings, refuse_two_readers
 from crantcli.run.runner import run_question
 from crantcli.sources.selectors import read_labels
 
@@ -68,6 +68,28 @@ def ask(
     run_question(question, asked, settings, sink)
 
 
+def list_files(source: SourceOptions, values: Iterable[str | None], *more: str | None) -> tuple[Path, ...]:
+    """Files of lists, such as `@FILE` of types: they are read before all else, and no output may overwrite them.
+
+    Parameters
+    ----------
+    source : SourceOptions
+    values : iterable of str or None
+        Lists as they were given.
+    more : str or None
+        Other names of what is read.
+
+    Raises
+    ------
+    UsageError
+        Where stdin would be read twice.
+    """
+    files = dict.fromkeys(value[1:] for value in values if value is not None and value.startswith("@"))
+    read = [*files, *(source.source or []), source.annotations, *more]
+    refuse_two_readers(name for name in read if name is not None)
+    return tuple(map(Path, files))
+
+
 def request_of(
     source: SourceOptions,
     rows: RowOptions,
@@ -82,9 +104,11 @@ def request_of(
     from crantcli.sources.tables.metadata import parse_voxel_size
 
     voxel = parse_voxel_size(voxel_size) if voxel_size else None
+    chosen = [] if members is None else members.neuropil or []
+    files = dict.fromkeys([*more.pop("files", ()), *list_files(source, [*chosen, source.header])])
     assignments, neuropil = _members(members)
     return Request(
-        source.sources,
+        source.source,
         source.dataset,
         source.annotations,
         source.neuron_id_column,
@@ -96,6 +120,7 @@ def request_of(
         source.ignore_case,
         assignments,
         neuropil,
+        files=tuple(files),
         **more,
     )
 
@@ -197,7 +222,7 @@ class CommandSink:
         self._refuse_empty(results)
         self.files.commit()
         notes = [*results.notes, *self.files.unit_notes(results.units, results.units_advice), *results.remarks]
-        self.say([*opener.told, *opener.read_as, *opener.notes, *notes], results)
+        self.say([*opener.resolved_to, *opener.read_as, *opener.notes, *notes], results)
         if self._to.json:
             self.console.json(
                 {

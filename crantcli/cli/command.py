@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from copy import copy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cached_property
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Annotated, Any, get_type_hints
@@ -32,7 +33,7 @@ class Command:
     after : str or None
         The command of the same section that comes before it in a pipeline, and in the help.
     function : callable
-        Takes each option as a parameter of its own.
+        What it does, as it was written.
     """
 
     name: str
@@ -40,6 +41,11 @@ class Command:
     epilog: str
     after: str | None
     function: Callable[..., None]
+
+    @cached_property
+    def spelled_out(self) -> Callable[..., None]:
+        """The same, with each option as a parameter of its own. It takes a while, and few commands are called."""
+        return _spelled_out(self.function)
 
 
 _commands: dict[str, Command] = {}
@@ -59,20 +65,30 @@ def command(
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        called = _spelled_out(function)
-        declare(f"crantcli {name}", called.__annotations__)
-        _commands[name] = Command(name, section, epilog, after, called)
+        found = _commands[name] = Command(name, section, epilog, after, function)
+        declare(f"crantcli {name}", lambda: found.spelled_out.__annotations__)
         return function
 
     return register
 
 
-def find_commands() -> list[Command]:
-    """Commands in the order of the help. Each module of the folder `commands` is one."""
+def command_names() -> list[str]:
+    """Names of commands: each module of the folder `commands` is one."""
     from crantcli.cli import commands
 
-    for module in iter_modules(commands.__path__):
-        import_module(f"{commands.__name__}.{module.name}")
+    return [module.name for module in iter_modules(commands.__path__)]
+
+
+def find_command(name: str) -> Command:
+    """A command by its name; no other is loaded."""
+    import_module(f"crantcli.cli.commands.{name}")
+    return _commands[name]
+
+
+def find_commands() -> list[Command]:
+    """All commands in the order of the help."""
+    for name in command_names():
+        find_command(name)
     return sorted(_commands.values(), key=lambda found: (SECTIONS.index(found.section), *_pipeline(found)))
 
 

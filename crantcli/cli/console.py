@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import threading
@@ -55,6 +54,8 @@ class Console:
 
     def json(self, summary: dict[str, Any]) -> None:
         """Print the summary as one object. What cannot be printed in its texts is escaped, as JSON has it."""
+        import json
+
         for line in json.dumps(flags_in(summary, flags_of(self._command)), ensure_ascii=False, indent=2).split("\n"):
             print("".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in line))
 

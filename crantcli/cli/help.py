@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
+
+from crantcli.cli.values import plain_ones
 
 #: Sections of commands, in their order: what the data say; what a data set is made of; its state on servers; files.
 ASK, DATA, LIVE, LOOK = SECTIONS = ("Ask", "Data", "Live", "Look")
@@ -19,26 +21,16 @@ INPUT, NEURONS, FILTERS, OUTPUT, SERVER, ENGINE = HEADINGS = (
 _NAMES_WIDTH = 30
 
 
-class SectionedGroup(TyperGroup):
-    """The program, whose help lists commands by section."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands, and the options below them."""
-        # What is longer than a line is cut.
-        limit = formatter.width - 6 - max(map(len, self.commands))
-        rows: dict[str, list[tuple[str, str]]] = {section: [] for section in SECTIONS}
-        for name, command in self.commands.items():
-            rows[getattr(command, "rich_help_panel", "")].append((name, command.get_short_help_str(limit)))
-        _write_lists(formatter, rows)
-        _write_lists(formatter, by_title(self, ctx))
-
-
 class GroupedCommand(TyperCommand):
     """A command, whose help lists options by heading."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, `--help` among them."""
+        return plain_ones(super().get_params(ctx))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, options of the command's own, and those under headings."""
-        _write_lists(formatter, by_title(self, ctx))
+        write_lists(formatter, by_title(self, ctx))
 
 
 def by_title(command: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
@@ -52,7 +44,7 @@ def by_title(command: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
     return rows
 
 
-def _write_lists(formatter: Any, rows: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+def write_lists(formatter: Any, rows: Mapping[str, Sequence[tuple[str, str]]]) -> None:
     """Write lists under titles, with the meanings of all in one column."""
     width = min(_NAMES_WIDTH, max(len(names) for listed in rows.values() for names, _ in listed))
     for title, listed in rows.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from crantcli.errors import UsageError
@@ -11,18 +12,23 @@ from crantcli.text import Flag
 #: What options and arguments that name something call their values.
 _NAMES = ("FILE", "FOLDER", "PATH", "SOURCE", "[SOURCE]", "FOLDER|URL")
 
-#: `crantcli COMMAND` -> its parameters, and what the user calls them.
-_FLAGS: dict[str, dict[str, Flag]] = {}
+#: `crantcli COMMAND` -> what gives its parameters, with what Typer is told of them.
+_HINTS: dict[str, Callable[[], Mapping[str, Any]]] = {}
 
 
-def declare(label: str, hints: Mapping[str, Any]) -> None:
-    """Learn the options of a command from what Typer is told of its parameters."""
-    _FLAGS[label] = {name: _flag(told) for name, told in _declarations(hints)}
+def declare(label: str, hints: Callable[[], Mapping[str, Any]]) -> None:
+    """Learn where what Typer is told of a command's parameters comes from."""
+    _HINTS[label] = hints
 
 
 def flags_of(label: str) -> Mapping[str, Flag]:
     """The options of a command, such as `crantcli nested`, by parameter; none where no command is meant."""
-    return _FLAGS.get(label, {})
+    return _declared(label) if label in _HINTS else {}
+
+
+@cache
+def _declared(label: str) -> Mapping[str, Flag]:
+    return {name: _flag(told) for name, told in _declarations(_HINTS[label]())}
 
 
 def refuse_empty_names(values: Mapping[str, Any], labels: Mapping[str, str]) -> None:

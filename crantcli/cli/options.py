@@ -92,13 +92,13 @@ NEURON_HELP = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class SourceOptions:
     """What to read, and how to understand it."""
 
     heading: ClassVar = INPUT
 
-    sources: Annotated[
+    source: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",
@@ -169,8 +169,8 @@ class SourceOptions:
         str | None,
         typer.Option(
             "--cell-type-column",
-            metavar="COLUMN",
-            help="Column of cell types in the annotations.",
+            metavar="COLUMN,...",
+            help="Column of cell types in the annotations; of several, with commas, the first that is filled.",
             rich_help_panel=NEURONS,
         ),
     ] = None
@@ -190,7 +190,7 @@ class SourceOptions:
         return ReadOptions(**said)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RowOptions:
     """Which synapses count."""
 
@@ -211,14 +211,14 @@ class RowOptions:
     clean: Clean = True
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class EdgeOptions(RowOptions):
     """Which synapses or edges count."""
 
     sum_duplicates: SumDuplicates = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ThresholdOptions:
     """Which synapses or edges count, at one threshold or several."""
 
@@ -259,7 +259,7 @@ class ThresholdOptions:
         return RowOptions(min(self.thresholds, default=None), self.min_size, self.clean)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class MemberOptions:
     """Synapses of some neuropils only."""
 
@@ -286,7 +286,7 @@ MeshScale = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ServerOptions:
     """How servers are asked; no effect on files."""
 
@@ -313,7 +313,7 @@ class ServerOptions:
     ] = 300.0
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class FetchOptions(ServerOptions):
     """How synapses on a server are asked for; no effect on files."""
 
@@ -329,7 +329,7 @@ class FetchOptions(ServerOptions):
     ] = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class SynapseFetchOptions(FetchOptions):
     """The same, of commands that fetch synapses."""
 
@@ -342,7 +342,7 @@ class SynapseFetchOptions(FetchOptions):
     ] = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RunOptions:
     """Where the answer goes, what is said about it, and what the work may take."""
 

@@ -114,11 +114,14 @@ class Dataset:
         """
         if self.synapses is not None:
             return self.synapses
-        where = "names no synapse table; give a file as SOURCE, or a data set whose TOML has [files] synapses = ..."
+        where = (
+            f"names no synapse table; give a file as {P.source}, or a data set whose TOML has [files] synapses = ..."
+        )
         if self.cave is not None:
+            fetched = f"{P.dataset(self.name).flag} {P.pre.metavar('NEURONS').flag} {P.output.metavar('FILE').flag}"
             where = (
                 "is on a server, and this question is answered from files; fetch its synapses with crantcli synapses "
-                f"-d {self.name} {P.pre.flag} NEURONS -o FILE, and give that file as SOURCE"
+                f"{fetched}, and give that file as {P.source}"
             )
         raise UsageError(f"data set {self.name} {where}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from crantcli.schema import IdType, NeuronId
@@ -27,15 +28,136 @@ class Batch(Protocol):
         """A column of numbers; nulls among floats are NaN."""
         ...
 
-    def taken(
-        self, rows: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]], dropped: Sequence[str]
-    ) -> Self:
-        """Chosen rows (their numbers, in any order), with a value for each in further columns, and without some."""
-        ...
-
     def extended(self, keep: np.ndarray[Any, Any], columns: Mapping[str, np.ndarray[Any, Any]]) -> Self:
         """The rows to keep (a boolean each), with further columns that have a value for each row of the batch."""
         ...
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A Parquet file of synapses.
+
+    Attributes
+    ----------
+    path : str
+    name : str
+        What to call it in messages.
+    columns : dict of str to str
+        `pre`, `post` and, where there are such, `id`, `size` and coordinates under the names that the relation has for
+        them -> what the file calls them. They hold plain numbers.
+    groups : tuple of int, or None
+        Numbers of the row groups that belong to it; None for all.
+    """
+
+    path: str
+    name: str
+    columns: Mapping[str, str]
+    groups: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class StoredSynapses:
+    """Files that a relation has all its rows from, each as it stands there.
+
+    Attributes
+    ----------
+    files : tuple of StoredFile
+    rows : int
+        Of all files.
+    """
+
+    files: tuple[StoredFile, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class PairRules:
+    """Which synapses count for a pair of neurons.
+
+    Attributes
+    ----------
+    clean : bool
+        No autapses, and no background.
+    background : tuple of int
+        IDs that stand for no neuron.
+    min_size : int or None
+        The least size.
+    threshold : int
+        Synapses that a pair must have; of those that have fewer only the rows are counted.
+    distinct : bool
+        Rows may have equal ids, which is to be looked at.
+    """
+
+    clean: bool
+    background: tuple[int, ...]
+    min_size: int | None
+    threshold: int
+    distinct: bool
+
+
+@dataclass(frozen=True)
+class NeuronGroups:
+    """Groups of neurons, by their numbers.
+
+    Attributes
+    ----------
+    ids : ndarray of int64
+        Neurons, each once.
+    codes : ndarray of int64
+        The group of each.
+    none : int
+        The number for all other neurons, and for none.
+    only : bool
+        Rows with one of these are removed as unannotated.
+    """
+
+    ids: np.ndarray[Any, Any]
+    codes: np.ndarray[Any, Any]
+    none: int
+    only: bool
+
+
+@dataclass(frozen=True)
+class CountedPairs:
+    """Synapses per pair of neurons.
+
+    Attributes
+    ----------
+    relation : str
+        A table `pre, post, n`, without pairs that do not count.
+    removed : dict of str to int
+        Step of the ledger -> rows that it removed.
+    """
+
+    relation: str
+    removed: Mapping[str, int]
+
+
+#: Tells in which groups the rows of a batch belong, by columns of float64, in which nulls are NaN. It gives numbers of
+#: rows, ascending, and of groups, int32. A row may be in several groups, or in none. Several threads call it.
+GroupsOf = Callable[[Sequence["np.ndarray[Any, Any]"]], tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]]
+
+
+@dataclass(frozen=True)
+class Division:
+    """Rows in groups.
+
+    Attributes
+    ----------
+    keys : str
+        A table `synapse, code` of what is in which group, in the order in which the rows came.
+    rows : str
+        A table of all other columns and `code`, in which rows of a group stand together.
+    numbers : dict of int to int
+        Rows of each group that has some, by its code.
+    removed : dict of str to int
+        Step of the ledger -> rows that it would remove; empty where that was not looked at.
+    """
+
+    keys: str
+    rows: str
+    numbers: Mapping[int, int]
+    removed: Mapping[str, int]
 
 
 class SqlEngine(Protocol):
@@ -63,7 +185,7 @@ class SqlEngine(Protocol):
         """Name a query without running it."""
         ...
 
-    def forgotten(self) -> AbstractContextManager[None]:
+    def temporary_tables(self) -> AbstractContextManager[None]:
         """A context at whose end the tables and views that were made in it are dropped."""
         ...
 
@@ -93,8 +215,6 @@ class SqlEngine(Protocol):
         query: str,
         transform: Callable[[Iterator[Any]], Iterator[Any]],
         added: Mapping[str, str],
-        dropped: Sequence[str] = (),
-        rows: int = ...,
     ) -> str:
         """Keep the rows of a query, sent through a function, in a temporary table, and return its name.
 
@@ -104,12 +224,48 @@ class SqlEngine(Protocol):
             Takes and gives each `Batch`. It must not use the engine.
         added : mapping of str to str
             Columns that it adds, and NumPy's names of their types.
-        dropped : sequence of str
-            Columns that it leaves out.
-        rows : int
-            About as many it gets at a time.
         """
         ...
+
+    def divided(self, stem: str, query: str, numbers: Sequence[str], groups_of: GroupsOf) -> Division:
+        """Keep the rows of a query in groups.
+
+        Parameters
+        ----------
+        query : str
+            With a column `synapse`, which is kept apart from the others.
+        numbers : sequence of str
+            Columns of float64 by which groups are told. They are not kept.
+        groups_of : function
+            It must not use the engine.
+        """
+        ...
+
+    def divided_stored(
+        self, stem: str, rows: str, numbers: Sequence[str], rules: PairRules, groups_of: GroupsOf
+    ) -> Division | None:
+        """Keep synapses in groups, and count them for the ledger, in a way of the engine's own.
+
+        Parameters
+        ----------
+        rows : str
+            A table or view of synapses. Their `id`, or number from 0, is the key; `pre` and `post` are kept, and `size`
+            if there is a least one.
+        numbers : sequence of str
+            Columns by which groups are told.
+        rules : PairRules
+            For the ledger: all rows are kept.
+
+        Returns
+        -------
+        Division or None
+            None where the engine has no such way for these rows, or a synapse may stand in two of them.
+        """
+        return None
+
+    def group(self, stem: str, division: Division, code: int) -> str:
+        """Name the rows of one group."""
+        return self.view(stem, f"SELECT * FROM {division.rows} WHERE code = {code}")
 
     def count_pairs(self, stem: str, rows: str, keys: str, sums: str) -> str:
         """Add up rows per pair of neurons in a temporary table, and return its name.
@@ -128,3 +284,29 @@ class SqlEngine(Protocol):
         Whatever is asked for per pair begins with this, the largest group of all.
         """
         return self.table(stem, f"SELECT {keys}, {sums} FROM {rows} GROUP BY {keys}")
+
+    def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:
+        """Count synapses per pair in a way of the engine's own, which must give what statements would.
+
+        Parameters
+        ----------
+        rows : str
+            A table or view of synapses.
+
+        Returns
+        -------
+        CountedPairs or None
+            None where the engine has no such way for these rows, or a synapse id comes twice among them.
+        """
+        return None
+
+    def count_groups(self, rows: str, groups: NeuronGroups, rules: PairRules) -> dict[str, np.ndarray[Any, Any]] | None:
+        """Count synapses per pair of groups in a way of the engine's own, which must give what statements would.
+
+        Returns
+        -------
+        dict or None
+            `step` (a place in `STEPS`, their number for rows that are kept), `pre` and `post` (groups), `n`; in no
+            order. None as for `count_stored`.
+        """
+        return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -18,3 +19,22 @@ def parallel_map(task: Callable[[Item], Result], items: Sequence[Item], threads:
         return [task(item) for item in items]
     with ThreadPoolExecutor(wanted) as pool:
         return list(pool.map(task, items))
+
+
+def in_order(task: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Results of a task for each item, in order. No more than a few wait to be taken."""
+    if threads <= 1:
+        yield from map(task, items)
+        return
+    waiting = deque[Future[Result]]()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(task, item))
+                if len(waiting) > threads + 1:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

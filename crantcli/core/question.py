@@ -29,19 +29,19 @@ class Table(NamedTuple):
         Names of the columns.
     rows : int
         Number of rows.
-    told : mapping
+    stated : mapping
         What the provenance says of this table otherwise than of the run; None leaves a key out.
     """
 
     query: str
     columns: tuple[str, ...]
     rows: int
-    told: Mapping[str, Any] = _NOTHING
+    stated: Mapping[str, Any] = _NOTHING
 
     @property
     def record(self) -> dict[str, Any]:
         """What the provenance says of this output in particular."""
-        return {**self.told, "rows": self.rows}
+        return {**self.stated, "rows": self.rows}
 
 
 class Matrix(NamedTuple):

@@ -80,9 +80,9 @@ def _selecting(engine: SqlEngine, table: Relation, wanted: NeuronFilter) -> str 
 
 
 def output_columns(table: Relation) -> dict[str, str]:
-    """Canonical column -> its name on the way out, in the order of a synapse table."""
+    """Canonical column -> its name on the way out, in the order of a table of synapses or edges."""
     ends = dict(zip(("pre", "post"), table.written_names, strict=True))
-    named = ("id", *ends, "size", "neuropil")
+    named = ("id", *ends, "weight", "size", "neuropil")
     return {name: ends.get(name, name) for name in (*table.having(*named), *table.carried)}
 
 

@@ -11,11 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.engine import SqlEngine
+from crantcli.core.engine import (
+    CountedPairs,
+    Division,
+    GroupsOf,
+    NeuronGroups,
+    PairRules,
+    SqlEngine,
+    StoredSynapses,
+)
 from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
 from crantcli.engine.explain import explained, explained_batches
-from crantcli.errors import CrantError, UsageError
+from crantcli.errors import ArgumentTypeError, CrantError, UsageError
 from crantcli.schema import IdType, NeuronId
 from crantcli.system.temporary import is_text, remove, sweep, temporary_path
 from crantcli.text import P
@@ -24,8 +32,14 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    from crantcli.engine.division import DividedBatch, GroupFiles
+    from crantcli.engine.pairs.reading import SynapseReader
+
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 DEFAULT_MEMORY = "2GB"
+
+#: Rows from which it pays to count pairs by sorting; for fewer, what is imported for it takes longer.
+SORTED_FROM = 1_000_000
 
 #: More threads than any machine has cores for; the engine would start them all.
 MOST_THREADS = 1024
@@ -39,6 +53,8 @@ def parse_memory(value: str) -> int:
     UsageError
         For anything else, and for less than 100 MB, with which the engine cannot work.
     """
+    if not isinstance(value, str):
+        raise ArgumentTypeError(f"{P.max_memory}={value!r}: write it like '2GB' or '500MB'")
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?\s*", value.lower())
     if not match:
         raise UsageError(f"{P.max_memory} {value}: write it like 2GB or 500MB")
@@ -90,6 +106,10 @@ class Engine(SqlEngine):
         self.scratch = temporary_path(parent, "spill")
         self._names: dict[str, int] = {}
         self._made: list[str] = []
+        #: Relations that have all their rows from files, as they stand there.
+        self.stored: dict[str, StoredSynapses] = {}
+        #: Divisions by the names of their rows, and where these stand.
+        self._divided: dict[str, GroupFiles] = {}
         #: Files that are read, by their paths, and what to call them in messages.
         self.reading: dict[str, str] = {}
         #: What has been copied into the scratch folder to be read there.
@@ -194,7 +214,7 @@ class Engine(SqlEngine):
         return name
 
     @contextlib.contextmanager
-    def forgotten(self) -> Iterator[None]:
+    def temporary_tables(self) -> Iterator[None]:
         """At the end, drop the tables and views that were made meanwhile, so that many questions fit in memory."""
         before = len(self._made)
         try:
@@ -259,24 +279,132 @@ class Engine(SqlEngine):
         query: str,
         transform: Callable[[Iterator[ArrowBatch]], Iterator[ArrowBatch]],
         added: Mapping[str, str],
-        dropped: Sequence[str] = (),
-        rows: int = ROWS,
     ) -> str:
         """Keep the rows of a query, sent through a function, in a temporary table, and return its name.
 
-        `added` names the columns that the function adds, with NumPy's names of their types, and `dropped` those that it
-        leaves out; it gets about `rows` rows at a time. The function must not use
+        `added` names the columns that the function adds, with NumPy's names of their types. The function must not use
         the engine. Rows wait on disk until the last one has come, since a connection answers one question at a time.
         """
         import pyarrow.ipc
 
         path = self.scratch / f"{self.name('spool')}.arrows"
         with explained(self.reading):
-            spool(self.reader(query, rows), path, transform, added, dropped)
+            spool(self.reader(query, ROWS), path, transform, added)
         with pyarrow.OSFile(str(path), "rb") as file, pyarrow.ipc.open_stream(file) as stream:
             name = self.table(stem, f"SELECT * FROM {self.register('spooled', stream)}")
         path.unlink()
         return name
+
+    def divided(self, stem: str, query: str, numbers: Sequence[str], groups_of: GroupsOf) -> Division:
+        """Keep the rows of a query in groups, in files."""
+        from crantcli.engine.division import BATCH, PER_BATCH, divided_query
+
+        with explained(self.reading):
+            reader = self.reader(query, BATCH)
+            threads = max(1, min(self.threads, self.memory // PER_BATCH))
+            schema = [known for known in reader.schema if known.name not in numbers]
+            return self._division(stem, schema, divided_query(reader, numbers, groups_of, threads))
+
+    def divided_stored(
+        self, stem: str, rows: str, numbers: Sequence[str], rules: PairRules, groups_of: GroupsOf
+    ) -> Division | None:
+        """Keep synapses in groups, straight from Parquet files, where the rows stand in such and are many."""
+        if not self._many_stored(rows):
+            return None
+        from crantcli.engine.division import PER_BATCH, divided_rows, further_columns
+        from crantcli.engine.pairs.stored import ElsewhereError
+
+        threads = max(1, min(self.threads, self.memory // PER_BATCH))
+        try:
+            further = further_columns(self.stored[rows], numbers, rules)
+            with self._stored_reader(rows, rules, further) as reader:
+                schema, batches = divided_rows(reader, further, numbers, groups_of, threads)
+                return self._division(stem, schema, batches)
+        except ElsewhereError:
+            return None
+
+    def _division(self, stem: str, columns: Iterable[pa.Field], batches: Iterable[DividedBatch]) -> Division:
+        import pyarrow as pa
+
+        from crantcli.engine.division import GroupFiles
+
+        folder = self.scratch / self.name("divided")
+        folder.mkdir()
+        try:
+            with GroupFiles(folder, pa.schema(columns)) as files:
+                for batch in batches:
+                    files.add(batch)
+        except BaseException:
+            remove(folder)
+            raise
+        keys, rows = (
+            self.view(stem, f"SELECT * FROM read_parquet({text(glob.escape(str(path)))})")
+            for path in (files.keys, files.rows)
+        )
+        self._divided[rows] = files
+        return Division(keys, rows, files.numbers, files.removed)
+
+    def group(self, stem: str, division: Division, code: int) -> str:
+        """Name the rows of one group, whose pairs can be counted by sorting."""
+        name = super().group(stem, division, code)
+        stored = self._divided[division.rows].stored(code)
+        if stored is not None:
+            self.stored[name] = stored
+        return name
+
+    def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:
+        """Count synapses per pair by sorting, where the rows stand in Parquet files and are many."""
+        if not self._many_stored(rows):
+            return None
+        from crantcli.engine.pairs.counter import SCHEMA, PairCounter
+        from crantcli.engine.pairs.stored import ElsewhereError
+
+        try:
+            with self._stored_reader(rows, rules) as reader:
+                counter = PairCounter(reader)
+                counter.read()
+                return CountedPairs(self._kept(stem, SCHEMA, counter.pairs()), counter.removed)
+        except ElsewhereError:
+            return None
+
+    def count_groups(self, rows: str, groups: NeuronGroups, rules: PairRules) -> dict[str, np.ndarray[Any, Any]] | None:
+        """Count synapses per pair of groups by sorting, where the rows stand in Parquet files and are many."""
+        if not self._many_stored(rows):
+            return None
+        from crantcli.engine.pairs.groups import GroupCounter
+        from crantcli.engine.pairs.stored import ElsewhereError
+
+        try:
+            with self._stored_reader(rows, rules) as reader:
+                return GroupCounter(reader, groups).counts()
+        except ElsewhereError:
+            return None
+
+    def _many_stored(self, rows: str) -> bool:
+        stored = self.stored.get(rows)
+        return stored is not None and stored.rows >= SORTED_FROM
+
+    @contextlib.contextmanager
+    def _stored_reader(self, rows: str, rules: PairRules, further: Sequence[str] = ()) -> Iterator[SynapseReader]:
+        """What reads a relation's files, with a folder for what does not fit into memory."""
+        from crantcli.engine.pairs.reading import SynapseReader
+
+        folder = self.scratch / self.name("pairs")
+        folder.mkdir()
+        try:
+            yield SynapseReader(self.stored[rows], rules, self.threads, self.memory, folder, further)
+        finally:
+            remove(folder)
+
+    def _kept(self, stem: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> str:
+        """Keep Arrow batches in a temporary table."""
+        import pyarrow as pa
+
+        name = self.register("batches", pa.RecordBatchReader.from_batches(schema, batches))
+        try:
+            return self.table(stem, f"SELECT * FROM {name}")
+        finally:
+            self._connection.unregister(name)
 
     def columns_table(self, stem: str, columns: Mapping[str, np.ndarray[Any, Any]]) -> str:
         """Name a table made of arrays of numbers of the same length."""

@@ -111,10 +111,10 @@ class FileSink:
             self._check_further(kind)
         for where in self._given.values() if self._json else ():
             if where == "-" or descriptor_of(where) == 1:
-                raise UsageError(f"-o {where} and {P.json} both write to stdout; use one of them")
+                raise UsageError(f"{P.output(where)} and {P.json} both write to stdout; use one of them")
         asked, main = self._outputs.get(""), self._given.get("", "-")
         if asked is Folder and main == "-":
-            raise UsageError(f"crantcli {self._command} makes many files; say where with -o FOLDER")
+            raise UsageError(f"crantcli {self._command} makes many files; say where with {P.output.metavar('FOLDER')}")
         writer = None
         if asked is not None and asked in (Table, Matrix, Figure) and main != "-":
             writer = find_writer(asked, main)
@@ -126,8 +126,8 @@ class FileSink:
             if name == "" or self._outputs[name] is not kind:
                 continue
             if where == "-" and kind is not Figure:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} - : only -o writes to stdout; give a file name")
+                given = getattr(P, name)(where)
+                raise UsageError(f"{given}: only {P.output} writes to stdout; give a file name")
             find_writer(kind, where)
 
     def check_pipes(self, inputs: Iterable[str]) -> None:

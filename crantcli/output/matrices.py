@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +49,8 @@ def write_npz(matrix: LabelledMatrix, path: Path, metadata: dict[str, str]) -> N
         "post": matrix.post,
         KEY: np.array(metadata[KEY]),
     }
+    import zipfile
+
     try:
         # As numpy.savez_compressed does it, but at a quarter of the time for files that are 4 % larger. Names that are
         # given as text get a fixed date, so the bytes repeat.

@@ -52,6 +52,7 @@ class RemoteClient:
         self._adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections, max_retries=0)
         self._stopped = threading.Event()
         self._rate_limits, self._counting = 0, threading.Lock()
+        self._last = threading.local()
 
     def __enter__(self) -> RemoteClient:
         """For `with`, at whose end the connections are closed."""
@@ -60,6 +61,11 @@ class RemoteClient:
     def __exit__(self, *_: object) -> None:
         """Close the connections."""
         self._adapter.close()
+
+    @property
+    def answered(self) -> str:
+        """Where the last whole answer came from, among those that this thread has asked for; "" before the first."""
+        return getattr(self._last, "address", "")
 
     def stop(self) -> None:
         """Try nothing again: the run has failed, and other threads may still be at it."""
@@ -132,6 +138,7 @@ class RemoteClient:
             response, failure = self._once(request, whole, judged, options)
             if failure is None:
                 self._forget_rate_limit()
+                self._last.address = where
                 return response
             outcome = OUTCOMES[failure.condition]
             if outcome.attempts == 1:

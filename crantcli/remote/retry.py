@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 
 from crantcli.remote.progress import Progress
 
@@ -72,6 +71,8 @@ def _seconds(retry_after: str | None) -> float:
         return float(retry_after)
     except ValueError:
         pass
+    from email.utils import parsedate_to_datetime
+
     try:
         return parsedate_to_datetime(retry_after).timestamp() - time.time()
     except ValueError:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from crantcli.errors import UsageError
+from crantcli.checks import check_switches
+from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.remote.retry import RetryPolicy
 from crantcli.text import P
 
@@ -68,6 +69,12 @@ class LiveOptions:
         ------
         UsageError
         """
+        check_switches(
+            update_ids=self.update_ids,
+            strict_ids=self.strict_ids,
+            allow_missing=self.allow_missing,
+            refresh=self.refresh,
+        )
         asked = parse_materialization(self.materialization)
         if self.lock is not None:
             if asked != "latest":
@@ -99,6 +106,9 @@ def resolve_live(
         Where they contradict each other.
     """
     asked = materialization.isoformat() if hasattr(materialization, "isoformat") else str(materialization)
+    if given is not None and not isinstance(given, LiveOptions):
+        raise ArgumentTypeError(f"live={given!r}: give LiveOptions(...)")
+    check_switches(update_ids=update_ids)
     options = given or LiveOptions()
     if options.materialization != "latest":
         if asked not in ("latest", options.materialization):

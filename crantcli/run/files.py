@@ -16,7 +16,6 @@ from crantcli.errors import ArgumentTypeError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.remote.settings import LiveOptions
 from crantcli.schema import IdType
-from crantcli.sources.auxiliary import open_members, open_renames, open_totals
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.selectors import id_file, resolve
 from crantcli.sources.tables.annotations import open_annotations
@@ -32,9 +31,9 @@ from crantcli.text import P
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crantcli.core.boxes import MeshBoxes
+    from crantcli.core.geometry.boxes import MeshBoxes
     from crantcli.core.geometry.containment import MeshIndex
-    from crantcli.core.neuropil import Members
+    from crantcli.core.neuropils.members import Members
     from crantcli.remote.lockfile import Lock
     from crantcli.sources.shapes.meshes import MeshLocation, NeuropilMesh
 
@@ -67,7 +66,7 @@ class FileOpener:
         self.inputs: list[dict[str, Any]] = []
         self.notes: list[str] = []
         #: What a live data set resolved to, for people.
-        self.told: list[str] = []
+        self.resolved_to: list[str] = []
         #: Words that stand for a missing ID, joined by commas; None for the usual ones.
         self.null_text: str | None = None
         #: What the table was taken for.
@@ -103,7 +102,7 @@ class FileOpener:
             if self.dataset is None:
                 raise UsageError(
                     "nothing to read: give a file (crantcli COMMAND synapses.parquet) or a data set "
-                    "(crantcli COMMAND -d NAME, or CRANT_DEFAULT_DATASET)"
+                    f"({P.dataset.metavar('NAME')}, or CRANT_DEFAULT_DATASET)"
                 )
             source = [self.dataset.synapse_file()]
             reading = replace(reading, dataset=unit_metadata(self.dataset))
@@ -313,6 +312,8 @@ class FileOpener:
         DataError
             Where it is something else, does not know a neuropil, or the table has no synapse ids.
         """
+        from crantcli.sources.auxiliary import open_members
+
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError(f"{P.assignments} is one table that neuropil made")
@@ -329,6 +330,8 @@ class FileOpener:
         DataError
             Where it is something else, or was filtered otherwise.
         """
+        from crantcli.sources.auxiliary import open_totals
+
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError(f"{P.totals} is one table that counts made")
@@ -344,6 +347,8 @@ class FileOpener:
         DataError
             Where it is something else, or gives a neuron two IDs.
         """
+        from crantcli.sources.auxiliary import open_renames
+
         found, _ = self._parts(source)
         if len(found) != 1:
             raise UsageError(f"{P.ids} is one table that ids made")

@@ -17,13 +17,13 @@ from crantcli.ids import Selection
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.live import LiveOpener
 from crantcli.schema import IdType, Kind, NeuronId
-from crantcli.sources.cave.query import Query
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.text import plural
 
 if TYPE_CHECKING:
     from crantcli.run.request import Request
     from crantcli.run.skeletons import KnownSkeletons, OpenSkeletons
+    from crantcli.sources.cave.query import Query
 
 
 class Opener(LiveOpener):
@@ -110,13 +110,13 @@ class Opener(LiveOpener):
             Where no side has neurons.
         """
         from crantcli.sources.cave.neurons import ids_to_fetch
-        from crantcli.sources.cave.query import needed
+        from crantcli.sources.cave.query import Query, needed
 
         assert self.dataset is not None
         # Synapses of the background are not needed, even where it is named, as by a row of the annotations.
         unneeded = frozenset[NeuronId](self.background if request.clean else ())
         sides = {
-            side: tuple(neuron for neuron in ids_to_fetch(self.brain, selection) if neuron not in unneeded)
+            side: tuple(neuron for neuron in ids_to_fetch(self.live, selection) if neuron not in unneeded)
             for side, selection in (("pre", scope.pre), ("post", scope.post), ("either", scope.either))
             if selection is not None
         }

@@ -16,7 +16,6 @@ from crantcli.ids import Selection, Selector
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.files import FileOpener
 from crantcli.schema import NeuronId
-from crantcli.sources.cave.query import Query
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.tables.annotations import open_annotations, renamed, renamed_part
 from crantcli.sources.tables.files import Source
@@ -29,6 +28,7 @@ from crantcli.text import P
 if TYPE_CHECKING:
     from crantcli.sources.cave.id_updates import Update
     from crantcli.sources.cave.live import CaveDataset
+    from crantcli.sources.cave.query import Query
 
 
 class LiveOpener(FileOpener):
@@ -41,7 +41,7 @@ class LiveOpener(FileOpener):
         self._renamed: dict[NeuronId, NeuronId] = {}
 
     @cached_property
-    def brain(self) -> CaveDataset:
+    def live(self) -> CaveDataset:
         """The data set on its server, at the moment that is asked for.
 
         Raises
@@ -52,7 +52,9 @@ class LiveOpener(FileOpener):
         from crantcli.sources.cave.live import CaveDataset
 
         if self.dataset is None or self.dataset.cave is None:
-            raise UsageError("this needs a data set on a CAVE server: -d crantb, or a TOML file with [cave]")
+            raise UsageError(
+                f"this needs a data set on a CAVE server: {P.dataset('crantb')}, or a TOML file with [cave]"
+            )
         return CaveDataset(self.dataset.name, self.dataset.cave, self.live_options, self.lock)
 
     def further_query(self, query: Query, neurons: Mapping[str, Selection]) -> Query | None:
@@ -62,7 +64,7 @@ class LiveOpener(FileOpener):
         """
         from crantcli.sources.cave.neurons import ids_to_fetch
 
-        pre, post = (ids_to_fetch(self.brain, neurons[end]) if neurons[end].ids else () for end in ("pre", "post"))
+        pre, post = (ids_to_fetch(self.live, neurons[end]) if neurons[end].ids else () for end in ("pre", "post"))
         if not pre and not post:
             return None
         return replace(query, pre=pre, post=post, apart=(query.pre or (), query.post or ()))
@@ -70,22 +72,22 @@ class LiveOpener(FileOpener):
     def live_table(self, query: Query, reading: ReadOptions) -> Relation:
         """Fetch what a question needs, and open it like any file."""
         assert self.dataset is not None
-        path = self.brain.snapshot(self.engine, query)
+        path = self.live.snapshot(self.engine, query)
         reading = replace(reading, dataset=replace(unit_metadata(self.dataset), unit="unknown"), allow_null=True)
-        record = self.brain.record()
+        record = self.live.record()
         found = [Source(path, "parquet", record["name"], record)]
         table = replace(open_table(self.engine, parts(self.engine, found), found, reading), partial=True)
-        self.told = [f"{record['name']}: {self.brain.data_version}"]
+        self.resolved_to = [f"{record['name']}: {self.live.data_version}"]
         self.inputs += [item for item in table.inputs if item not in self.inputs]
-        self.notes += [*table.notes, *filter(None, [self.brain.missing()])]
+        self.notes += [*table.notes, *filter(None, [self.live.missing()])]
         return table
 
     def live_record(self) -> dict[str, Any]:
         """Options that bear on what a live data set gave, for the provenance."""
-        if not self.told:
+        if not self.resolved_to:
             return {}
         changed = dict.fromkeys(pair for pair in self._requested if pair[0] != pair[1])
-        options = self.brain.options
+        options = self.live.options
         return {
             "update_ids": options.update_ids,
             "updated_ids": [f"{old} -> {new}" for old, new in changed],
@@ -96,11 +98,11 @@ class LiveOpener(FileOpener):
         """What became of the neurons that were named, at the moment of the live data set."""
         from crantcli.sources.cave.neurons import notes_about, refuse_unresolved
 
-        found = self.brain.update([int(neuron) for neuron in self._resolve(selectors, "BIGINT").ids], self._supervoxels)
-        refuse_unresolved(self.brain, found)
-        self.notes += notes_about(found, self.brain)
-        record = self.brain.record()
-        self.told = [f"{record['name']}: {self.brain.data_version}"]
+        found = self.live.update([int(neuron) for neuron in self._resolve(selectors, "BIGINT").ids], self._supervoxels)
+        refuse_unresolved(self.live, found)
+        self.notes += notes_about(found, self.live)
+        record = self.live.record()
+        self.resolved_to = [f"{record['name']}: {self.live.data_version}"]
         self.inputs.append(record)
         return found
 
@@ -115,7 +117,7 @@ class LiveOpener(FileOpener):
         """Neurons under the IDs that they have at the moment of the live data set."""
         from crantcli.sources.cave.neurons import brought_to
 
-        found = brought_to(self.brain, asked, self._supervoxels)
+        found = brought_to(self.live, asked, self._supervoxels)
         self.notes += found.notes
         self._requested += found.requested
         return found
@@ -124,9 +126,9 @@ class LiveOpener(FileOpener):
         """Annotations under the IDs that the neurons have at the moment of the live data set."""
         from crantcli.sources.cave.neurons import annotated_changes
 
-        if annotations is None or not self.brain.options.update_ids:
+        if annotations is None or not self.live.options.update_ids:
             return annotations
-        changed, notes = annotated_changes(self.engine, self.brain, annotations, self._supervoxels)
+        changed, notes = annotated_changes(self.engine, self.live, annotations, self._supervoxels)
         self.notes += notes
         if not changed:
             return annotations
@@ -139,10 +141,10 @@ class LiveOpener(FileOpener):
         from crantcli.sources.cave.neurons import annotated_changes
 
         self._annotations = open_annotations(self.engine, [part], background=self.background)
-        changed, notes = annotated_changes(self.engine, self.brain, self._annotations, self._supervoxels)
+        changed, notes = annotated_changes(self.engine, self.live, self._annotations, self._supervoxels)
         self.notes += notes
-        record = self.brain.record()
-        self.told = [f"{record['name']}: {self.brain.data_version}"]
+        record = self.live.record()
+        self.resolved_to = [f"{record['name']}: {self.live.data_version}"]
         found = renamed_part(self.engine, part, self._annotations.id_column, changed) if changed else part
         return replace(found, records=[*part.records, record])
 

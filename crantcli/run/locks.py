@@ -10,8 +10,10 @@ from crantcli.text import P
 
 SECTIONS = {
     "cave": Section("materialization", check_cave_section),
-    "synapses": Section("synapse file", check_file_section, ", or give the file as SOURCE"),
-    "annotations": Section("annotations", check_annotation_section, ", or give a table with -a FILE"),
+    "synapses": Section("synapse file", check_file_section, f", or give the file as {P.source}"),
+    "annotations": Section(
+        "annotations", check_annotation_section, f", or give a table with {P.annotations.metavar('FILE')}"
+    ),
     "neuropils": Section("meshes", check_mesh_section, f", or give {P.meshes.metavar('FOLDER')}"),
 }
 

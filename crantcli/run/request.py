@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.checks import check_names, check_switches, whole_number
 from crantcli.core.questions.base import Needs
 from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY
@@ -92,6 +93,14 @@ class Request:
     files: tuple[Path, ...] = ()
     refuse: Callable[[Relation], None] = take_any
 
+    def __post_init__(self) -> None:
+        check_switches(clean=self.clean, ignore_case=self.ignore_case)
+        for name in ("min_size", "threshold"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
+        check_names(
+            dataset=self.dataset, neuron_id_column=self.neuron_id_column, cell_type_column=self.cell_type_column
+        )
+
     @property
     def tables(self) -> list[Any]:
         """Whatever is read as a table: paths, lists of paths, DataFrames."""
@@ -125,11 +134,13 @@ class Request:
             raise UsageError("one table is read here, and a second one is given")
         if self.renames is not None and not needs.renames:
             raise UsageError(f"{P.ids} brings IDs of one table to the time of another; leave it out")
+        if needs.meshes is None and (self.meshes is not None or self.mesh_scale is not None):
+            raise UsageError(f"{P.meshes} and {P.mesh_scale} go with questions about neuropils; leave them out")
+        if self.skeletons is not None and not needs.skeletons:
+            raise UsageError(f"{P.skeletons} goes with questions about sites on skeletons; leave it out")
         selectors = [selector for chosen in needs.neurons.values() for selector in chosen or ()]
         readers = ["-" for selector in selectors if isinstance(selector, IdStdin)]
-        readers += [name for name in self.names(needs) if name == "-" or descriptor_of(name) == 0]
-        if len(readers) > 1:
-            raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
+        refuse_two_readers([*readers, *self.names(needs), *map(str, self.files)])
         for chosen in needs.neurons.values():
             check_files(chosen or ())
 
@@ -147,6 +158,17 @@ class Request:
     def filters(self) -> dict[str, Any]:
         """What rows are filtered by before they are counted."""
         return {"clean": self.clean, "min_size": self.min_size, "threshold": 1}
+
+
+def refuse_two_readers(names: Iterable[str]) -> None:
+    """Refuse to read stdin twice, by `-` or another of its names.
+
+    Raises
+    ------
+    UsageError
+    """
+    if sum(name == "-" or descriptor_of(name) == 0 for name in names) > 1:
+        raise UsageError("- stands for stdin, which can be read once; it is asked for twice")
 
 
 def _names(table: Any) -> Iterator[str]:

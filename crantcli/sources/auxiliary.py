@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crantcli.core.neuropil import Members
+from crantcli.core.neuropils.members import Members
 from crantcli.core.relation import Relation, Totals
 from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine

@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 import shutil
-import socket
 import time
 from pathlib import Path
 
@@ -29,7 +28,7 @@ _begun: dict[Path, int] = {}
 
 
 def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:40] or "host"
+    return re.sub(r"[^A-Za-z0-9]", "-", os.uname().nodename)[:40] or "host"
 
 
 def _plain(stem: str) -> str:

@@ -220,11 +220,12 @@ def nested(bench: Bench) -> None:
     report("type sums / bare DuckDB", mine, theirs, 1.5)
     bench.same("weight", ours, bare)
     small, imports = best(
-        5,
+        11,
         crantcli("nested", "-d", SAMPLE.with_name("sample.toml"), "-q", "--plot", bench.out("small.png")),
         python("-c", "from matplotlib.figure import Figure; import scipy.sparse"),
     )
     report("nested, 300 neurons / imports", small, imports, 2.5, "cpu")
+    report("nested, 300 neurons", small, target=1, measure="cpu")
 
 
 def attach(bench: Bench) -> None:
@@ -250,14 +251,68 @@ def attach(bench: Bench) -> None:
 
 def startup(bench: Bench) -> None:
     """What a command costs that does next to nothing."""
-    mine, bare, small = best(
-        7,
+    few = bench.out("few.csv")
+    few.write_text("pre,post\n" + "".join(f"{number // 2},{number // 2 + 1}\n" for number in range(2, 12)))
+    mine, bare, small, engine = best(
+        11,
         crantcli("--help"),
         python("-c", "import typer"),
-        _connectivity(SAMPLE, bench.out("edges.parquet")),
+        crantcli("connectivity", few, "-q", "-o", bench.out("few-edges.csv")),
+        python("-c", "import duckdb"),
     )
-    report("startup --help / import typer", mine, bare, 3, "cpu")
-    report("startup, sample edges / typer", small, bare, None, "cpu")
+    report("startup --help / import typer", mine, bare, 1.2, "cpu")
+    report("startup, edges of ten rows", small, target=0.3, measure="cpu")
+    report("startup, ten rows / import duckdb", small, engine, None, "cpu")
+
+
+#: Runs a command, and writes down what it imports.
+LISTED = """
+import json, sys
+from crantcli.cli.app import run
+assert run(sys.argv[2:]) == 0
+open(sys.argv[1], "w").write(json.dumps([name for name in sys.modules if name != "__main__"]))
+"""
+
+#: Imports that, and nothing else; it is set up, and ends, as the command line does.
+IMPORTED = """
+import gc, importlib, json, os, sys
+gc.set_threshold(50_000, 10, 10)
+for name in json.load(open(sys.argv[1])):
+    try:
+        importlib.import_module(name)
+    except ImportError:  # what a package has put there under another name
+        pass
+os._exit(0)
+"""
+
+
+def commands(bench: Bench) -> None:
+    """Each command on the sample data: the seconds of all threads, and the share of importing what it imports."""
+    brain, types = ("-d", SAMPLE.with_name("sample.toml")), SAMPLE.with_name("annotations.csv")
+    edges, matrix = bench.out("sample-edges.parquet"), bench.out("sample.npz")
+    lines: dict[str, tuple[object, ...]] = {
+        "synapses": ("synapses", *brain, "--pre", "cell_type=ER2", "-o", bench.out("sample-synapses.parquet")),
+        "sort": ("sort", SAMPLE, "-o", bench.out("sample-sorted.parquet")),
+        "connectivity": ("connectivity", SAMPLE, "-t", 5, "-o", edges),
+        "connectivity --by type": ("connectivity", *brain, "--by", "type", "-o", bench.out("sample-types.csv")),
+        "counts": ("counts", SAMPLE, "-o", bench.out("sample-counts.csv")),
+        "adjacency": ("adjacency", SAMPLE, "-o", matrix),
+        "adjacency --plot": ("adjacency", SAMPLE, "--plot", bench.out("sample.png")),
+        "nested": ("nested", SAMPLE, "-a", types, "-o", bench.out("sample-nested.npz")),
+        "nested --plot": ("nested", *brain, "--plot", bench.out("sample-nested.png")),
+        "neuropil": ("neuropil", *brain, "--assignments-only", "--no-plot", "-o", bench.out("sample-neuropils")),
+        "attach": ("attach", *brain, "-o", bench.out("sample-sites.parquet")),
+        "annotations": ("annotations", *brain, "-o", bench.out("sample-annotations.csv")),
+        "meshes": ("meshes", *brain, "-o", bench.out("sample-meshes")),
+        "info": ("info", SAMPLE),
+        "--help": ("--help",),
+    }
+    listed = bench.out("imported.json")
+    for name, words in lines.items():
+        arguments = [*map(str, words), *([] if name == "--help" else ["-q"])]
+        run(python("-c", LISTED, listed, *arguments))
+        whole, imports = best(max(bench.repeat, 5), crantcli(*arguments), python("-c", IMPORTED, listed))
+        report(f"{name}: imports / whole", imports, whole, measure="cpu")
 
 
 def containment(bench: Bench) -> None:
@@ -288,12 +343,18 @@ def containment(bench: Bench) -> None:
 
 
 def neuropil(bench: Bench) -> None:
-    """The neuropils of every synapse, as a file."""
+    """The neuropils of every synapse, as a file; and with a matrix for each neuropil."""
     meshes = REAL_MESHES if REAL_MESHES.is_dir() else SAMPLE_MESHES
-    given = ("--coordinates", "nm", "--meshes", meshes, "--assignments-only", "--no-plot", "-q")
-    ours = best(1, crantcli("neuropil", bench.table, *given, "-o", bench.folder / "out-neuropils"))[0]
-    report(f"neuropil, {bench.synapses:,} synapses", ours, target=120 * bench.synapses / 100_000_000)
-    report("neuropil, peak", ours, target=4000, measure="peak")
+    labels = bench.made(f"types-{bench.synapses}.parquet", "annotations", bench.table, TYPES // 10)
+    given = ("--coordinates", "nm", "--meshes", meshes, "--no-plot", "-q")
+    ours, whole = bench.best(
+        crantcli("neuropil", bench.table, *given, "--assignments-only", "-o", bench.out("neuropils")),
+        crantcli("neuropil", bench.table, *given, "-a", labels, "-o", bench.out("matrices")),
+    )
+    report(f"neuropil, {bench.synapses:,} synapses", ours, target=60 * bench.synapses / 100_000_000)
+    report("neuropil, peak", ours, target=2500, measure="peak")
+    report("neuropil, matrices / assignments", whole, ours, 1.6)
+    report("neuropil, matrices, peak", whole, target=2500, measure="peak")
 
 
 def _missing(package: str) -> bool:
@@ -373,20 +434,9 @@ def figure(name: str, value: float, target: float) -> None:
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     function.__name__: function
     for function in (
-        edges,
-        memory,
-        once,
-        lookup,
-        adjacency,
-        compare,
-        nested,
-        containment,
-        neuropil,
-        attach,
-        live,
-        startup,
+        edges, memory, once, lookup, adjacency, compare, nested, containment, neuropil, attach, live, startup, commands,
     )
-}
+}  # fmt: skip
 
 
 def main() -> None:

@@ -74,8 +74,8 @@ def inputs(folder: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     n, neurons = 300_000, 500
     columns = {"id": np.arange(n), "pre": rng.integers(1, neurons, n), "post": rng.integers(1, neurons, n)}
-    for axis in "xyz":
-        columns[f"ctr_pt_position_{axis}"] = rng.integers(0, 1000, n)
+    for axis in "xyz":  # some lie in the meshes, whatever the seed
+        columns[f"ctr_pt_position_{axis}"] = rng.integers(0, 110, n)
     pq.write_table(pa.table(columns), folder / "syn.parquet")
     import gzip
 

@@ -30,11 +30,11 @@ Brains whose neurons are not the same are compared with --by COLUMN; two sides o
 --fail-on takes conditions on the figures of the summary, such as "changed>1000"."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ComparedOptions(SourceOptions):
     """The two tables that are compared."""
 
-    sources: Annotated[
+    source: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="A [B]", help="Two tables of one kind, in any format that is read; or one.", show_default=False
@@ -148,14 +148,14 @@ def compare(
         tuple(fail_on or ()),
         rows.sum_duplicates,
     )
-    given, two = source.sources or [], question.needs().other
+    given, two = source.source or [], question.needs().other
     if two and len(given) != 2:
         raise UsageError(f"two tables are compared, and {len(given)} given; a folder or a quoted glob is one")
     if not two and len(given) > 1:
         raise UsageError(f"one table is compared with itself, and {len(given)} given; a folder or a quoted glob is one")
     ask(
         question,
-        replace(source, sources=given[:1]),
+        replace(source, source=given[:1]),
         rows.at_the_lowest,
         fetch,
         run,

@@ -10,23 +10,26 @@ from crantcli.cli.command import command
 from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
-    EdgeOptions,
     MemberOptions,
     RunOptions,
     Selectors,
     SourceOptions,
     SynapseFetchOptions,
+    ThresholdOptions,
 )
 
 EPILOG = """Example: crantcli connectivity synapses.parquet -n "cell_type=ER2" -a annotations.csv -t 5 -o er2.csv
 
---by type adds up pairs of cell types; --by neuropil keeps the neuropil column of the table apart."""
+--by type adds up pairs of cell types; --by neuropil keeps the neuropil column of the table apart. --by cell_type,side
+adds up by any columns of the annotations or of the table, with edges (pairs that are connected), possible (pairs that
+could be), probability (edges / possible) and mean (weight / possible); --by pre:cell_class,post:cell_type names one for
+each side."""
 
 
 @command("connectivity", section=ASK, epilog=EPILOG, after="synapses")
 def connectivity(
     source: SourceOptions,
-    rows: EdgeOptions,
+    rows: ThresholdOptions,
     members: MemberOptions,
     fetch: SynapseFetchOptions,
     run: RunOptions,
@@ -40,8 +43,14 @@ def connectivity(
         list[str] | None, typer.Option("--annotate", metavar="COL,...", help="Add pre_COL and post_COL; repeat to add.")
     ] = None,
     by: Annotated[
-        Literal["type", "neuropil"] | None, typer.Option("--by", help="Add up to cell types, or split by neuropil.")
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="type|neuropil|COL,...",
+            help="Add up to types, split by neuropil, or add up by columns, of annotations or table: COL, pre:COL.",
+        ),
     ] = None,
+    complete: Annotated[bool, typer.Option("--complete", help="With --by COL: groups without an edge, too.")] = False,
     top: Annotated[
         int | None,
         typer.Option(
@@ -57,13 +66,64 @@ def connectivity(
     totals: Annotated[
         str | None, typer.Option("--totals", metavar="FILE", help="Totals for --normalize: counts of the whole table.")
     ] = None,
+    weight: Annotated[
+        str, typer.Option("--weight", metavar="count|sum:COL|mean:COL", help="What is told of the synapses of a pair.")
+    ] = "count",
+    min_fraction: Annotated[
+        float | None,
+        typer.Option(
+            "--min-fraction", metavar="F", help="Keep pairs that are at least this part of the post neuron's input."
+        ),
+    ] = None,
+    sign: Annotated[
+        str | None,
+        typer.Option("--sign", metavar="COLUMN", help="Weights are negative where this annotation is --inhibitory."),
+    ] = None,
+    inhibitory: Annotated[
+        str | None, typer.Option("--inhibitory", metavar="LABEL,...", help="Labels of --sign that inhibit.")
+    ] = None,
+    excitatory: Annotated[
+        str | None,
+        typer.Option("--excitatory", metavar="LABEL,...", help="Labels that do not; default: all others."),
+    ] = None,
+    unsigned: Annotated[
+        Literal["error", "drop", "positive"],
+        typer.Option("--unsigned", help="What becomes of the output of neurons with neither."),
+    ] = "error",
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            "--sweep",
+            metavar="FILE",
+            help="Pairs, synapses, neurons, density and reciprocity at each of several --threshold; the table has the "
+            "lowest.",
+        ),
+    ] = None,
 ) -> None:
     """Edges between neurons: pre, post, weight; strongest first."""
     from crantcli.cli.ask import ask, selectors_of
     from crantcli.core.questions.connectivity import Connectivity
+    from crantcli.core.rows.weights import signs_of
+    from crantcli.errors import UsageError
 
-    added = tuple(name.strip() for names in annotate or [] for name in names.split(",") if name.strip())
+    if len(rows.thresholds) > 1 and sweep is None:
+        raise UsageError("several thresholds are for --sweep FILE; edges have one")
+    if sweep is not None and not rows.thresholds:
+        raise UsageError("--sweep tells what is left at each of several thresholds; give them as --threshold 1,2,5")
     question = Connectivity(
-        selectors_of(neurons, source), upstream, downstream, by, added, top, normalize, rows.sum_duplicates
+        selectors_of(neurons, source),
+        upstream,
+        downstream,
+        by,
+        tuple(name.strip() for names in annotate or [] for name in names.split(",") if name.strip()),
+        top,
+        normalize,
+        rows.sum_duplicates,
+        complete,
+        weight,
+        min_fraction,
+        signs_of(sign, inhibitory, excitatory, unsigned),
+        rows.thresholds if sweep is not None else (),
     )
-    ask(question, source, rows, fetch, run, members=members, totals=totals)
+    limits = rows.at_the_lowest
+    ask(question, source, limits, fetch, run, members=members, totals=totals, outputs={"sweep": sweep})

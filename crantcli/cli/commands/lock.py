@@ -102,7 +102,7 @@ def _locked(
     from crantcli.sources.tables.expand import expand
 
     if dataset.cave is not None:
-        yield "cave", opener.brain.lock(), f"{opener.brain.record()['name']}: {opener.brain.data_version}"
+        yield "cave", opener.live.lock(), f"{opener.live.record()['name']}: {opener.live.data_version}"
     if dataset.synapses is not None:
         files = expand([dataset.synapses], opener.engine)
         opener.paths += [file.path for file in files]

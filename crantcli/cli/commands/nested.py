@@ -20,8 +20,6 @@ from crantcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crantcli.core.questions.nested import Nested
     from crantcli.output.figures.heatmap import Style
 
@@ -34,7 +32,7 @@ EPG/PEG). Without -o, --json or another output, the matrix goes to the terminal 
 TYPE_LIST = "types joined by commas, or @FILE with one a line"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class NestedOptions:
     """What a nested matrix shows."""
 
@@ -122,7 +120,7 @@ class NestedOptions:
         return self.directed or any(chosen)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class PlotOptions:
     """How a picture of a nested matrix looks."""
 
@@ -193,17 +191,18 @@ def nested(
     ] = False,
 ) -> None:
     """A matrix in blocks of cell types, tables per type, pictures."""
-    from crantcli.cli.ask import ask
+    from crantcli.cli.ask import ask, list_files
 
     drawing = drawing_of(picture)
     outputs = {
         "type_sum": type_sum, "type_mean": type_mean, "relative": relative, "relative_types": relative_types,
         "order": order, "plot": plot,
     }  # fmt: skip
+    files = list_files(source, lists_of(nest), *others_of(nest))
     question = question_of(nest, source, rows.sum_duplicates)
     ask(
         question, source, rows, fetch, run, outputs=outputs, force_wide=force_wide, drawing={"nested": drawing},
-        totals=nest.totals, files=label_files(nest),
+        totals=nest.totals, files=files,
     )  # fmt: skip
 
 
@@ -260,9 +259,12 @@ def question_of(nest: NestedOptions, source: SourceOptions, sum_duplicates: bool
     def order(given: str | None) -> Any:
         return given if given in (None, SIZE) else labels(given)
 
+    def types(given: list[str] | None) -> Any:
+        return tuple(dict.fromkeys(label for value in given for label in labels(value))) if given else None
+
     return Nested(
-        read_labels(nest.source_types) if nest.source_types else None,
-        read_labels(nest.target_types) if nest.target_types else None,
+        types(nest.source_types),
+        types(nest.target_types),
         selectors_of(nest.source_neurons, source),
         selectors_of(nest.target_neurons, source),
         nest.rectangular,
@@ -280,10 +282,12 @@ def question_of(nest: NestedOptions, source: SourceOptions, sum_duplicates: bool
     )
 
 
-def label_files(nest: NestedOptions) -> tuple[Path, ...]:
-    """Lists of types that are read, which no output may overwrite."""
-    from pathlib import Path
-
+def lists_of(nest: NestedOptions) -> list[str | None]:
+    """Types as they were given, each list or file of them."""
     orders = [nest.type_order, nest.source_type_order, nest.target_type_order]
-    given = [*orders, *(nest.source_types or []), *(nest.target_types or [])]
-    return tuple(Path(value[1:]) for value in given if value is not None and value.startswith("@"))
+    return [*orders, *(nest.source_types or []), *(nest.target_types or [])]
+
+
+def others_of(nest: NestedOptions) -> list[str | None]:
+    """What else is read, as it was given."""
+    return [nest.totals, *(nest.source_neurons or []), *(nest.target_neurons or [])]

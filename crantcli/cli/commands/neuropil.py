@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crantcli.cli.command import command
-from crantcli.cli.commands.nested import NestedOptions, PlotOptions, drawing_of, label_files, question_of
+from crantcli.cli.commands.nested import NestedOptions, PlotOptions, drawing_of, lists_of, others_of, question_of
 from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     Coordinates,
@@ -32,7 +32,7 @@ summary.csv and summary.png, assignments.parquet and, last, manifest.json. Later
 --neuropil NAME."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class PlaceOptions:
     """Where synapses lie."""
 
@@ -89,12 +89,14 @@ def neuropil(
     ] = False,
 ) -> None:
     """The neuropils of each synapse, and a nested matrix for each. From closed meshes, into a folder."""
-    from crantcli.cli.ask import ask
+    from crantcli.cli.ask import ask, list_files
     from crantcli.core.questions.neuropil import Neuropil
     from crantcli.sources.selectors import read_labels
     from crantcli.sources.tables.metadata import parse_mesh_scale
 
     drawing = drawing_of(picture)
+    lists = [*lists_of(nest), *(place.neuropils or []), *(place.exclude or [])]
+    files = list_files(source, lists, *others_of(nest))
     question = Neuropil(
         question_of(nest, source, False),
         assignments_only,
@@ -114,7 +116,7 @@ def neuropil(
         totals=nest.totals,
         meshes=place.meshes,
         mesh_scale=parse_mesh_scale(place.mesh_scale) if place.mesh_scale is not None else None,
-        files=label_files(nest),
+        files=files,
     )  # fmt: skip
 
 

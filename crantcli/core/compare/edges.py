@@ -108,7 +108,7 @@ def compare_rows(
             f"WHERE n_{name} IS NOT NULL",
         )
         side = replace(side, table=replace(side.table, id_type=id_type))
-        count_pair_steps(engine, side, rows, pairs, by_neuropil=False, outside="FALSE")
+        count_pair_steps(engine, side, rows, pairs)
         side.ledger.check()
         strong = rows.strong_sql(f"n_{name}")
         weights.append(f"CASE WHEN {strong} THEN n_{name} ELSE 0 END AS weight_{name}")

@@ -179,8 +179,7 @@ def refuse_unlike(given: Inputs) -> None:
         return
     kinds = [f"{name} is a table of {table.kind}" for name, table in (("A", a), ("B", b))]
     raise DataError(
-        f"{kinds[0]} and {kinds[1]}, which are not compared; make edges of the synapses first "
-        "(crantcli connectivity SYNAPSES -o edges.parquet)"
+        f"{kinds[0]} and {kinds[1]}, which are not compared; make edges of the synapses first, with connectivity"
     )
 
 

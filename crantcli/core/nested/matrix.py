@@ -147,6 +147,7 @@ def nested(
     totals: Totals | None = None,
     further: Relation | None = None,
     types_only: bool = False,
+    weak: bool = False,
 ) -> NestedResult:
     """Build a nested matrix.
 
@@ -166,6 +167,8 @@ def nested(
         count for nothing else.
     types_only : bool
         Tables per type are all that is asked for, so that the notes speak of them.
+    weak : bool
+        Pairs below the threshold are to be among the pairs of `NestedResult.edges`.
 
     Raises
     ------
@@ -186,7 +189,14 @@ def nested(
     values = question.weight_mode == "column"
     condition = read_condition(engine, table, asked)
     found = edges(
-        engine, table, condition, rows, values=values, outside=outside, sum_duplicates=question.sum_duplicates
+        engine,
+        table,
+        condition,
+        rows,
+        sum_duplicates=question.sum_duplicates,
+        values=values,
+        outside=outside,
+        weak=weak or (question.scope == "all" and question.mode(table) in FRACTIONS and totals is None),
     )
     notes = [*found.notes, *missing_values(engine, table, values)]
     if question.annotation_scope == "annotated_only":

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core import sql
-from crantcli.core.engine import SqlEngine
+from crantcli.core.engine import NeuronGroups, PairRules, SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.blocks import label_array
 from crantcli.core.matrix.labelled import LabelledMatrix
@@ -102,9 +102,13 @@ def type_sums(
         end: asked_table(engine, table.id_type, labels, choice, question.ignore_case)
         for end, choice in question.axes.items()
     }
-    prepared = prepare(engine, table, read_condition(engine, table, asked), needed)
-    codes = _codes(engine, labels, types)
-    found = _counted(engine, prepared.relation, codes, table, question, rows)
+    condition, codes = read_condition(engine, table, asked), _codes(engine, labels, types)
+    whole = None if condition or values or table.within else _stored_counts(engine, codes, table, question, rows)
+    if whole is not None:
+        ledger, found = table.ledger(), whole
+    else:
+        prepared = prepare(engine, table, condition, needed)
+        ledger, found = prepared.ledger, _counted(engine, prepared.relation, codes, table, question, rows)
     if further is not None:
         relation = prepare(engine, further, None, needed).relation
         found = _also_there(found, _counted(engine, relation, codes, further, question, rows))
@@ -119,7 +123,7 @@ def type_sums(
         present = np.unique(np.concatenate([found[side][there] for side in _sides(end, question)]))
         shown[end] = [types[code] for code in present[present >= 0].tolist() if on_axis[code]]
         untyped.update(code for code in present[present < _UNANNOTATED].tolist() if on_axis[code])
-    ledger, numbers = prepared.ledger, found["n"]
+    numbers = found["n"]
     null, kept = found["step"] == _NULL, inside & (found["step"] == _KEPT)
     ledger.remove("null", int(numbers[null].sum()))
     ledger.remove("unselected", int(numbers[~inside & ~null].sum()))
@@ -167,6 +171,24 @@ def _also_there(found: dict[str, NDArray[Any]], more: dict[str, NDArray[Any]]) -
     for name in added.keys() & {"n", "value"}:
         added[name] = np.zeros_like(added[name])
     return {name: np.concatenate([values, added[name]]) for name, values in found.items()}
+
+
+def _stored_counts(
+    engine: SqlEngine, codes: str, table: Relation, question: NestedQuestion, rows: RowFilter
+) -> dict[str, NDArray[Any]] | None:
+    """The same as `_counted`, if the engine has a way of its own to count all rows; else None."""
+    if table.id_type != "BIGINT":
+        return None
+    known = engine.arrays(f"SELECT neuron, CAST(code AS BIGINT) AS code FROM {codes} WHERE neuron IS NOT NULL")
+    only = question.annotation_scope == "annotated_only"
+    rules = PairRules(
+        clean=rows.clean,
+        background=rows.background,
+        min_size=rows.min_size,
+        threshold=1,
+        distinct="id" in table.roles and not table.unique_ids,
+    )
+    return engine.count_groups(table.relation, NeuronGroups(known["neuron"], known["code"], _UNANNOTATED, only), rules)
 
 
 def _counted(

@@ -153,7 +153,7 @@ def adjacency(
     import numpy as np
 
     condition = None if wanted.everything else wanted.condition(engine, table.id_type)
-    found = edges(engine, table, condition, rows, sum_duplicates=question.sum_duplicates)
+    found = edges(engine, table, condition, rows, sum_duplicates=question.sum_duplicates, weak=False)
     kept = engine.table("kept_edges", f"SELECT pre, post, weight FROM {found.relation}")
     keep_unconnected = question.keep_unconnected
     if question.keep_if_empty and not engine.execute(f"SELECT count(*) FROM {kept}")[0][0]:

@@ -279,9 +279,9 @@ def _kept(
     prepared = prepare(engine, table, wanted.condition(engine, table.id_type), needed)
     passing = kept_condition(engine, prepared, rows)
     points = [
-        f"{expression} AS {name}_{axis}"
+        f"{nanometres.sql} AS {name}_{axis}"
         for name in dict.fromkeys(positions.values())
-        for axis, expression in zip(AXES, in_nanometres(table, name), strict=True)
+        for axis, nanometres in zip(AXES, in_nanometres(table, name), strict=True)
     ]
     synapse = "id" if "id" in table.roles else "CAST(NULL AS BIGINT) AS id"
     relation = engine.table(

@@ -20,7 +20,7 @@ from crantcli.schema import NeuronId
 from crantcli.text import P
 
 if TYPE_CHECKING:
-    from crantcli.core.boxes import MeshBoxes
+    from crantcli.core.geometry.boxes import MeshBoxes
     from crantcli.core.geometry.containment import MeshIndex
     from crantcli.core.geometry.skeleton import Skeleton
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
@@ -21,17 +21,18 @@ from crantcli.core.questions.base import (
     as_names,
     normalize_selectors,
 )
-from crantcli.core.relation import Annotations, Completeness, Relation, Result, Totals, annotation_column
+from crantcli.core.relation import Annotations, Completeness, Relation, Result, Totals
 from crantcli.core.rows.absent import absent_notes
-from crantcli.core.rows.denominators import ENDS, Side, denominators
+from crantcli.core.rows.denominators import Side
+from crantcli.core.rows.edge_list import EdgeList
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
-from crantcli.core.rows.labels import key, typed, types_view
-from crantcli.core.rows.pairs import Edges, edges
-from crantcli.core.sql import quote
+from crantcli.core.rows.groups import group_columns, parse_by
+from crantcli.core.rows.pairs import edges
+from crantcli.core.rows.sweep import SWEEP, told_per_threshold
+from crantcli.core.rows.weights import Signs, Weight
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
-from crantcli.schema import Kind
-from crantcli.text import P, did_you_mean
+from crantcli.text import P
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,18 @@ class Connectivity(Question):
         Neurons whose partners are wanted; None for all.
     upstream, downstream : bool
         Inputs of these neurons; outputs of them.
-    by : {"type", "neuropil"} or None
+    by : {"type", "neuropil"}, names of columns, or None
+        Of the annotations, for both sides or as `pre:COL` and `post:COL` for one, or of the table itself.
+    complete : bool
+        With names of columns: groups without an edge, too.
+    weight : {"count", "sum:COL", "mean:COL"} or Weight
+        What is told of each pair. Thresholds and fractions are of synapses all the same.
+    min_fraction : float or None
+        Keep pairs that are at least this part of the post neuron's input.
+    signs : Signs or None
+        Weights of inhibitory neurons are negative.
+    thresholds : tuple of int
+        What is told in the table of thresholds, `sweep`: `threshold, pairs, synapses, neurons, density, reciprocity`.
     annotate : tuple of str
         Annotation columns to add for both sides.
     top : int or None
@@ -57,14 +69,19 @@ class Connectivity(Question):
     neurons: Selectors = None
     upstream: bool = True
     downstream: bool = True
-    by: Literal["type", "neuropil"] | None = None
+    by: str | tuple[str, ...] | None = None
     annotate: tuple[str, ...] = ()
     top: int | None = None
     normalize: Side | None = None
     sum_duplicates: bool = False
+    complete: bool = False
+    weight: str | Weight = "count"
+    min_fraction: float | None = None
+    signs: Signs | None = None
+    thresholds: tuple[int, ...] = ()
 
     command: ClassVar[str] = "connectivity"
-    outputs: ClassVar[Mapping[str, type]] = {"": Table}
+    outputs: ClassVar[Mapping[str, type]] = {"": Table, "sweep": Table}
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")
@@ -73,17 +90,50 @@ class Connectivity(Question):
             raise UsageError("without upstream and without downstream partners nothing is left; drop one of the two")
         if self.top is not None and self.top < 1:
             raise UsageError(f"top {self.top}: at least 1 partner per neuron")
-        if self.by not in (None, "type", "neuropil"):
-            raise UsageError(f"by={self.by!r}: 'type' or 'neuropil'")
+        object.__setattr__(self, "weight", Weight.parse(self.weight))
+        if self.min_fraction is not None and not 0 <= self.min_fraction <= 1:
+            raise UsageError(f"{P.min_fraction(self.min_fraction)}: a fraction is from 0 to 1")
+        if self.normalize and self.weighed.column:
+            raise UsageError(
+                f"{P.normalize(self.normalize)} is of synapses, and {P.weight(str(self.weight))} of others"
+            )
+        by = parse_by(self.by)
+        object.__setattr__(self, "by", None if not by else by[0] if by in (("type",), ("neuropil",)) else by)
+        if self.complete and not self.groups:
+            raise UsageError(f"{P.complete(True)} goes with {P.by.metavar('COL,...')}, names of columns")
+        if self.groups and self.annotate:
+            raise UsageError(
+                f"{P.annotate} adds columns per neuron, and {P.by(','.join(by))} has none; use one of them"
+            )
+        if self.groups and self.top is not None:
+            raise UsageError(f"{P.top(self.top)} is of neurons or types, and {P.by(','.join(by))} makes other groups")
         if self.normalize not in (None, "input", "output"):
             raise UsageError(f"normalize={self.normalize!r}: 'input' or 'output'")
         if self.by == "type" and self.annotate:
             raise UsageError(f"{P.annotate} adds columns per neuron, and {P.by('type')} has none; use one of them")
 
+    @property
+    def weighed(self) -> Weight:
+        """What the weights are."""
+        return Weight.parse(self.weight)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of columns by which edges are added up."""
+        return self.by if isinstance(self.by, tuple) else ()
+
     def needs(self) -> Needs:
         """Neurons, their labels where columns come of these, and totals for fractions."""
-        useless = "" if self.normalize else f"{P.totals} goes with {P.normalize('input')} or {P.normalize('output')}"
-        return Needs({"neurons": self.neurons}, bool(self.annotate) or self.by == "type", without_totals=useless)
+        useless = f"{P.totals} goes with {P.normalize('input')}, {P.normalize('output')} or {P.min_fraction}"
+        column = self.weighed.column
+        return Needs(
+            {"neurons": self.neurons},
+            labels=bool(self.annotate) or self.by == "type" or bool(self.groups) or self.signs is not None,
+            columns=() if column is None else (column,),
+            carry=bool(self.groups),
+            value=column,
+            without_totals="" if self.normalize or self.min_fraction is not None else useless,
+        )
 
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
         """Inputs and outputs of these neurons, as far as they are asked for."""
@@ -97,12 +147,22 @@ class Connectivity(Question):
             "upstream": self.upstream,
             "downstream": self.downstream,
             "annotate": self.annotate,
-            "by": self.by,
+            "by": list(self.groups) or self.by,
+            "complete": self.complete or None,
+            "weight": str(self.weight) if self.weighed.column else None,
+            "min_fraction": self.min_fraction,
+            **({} if self.signs is None else {name: value or None for name, value in vars(self.signs).items()}),
             "top": self.top,
             "normalize": self.normalize,
             "sum_duplicates": self.sum_duplicates or None,
         }
-        return Results.of_table(result, "edges", "edges", options=options)
+        kind, what = ("groups", "pairs of groups") if self.groups else ("edges", "edges")
+        results = Results.of_table(result, kind, what, options=options)
+        if result.sweep is not None:
+            query = f"SELECT * FROM {result.sweep} ORDER BY threshold"
+            sweep = Table(query, SWEEP, len(self.thresholds), {"kind": "sweep"})
+            results = replace(results, outputs={**results.outputs, "sweep": sweep})
+        return results
 
     def wanted(self, neurons: Selection | None) -> NeuronFilter:
         """The rows that must be read."""
@@ -119,6 +179,13 @@ class Connectivity(Question):
         return table.completeness.narrowed(inputs, outputs, filtered_by)
 
 
+@dataclass
+class ConnectivityResult(Result):
+    """Edges, and where several thresholds were given, a relation with what is left at each."""
+
+    sweep: str | None = None
+
+
 def connectivity(
     engine: SqlEngine,
     table: Relation,
@@ -127,14 +194,14 @@ def connectivity(
     rows: RowFilter,
     annotations: Annotations | None = None,
     totals: Totals | None = None,
-) -> Result:
+) -> ConnectivityResult:
     """Who talks to whom, and how strongly: weight descending, then pre, then post.
 
     Returns
     -------
-    Result
+    ConnectivityResult
         Columns `pre`, `post`, `weight` (int64 where all weights are whole), then as asked: `neuropil`, `pre_neurons`
-        and `post_neurons`, `fraction` (float64), `pre_COL` and `post_COL`.
+        and `post_neurons`, `fraction` (float64), `pre_COL` and `post_COL`. By columns: those of `grouped`.
 
     Raises
     ------
@@ -143,185 +210,73 @@ def connectivity(
     """
     wanted = question.wanted(neurons)
     condition = None if wanted.everything else wanted.condition(engine, table.id_type)
+    groups = group_columns(table, question.groups, annotations)
+    if question.by == "neuropil" and "neuropil" not in table.roles:
+        raise DataError(f"{P.by('neuropil')} needs a column neuropil or roi, and this table has neither")
+    if question.normalize and question.groups and not groups.labelled:
+        raise UsageError(f"{P.normalize(question.normalize)} is of neurons, and the groups have no label of these")
+    split = ("neuropil",) if question.by == "neuropil" else groups.own
     found = edges(
         engine,
         table,
         condition,
         rows,
-        by_neuropil=question.by == "neuropil",
+        split=split,
         sum_duplicates=question.sum_duplicates,
+        values=question.weighed.column is not None,
+        weak=totals is None and (question.normalize is not None or question.min_fraction is not None),
     )
-    notes = [*found.notes, *absent_notes(engine, table, wanted, found.pairs, rows)]
-    relation, columns = found.relation, ["pre", "post", "weight"]
-    if question.by == "neuropil":
-        columns = ["pre", "post", "neuropil", "weight"]
+    work = EdgeList(
+        engine, table, found, split, question.weighed, neurons, rows, annotations, totals, question.sum_duplicates
+    )
+    work.notes += absent_notes(engine, table, wanted, found.pairs, rows)
+    if question.min_fraction is not None:
+        work.keep_strong_inputs(question.min_fraction)
+    sweep = told_per_threshold(engine, work.relation, question.thresholds) if question.thresholds else None
+    if question.signs is not None:
+        work.sign(question.signs)
     if question.by == "type":
-        relation = _by_type(engine, table, found, annotations, notes)
-        columns += ["pre_neurons", "post_neurons"]
+        work.add_up_types()
+    elif question.groups:
+        told = question.completeness(table, neurons, rows.filtered_by(table))
+        work.add_up(groups, told, question.complete)
+    else:
+        work.leave_pairs()
     if question.normalize:
-        whole = _denominators(engine, table, found, relation, question, neurons, rows, annotations, totals, notes)
-        relation = _with_fraction(engine, relation, columns, question.normalize, whole)
-        columns.append("fraction")
+        work.add_fraction(question.normalize)
     if question.top is not None:
-        relation = _strongest(engine, table, relation, question, neurons, annotations)
+        work.keep_strongest(question.top, question.upstream, question.downstream)
     if question.annotate:
-        relation, added = _annotated(engine, table, relation, columns, question.annotate, annotations)
-        columns += added
-    order = "weight DESC, pre, post" + (", neuropil" if question.by == "neuropil" else "")
-    number = engine.execute(f"SELECT count(*) FROM {relation}")[0][0]
+        work.annotate(question.annotate)
+    number = engine.execute(f"SELECT count(*) FROM {work.relation}")[0][0]
     found.ledger.check()
-    return Result(
-        f"SELECT {sql.columns(columns)} FROM {relation} ORDER BY {order}",
-        tuple(columns),
+    facts: dict[str, Any] = {"labels": "groups" if question.groups else "types" if question.by == "type" else "neurons"}
+    if question.weighed.column is not None:
+        facts["weights"] = f"{question.weighed.how} of {question.weighed.column}"
+    if question.signs is not None:
+        facts["signed"] = True
+    return ConnectivityResult(
+        f"SELECT {sql.columns(work.columns)} FROM {work.relation} ORDER BY weight DESC, {sql.columns(work.keys)}",
+        tuple(work.columns),
         int(number),
         found.ledger,
         question.completeness(table, neurons, _filtered_by(question, table, rows)),
-        {"labels": "types" if question.by == "type" else "neurons"},
-        notes,
+        facts,
+        work.notes,
+        sweep,
     )
 
 
 def _filtered_by(question: Connectivity, table: Relation, rows: RowFilter) -> str:
     reasons = [filtered_by] if (filtered_by := rows.filtered_by(table)) else []
+    if question.min_fraction:
+        reasons.append(P.min_fraction(question.min_fraction))
+    if question.signs is not None and question.signs.unsigned == "drop":
+        reasons.append(P.unsigned("drop"))
     if question.top is not None:
         reasons.append(P.top(question.top))
     if question.by == "type":
         reasons.append(f"{P.by('type')}, which leaves out untyped neurons")
+    if question.groups:
+        reasons.append(f"{P.by(','.join(question.groups))}, which leaves out neurons without a label")
     return " and ".join(reasons)
-
-
-def _by_type(
-    engine: SqlEngine, table: Relation, found: Edges, annotations: Annotations | None, notes: list[str]
-) -> str:
-    types = types_view(engine, table, *typed(annotations, P.by("type")))
-    joined = engine.table(
-        "typed_edges",
-        f"SELECT e.pre AS pre_id, e.post AS post_id, e.weight, a.label AS pre, b.label AS post "
-        f"FROM {found.relation} AS e LEFT JOIN {types} AS a ON e.pre = a.id LEFT JOIN {types} AS b ON e.post = b.id",
-    )
-    amount = "sum(weight)" if table.kind is Kind.SYNAPSES else "count(*)"
-    untyped = engine.execute(f"SELECT {amount} FROM {joined} WHERE pre IS NULL OR post IS NULL")[0][0]
-    found.ledger.remove("unannotated", untyped)
-    found.ledger.kept -= int(untyped or 0)
-    if untyped:
-        notes.append(f"{int(untyped):,} {found.ledger.unit} of neurons without a type are left out")
-    weight = sql.total("weight", "pre_id, post_id", table.whole_weights)
-    return engine.table(
-        "by_type",
-        f"SELECT pre, post, {weight} AS weight, count(DISTINCT pre_id) AS pre_neurons, "
-        f"count(DISTINCT post_id) AS post_neurons FROM {joined} "
-        "WHERE pre IS NOT NULL AND post IS NOT NULL GROUP BY pre, post",
-    )
-
-
-def _denominators(
-    engine: SqlEngine,
-    table: Relation,
-    found: Edges,
-    relation: str,
-    question: Connectivity,
-    asked: Selection | None,
-    rows: RowFilter,
-    annotations: Annotations | None,
-    totals: Totals | None,
-    notes: list[str],
-) -> str:
-    """`id, whole`: what the fractions are of, per neuron or per type."""
-    side = question.normalize
-    assert side is not None
-    end = ENDS[side]
-    types = None
-    if question.by == "type":
-        types = types_view(engine, table, *typed(annotations, P.by("type")))
-        neurons = f"SELECT id FROM {types} WHERE label IN (SELECT {end} FROM {relation})"
-    else:
-        neurons = f"SELECT {end} AS id FROM {relation}"
-    ids = engine.table("of_neurons", f"SELECT DISTINCT id FROM ({neurons}) WHERE id IS NOT NULL")
-    pairs = found.pairs
-    if totals is None and asked is not None:
-        condition = f"{end} IN (SELECT id FROM {ids})"
-        pairs = edges(engine, table, condition, rows, sum_duplicates=question.sum_duplicates).pairs
-    whole = denominators(engine, table, side, ids, pairs, found.relation, totals, notes)
-    if types is None:
-        return whole
-    return engine.table(
-        "type_wholes",
-        f"SELECT t.label AS id, {sql.ordered_sum('w.whole', 't.id')} AS whole FROM {whole} AS w "
-        f"JOIN {types} AS t ON w.id = t.id GROUP BY t.label",
-    )
-
-
-def _with_fraction(engine: SqlEngine, relation: str, columns: list[str], side: Side, whole: str) -> str:
-    end = "post" if side == "input" else "pre"
-    kept = ", ".join(f"e.{quote(column)}" for column in columns)
-    return engine.table(
-        "fractions",
-        f"SELECT {kept}, CAST(e.weight AS DOUBLE) / CAST(w.whole AS DOUBLE) AS fraction "
-        f"FROM {relation} AS e JOIN {whole} AS w ON e.{end} = w.id",
-    )
-
-
-def _strongest(
-    engine: SqlEngine,
-    table: Relation,
-    relation: str,
-    question: Connectivity,
-    neurons: Selection | None,
-    annotations: Annotations | None,
-) -> str:
-    """Keep the `top` strongest partners of each neuron that was asked for, in each direction that was asked for."""
-    asked = "TRUE"
-    if neurons is not None:
-        ids = engine.id_table("asked", neurons.ids, table.id_type)
-        chosen = f"SELECT id FROM {ids}"
-        if question.by == "type":
-            types = types_view(engine, table, *typed(annotations, P.by("type")))
-            chosen = f"SELECT label FROM {types} WHERE id IN ({chosen})"
-        asked = "{end} IN (" + chosen + ")"
-    strength = "sum(weight) OVER (PARTITION BY pre, post)" if question.by == "neuropil" else "weight"
-    ranks, conditions = [], []
-    for wanted, end, partner in ((question.downstream, "pre", "post"), (question.upstream, "post", "pre")):
-        if wanted:
-            # Ties go to the partner that sorts first, so the choice is total.
-            ranks.append(f"dense_rank() OVER (PARTITION BY {end} ORDER BY strength DESC, {partner}) AS {end}_rank")
-            conditions.append(f"({end}_rank <= {question.top} AND {asked.format(end=end)})")
-    return engine.table(
-        "strongest",
-        f"SELECT * FROM (SELECT *, {', '.join(ranks)} FROM (SELECT *, {strength} AS strength FROM {relation})) "
-        f"WHERE {sql.any_of(conditions)}",
-    )
-
-
-def _annotated(
-    engine: SqlEngine,
-    table: Relation,
-    relation: str,
-    columns: list[str],
-    annotate: tuple[str, ...],
-    annotations: Annotations | None,
-) -> tuple[str, list[str]]:
-    if annotations is None:
-        raise UsageError(f"{P.annotate} needs {P.annotations.metavar('FILE')}, or a data set that has annotations")
-    for column in annotate:
-        if column not in annotations.columns:
-            raise DataError(
-                f"{P.annotate} {column}: no such column in the annotations "
-                f"({did_you_mean(column, annotations.columns)})"
-            )
-    wanted = list(dict.fromkeys(annotate))
-    picked = ", ".join(f"{annotation_column(column)} AS label_{number}" for number, column in enumerate(wanted))
-    labels = engine.view("labels", f"SELECT {key(table.id_type)} AS neuron, {picked} FROM {annotations.relation}")
-    added: list[str] = []
-    chosen = [f"e.{quote(column)}" for column in columns]
-    for side, alias in (("pre", "a"), ("post", "b")):
-        for number, column in enumerate(wanted):
-            name = f"{side}_{column}"
-            if name in columns:
-                raise UsageError(f"{P.annotate} {column} would make a second column {name}")
-            chosen.append(f"{alias}.label_{number} AS {quote(name)}")
-            added.append(name)
-    return engine.view(
-        "annotated",
-        f"SELECT {', '.join(chosen)} FROM {relation} AS e LEFT JOIN {labels} AS a ON e.pre = a.neuron "
-        f"LEFT JOIN {labels} AS b ON e.post = b.neuron",
-    ), added

@@ -88,7 +88,7 @@ def counts(
         raise DataError("weights of this table are fractions, and counts counts synapses; use connectivity")
     wanted = NeuronFilter(either=neurons)
     condition = None if wanted.everything else wanted.condition(engine, table.id_type)
-    found = edges(engine, table, condition, rows, sum_duplicates=sum_duplicates)
+    found = edges(engine, table, condition, rows, sum_duplicates=sum_duplicates, weak=False)
     tally = engine.table(
         "tally",
         f"SELECT id, CAST(sum(p) AS BIGINT) AS pre, CAST(sum(q) AS BIGINT) AS post, "

@@ -10,17 +10,9 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.filenames import safe_file_names
 from crantcli.core.ledger import Ledger
 from crantcli.core.nested.matrix import NestedQuestion, NestedResult
-from crantcli.core.neuropil import (
-    OTHER,
-    POSITION,
-    Assignment,
-    Count,
-    Remarks,
-    assign,
-    count_alone,
-    in_neuropil,
-    matrices,
-)
+from crantcli.core.neuropils.assign import OTHER, POSITION, Assignment, assign
+from crantcli.core.neuropils.matrices import Remarks, matrices
+from crantcli.core.neuropils.members import Count, count_alone, in_neuropil
 from crantcli.core.question import Figure, Folder, FolderFile, Table
 from crantcli.core.questions.base import (
     Describe,
@@ -220,7 +212,7 @@ class NeuropilMatrices:
         given, found, question = self._given, self._found, self.question
         remarks = Remarks(found, question, given.totals)
         named = {end: choice.neurons for end, choice in question.axes.items()}
-        results.notes += axis_notes(self._engine, given.source, named, found.relation, given.rows)
+        results.notes += axis_notes(self._engine, given.source, named, found.division.rows, given.rows)
         made = matrices(self._engine, found, given.annotations, question, given.rows, given.totals, self._further)
         shown = False
         for name, count, result in made:
@@ -240,7 +232,7 @@ class NeuropilMatrices:
     def _count(self) -> None:
         """Count what each neuropil holds, without matrices."""
         for code, name in enumerate(self._found.names):
-            with self._engine.forgotten():
+            with self._engine.temporary_tables():
                 table = in_neuropil(self._engine, self._found, code)
                 self.counts[name] = count_alone(self._engine, table, self._given.rows)
 
@@ -295,7 +287,8 @@ class NeuropilMatrices:
 
     def _assignments(self, results: Results, describe: Describe) -> FolderFile:
         found, table = self._found, self.assignments()
-        removed = {"duplicate": found.ledger.read - found.rows}
+        where = found.ledger.removed.get("where", 0)
+        removed = {"where": where, "duplicate": found.ledger.read - where - found.rows}
         every = replace(
             results,
             rows=table.rows,

@@ -9,9 +9,9 @@ from typing import ClassVar
 from crantcli.core.engine import SqlEngine
 from crantcli.core.question import Table
 from crantcli.core.questions.base import Describe, Given, Inputs, Needs, Question, Results, Scope
-from crantcli.core.relation import Relation
 from crantcli.core.rows.units import unit_record
 from crantcli.core.sql import quote
+from crantcli.core.synapses import output_columns
 from crantcli.errors import UsageError
 from crantcli.schema import Kind
 from crantcli.text import P
@@ -44,7 +44,7 @@ class Sort(Question):
     def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
         """Sort it."""
         table = given.source
-        names = _output_columns(table)
+        names = output_columns(table)
         first = [name for name in ("pre", "post", "id") if name in names]
         order = [*first, *(name for name in names if name not in first)]
         chosen = ", ".join(f"{quote(inner)} AS {quote(outer)}" for inner, outer in names.items())
@@ -68,10 +68,3 @@ class Sort(Question):
             units_advice=f"tell the next command with {P.coordinates} and {P.voxel_size}, or write .parquet",
             details=units,
         )
-
-
-def _output_columns(table: Relation) -> dict[str, str]:
-    """Canonical column -> its name on the way out."""
-    ends = dict(zip(("pre", "post"), table.written_names, strict=True))
-    listed = (*table.having("id"), *ends, *table.having("weight", "size", "neuropil"), *table.carried)
-    return {name: ends.get(name, name) for name in listed}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crantcli.core import sql
-from crantcli.core.engine import SqlEngine
+from crantcli.core.engine import PairRules, SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.relation import Relation
 from crantcli.core.rows.filters import RowFilter, SelectedRows, count_steps, prepare
@@ -23,10 +23,11 @@ class Edges:
     Attributes
     ----------
     relation : str
-        `pre, post, weight`, with `neuropil` where it was asked for, and with `n` (synapses) beside sums of values: what
-        is kept.
+        `pre, post, weight`, with the columns by which they are split, and beside sums of values with `n` (synapses)
+        and `valued` (those that have a value): what is kept.
     pairs : str
-        The pairs before the threshold, as `synapse_pairs` describes them.
+        The pairs before the threshold, as `synapse_pairs` describes them. Where `edges` was told that these are not
+        needed, they may be those that are kept.
     """
 
     relation: str
@@ -41,10 +42,11 @@ def edges(
     condition: str | None,
     rows: RowFilter,
     *,
-    by_neuropil: bool = False,
+    split: tuple[str, ...] = (),
     sum_duplicates: bool = False,
     values: bool = False,
     outside: str = "FALSE",
+    weak: bool = True,
 ) -> Edges:
     """Aggregate the rows of any kind of table to edges.
 
@@ -55,40 +57,47 @@ def edges(
     condition : str or None
         Which rows are selected; None for all.
     rows : RowFilter
-    by_neuropil : bool
-        One edge per pair and neuropil. The threshold still counts the whole pair.
+    split : tuple of str
+        Further columns of the table, such as `neuropil`, for one edge per pair and their values. The threshold still
+        counts the whole pair.
     sum_duplicates : bool
         Add up edge rows that repeat a pair within one neuropil, instead of refusing them.
     values : bool
         Weights are the sums of the column `value`. The threshold still counts synapses.
     outside : str
         A condition on `pre` and `post` that holds for pairs whose rows count as unselected. They stay among the edges.
+    weak : bool
+        Pairs below the threshold are asked for, too.
     """
     rows.check(table)
-    if by_neuropil and "neuropil" not in table.roles:
-        raise DataError(f"{P.by('neuropil')} needs a column neuropil or roi, and this table has neither")
     notes: list[str] = []
-    if table.kind is Kind.SYNAPSES:
+    stored = None
+    if table.kind is Kind.SYNAPSES and not (split or values) and condition is None and table.within is None:
+        prepared = SelectedRows(table, table.relation, table.ledger(), False)
+        distinct = "id" in table.roles and not table.unique_ids
+        stored = _stored_pairs(engine, prepared, rows, distinct, weak, outside)
+    if stored is not None:
+        pairs = stored
+    elif table.kind is Kind.SYNAPSES:
         # Where copies of a synapse differ, the smallest one stays; so its size decides before its neuropil does, and
         # that before its value.
-        copies = (by_neuropil or values) and "id" in table.roles and not table.unique_ids
+        copies = (split or values) and "id" in table.roles and not table.unique_ids
         sized = rows.min_size is not None or (copies and "size" in table.roles)
-        placed = by_neuropil or (copies and "neuropil" in table.roles)
-        needed = (*(["size"] if sized else []), *(["neuropil"] if placed else []), *(["value"] if values else []))
-        prepared = prepare(engine, table, condition, needed)
-        pairs = synapse_pairs(engine, prepared, rows, by_neuropil, values=values, outside=outside)
+        needed = (*(["size"] if sized else []), *(table.having("neuropil") if copies else []), *split)
+        prepared = prepare(engine, table, condition, (*needed, *(["value"] if values else [])))
+        pairs = synapse_pairs(engine, prepared, rows, split, values=values, outside=outside)
     else:
-        needed = ("weight", *table.having("neuropil"), *(["value"] if values else []))
+        needed = ("weight", *table.having("neuropil"), *split, *(["value"] if values else []))
         prepared = prepare(engine, table, condition, needed)
-        pairs = _edge_pairs(engine, prepared, rows, by_neuropil, sum_duplicates, notes, values, outside)
+        pairs = _edge_pairs(engine, prepared, rows, split, sum_duplicates, notes, values, outside)
     prepared.ledger.check()
-    neuropil = "neuropil, " if by_neuropil else ""
-    weight = "n, coalesce(value, 0)" if values else "n"
-    kept = f"SELECT pre, post, {neuropil}{weight} AS weight FROM {pairs} WHERE NOT dropped"
-    if by_neuropil:
+    weight = "n, valued, coalesce(value, 0)" if values else "n"
+    kept = f"SELECT {sql.columns(('pre', 'post', *split))}, {weight} AS weight FROM {pairs} WHERE NOT dropped"
+    if split:
         kept = (
-            f"SELECT pre, post, neuropil, n AS weight FROM (SELECT *, {pair_strength(True)} AS pair "
-            f"FROM {pairs} WHERE NOT dropped) WHERE n <> 0 AND {rows.strong_sql('pair')}"
+            f"SELECT {sql.columns(('pre', 'post', *split))}, {weight} AS weight FROM "
+            f"(SELECT *, {pair_strength(split)} AS pair FROM {pairs} WHERE NOT dropped) "
+            f"WHERE n <> 0 AND {rows.strong_sql('pair')}"
         )
     else:
         kept += f" AND {rows.strong_sql('n')}"
@@ -99,7 +108,7 @@ def kept_condition(engine: SqlEngine, prepared: SelectedRows, rows: RowFilter) -
     """Count the steps up to the threshold, and return the condition on `prepared.relation AS r` for rows that pass."""
     table, kept_where = prepared.table, "TRUE"
     if rows.threshold is not None and rows.threshold > 1:
-        pairs = synapse_pairs(engine, prepared, rows)
+        pairs = _stored_pairs(engine, prepared, rows, weak=False) or synapse_pairs(engine, prepared, rows)
         strong = engine.table("strong", f"SELECT pre, post FROM {pairs} WHERE {rows.strong_sql('n')} AND NOT dropped")
         kept_where = f"EXISTS (SELECT 1 FROM {strong} AS s WHERE s.pre = r.pre AND s.post = r.post)"
     else:
@@ -112,7 +121,7 @@ def synapse_pairs(
     engine: SqlEngine,
     prepared: SelectedRows,
     rows: RowFilter,
-    by_neuropil: bool = False,
+    split: tuple[str, ...] = (),
     *,
     values: bool = False,
     outside: str = "FALSE",
@@ -129,10 +138,10 @@ def synapse_pairs(
     Returns
     -------
     str
-        A view `pre, post, n, total, dropped`, with `neuropil` and `value` if asked for: synapses that reach the size,
+        A view `pre, post, n, total, dropped`, with `split` and `value` if asked for: synapses that reach the size,
         all synapses, and whether cleaning drops the pair. One pass over the rows makes both the result and the ledger.
     """
-    keys = "pre, post, neuropil" if by_neuropil else "pre, post"
+    keys = sql.columns(("pre", "post", *split))
     # Only what cannot be told from the rest is kept: a brain has tens of millions of pairs.
     numbers, total = "count(*) AS n", "n"
     if rows.min_size is not None:
@@ -140,23 +149,64 @@ def synapse_pairs(
     if values:
         reaching = f"NOT {rows.small_sql}"
         numbers += f", {sql.total('value', 'value', prepared.table.whole_values, reaching)} AS value"
+        numbers += f", count(value) FILTER ({reaching}) AS valued"
     counted = engine.count_pairs("counted", prepared.relation, keys, numbers)
     pairs = engine.view(
         "pairs",
-        f"SELECT {keys}, n, {total} AS total, {'value, ' if values else ''}"
+        f"SELECT {keys}, n, {total} AS total, {'value, valued, ' if values else ''}"
         f"{dropped_sql(prepared.table, rows)} AS dropped FROM {counted}",
     )
-    count_pair_steps(engine, prepared, rows, pairs, by_neuropil, outside)
+    count_pair_steps(engine, prepared, rows, pairs, outside, split)
     return pairs
 
 
-def pair_strength(by_neuropil: bool) -> str:
-    """The number of synapses of a pair, over all neuropils, from one row of `pairs`."""
-    return "sum(n) OVER (PARTITION BY pre, post)" if by_neuropil else "n"
+def _stored_pairs(
+    engine: SqlEngine,
+    prepared: SelectedRows,
+    rows: RowFilter,
+    distinct: bool = False,
+    weak: bool = True,
+    outside: str = "FALSE",
+) -> str | None:
+    """The same as `synapse_pairs`, if the engine has a way of its own to count these rows; else None.
+
+    Pairs that do not count are left out, unless rows of theirs may count as unselected.
+    """
+    everything = outside != "FALSE"
+    if everything and rows.min_size is not None:
+        return None
+    rules = PairRules(
+        clean=rows.clean and not everything,
+        background=rows.background,
+        min_size=rows.min_size,
+        threshold=1 if weak or everything else rows.threshold or 1,
+        distinct=distinct,
+    )
+    counted = engine.count_stored("counted", prepared.relation, rules)
+    if counted is None:
+        return None
+    pairs = engine.view(
+        "pairs",
+        f"SELECT pre, post, n, n AS total, {dropped_sql(prepared.table, rows)} AS dropped FROM {counted.relation}",
+    )
+    for step, number in counted.removed.items():
+        prepared.ledger.remove(step, number)
+    count_pair_steps(engine, prepared, rows, pairs, outside)
+    return pairs
+
+
+def pair_strength(split: tuple[str, ...]) -> str:
+    """The number of synapses of a pair, however it is split, from one row of `pairs`."""
+    return "sum(n) OVER (PARTITION BY pre, post)" if split else "n"
 
 
 def count_pair_steps(
-    engine: SqlEngine, prepared: SelectedRows, rows: RowFilter, pairs: str, by_neuropil: bool, outside: str
+    engine: SqlEngine,
+    prepared: SelectedRows,
+    rows: RowFilter,
+    pairs: str,
+    outside: str = "FALSE",
+    split: tuple[str, ...] = (),
 ) -> None:
     """Complete the ledger from pairs: of synapses, or of edge rows, which have no size and may be merged."""
     table, ledger = prepared.table, prepared.ledger
@@ -169,7 +219,7 @@ def count_pair_steps(
     sums |= {step: f"sum({reaching}) FILTER ({taken[step]})" for step in ("threshold", KEPT)}
     sums["pairs"] = f"count(*) FILTER ({taken[KEPT]})"
     numbers = engine.execute(
-        f"SELECT {', '.join(sums.values())} FROM (SELECT *, {pair_strength(by_neuropil)} AS pair FROM {pairs})"
+        f"SELECT {', '.join(sums.values())} FROM (SELECT *, {pair_strength(split)} AS pair FROM {pairs})"
     )[0]
     removed = {step: int(number or 0) for step, number in zip(sums, numbers, strict=True)}
     kept, kept_pairs = removed.pop(KEPT), removed.pop("pairs")
@@ -199,7 +249,7 @@ def _edge_pairs(
     engine: SqlEngine,
     prepared: SelectedRows,
     rows: RowFilter,
-    by_neuropil: bool,
+    split: tuple[str, ...],
     sum_duplicates: bool,
     notes: list[str],
     values: bool,
@@ -207,19 +257,22 @@ def _edge_pairs(
 ) -> str:
     """Make edge rows into pairs, shaped like the pairs of synapses, and complete the ledger in edge rows."""
     table = prepared.table
-    keys = ", ".join(("pre", "post", *table.having("neuropil")))
-    value = f", {sql.total('value', 'value', table.whole_values)} AS value" if values else ""
+    wanted = ("pre", "post", *split)
+    keys = sql.columns(dict.fromkeys((*wanted, *table.having("neuropil"))))
+    value = f", {sql.total('value', 'value', table.whole_values)} AS value, {{}} AS valued" if values else ""
     weight = sql.total("weight", "weight", table.whole_weights)
-    rows_per_key = engine.count_pairs("edge_rows", prepared.relation, keys, f"{weight} AS n, count(*) AS total{value}")
+    sums = f"{weight} AS n, count(*) AS total{value.format('count(value)')}"
+    rows_per_key = engine.count_pairs("edge_rows", prepared.relation, keys, sums)
     if not sum_duplicates:
         _refuse_repeats(engine, rows_per_key, table)
     grouped = rows_per_key
-    if "neuropil" in table.roles and not by_neuropil:
+    if "neuropil" in table.roles and "neuropil" not in split:
         weight = sql.total("n", "neuropil, n", table.whole_weights)
-        sums = f"{weight} AS n, CAST(sum(total) AS BIGINT) AS total{value}"
-        grouped = f"(SELECT pre, post, {sums} FROM {rows_per_key} GROUP BY pre, post)"
+        valued = value.format("CAST(sum(valued) AS BIGINT)")
+        sums = f"{weight} AS n, CAST(sum(total) AS BIGINT) AS total{valued}"
+        grouped = f"(SELECT {sql.columns(wanted)}, {sums} FROM {rows_per_key} GROUP BY {sql.columns(wanted)})"
     pairs = engine.table("pairs", f"SELECT *, {dropped_sql(table, rows)} AS dropped FROM {grouped}")
-    count_pair_steps(engine, prepared, rows, pairs, by_neuropil, outside)
+    count_pair_steps(engine, prepared, rows, pairs, outside, split)
     if prepared.ledger.merged:
         reason = "repeated rows of one pair"
         if "neuropil" in table.roles:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crantcli.core.relation import Relation, Unit, VoxelSize
 from crantcli.core.sql import quote
 from crantcli.errors import DataError, UsageError
 from crantcli.text import P
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def position_columns(table: Relation) -> list[tuple[str, int]]:
@@ -61,8 +65,43 @@ def convert_positions(table: Relation, units: Unit | None) -> tuple[dict[str, st
     return conversions, units, table.voxel_size
 
 
-def in_nanometres(table: Relation, position: str, offset: VoxelSize | None = None) -> list[str]:
-    """Expressions for x, y and z of a position in nm, float64: exact for whole voxels of whole size.
+@dataclass(frozen=True)
+class Nanometres:
+    """How a coordinate becomes nanometres, float64: exactly for whole voxels of whole size.
+
+    Attributes
+    ----------
+    column : str
+        What the relation calls the coordinate.
+    step : float or None
+        Voxels to add before.
+    size : float
+        Nanometres of one unit.
+    """
+
+    column: str
+    step: float | None
+    size: float
+
+    @property
+    def number(self) -> str:
+        """The coordinate as it stands, as query text."""
+        return f"CAST({quote(self.column)} AS DOUBLE)"
+
+    @property
+    def sql(self) -> str:
+        """The nanometres, as query text."""
+        moved = self.number if self.step is None else f"({self.number} + CAST({self.step!r} AS DOUBLE))"
+        return moved if self.size == 1 else f"{moved} * CAST({self.size!r} AS DOUBLE)"
+
+    def of(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The nanometres of values of `number`."""
+        moved = values if self.step is None else values + self.step
+        return moved if self.size == 1 else moved * self.size
+
+
+def in_nanometres(table: Relation, position: str, offset: VoxelSize | None = None) -> list[Nanometres]:
+    """How x, y and z of a position become nm.
 
     `offset` is added to positions in pixels, in voxels, before they become nanometres.
 
@@ -86,10 +125,8 @@ def in_nanometres(table: Relation, position: str, offset: VoxelSize | None = Non
         raise UsageError(f"an offset in voxels goes with positions in pixels only ({P.coordinates('pixels')})")
     if offset is not None and not all(map(isfinite, offset)):
         raise UsageError(f"an offset of {', '.join(map(str, offset))} voxels: three finite numbers")
-    columns = [f"CAST({quote(column)} AS DOUBLE)" for column in table.axes(position)]
-    if offset is not None:
-        columns = [f"({c} + CAST({step!r} AS DOUBLE))" for c, step in zip(columns, offset, strict=True)]
-    return [c if size == 1 else f"{c} * CAST({size!r} AS DOUBLE)" for c, size in zip(columns, sizes, strict=True)]
+    steps = offset or (None, None, None)
+    return [Nanometres(*parts) for parts in zip(table.axes(position), steps, sizes, strict=True)]
 
 
 def _pixels(nm: str, size: float) -> str:

@@ -18,7 +18,7 @@ from crantcli.errors import CrantError, DataError, IncompleteError, UsageError
 from crantcli.remote.outcomes import NotFoundError, NotReadyError, RefusedError, TooLargeError
 from crantcli.remote.retry import RetryPolicy
 from crantcli.sources.cave.answers import Answer, cut_at, missing_lookups
-from crantcli.sources.cave.connection import Connection, caveclient_errors
+from crantcli.sources.cave.connection import Connection
 from crantcli.sources.cave.query import PAIR
 from crantcli.sources.cave.versions import Version
 from crantcli.text import P
@@ -61,7 +61,7 @@ class Cave(Connection):
         if not self._versions:
             client = self._materialize
             url = f"{client.server_address}/materialize/api/v3/datastack/{self.address.datastack}/metadata"
-            with caveclient_errors():
+            with self._answers():
                 listed = client.session.get(url, params={"expired": "True"}).json()
                 found = [_version(described) for described in listed]
             self._versions = sorted(found, key=lambda version: (version.time, version.number))
@@ -75,7 +75,7 @@ class Cave(Connection):
 
     def resolution(self, version: int) -> tuple[float, float, float]:
         """Nanometres per unit of the positions in the synapse table."""
-        with caveclient_errors(), self._naming(version):
+        with self._answers(), self._naming(version):
             record = self._materialize.get_table_metadata(self.synapse_table, version=version)
             sizes = list(record["voxel_resolution"])
         if len(sizes) != 3 or not all(isinstance(size, int | float) and size > 0 for size in sizes):
@@ -116,7 +116,7 @@ class Cave(Connection):
 
     def rows_and_known(self, version: int) -> tuple[int, int]:
         """Rows of the synapse table at a version, and how many of them have both neurons: all but in split ones."""
-        with caveclient_errors(), self._naming(version):
+        with self._answers(), self._naming(version):
             rows = int(self._materialize.get_annotation_count(self.synapse_table, version=version))
         return rows, self.count(version, {"greater_equal": dict.fromkeys(PAIR[1:], 0)})
 
@@ -189,7 +189,7 @@ class Cave(Connection):
         client = self._materialize
         url = f"{client.server_address}/materialize/api/v3/datastack/{self.address.datastack}{place}"
         common = {"return_pyarrow": "True", "arrow_format": "True", "split_positions": "True"}
-        with caveclient_errors():
+        with self._answers():
             answer = client.session.post(
                 url,
                 data=json.dumps(body),
@@ -220,19 +220,19 @@ class Cave(Connection):
 
     def lineage(self, ids: Sequence[int], start: datetime, end: datetime) -> dict[str, Any]:
         """Nodes (`id`, `timestamp`) and links (`source`, `target`) of what came of neurons."""
-        with caveclient_errors():
+        with self._answers():
             found: dict[str, Any] = self._graph.get_lineage_graph(list(ids), timestamp_past=start, timestamp_future=end)
         return found
 
     def past(self, ids: Sequence[int], time: datetime) -> dict[int, list[int]]:
         """What neurons were at a time before they were made."""
-        with caveclient_errors():
+        with self._answers():
             found = self._graph.get_past_ids(list(ids), timestamp_past=time)["past_id_map"]
         return {int(new): [int(old) for old in olds] for new, olds in found.items()}
 
     def pieces(self, root: int) -> list[int]:
         """The smallest pieces with a history that a neuron is made of: nodes of the chunkedgraph's second layer."""
-        with caveclient_errors():
+        with self._answers():
             return [int(node) for node in self._graph.get_leaves(root, stop_layer=2)]
 
     def _for_each(self, ids: Sequence[int], ask: Any) -> list[Any]:
@@ -241,7 +241,7 @@ class Cave(Connection):
         for start in range(0, len(ids), self._at_once):
             some = list(ids[start : start + self._at_once])
             try:
-                with caveclient_errors():
+                with self._answers():
                     told = list(ask(some))
             except TooLargeError:
                 if len(some) < 2:

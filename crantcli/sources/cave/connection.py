@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -90,7 +91,7 @@ class Connection:
                     return base._get_version(client)
 
                 patient = type(kind, (base,), {"_get_version": get_version})
-                with caveclient_errors():
+                with self._answers():
                     self._clients[name] = patient(*arguments, auth_client=auth, **options)
             return self._clients[name]
 
@@ -99,7 +100,7 @@ class Connection:
         client = self._client(
             "info", "infoservice", "InfoServiceClient", self._server, self.address.datastack, api_version=2
         )
-        with caveclient_errors():
+        with self._answers():
             found: dict[str, Any] = client.get_datastack_info()
             local = str(found["local_server"])
         try:
@@ -120,7 +121,7 @@ class Connection:
         with self._asking:
             if not self._speaks:
                 # With its own choice of version, caveclient takes an old one where this request fails once.
-                with caveclient_errors():
+                with self._answers():
                     known = client.session.get(f"{client.server_address}/materialize/api/versions").json()
                     ours = client.api_version == 3 and 3 in known
                 if not ours:
@@ -136,11 +137,42 @@ class Connection:
     @property
     def _graph(self) -> Any:
         info = self._info
-        with caveclient_errors():
+        with self._answers():
             table = str(info["segmentation_source"]).rstrip("/").rpartition("/")[2]
         return self._client(
             "graph", "chunkedgraph", "ChunkedGraphClient", info["local_server"], table, api_version=1
         )  # fmt: skip
+
+    @property
+    def _answered(self) -> str:
+        """Where the last answer came from."""
+        return (self._remote and self._remote.answered) or self._server
+
+    @contextmanager
+    def _answers(self) -> Iterator[None]:
+        """Turn what is raised for an answer of another form into our errors; those of the way are ours already.
+
+        The clients of caveclient say nothing of addresses, and Python's words tell nothing to users: the answer that
+        came last is the one that they stumble over.
+        """
+        import requests
+
+        try:
+            yield
+        except NotReadyError as error:
+            raise NotReadyError(
+                f"{error.message}; ask for a version ({P.materialization('latest')}) or an earlier time; nothing is "
+                "written"
+            ) from None
+        except requests.RequestException as error:
+            raise CrantError(f"{self._answered}: the answer cannot be read ({type(error).__name__})") from None
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            if isinstance(error, CrantError):
+                raise
+            raise DataError(
+                f"{self._answered}: the answer is not of the form that it should have; is it the address of a CAVE "
+                "server, and its interface the one that is meant?"
+            ) from None
 
     def stop(self) -> None:
         """Try nothing again, in whichever thread."""
@@ -172,22 +204,3 @@ def _is_whole(answer: Any) -> bool:
     except (ValueError, pa.ArrowException, OSError):
         return False
     return True
-
-
-@contextmanager
-def caveclient_errors() -> Any:
-    """Turn what caveclient raises for an answer into our errors. What goes wrong on the way is ours already."""
-    import requests
-
-    try:
-        yield
-    except NotReadyError as error:
-        raise NotReadyError(
-            f"{error.message}; ask for a version ({P.materialization('latest')}) or an earlier time; nothing is written"
-        ) from None
-    except requests.RequestException as error:
-        raise CrantError(f"the server's answer cannot be read ({type(error).__name__})") from None
-    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
-        if isinstance(error, CrantError):
-            raise
-        raise DataError(f"the server's answer is not of the form that it should have ({error})") from None

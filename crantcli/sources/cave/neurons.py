@@ -27,7 +27,7 @@ def supervoxels_of(engine: Engine, annotations: Annotations | None, ids: Sequenc
     kind = dict(engine.columns(f"SELECT {column} FROM {annotations.every_row}"))[f"c:{SUPERVOXEL_COLUMN}"]
     if kind in ("FLOAT", "DOUBLE"):
         return {}
-    with engine.forgotten():
+    with engine.temporary_tables():
         asked = engine.id_table("asked", ids, "BIGINT")
         # Text such as 7.2E16 has gone through a float, and would be read as a number.
         number = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crantcli.core import crantb
 from crantcli.core.addresses import MeshAddress
-from crantcli.core.boxes import Box, MeshBoxes
+from crantcli.core.geometry.boxes import Box, MeshBoxes
 from crantcli.core.geometry.solids import Surface
 from crantcli.core.geometry.soundness import fault
 from crantcli.core.relation import VoxelSize

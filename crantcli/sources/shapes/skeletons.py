@@ -370,6 +370,10 @@ def read_id_map(
     return names, list(part.records), [source.path for source in sources]
 
 
+#: Units that skeletons may be in.
+SKELETON_UNITS = ("nm", "um", "pixels")
+
+
 def skeleton_scale(units: str, table: Relation) -> VoxelSize:
     """Nanometres per unit of the skeletons.
 

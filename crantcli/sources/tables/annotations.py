@@ -35,7 +35,8 @@ def open_annotations(
     found : sequence of Part
         One part.
     id_column, type_column : str, optional
-        Override the columns for neuron IDs and cell types; they must exist.
+        Override the columns for neuron IDs and cell types; they must exist. Of several columns for types, joined by
+        commas, the first that is filled counts.
     background : sequence of int
         IDs that stand for no neuron: those of cells whose segment is missing.
     clean : bool
@@ -61,7 +62,8 @@ def open_annotations(
             f"{part.name}: no column for neuron IDs ({', '.join(ANNOTATION_IDS)}) among {join_names(names)}; "
             f"name it with {P.neuron_id_column}"
         )
-    label = _column(names, type_column, ANNOTATION_TYPES, P.cell_type_column)
+    labels = _type_columns(names, type_column)
+    label = labels[0] if labels else None
     expression = id_expression(engine, part, ids)
     lists = {name for name in names if part.columns[name].endswith("]")}
     in_text = _lists_in_text(engine, part, [name for name in names if name not in lists]) if part.text else set()
@@ -88,7 +90,38 @@ def open_annotations(
     if blanks:
         number = sum(blanks.values())
         told += (f"blanks at the ends of {plural(number, 'value')} of the annotations are left out",)
+    if len(labels) > 1:
+        opened, loaded, note = _first_filled(engine, opened, loaded, labels)
+        told = (*told, note)
     return _with_rows(engine, opened, loaded, told)
+
+
+def _type_columns(names: list[str], chosen: str | None) -> list[str]:
+    """Columns for the type, of which the first that is filled counts."""
+    if chosen is None or chosen in names or "," not in chosen:
+        found = _column(names, chosen, ANNOTATION_TYPES, P.cell_type_column)
+        return [] if found is None else [found]
+    columns = [_column(names, name.strip(), (), P.cell_type_column) for name in chosen.split(",")]
+    return list(dict.fromkeys(column for column in columns if column is not None))
+
+
+def _first_filled(
+    engine: Engine, annotations: Annotations, loaded: str, labels: Sequence[str]
+) -> tuple[Annotations, str, str]:
+    """Annotations with one column for the type made of several, its rows, and what to say of where types come from."""
+    name = next(made for made in ("type", *(f"type_{n}" for n in range(2, 9))) if made not in annotations.columns)
+    filled = [words(label, label in annotations.list_columns) for label in labels]
+    first = f"coalesce({', '.join(filled)})"
+    rows = engine.view("typed_rows", f"SELECT *, {first} AS {annotation_column(name)} FROM {loaded}")
+    before, counts = list[str](), list[str]()
+    for column in filled:
+        taken = [*before, f"{column} IS NOT NULL"]
+        counts.append(f"count(*) FILTER ({' AND '.join(taken)})")
+        before.append(f"{column} IS NULL")
+    numbers = engine.execute(f"SELECT {', '.join(counts)} FROM {loaded}")[0]
+    told = [f"{label} in {number:,}" for label, number in zip(labels, numbers, strict=True)]
+    note = f"the type is the first column that is filled: {', '.join(told)} rows"
+    return replace(annotations, type_column=name), rows, note
 
 
 def _background(annotations: Annotations) -> str:

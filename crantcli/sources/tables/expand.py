@@ -12,6 +12,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.sources.tables.files import SUFFIXES, Format, Source, content_format, file_format
 from crantcli.sources.tables.streams import is_stream, spooled
+from crantcli.text import P
 
 #: What makes a folder a Delta Lake table.
 _DELTA_LOG = "_delta_log"
@@ -40,7 +41,7 @@ def expand(names: Iterable[str], engine: Engine) -> list[Source]:
     found: list[Source] = []
     for name in names:
         if not name.strip():
-            raise UsageError("SOURCE is empty (an unset variable of a shell?); name a file, a folder or a glob")
+            raise UsageError(f"{P.source} is empty (an unset variable of a shell?); name a file, a folder or a glob")
         if is_stream(name):
             found.append(spooled(engine, name, again=False))
         else:

@@ -26,6 +26,8 @@ class FileMetadata:
         Where synapses were looked for, of a file of assignments.
     kind : str or None
         What one row stands for, of a file that we made.
+    signed : bool
+        Weights are negative on purpose.
     """
 
     unit: Unit = "unknown"
@@ -36,6 +38,7 @@ class FileMetadata:
     command: str | None = None
     neuropils: tuple[str, ...] = ()
     kind: str | None = None
+    signed: bool = False
 
 
 def provenance(metadata: dict[str, str], rows: int | None = None) -> dict[str, Any] | None:
@@ -77,6 +80,7 @@ def _read(metadata: dict[str, str], rows: int | None) -> FileMetadata:
         filters=_filters(record.get("filters", {})),
         command=_text(record.get("command")),
         kind=_text(record.get("kind")),
+        signed=bool(record.get("signed")),
         neuropils=tuple(map(str, record.get("options", {}).get("neuropils", ()))),
     )
 
@@ -145,7 +149,8 @@ def combine(records: Sequence[FileMetadata]) -> FileMetadata:
     for record in records:
         filters = merge_filters(filters, record.filters)
     unit = units.pop() if len(units) == 1 else "unknown"
-    return FileMetadata(unit, voxels.pop() if voxels else None, completeness, False, filters)
+    signed = any(record.signed for record in records)
+    return FileMetadata(unit, voxels.pop() if voxels else None, completeness, False, filters, signed=signed)
 
 
 def resolve_units(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.engine import StoredSynapses
 from crantcli.core.relation import Relation
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
@@ -155,6 +156,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
     canonical = list(dict.fromkeys(name for reader in readers for name in reader.outputs))
     whole = kind is not Kind.EDGES or all(reader.whole_weights for reader in readers)
     relation = engine.view("source", " UNION ALL BY NAME ".join(selects))
+    _tell_stored(engine, relation, kind, readers)
     recorded = combine([record for part, _ in matched for record in part.recorded])
     unit, voxel_size = resolve_units(recorded, given.coordinates, given.voxel_size, given.dataset)
     rows = [reader.rows for reader in readers]
@@ -198,10 +200,18 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
         notes=told,
         read_notes=tuple(dict.fromkeys(notes)),
         filtered=sum(reader.filtered for reader in readers),
-        signed=given.signed,
+        signed=given.signed or recorded.signed,
         whole_rows=_whole_rows(engine, kind, readers, id_type),
         read_as="; ".join(dict.fromkeys(match.sentence() for _, match in matched)),
     )
+
+
+def _tell_stored(engine: Engine, relation: str, kind: Kind, readers: list[Reader]) -> None:
+    """Tell the engine of synapses that all stand in files as they are, which it may count in a way of its own."""
+    files = [reader.stored_files() for reader in readers]
+    if kind is Kind.SYNAPSES and all(files) and all(reader.integer_ids for reader in readers):
+        rows = sum(reader.rows or 0 for reader in readers)
+        engine.stored[relation] = StoredSynapses(tuple(file for some in files for file in some), rows)
 
 
 def _whole_rows(engine: Engine, kind: Kind, readers: list[Reader], id_type: IdType) -> str | None:

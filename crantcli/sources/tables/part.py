@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from crantcli.core.engine import StoredFile
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
@@ -15,6 +17,9 @@ LARGE_INTEGERS = ("UBIGINT", "HUGEINT", "UHUGEINT")
 INTEGERS = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT", "UHUGEINT",
 }  # fmt: skip
+
+#: Types whose values are the same to whoever reads the file.
+_PLAIN_NUMBERS = {*INTEGERS, "FLOAT", "DOUBLE"} - {*LARGE_INTEGERS}
 
 
 @dataclass
@@ -47,6 +52,8 @@ class Part:
         Words, joined by commas, that stand for a missing ID; "" for none, None for the usual ones.
     mixed : dict of str to str
         Columns of a DataFrame that are text for want of a type, and why: they hold no IDs.
+    stored : bool
+        All rows are those of Parquet files, as they stand there.
     """
 
     relation: str
@@ -67,11 +74,28 @@ class Part:
     together: str = ""
     mixed: dict[str, str] = field(default_factory=dict)
     null_text: str | None = None
+    stored: bool = False
 
     def filtered(self, condition: str) -> Part:
         """The rows that meet a condition."""
         relation = f"(SELECT * FROM {self.relation} WHERE {condition})"
-        return replace(self, relation=relation, base=self.relation, condition=condition, rows=None, nulls={})
+        return replace(
+            self, relation=relation, base=self.relation, condition=condition, rows=None, nulls={}, stored=False
+        )
+
+    def stored_files(self, roles: Mapping[str, str], coordinates: Mapping[str, str]) -> list[StoredFile]:
+        """The files, where all rows are theirs, and neuron IDs stand in them as plain integers; else nothing.
+
+        Parameters
+        ----------
+        roles, coordinates : mapping of str to str
+            Which column plays which part.
+        """
+        if not self.stored or not all(self.columns[roles[side]] in INTEGERS for side in ("pre", "post")):
+            return []
+        known = {role: roles[role] for role in ("pre", "post", "id", "size") if role in roles}
+        known |= {name: column for name, column in coordinates.items() if self.columns[column] in _PLAIN_NUMBERS}
+        return [StoredFile(path, name, known) for path, name in self.files.items()]
 
 
 def float_message(column: str, file: str) -> str:

@@ -141,6 +141,7 @@ def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
     part.records = [source.record() for source in sources]
     part.notes = [source.note for source in sources if source.note]
     part.together = sources[0].together
+    part.stored = True
     return part
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from crantcli.checks import check_names, check_switches
 from crantcli.core.relation import VoxelSize
 from crantcli.core.rows.where import Condition, parse_condition
 from crantcli.errors import ArgumentTypeError, UsageError
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 #: Which columns are wanted beside those that counting needs: all, none, or positions only.
 Carry = bool | Literal["positions"]
+
+
+#: Options that are on or off.
+_SWITCHES = ("fill_down", "allow_null", "undirected", "signed", "drop_totals")
 
 
 @dataclass(frozen=True)
@@ -98,11 +103,10 @@ class ReadOptions:
     def record(self) -> dict[str, Any]:
         """What was said of the table, for the provenance."""
         names = ("pre_col", "post_col", "weight_col", "delimiter", "null_text")
-        flags = ("fill_down", "allow_null", "undirected", "signed", "drop_totals")
         return {
             "kind": self.kind.value if self.kind else None,
             **{name: getattr(self, name) for name in names},
-            **{name: getattr(self, name) or None for name in flags},
+            **{name: getattr(self, name) or None for name in _SWITCHES},
             "header": list(self.header),
             "where": [str(condition) for condition in self.where],
         }
@@ -179,6 +183,13 @@ def read_options(given: ReadKeywords | TableKeywords, **more: Any) -> ReadOption
     unknown = sorted(set(values) - set(_KEYWORDS))
     if unknown:
         raise ArgumentTypeError(f"there is no parameter {unknown[0]!r}")
+    check_switches(**{name: values[name] for name in _SWITCHES if name in values})
+    check_names(**{name: values.get(name) for name in ("pre_col", "post_col", "weight_col", "delimiter")})
+    if not isinstance(values.get("null_text"), str | None):
+        raise ArgumentTypeError(f"{P.null_text}={values['null_text']!r}: words, joined by commas")
+    for name in ("header", "where"):
+        if not isinstance(values.get(name, ()), Iterable | None) or (name, type(values.get(name))) == ("header", str):
+            raise ArgumentTypeError(f"{getattr(P, name)}={values[name]!r}: give a list")
     if values.get("kind") is not None:
         values["kind"] = parse_kind(values["kind"])
     if values.get("delimiter") is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from crantcli.core.engine import StoredFile
 from crantcli.core.rows.where import Condition, condition_sql
 from crantcli.core.sql import columns as sql_columns
 from crantcli.core.sql import quote, text, trimmed
@@ -125,6 +126,7 @@ class Reader:
             null_free=set(),
             nulls={},
             files={},
+            stored=False,
         )
         self.notes.append(f"{part.name}: empty IDs in columns {', '.join(self._sides)} are those of the row above")
 
@@ -223,6 +225,14 @@ class Reader:
         names = set(self._sides)
         return not self._part.text and names <= self._part.null_free and not names & set(self._ids)
 
+    def stored_files(self) -> list[StoredFile]:
+        """The files, where neuron IDs stand in them as plain integers and no row is left out; else nothing."""
+        if self._match.prefix:
+            return []
+        coordinates = {name: zip(AXES, columns, strict=False) for name, columns in self.positions.items()}
+        places = {f"{name}_{axis}": column for name, parts in coordinates.items() for axis, column in parts}
+        return self._part.stored_files(self._roles, places)
+
     @property
     def whole_weights(self) -> bool:
         """Whether all weights are whole numbers."""
@@ -295,7 +305,7 @@ class Reader:
                 f"{place}: no weight, or not a finite one ({value}; {plural(missing, 'such row')}); leave such rows "
                 f"out with {P.where(f'{column} ...')}, or mend them"
             )
-        if least is not None and least < 0 and not self._given.signed:
+        if least is not None and least < 0 and not (self._given.signed or any(file.signed for file in part.recorded)):
             place, value = first_row(self._engine, part, column, "TRY_CAST(v AS DOUBLE) < 0")
             raise DataError(
                 f"{place}: the weight {value} is negative, which changes sums and orders; "

@@ -1,0 +1,1 @@
+"""Where synapses lie, and what lies in each neuropil."""

@@ -1,0 +1,146 @@
+"""Pairs of 64-bit IDs as one number of 64 bits, which sorts as they do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from crantcli.engine.pairs.stored import ElsewhereError
+
+Integers = NDArray[np.int64]
+Keys = NDArray[np.uint64]
+
+_BITS = np.uint64(32)
+_LOW = np.uint64(2**32 - 1)
+
+#: IDs that one side of a pair can tell apart.
+WINDOW = 2**32
+
+
+class TooWideError(Exception):
+    """IDs lie further apart than `Offsets` can tell."""
+
+
+class Offsets:
+    """IDs within a window of 2^32 as their distance from its lower end.
+
+    Parameters
+    ----------
+    greatest : int
+        Of all IDs.
+    """
+
+    def __init__(self, greatest: int) -> None:
+        self._least = max(greatest - WINDOW + 1, -(2**63))
+
+    def pack(self, pre: Integers, post: Integers) -> Keys:
+        """Pairs as one number each. The arrays are used up.
+
+        Raises
+        ------
+        TooWideError
+        """
+        return _joined(self._coded(pre), self._coded(post))
+
+    def _coded(self, ids: Integers) -> Keys:
+        ids -= self._least
+        codes = ids.view(np.uint64)
+        if len(codes) and int(codes.max()) >= WINDOW:
+            raise TooWideError
+        return codes
+
+    def unpack(self, keys: Keys) -> tuple[Integers, Integers]:
+        """The pairs again."""
+        pre, post = (keys >> _BITS).view(np.int64), (keys & _LOW).view(np.int64)
+        pre += self._least
+        post += self._least
+        return pre, post
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """IDs of some rows: first those of the pre neurons, then as many of the post neurons.
+
+    Attributes
+    ----------
+    ids : ndarray of int64
+        Each once.
+    codes : ndarray of int32, or a file of them
+        Places in `ids`.
+    """
+
+    ids: Integers
+    codes: NDArray[np.int32] | Path
+
+
+class Codes:
+    """IDs that lie anywhere as their places among all of them.
+
+    All rows must have come before the first place is known. Until then, an ID is its place among those of its part.
+
+    Parameters
+    ----------
+    path : Path
+        What files that are made are called, but for a number: those of parts that do not fit.
+    limit : int
+        Bytes to hold.
+    """
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self._path, self._limit, self._bytes = path, limit, 0
+        self._parts: list[_Coded] = []
+        self._lock = threading.Lock()
+
+    def add(self, pre: Integers, post: Integers) -> None:
+        """Take the pairs of some rows."""
+        both = pa.array(np.concatenate([pre, post])).dictionary_encode()
+        ids, codes = both.dictionary.to_numpy(), both.indices.to_numpy()
+        with self._lock:
+            number, full = len(self._parts), self._bytes + codes.nbytes > self._limit
+            self._bytes += 0 if full else codes.nbytes
+            file = self._path.with_suffix(f".{number}")
+            self._parts.append(_Coded(ids, file if full else codes))
+        if full:
+            codes.tofile(file)
+
+    def settle(self) -> list[Callable[[], Keys]]:
+        """Functions that give the pairs of one part each as numbers. Each can be called once.
+
+        Raises
+        ------
+        ElsewhereError
+            Where there are too many IDs.
+        """
+        self._ids = np.unique(np.concatenate([np.empty(0, np.int64), *(part.ids for part in self._parts)]))
+        if len(self._ids) > WINDOW:
+            raise ElsewhereError
+        return [lambda number=number: self._packed(number) for number in range(len(self._parts))]  # type: ignore[misc]
+
+    def _packed(self, number: int) -> Keys:
+        part, self._parts[number] = self._parts[number], _Coded(np.empty(0, np.int64), np.empty(0, np.int32))
+        codes = np.fromfile(part.codes, np.int32) if isinstance(part.codes, Path) else part.codes
+        places = np.searchsorted(self._ids, part.ids).view(np.uint64)
+        half = len(codes) // 2
+        return _joined(places[codes[:half]], places[codes[half:]])
+
+    @property
+    def greatest(self) -> int:
+        """The greatest number that a pair may be."""
+        return (len(self._ids) << 32) - 1 if len(self._ids) else 0
+
+    def unpack(self, keys: Keys) -> tuple[Integers, Integers]:
+        """The pairs again."""
+        return self._ids[(keys >> _BITS).view(np.int64)], self._ids[(keys & _LOW).view(np.int64)]
+
+
+def _joined(high: Keys, low: Keys) -> Keys:
+    """Both as one number, in the memory of the first."""
+    high <<= _BITS
+    high |= low
+    return high

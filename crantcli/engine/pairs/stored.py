@@ -1,0 +1,199 @@
+"""Rows of Parquet files, some row groups at a time and only the columns that are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from crantcli.engine.batches import numbers
+from crantcli.errors import DataError
+
+if TYPE_CHECKING:
+    from crantcli.core.engine import StoredFile
+
+Integers = NDArray[np.int64]
+Keys = NDArray[np.uint64]
+Mask = NDArray[np.bool_]
+
+#: About as many rows are read at once.
+ROWS = 500_000
+
+#: Rows of a batch, where a row group has more.
+_MOST = 1_000_000
+
+
+class ElsewhereError(Exception):
+    """Raised for what is not counted here: statements count it."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows.
+
+    Attributes
+    ----------
+    columns : dict of str to pyarrow.Array
+        By the parts that they play: `pre`, `post`, and as asked for `id`, `size` and coordinates.
+    """
+
+    columns: dict[str, pa.Array]
+
+    def __len__(self) -> int:
+        return len(self.columns["pre"])
+
+    def integers(self, role: str) -> Integers:
+        """A column of integers; what stands for a null is any number. Not to be written to."""
+        column = self.columns[role]
+        if column.null_count:
+            column = column.fill_null(0)
+        values: Integers = column.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+        return values
+
+    def floats(self, role: str) -> NDArray[np.float64]:
+        """A column of numbers as float64; nulls are NaN. Not to be written to."""
+        return numbers(self.columns[role].cast(pa.float64(), safe=False))
+
+    def there(self, *roles: str) -> Mask | None:
+        """Rows in which no column is null; None for all."""
+        found: Mask | None = None
+        for role in roles:
+            if self.columns[role].null_count:
+                here = self.columns[role].is_valid().to_numpy(zero_copy_only=False)
+                found = here if found is None else found & here
+        return found
+
+    def below(self, role: str, least: int) -> Mask:
+        """Rows in which a number is less, or not known."""
+        column = self.columns[role]
+        if column.null_count:
+            column = column.fill_null(-1)
+        values = column.to_numpy(zero_copy_only=False)
+        found: Mask = ~(values >= least)  # NaN is not known
+        return found
+
+
+@dataclass(frozen=True)
+class RowGroups:
+    """Some row groups of a file.
+
+    Attributes
+    ----------
+    file : StoredFile
+    metadata : pyarrow.parquet.FileMetaData
+    numbers : tuple of int
+    roles : tuple of str
+        Which columns are read.
+    """
+
+    file: StoredFile
+    metadata: Any
+    numbers: tuple[int, ...]
+    roles: tuple[str, ...]
+
+    def batches(self) -> Iterator[Rows]:
+        """All rows.
+
+        Raises
+        ------
+        DataError
+            Where a row group is damaged.
+        """
+        for number in self.numbers:
+            yield from self._read(number, _MOST)
+
+    def head(self, rows: int = 10_000) -> Rows:
+        """The first rows, of which there is one at least."""
+        first = next(number for number in self.numbers if self.metadata.row_group(number).num_rows)
+        return next(self._read(first, rows))
+
+    def _read(self, number: int, rows: int) -> Iterator[Rows]:
+        names = [self.file.columns[role] for role in self.roles]
+        try:
+            with pq.ParquetFile(self.file.path, metadata=self.metadata) as file:
+                for batch in file.iter_batches(rows, row_groups=[number], columns=names, use_threads=False):
+                    columns = {name: batch.column(place) for place, name in enumerate(batch.schema.names)}
+                    yield Rows({role: columns[self.file.columns[role]] for role in self.roles})
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(
+                f"{self.file.name}: row group {number + 1} of {self.metadata.num_row_groups} cannot be read, so the "
+                f"file is damaged ({_first_line(error)}); make or fetch it again"
+            ) from error
+
+    def range(self, role: str) -> tuple[int, int] | None:
+        """Least and greatest value of a column of integers, from the footer; None where there is no value.
+
+        Raises
+        ------
+        ElsewhereError
+            Where the footer does not tell.
+        """
+        place = _places(self.metadata)[self.file.columns[role]]
+        found: list[int] = []
+        for number in self.numbers:
+            group = self.metadata.row_group(number)
+            statistics = group.column(place).statistics
+            if statistics is None or not statistics.has_min_max:
+                if group.num_rows and (statistics is None or statistics.null_count != group.num_rows):
+                    raise ElsewhereError
+                continue
+            found += [int(statistics.min), int(statistics.max)]
+        return (min(found), max(found)) if found else None
+
+    @property
+    def rows(self) -> int:
+        """Their number."""
+        return sum(self.metadata.row_group(number).num_rows for number in self.numbers)
+
+
+def row_groups(files: Sequence[StoredFile], roles: Sequence[str]) -> list[RowGroups]:
+    """The row groups of files, small ones together.
+
+    Raises
+    ------
+    ElsewhereError
+        Where a column is of a type that is not read here.
+    """
+    found = []
+    for file in files:
+        with pq.ParquetFile(file.path) as opened:
+            metadata, schema = opened.metadata, opened.schema_arrow
+        for role in roles:
+            _check(schema, file.columns[role], role)
+        held: list[int] = []
+        rows, groups = 0, range(metadata.num_row_groups) if file.groups is None else file.groups
+        for number in groups:
+            held.append(number)
+            rows += metadata.row_group(number).num_rows
+            if rows >= ROWS or (rows and number == groups[-1]):
+                found.append(RowGroups(file, metadata, tuple(held), tuple(roles)))
+                held, rows = [], 0
+    return found
+
+
+def sampled(parts: Sequence[RowGroups], keys: Callable[[Rows], Keys], most: int = 64) -> Keys:
+    """Keys of the first rows of some parts, evenly spread."""
+    some = parts[:: -(-len(parts) // most)] if parts else []
+    return np.concatenate([np.empty(0, np.uint64), *(keys(part.head()) for part in some)])
+
+
+def _check(schema: pa.Schema, name: str, role: str) -> None:
+    places = schema.get_all_field_indices(name)
+    kind = schema.field(places[0]).type if len(places) == 1 else None
+    real = role not in ("pre", "post", "id")
+    number = kind is not None and (pa.types.is_integer(kind) or (real and pa.types.is_floating(kind)))
+    if not number:
+        raise ElsewhereError
+
+
+def _places(metadata: Any) -> dict[str, int]:
+    return {metadata.schema.column(place).path: place for place in range(metadata.num_columns)}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
