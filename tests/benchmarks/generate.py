@@ -139,8 +139,8 @@ def write_edges(path: Path, neurons: int, entries: int) -> None:
 def write_changed(path: Path, source: Path) -> None:
     """Write what became of a synapse or edge table.
 
-    Of 1,000 rows 3 are gone; of 100 edges 10 have another weight; of 100 neurons 2 have another ID, and some of these are
-    then one; of 1,000 synapses 1 has moved.
+    Of 1,000 rows 3 are gone; of 100 edges 10 have another weight; of 100 neurons 2 have another ID, and some of these
+    are then one; of 1,000 synapses 1 has moved.
     """
     file = pq.ParquetFile(source)
     _write(path, (_changed(file.read_row_group(number), number) for number in range(file.num_row_groups)))

@@ -12,7 +12,7 @@ from crantcli.core.compare.groups import LabelledSide, labelled_side
 from crantcli.core.compare.histogram import WeightHistogram
 from crantcli.core.compare.picture import ComparisonPicture, largest_changes
 from crantcli.core.compare.rewiring import rewired_graphs
-from crantcli.core.compare.sides import one_network
+from crantcli.core.compare.sides import label_columns, one_network
 from crantcli.core.compare.statistics import ALPHA, holm, tippett
 from crantcli.core.engine import SqlEngine
 from crantcli.core.question import Table
@@ -135,7 +135,7 @@ def against_chance(engine: SqlEngine, given: Inputs, options: CompareOptions) ->
         "possible": possible[shown], "expected": null.expected[shown], "sd": null.sd[shown], "z": z, "p": p,
         "p_holm": corrected,
     }  # fmt: skip
-    table = _block_table(engine, placed, columns, options.by)
+    table = _block_table(engine, placed, columns, label_columns(given.annotations, options.by))
     figures = _figures(labelled, p, corrected)
     model = f"in {options.samples:,} graphs of the same degrees" if options.against == "configuration" else "by density"
     told = (

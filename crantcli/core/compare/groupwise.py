@@ -17,7 +17,7 @@ from crantcli.core.compare.groups import (
 )
 from crantcli.core.compare.histogram import weight_histogram
 from crantcli.core.compare.picture import ComparisonPicture, largest_changes
-from crantcli.core.compare.sides import one_table, two_tables
+from crantcli.core.compare.sides import label_columns, one_table, two_tables
 from crantcli.core.engine import SqlEngine
 from crantcli.core.question import Table
 from crantcli.core.questions.base import Inputs
@@ -44,7 +44,8 @@ def groups_of_sides(engine: SqlEngine, given: Inputs, options: CompareOptions) -
         {**group_figures(engine, groups, a, b, place), **(tests[place].figures if tests else {})}
         for place in range(len(limits))
     ]
-    query, columns = group_query(engine, groups, options.by, tests[0] if tests else None)
+    names = label_columns(given.annotations, options.by) if options.by else ()
+    query, columns = group_query(engine, groups, names, tests[0] if tests else None)
     number = int(engine.execute(f"SELECT count(*) FROM {groups}")[0][0])
     ledger = sides.ledgers[0] if sides.ledgers[0] is sides.ledgers[1] else sides.ledgers[0] + sides.ledgers[1]
     facts = {}

@@ -74,7 +74,7 @@ def _weights(figure: Figure, axes: Axes, shown: ComparisonPicture) -> None:
     low, high = np.log10(positive.min()), np.log10(positive.max())
     step = max(0.12 * (high - low), 0.2)
     x, y = (_logged(values, low - step) for values in (a, b))
-    axes.plot([low, high], [low, high], color="#333333", linewidth=0.8, linestyle="--", zorder=3)
+    axes.plot([low, high], [low, high], color="#333333", linewidth=0.8, linestyle="dashed", zorder=3)
     if pairs.sum() <= _DOTS:
         axes.scatter(x, y, s=6 + 4 * np.log2(pairs), color=_B, alpha=0.6, linewidths=0, zorder=2)
     else:
