@@ -44,7 +44,9 @@ crantcli counts $worm -o "$out/worm_counts.parquet"
 crantcli adjacency $worm -a $cells --pre cell_type=DA,DB,VA,VB --post cell_type=dBWM,vBWM -o "$out/worm_motor.npz" --plot "$out/worm_motor.png"
 crantcli adjacency $worm -o "$out/worm.parquet"
 # Are its two sides wired alike?
-crantcli compare $worm -a $cells --a side=L --b side=R --by cell_class --test score -o "$out/worm_sides.csv" --summary "$out/worm_sides.json"
+crantcli compare $worm -a $cells --a side=L --b side=R --by cell_class --test score -o "$out/worm_sides.csv" --summary "$out/worm_sides.json" --plot "$out/worm_sides.png"
+# Which classes are connected more strongly than their numbers of partners would have it?
+crantcli compare $worm -a $cells --by cell_class --against configuration --samples 500 -o "$out/worm_chance.csv"
 # What is left out where only strong connections count: the same neurons, two tables.
 crantcli compare $worm "$out/worm_edges.csv" -o "$out/worm_weak.csv" --summary "$out/worm_weak.json"
 # The whole worm by cell class.

@@ -226,7 +226,7 @@ def test_a_column_that_does_not_match_one_to_one_is_refused(
         (("e.csv", "--by", "pear"), 3, "--by pear: no column pear in the annotations (near names: pair"),
         (("--a", "side=L", "--b", "side=R", "--by", "side"), 3, "A and B share no label of side: A has L, B has R"),
         (("--a", "side=L", "--b", "side=R", "--by", "pair", "--pair", "pair"), 2, "use one of the two"),
-        (("--a", "side=L", "--b", "side=R", "e.csv"), 2, "two sides of one table, and several are given"),
+        (("--a", "side=L", "--b", "side=R", "e.csv"), 2, "one table is compared with itself, and 2 given"),
         (("--a", "side=L", "--b", "side=R", "--sweep", "s.csv"), 2, "give them with --threshold N,..."),
         (("thin.parquet", "--by", "pair"), 3, "B was thinned by a threshold of 5, so that neither fractions nor"),
         (("part.parquet", "--by", "pair"), 3, "B does not hold every input of 4 of 4 neurons, such as 1"),

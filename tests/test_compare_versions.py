@@ -267,5 +267,5 @@ def test_two_synapses_that_are_taken_for_one_are_noticed() -> None:
             for side in (rows, other)
         )
         for key, left in (("CAST(id % 3 AS BIGINT)", (50, 49)), (KEY, (4, 3))):
-            found = without_unchanged(engine, a, b, key)
+            found = without_unchanged(engine, a, b, 50, key)
             assert tuple(engine.execute(f"SELECT count(*) FROM {side}")[0][0] for side in found) == left

@@ -21,6 +21,12 @@ def _write(engine: Engine, figure: Figure, record: dict[str, Any], target: Targe
         return _write_arbors(engine, figure.subject, record, target)
     if figure.kind == "bars":
         return _write_bars(figure.subject, options, record, target)
+    if figure.kind == "comparison":
+        from crantcli.output.figures.comparison import draw_comparison
+        from crantcli.output.figures.save import save
+
+        save(draw_comparison(figure.subject, **options), target.place(), target.suffix, metadata(record))
+        return []
     if figure.kind == "nested":
         from crantcli.output.figures.nested import draw_nested
 

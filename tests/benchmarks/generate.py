@@ -136,6 +136,33 @@ def write_edges(path: Path, neurons: int, entries: int) -> None:
     _write(path, iter([pa.table({"pre": ids[cells // neurons], "post": ids[cells % neurons], "weight": weight})]))
 
 
+def write_changed(path: Path, source: Path) -> None:
+    """Write what became of a synapse or edge table.
+
+    Of 1,000 rows 3 are gone; of 100 edges 10 have another weight; of 100 neurons 2 have another ID, and some of these
+    are then one; of 1,000 synapses 1 has moved.
+    """
+    file = pq.ParquetFile(source)
+    _write(path, (_changed(file.read_row_group(number), number) for number in range(file.num_row_groups)))
+
+
+def _changed(rows: pa.Table, number: int) -> pa.Table:
+    rng = np.random.default_rng([SEED, 1, number])
+    rows = rows.filter(pa.array(rng.random(len(rows)) > 0.003))
+    if "weight" in rows.column_names:
+        more = (rng.random(len(rows)) < 0.1).astype(np.int64)
+        return rows.set_column(rows.column_names.index("weight"), "weight", pa.array(rows["weight"].to_numpy() + more))
+    moved, ends = rng.random(len(rows)) < 0.001, ("pre_pt_root_id", "post_pt_root_id")
+    for end in ends:
+        ids = rows[end].to_numpy()
+        renamed = (ids != 0) & (_mixed(ids.astype(np.uint64)) % np.uint64(50) == 0)
+        ids = np.where(renamed, ids - ids % 100_000, ids)
+        if end == ends[0]:
+            ids = np.where(moved, rows[ends[1]].to_numpy(), ids)
+        rows = rows.set_column(rows.column_names.index(end), end, pa.array(ids))
+    return rows
+
+
 def write_annotations(path: Path, source: Path, types: int) -> None:
     """Write a cell type for nine in ten neurons of a synapse or edge table; a few types have most of the neurons."""
     file = pq.ParquetFile(source)
@@ -213,6 +240,7 @@ def main() -> None:
         ("ids", write_ids, {"source": Path, "how": str}),
         ("neurons", write_neurons, {"synapses": int, "number": int}),
         ("edges", write_edges, {"neurons": int, "entries": int}),
+        ("changed", write_changed, {"source": Path}),
         ("annotations", write_annotations, {"source": Path, "types": int}),
         ("skeletons", write_skeletons, {"neurons": int, "nodes": int, "sites": int}),
     ):

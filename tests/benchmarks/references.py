@@ -128,6 +128,18 @@ def nearest(folder: str, rounds: str, destination: str) -> None:
         json.dump(figures, file)
 
 
+def pandas_compare(first: str, second: str, destination: str) -> None:
+    """What differs between two edge tables, as one writes it in a notebook."""
+    import pandas as pd
+
+    both = pd.read_parquet(first).merge(pd.read_parquet(second), on=["pre", "post"], how="outer", suffixes=("_a", "_b"))
+    both = both[both["pre"] != both["post"]].fillna(0).astype("int64")
+    both["difference"] = both["weight_b"] - both["weight_a"]
+    changed = both[both["difference"] != 0]
+    order = changed.assign(size=-changed["difference"].abs()).sort_values(["size", "pre", "post"])
+    order.drop(columns="size").to_parquet(destination, index=False)
+
+
 def pandas_attach(source: str, folder: str, destination: str) -> None:
     """The connectors as one writes it in a notebook, neuron by neuron."""
     import pandas as pd
@@ -183,7 +195,7 @@ def contents(path: str, column: str, destination: str) -> None:
 if __name__ == "__main__":
     known = (
         duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, duckdb_type_sums, nearest, pandas_attach,
-        caveclient_query, contents,
+        caveclient_query, contents, pandas_compare,
         npz_contents,
     )  # fmt: skip
     function = {f.__name__: f for f in known}[sys.argv[1]]

@@ -181,6 +181,26 @@ def adjacency(bench: Bench) -> None:
         report(f"adjacency .{name}, peak", ours, target=1600, measure="peak")
 
 
+def compare(bench: Bench) -> None:
+    """Two edge tables of a whole brain against a merge, and two versions of the synapses against one edge list."""
+    brain = bench.made("brain.parquet", "edges", *BRAIN)
+    later = bench.made("brain-later.parquet", "changed", brain)
+    ours, theirs = bench.out("changes.parquet"), bench.out("merged.parquet")
+    commands = [crantcli("compare", brain, later, "-q", "-o", ours)]
+    found = bench.best(*commands, *([reference("pandas_compare", brain, later, theirs)] if bench.pandas else []))
+    report("compare edges / pandas", found[0], *found[1:], target=0.4 if bench.pandas else None)
+    report("compare edges, peak", found[0], target=2200, measure="peak")
+    if bench.pandas:
+        bench.same("difference", ours, theirs)
+    new = bench.made(f"synapses-{bench.synapses}-later.parquet", "changed", bench.table)
+    versions, one = bench.best(
+        crantcli("compare", bench.table, new, "-q", "-o", ours, "--neurons", bench.out("neurons.parquet")),
+        crantcli("connectivity", bench.table, "-q", "-o", bench.out("edges.parquet")),
+    )
+    report("compare versions / one edge list", versions, one, 3)
+    report("compare versions, peak", versions, target=2300, measure="peak")
+
+
 def nested(bench: Bench) -> None:
     """Nested matrices: a whole brain at once, sums per pair of types alone, and a small table with its picture."""
     brain = bench.made("brain.parquet", "edges", *BRAIN)
@@ -414,7 +434,7 @@ def figure(name: str, value: float, target: float) -> None:
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     function.__name__: function
     for function in (
-        edges, memory, once, lookup, adjacency, nested, containment, neuropil, attach, live, startup, commands,
+        edges, memory, once, lookup, adjacency, compare, nested, containment, neuropil, attach, live, startup, commands,
     )
 }  # fmt: skip
 

@@ -25,8 +25,9 @@ only_b; same with --all). Of synapses with ids, each pair's change is taken apar
 moved_in and moved_out, under the IDs of B; --neurons tells merges, splits and new IDs from where synapses went.
 
 Brains whose neurons are not the same are compared with --by COLUMN; two sides of one table with --a side=left
---b side=right, group by group with --by, or neuron by neuron with --pair. --fail-on takes conditions on the figures of
-the summary, such as "changed>1000"."""
+--b side=right, group by group with --by, or neuron by neuron with --pair; groups of one table with chance by --against.
+
+--fail-on takes conditions on the figures of the summary, such as "changed>1000"."""
 
 
 @dataclass(eq=False, repr=False)
@@ -71,6 +72,16 @@ def compare(
         Literal["score", "fisher"] | None,
         typer.Option("--test", help="Test whether densities differ, and those of each pair of groups."),
     ] = None,
+    against: Annotated[
+        Literal["configuration", "erdos-renyi"] | None,
+        typer.Option(
+            "--against", help="Compare groups of one table with chance: with the same degrees, or the same density."
+        ),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("--samples", metavar="N", min=2, help="Random graphs of the same degrees.")
+    ] = 200,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="What they are drawn from.")] = 0,
     complete: Annotated[bool, typer.Option("--complete", help="Pairs of groups without an edge, too.")] = False,
     other_annotations: Annotated[
         str | None,
@@ -98,6 +109,14 @@ def compare(
         str | None, typer.Option("--sweep", metavar="FILE", help="All figures at each threshold of -t 1,2,5.")
     ] = None,
     summary: Annotated[str | None, typer.Option("--summary", metavar="FILE", help="All figures, as JSON.")] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw weights against each other, differences, and the largest changes: .png, .pdf or .svg.",
+        ),
+    ] = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -119,6 +138,9 @@ def compare(
         pair,
         largest_component,
         test,
+        against,
+        samples,
+        seed,
         complete,
         match,
         all,
@@ -130,14 +152,14 @@ def compare(
     if two and len(given) != 2:
         raise UsageError(f"two tables are compared, and {len(given)} given; a folder or a quoted glob is one")
     if not two and len(given) > 1:
-        raise UsageError("--a and --b are two sides of one table, and several are given; a folder or a glob is one")
+        raise UsageError(f"one table is compared with itself, and {len(given)} given; a folder or a quoted glob is one")
     ask(
         question,
         replace(source, source=given[:1]),
         rows.at_the_lowest,
         fetch,
         run,
-        outputs={"neurons": neurons, "sweep": sweep, "summary": summary},
+        outputs={"neurons": neurons, "sweep": sweep, "summary": summary, "plot": plot},
         other=given[1:] or None,
         other_annotations=other_annotations,
         renames=ids,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from crantcli.core.compare.picture import ComparisonPicture
 from crantcli.core.compare.statistics import TestName
 from crantcli.core.ledger import Ledger
 from crantcli.core.question import Table
@@ -24,6 +25,9 @@ class CompareOptions:
     pair: str | None = None
     largest_component: bool = False
     test: TestName | None = None
+    against: Literal["configuration", "erdos-renyi"] | None = None
+    samples: int = 200
+    seed: int = 0
 
 
 @dataclass
@@ -41,13 +45,13 @@ class Comparison:
         Numbers by name.
     sentence : str
         The figures that matter most, in words.
+    picture : function
+        Makes what is drawn.
     notes : list of str
     facts : dict
         For the provenance.
     tables : mapping of str to Table
         Further outputs.
-    picture : function or None
-        Makes what is drawn.
     """
 
     table: Table
@@ -55,10 +59,10 @@ class Comparison:
     ledger: Ledger
     figures: dict[str, Any]
     sentence: str
+    picture: Callable[[], ComparisonPicture]
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
-    picture: Callable[[], Any] | None = None
 
 
 def sweep_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -15,7 +15,9 @@ from crantcli.core.compare.groups import (
     labelled_side,
     missing_labels,
 )
-from crantcli.core.compare.sides import one_table, two_tables
+from crantcli.core.compare.histogram import weight_histogram
+from crantcli.core.compare.picture import ComparisonPicture, largest_changes
+from crantcli.core.compare.sides import label_columns, one_table, two_tables
 from crantcli.core.engine import SqlEngine
 from crantcli.core.question import Table
 from crantcli.core.questions.base import Inputs
@@ -42,23 +44,26 @@ def groups_of_sides(engine: SqlEngine, given: Inputs, options: CompareOptions) -
         {**group_figures(engine, groups, a, b, place), **(tests[place].figures if tests else {})}
         for place in range(len(limits))
     ]
-    query, columns = group_query(engine, groups, options.by, tests[0] if tests else None)
+    names = label_columns(given.annotations, options.by) if options.by else ()
+    query, columns = group_query(engine, groups, names, tests[0] if tests else None)
     number = int(engine.execute(f"SELECT count(*) FROM {groups}")[0][0])
     ledger = sides.ledgers[0] if sides.ledgers[0] is sides.ledgers[1] else sides.ledgers[0] + sides.ledgers[1]
     facts = {}
     if given.other is not None:
         facts["ledgers"] = {name: each.as_dict() for name, each in zip("ab", sides.ledgers, strict=True)}
     sweep = sweep_table([{"threshold": limit, **row} for limit, row in zip(limits, rows, strict=True)])
-    return Comparison(
-        Table(query, columns, number),
-        "pairs of groups",
-        ledger,
-        rows[0],
-        _sentence(rows[0]),
-        notes,
-        facts,
-        {"sweep": sweep},
-    )
+    table, told, ends = Table(query, columns, number), _sentence(rows[0]), len(options.by)
+
+    def picture() -> ComparisonPicture:
+        changes = largest_changes(engine, table, ends, ends, ("weight_a", "weight_b"))
+        return ComparisonPicture(
+            weight_histogram(engine, f"(SELECT * FROM {groups} WHERE weight_a <> 0 OR weight_b <> 0)"),
+            changes,
+            "pairs of groups",
+            told,
+        )
+
+    return Comparison(table, "pairs of groups", ledger, rows[0], told, picture, notes, facts, {"sweep": sweep})
 
 
 def _sentence(figures: Mapping[str, Any]) -> str:

@@ -98,9 +98,10 @@ def _mean_ranks(weights: np.ndarray[Any, Any], pairs: np.ndarray[Any, Any]) -> n
     return ranks
 
 
-def weight_histogram(engine: SqlEngine, compared: str) -> WeightHistogram:
-    """The histogram of a relation with `weight_a` and `weight_b`."""
+def weight_histogram(engine: SqlEngine, compared: str, pairs: str = "count(*)") -> WeightHistogram:
+    """The histogram of a relation with `weight_a` and `weight_b`; `pairs` counts them."""
     found = engine.arrays(
-        f"SELECT weight_a AS a, weight_b AS b, count(*) AS pairs FROM {compared} GROUP BY ALL ORDER BY a, b"
+        f"SELECT weight_a AS a, weight_b AS b, CAST({pairs} AS BIGINT) AS pairs FROM {compared} GROUP BY ALL "
+        "ORDER BY a, b"
     )
     return WeightHistogram(found["a"], found["b"], found["pairs"])

@@ -18,6 +18,7 @@ from crantcli.core.compare.edges import (
     difference_query,
 )
 from crantcli.core.compare.histogram import WeightHistogram, weight_histogram
+from crantcli.core.compare.picture import ComparisonPicture, largest_changes
 from crantcli.core.compare.sides import one_table
 from crantcli.core.compare.versions import (
     CHANGES,
@@ -43,16 +44,18 @@ def versions(engine: SqlEngine, given: Inputs, options: CompareOptions) -> Compa
     assert given.other is not None
     a, b = given.source, given.other.table
     found = compare_versions(engine, a, b, given.rows)
-    histogram = weight_histogram(engine, found.pairs)
+    histogram = weight_histogram(engine, found.tally, "sum(pairs)")
     figures = _figures(histogram, given.rows, options) | version_figures(engine, found)
     rows = figures["pairs"] - (0 if options.everything else figures["same"])
     neurons = f"SELECT {sql.columns(NEURON_COLUMNS)} FROM {found.neurons} ORDER BY neuron"
+    table, told = Table(pair_query(found, options.everything), PAIR_COLUMNS, rows), _version_sentence(figures)
     return Comparison(
-        Table(pair_query(found, options.everything), PAIR_COLUMNS, rows),
+        table,
         "pairs",
         found.ledgers[0] + found.ledgers[1],
         figures,
-        _version_sentence(figures),
+        told,
+        lambda: ComparisonPicture(histogram, largest_changes(engine, table, 1, 1, ("old", "new")), "pairs", told),
         filter_notes(a, b, _filters(given.rows)),
         _told(*found.ledgers),
         {"neurons": Table(neurons, NEURON_COLUMNS, figures["neurons"]), "sweep": _sweep(engine, histogram, options)},
@@ -109,12 +112,15 @@ def _of_pairs(
     query, columns = difference_query(compared, options.everything, more)
     figures = _figures(compared.histogram, rows, options)
     number = figures["pairs"] - (0 if options.everything else figures["same"])
+    table, told = Table(query, tuple(columns), number), _sentence(figures)
+    weights = ("weight_a", "weight_b")
     return Comparison(
-        Table(query, tuple(columns), number),
+        table,
         "pairs",
         ledger,
         figures,
-        _sentence(figures),
+        told,
+        lambda: ComparisonPicture(compared.histogram, largest_changes(engine, table, 1, 1, weights), "pairs", told),
         tables={"sweep": _sweep(engine, compared.histogram, options)},
     )
 

@@ -18,7 +18,7 @@ from crantcli.core.rows.labels import key, label, typed
 from crantcli.core.rows.pairs import edges
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
-from crantcli.schema import IdType
+from crantcli.schema import IdType, Names
 from crantcli.text import P, did_you_mean, join_names, plural
 
 
@@ -60,34 +60,47 @@ class TwoSides:
     notes: list[str]
 
 
-def labelled_neurons(
-    engine: SqlEngine, id_type: IdType, annotations: Annotations | None, columns: Sequence[str]
-) -> str:
-    """A table `id, label_0, label_1, ...` of the neurons that have a label in each of these columns of annotations.
-
-    `type` stands for the column of cell types, whatever it is called.
+def label_columns(annotations: Annotations | None, by: Sequence[str]) -> tuple[str, ...]:
+    """The columns of annotations that are named; `type` is that of cell types, where none is called so.
 
     Raises
     ------
     UsageError
-        Where there are no annotations.
+        Where there are no annotations, or a column is named twice.
     DataError
         Where they have no such column.
     """
-    asked = P.by(",".join(columns))
+    asked = P.by(",".join(by))
     if annotations is None:
         raise UsageError(f"{asked} needs labels: {P.annotations.metavar('FILE')}, or a data set that has annotations")
-    opened, chosen = annotations, []
-    for number, name in enumerate(columns):
-        column = typed(opened, asked)[1] if name == "type" else name
-        if column not in opened.columns:
-            raise DataError(f"{asked}: no column {name} in the annotations ({did_you_mean(name, opened.columns)})")
-        chosen.append(f"{label(column, opened)} AS label_{number}")
-    listed = ", ".join(chosen)
+    found = []
+    for name in by:
+        column = Names(annotations.columns).get(name)
+        if column is None and name == "type":
+            column = typed(annotations, asked)[1]
+        if column is None:
+            raise DataError(f"{asked}: no column {name} in the annotations ({did_you_mean(name, annotations.columns)})")
+        found.append(column)
+    if len(set(found)) < len(found):
+        raise UsageError(f"{asked}: a column is named twice ({join_names(found)})")
+    return tuple(found)
+
+
+def labelled_neurons(engine: SqlEngine, id_type: IdType, annotations: Annotations | None, by: Sequence[str]) -> str:
+    """A table `id, label_0, label_1, ...` of the neurons that have a label in each of these columns of annotations.
+
+    Raises
+    ------
+    UsageError, DataError
+        As `label_columns`.
+    """
+    columns = label_columns(annotations, by)
+    assert annotations is not None
+    listed = ", ".join(f"{label(column, annotations)} AS label_{number}" for number, column in enumerate(columns))
     there = sql.all_of([f"label_{number} IS NOT NULL" for number in range(len(columns))])
     return engine.table(
         "labelled",
-        f"SELECT * FROM (SELECT {key(id_type)} AS id, {listed} FROM {opened.relation}) "
+        f"SELECT * FROM (SELECT {key(id_type)} AS id, {listed} FROM {annotations.relation}) "
         f"WHERE id IS NOT NULL AND {there}",
     )
 
@@ -104,6 +117,22 @@ def two_tables(engine: SqlEngine, given: Inputs, sum_duplicates: bool, by: Seque
         ledgers.append(found.ledger)
         notes += found.notes
     return TwoSides(sides[0], sides[1], (ledgers[0], ledgers[1]), notes)
+
+
+def one_network(
+    engine: SqlEngine, given: Inputs, sum_duplicates: bool, by: Sequence[str]
+) -> tuple[NetworkSide, Ledger, list[str]]:
+    """The network of the labelled neurons of a table, or of those of them that were named."""
+    table, chosen = given.source, given.neurons["a"]
+    neurons, outside = labelled_neurons(engine, table.id_type, given.annotations, by), "FALSE"
+    if chosen is not None:
+        listed = engine.id_table("network_neurons", chosen.ids, table.id_type)
+        neurons = engine.view("network", f"SELECT id FROM {neurons} WHERE id IN (SELECT id FROM {listed})")
+        outside = f"(NOT (pre IN (SELECT id FROM {listed}) AND post IN (SELECT id FROM {listed})))"
+    found = edges(engine, table, None, given.rows, sum_duplicates=sum_duplicates, outside=outside)
+    kept = engine.view("network_pairs", f"SELECT pre, post, weight FROM {found.relation} WHERE NOT {outside}")
+    side = NetworkSide("A", "the table", table, kept, found.pairs, neurons, given.annotations)
+    return side, found.ledger, list(found.notes)
 
 
 def one_table(

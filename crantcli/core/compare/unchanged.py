@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.rows.filters import count_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,13 +14,17 @@ if TYPE_CHECKING:
 KEY, CHECK = sql.hashed(("id", "pre", "post")), sql.hashed(("post", "id", "pre", "1"))
 
 
-def without_unchanged(engine: SqlEngine, a: str, b: str, key: str = KEY, check: str = CHECK) -> tuple[str, str]:
+def without_unchanged(
+    engine: SqlEngine, a: str, b: str, rows: int, key: str = KEY, check: str = CHECK
+) -> tuple[str, str]:
     """What is left of two versions without the synapses that have the same id and the same neurons in both.
 
     Parameters
     ----------
     a, b : str
         Relations `id, pre, post`; no id twice, but for nulls, which stay.
+    rows : int
+        As many as either has, at most.
     key, check : str
         Expressions of these columns: positive integers, of which equal rows have equal ones.
 
@@ -37,33 +40,33 @@ def without_unchanged(engine: SqlEngine, a: str, b: str, key: str = KEY, check: 
     million of each), so the sums of another number over all that is taken for the same are compared; where they differ,
     everything stays.
     """
-    number = max(count_rows(engine, side) for side in (a, b))
-    parts = max(1, -(-number * 8 // (engine.memory // 8)))
-    numbers = {
-        side: dict(
-            engine.execute(f"SELECT {key} % {parts} AS part, count(*) FROM {side} WHERE id IS NOT NULL GROUP BY part")
-        )
+    # Both sides' numbers at a time take four fifths of the memory at most.
+    parts = max(1, -(-16 * rows // (engine.memory * 4 // 5)))
+    told = {
+        side: {
+            part: (number, total)
+            for part, number, total in engine.execute(
+                f"SELECT {key} % {parts} AS part, count(*), sum({check}) FROM {side} WHERE id IS NOT NULL GROUP BY part"
+            )
+        }
         for side in (a, b)
     }
-    kept: dict[str, list[Any]] = {"a": [], "b": []}
+    kept: dict[str, list[Any]] = {a: [], b: []}
     for part in range(parts):
-        where = f"id IS NOT NULL AND {key} % {parts} = {part}"
+        where = f"id IS NOT NULL AND {key} % {parts} = {part}" if parts > 1 else "id IS NOT NULL"
         one, other = (
-            engine.integers(f"SELECT {key} AS key FROM {side} WHERE {where}", numbers[side].get(part, 0))
+            engine.integers(f"SELECT {key} AS key FROM {side} WHERE {where}", told[side].get(part, (0, 0))[0])
             for side in (a, b)
         )
         one.sort()
         other.sort()
-        kept["a"].append(_not_in(one, other))
-        kept["b"].append(_not_in(other, one))
-    rest = [_rows(engine, side, kept[name], key) for name, side in (("a", a), ("b", b))]
-    sums = [
-        engine.execute(
-            f"SELECT (SELECT coalesce(sum({check}), 0) FROM {side} WHERE id IS NOT NULL) - "
-            f"(SELECT coalesce(sum({check}), 0) FROM {left} WHERE id IS NOT NULL)"
-        )[0][0]
-        for side, left in zip((a, b), rest, strict=True)
-    ]
+        kept[a].append(_not_in(one, other))
+        kept[b].append(_not_in(other, one))
+    rest = [_rows(engine, side, kept[side], key) for side in (a, b)]
+    sums = []
+    for side, left in zip((a, b), rest, strict=True):
+        gone = engine.execute(f"SELECT coalesce(sum({check}), 0) FROM {left} WHERE id IS NOT NULL")[0][0]
+        sums.append(sum(total for _, total in told[side].values()) - gone)
     return (rest[0], rest[1]) if sums[0] == sums[1] else (a, b)
 
 

@@ -41,8 +41,10 @@ class ComparedVersions:
 
     Attributes
     ----------
-    pairs : str
-        `PAIR_COLUMNS`, and `weight_a`, `weight_b`, `changed`: each pair of neurons after cleaning and threshold.
+    pairs, changes : str
+        `PAIR_COLUMNS`: each pair of neurons after cleaning and threshold; and those of them that changed.
+    tally : str
+        `weight_a, weight_b, changed, added, removed, moved_in, moved_out, pairs`: the same, counted by its numbers.
     neurons : str
         `NEURON_COLUMNS`.
     ledgers : tuple of Ledger
@@ -50,6 +52,8 @@ class ComparedVersions:
     """
 
     pairs: str
+    changes: str
+    tally: str
     neurons: str
     ledgers: tuple[Ledger, Ledger]
 
@@ -90,21 +94,28 @@ def compare_versions(engine: SqlEngine, a: Relation, b: Relation, rows: RowFilte
         f"SELECT id, id, ends FROM {moves.unmoved}) GROUP BY o, n",
     )
     links, heirs = _links(engine, shared), _heirs(engine, shared)
-    pairs = _pairs(engine, moves, links, heirs)
-    ledgers = [_count(engine, side, rows, pairs, column) for side, column in zip(prepared, ("old", "new"), strict=True)]
-    kept = engine.view(
-        "kept_pairs",
-        f"SELECT *, old AS weight_a, new AS weight_b, NOT ({_UNCHANGED}) AS changed FROM {pairs} "
-        f"WHERE NOT {rows.autapse_sql} AND {_strong(rows)}",
+    touched, untouched = _pairs(engine, moves, links, heirs)
+    tally = _tally(engine, touched, untouched)
+    ledgers = [_count(engine, side, rows, tally, column) for side, column in zip(prepared, ("old", "new"), strict=True)]
+    kept = f"NOT {rows.autapse_sql} AND {_strong(rows)}"
+    listed = sql.columns(PAIR_COLUMNS)
+    return ComparedVersions(
+        engine.view("kept_pairs", f"SELECT {listed} FROM {touched} WHERE {kept} UNION ALL {untouched} AND {kept}"),
+        engine.view("changed_pairs", f"SELECT {listed} FROM {touched} WHERE {kept} AND NOT ({_UNCHANGED})"),
+        engine.view(
+            "kept_tally",
+            f"SELECT old AS weight_a, new AS weight_b, NOT ({_UNCHANGED}) AS changed, added, removed, moved_in, "
+            f"moved_out, pairs FROM {tally} WHERE NOT {_autapse(rows)} AND {_strong(rows)}",
+        ),
+        _neurons(engine, moves, links),
+        (ledgers[0], ledgers[1]),
     )
-    return ComparedVersions(kept, _neurons(engine, moves, links), (ledgers[0], ledgers[1]))
 
 
 def pair_query(found: ComparedVersions, everything: bool) -> str:
     """The table of pairs, largest change first."""
-    where = "" if everything else " WHERE changed"
     return (
-        f"SELECT {sql.columns(PAIR_COLUMNS)} FROM {found.pairs}{where} "
+        f"SELECT * FROM {found.pairs if everything else found.changes} "
         "ORDER BY abs(new - old) DESC, added + removed + moved_in + moved_out DESC, pre, post"
     )
 
@@ -120,10 +131,11 @@ def version_figures(engine: SqlEngine, found: ComparedVersions) -> dict[str, Any
         many there are of each of `CHANGES`, as `neurons_same` and so on.
     """
     sums = [f"coalesce(sum({name}), 0)" for name in ("added", "removed", "moved_in", "moved_out")]
-    statuses = ["NOT changed", "changed AND old > 0 AND new > 0", "new = 0", "old = 0"]
-    counts = [f"count(*) FILTER ({condition})" for condition in statuses]
+    both = "changed AND weight_a > 0 AND weight_b > 0"
+    statuses = ["NOT changed", both, "weight_b = 0", "weight_a = 0"]
+    counts = [f"coalesce(sum(pairs) FILTER ({condition}), 0)" for condition in statuses]
     names = ("added", "removed", "moved_in", "moved_out", "same", "changed", "only_a", "only_b")
-    numbers = engine.execute(f"SELECT {', '.join([*sums, *counts])} FROM {found.pairs}")[0]
+    numbers = engine.execute(f"SELECT {', '.join([*sums, *counts])} FROM {found.tally}")[0]
     figures = dict(zip(names, map(int, numbers), strict=True))
     counted = dict(engine.execute(f"SELECT change, count(*) FROM {found.neurons} GROUP BY change"))
     figures["neurons"] = sum(counted.values())
@@ -132,6 +144,11 @@ def version_figures(engine: SqlEngine, found: ComparedVersions) -> dict[str, Any
 
 def _strong(rows: RowFilter) -> str:
     return f"({rows.strong_sql('old')} OR {rows.strong_sql('new')})"
+
+
+def _autapse(rows: RowFilter) -> str:
+    """The same as `rows.autapse_sql` of what is counted."""
+    return "autapse" if rows.clean else "FALSE"
 
 
 @dataclass(frozen=True)
@@ -180,7 +197,7 @@ def _moves(engine: SqlEngine, prepared: list[SelectedRows], rows: RowFilter, id_
         ends = ", ".join(f"CAST({end} AS {id_type}) AS {end}" for end in ("pre", "post"))
         kept = f"SELECT CAST(id AS {kind}) AS id, {ends} FROM {side.relation} WHERE {cascade(steps)[KEPT]}"
         sides.append(engine.view("version", kept))
-    old, new = without_unchanged(engine, sides[0], sides[1])
+    old, new = without_unchanged(engine, sides[0], sides[1], max(side.table.rows for side in prepared))
     counted = engine.count_pairs("counted", sides[0], "pre, post", "count(*) AS n")
     left = engine.table("left_pairs", f"SELECT pre, post, count(*) AS n FROM {old} GROUP BY pre, post")
     quads = engine.table(
@@ -223,25 +240,30 @@ def _heirs(engine: SqlEngine, shared: str) -> str:
     return engine.table("heirs", heirs)
 
 
-def _pairs(engine: SqlEngine, moves: _Moves, links: str, heirs: str) -> str:
-    """A view of `PAIR_COLUMNS`: every pair of either version, under the IDs of the new one."""
+def _pairs(engine: SqlEngine, moves: _Moves, links: str, heirs: str) -> tuple[str, str]:
+    """Every pair of either version, under the IDs of the new one, as `PAIR_COLUMNS`: a table of those that may have
+    changed, and a query of all others, which have the same synapses in both.
+    """
     # Neurons that have kept synapses, but went elsewhere with most: what is left of them is carried like the rest.
     strays = engine.table(
         "strays", f"SELECT id FROM {moves.unmoved} WHERE id NOT IN (SELECT o FROM {links} WHERE o = n)"
     )
     stray = f"(pre IN (SELECT id FROM {strays}) OR post IN (SELECT id FROM {strays}))"
-    rest = (
-        f"SELECT c.pre, c.post, c.n - coalesce(l.n, 0) AS number FROM {moves.counted} AS c LEFT JOIN {moves.left} AS l "
-        "ON c.pre = l.pre AND c.post = l.post"
-    )
-    went = engine.table("stray_pairs", f"SELECT * FROM ({rest}) WHERE number > 0 AND {stray}")
+
+    def rest(condition: str) -> str:
+        return (
+            "SELECT c.pre, c.post, c.n - coalesce(l.n, 0) AS number FROM "
+            f"(SELECT * FROM {moves.counted} AS r WHERE {condition}) AS c LEFT JOIN {moves.left} AS l "
+            "ON c.pre = l.pre AND c.post = l.post"
+        )
+
+    went = engine.table("stray_pairs", f"SELECT * FROM ({rest(stray)}) WHERE number > 0")
     amounts = _amounts(engine, moves, went, links, heirs)
-    # All other pairs have the same synapses in both versions.
     touched = engine.table(
         "touched", " UNION ".join(f"SELECT pre, post FROM {name}" for name in (amounts, moves.left, went))
     )
     there = f"EXISTS (SELECT 1 FROM {touched} AS t WHERE t.pre = r.pre AND t.post = r.post)"
-    home = f"SELECT pre, post, number FROM ({rest}) AS r WHERE {there} AND NOT {stray}"
+    home = rest(f"{there} AND NOT {stray}")
     more = "nameless_new - nameless_old"
     found = engine.table(
         "touched_pairs",
@@ -252,10 +274,24 @@ def _pairs(engine: SqlEngine, moves: _Moves, links: str, heirs: str) -> str:
         f"LEFT JOIN {amounts} AS a ON t.pre = a.pre AND t.post = a.post "
         f"LEFT JOIN ({home}) AS h ON t.pre = h.pre AND t.post = h.post",
     )
-    return engine.view(
-        "version_pairs",
-        f"SELECT * FROM {found} WHERE old <> 0 OR new <> 0 UNION ALL "
-        f"SELECT pre, post, n, n, 0, 0, 0, 0 FROM {moves.counted} AS r WHERE NOT {there}",
+    # What neither version has is left of pairs whose synapses all went elsewhere.
+    there_now = engine.view("touched_now", f"SELECT * FROM {found} WHERE old <> 0 OR new <> 0")
+    return there_now, (
+        "SELECT pre, post, old, new, 0 AS added, 0 AS removed, 0 AS moved_in, 0 AS moved_out FROM "
+        f"(SELECT pre, post, n AS old, n AS new FROM {moves.counted}) AS r WHERE NOT {there}"
+    )
+
+
+def _tally(engine: SqlEngine, touched: str, untouched: str) -> str:
+    """A table `old, new, autapse, added, removed, moved_in, moved_out, pairs`: pairs counted by their numbers.
+
+    Most of what is asked of pairs can be told from it; the pairs themselves may be 40 million.
+    """
+    return engine.table(
+        "tally",
+        "SELECT old, new, pre = post AS autapse, added, removed, moved_in, moved_out, 1 AS pairs "
+        f"FROM {touched} UNION ALL SELECT old, new, pre = post, 0, 0, 0, 0, count(*) "
+        f"FROM ({untouched}) GROUP BY ALL",
     )
 
 
@@ -297,15 +333,15 @@ def _spread(relation: str, pair: str, **where: str) -> str:
     return f"SELECT {pair}, {', '.join(columns)} FROM {relation}"
 
 
-def _count(engine: SqlEngine, side: SelectedRows, rows: RowFilter, pairs: str, column: str) -> Ledger:
+def _count(engine: SqlEngine, side: SelectedRows, rows: RowFilter, tally: str, column: str) -> Ledger:
     """The ledger of a version: rows that were left out one by one, and those of pairs that are left out."""
     taken = cascade({**rows.conditions(side.table.id_type), "autapse": "FALSE"})
     counted = [f"count(*) FILTER ({taken[step]})" for step in ("null", "background", "size")]
     numbers = engine.execute(f"SELECT {', '.join(counted)} FROM {side.relation}")[0]
-    autapse, strong = rows.autapse_sql, _strong(rows)
+    autapse, strong, amount = _autapse(rows), _strong(rows), f"sum({column} * pairs)"
     of_pairs = engine.execute(
-        f"SELECT sum({column}) FILTER ({autapse}), sum({column}) FILTER (NOT {autapse} AND NOT {strong}), "
-        f"sum({column}) FILTER (NOT {autapse} AND {strong}) FROM {pairs}"
+        f"SELECT {amount} FILTER ({autapse}), {amount} FILTER (NOT {autapse} AND NOT {strong}), "
+        f"{amount} FILTER (NOT {autapse} AND {strong}) FROM {tally}"
     )[0]
     for step, number in zip(
         ("null", "background", "size", "autapse", "threshold"), (*numbers, *of_pairs), strict=False

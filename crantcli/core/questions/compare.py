@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from crantcli.core.compare.chance import Model, against_chance
 from crantcli.core.compare.comparison import CompareOptions, Comparison
 from crantcli.core.compare.conditions import held, parse_figure_condition
 from crantcli.core.compare.groupwise import groups_of_sides
@@ -13,7 +14,7 @@ from crantcli.core.compare.pairwise import matched_sides, refuse_unlike, same_ne
 from crantcli.core.compare.statistics import TestName
 from crantcli.core.compare.versions import CHANGES
 from crantcli.core.engine import SqlEngine
-from crantcli.core.question import Output, Summary, Table
+from crantcli.core.question import Figure, Output, Summary, Table
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -58,6 +59,11 @@ class Compare(Question):
         Of both sides together, and then of each, neurons of the largest weakly connected component only.
     test : {"score", "fisher"} or None
         Test the densities, and each pair of groups.
+    against : {"configuration", "erdos-renyi"} or None
+        Compare the groups of one table with chance: with graphs in which every neuron has the same numbers of inputs
+        and outputs, or with the same density everywhere. `a` then names the neurons; None means all with labels.
+    samples, seed : int
+        How many such graphs are drawn, and what they are drawn from.
     complete : bool
         Pairs of groups without an edge, too.
     match : {"synapse", "neuron"} or None
@@ -77,6 +83,9 @@ class Compare(Question):
     pair: str | None = None
     largest_component: bool = False
     test: TestName | None = None
+    against: Model | None = None
+    samples: int = 200
+    seed: int = 0
     complete: bool = False
     match: Literal["synapse", "neuron"] | None = None
     all: bool = False
@@ -86,7 +95,13 @@ class Compare(Question):
 
     command: ClassVar[str] = "compare"
     chosen_by: ClassVar[str] = f"{P.a} and {P.b}"
-    outputs: ClassVar[Mapping[str, type]] = {"": Table, "neurons": Table, "sweep": Table, "summary": Summary}
+    outputs: ClassVar[Mapping[str, type]] = {
+        "": Table,
+        "neurons": Table,
+        "sweep": Table,
+        "summary": Summary,
+        "plot": Figure,
+    }
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "a", "b")
@@ -105,9 +120,11 @@ class Compare(Question):
 
     def _check_sides(self) -> None:
         """Refuse what contradicts itself."""
-        if (self.a is None) != (self.b is None):
+        if self.against is not None:
+            self._check_chance()
+        elif (self.a is None) != (self.b is None):
             raise UsageError(f"{P.a} and {P.b} are the two sides of one table; give both or none")
-        sides, groups = self.a is not None, self._by_groups
+        sides, groups = self.b is not None, self._by_groups
         if not sides and (self.pair is not None or self.largest_component):
             which = P.pair if self.pair is not None else P.largest_component
             raise UsageError(f"{which} is about two sides of one table; give {P.a} and {P.b}")
@@ -123,13 +140,29 @@ class Compare(Question):
         if sides and self.match:
             raise UsageError(f"{P.match} is about two tables; leave it out")
 
+    def _check_chance(self) -> None:
+        """Refuse what does not go with a model of chance."""
+        if self.against not in ("configuration", "erdos-renyi"):
+            raise UsageError(f"against={self.against!r}: 'configuration' or 'erdos-renyi'")
+        if not self.by:
+            raise UsageError(f"{P.against} is about groups; give {P.by.metavar('COLUMN')}")
+        for name in ("b", "pair", "test", "largest_component"):
+            if getattr(self, name):
+                raise UsageError(f"{P.against} compares one network with chance; leave {getattr(P, name)} out")
+        if self.samples < 2:
+            raise UsageError(f"{P.samples(self.samples)}: at least 2, since their spread is told")
+        if self.seed < 0:
+            raise UsageError(f"{P.seed(self.seed)}: a number from 0")
+        if len(self.thresholds) > 1:
+            raise UsageError(f"{P.against} takes one {P.threshold}")
+
     @property
     def _by_groups(self) -> bool:
-        return bool(self.by) or (self.a is not None and self.pair is None)
+        return bool(self.by) or (self.b is not None and self.pair is None)
 
     def needs(self) -> Needs:
         """Two tables, or the neurons of both sides of one; labels where groups are compared."""
-        sides = self.a is not None
+        sides = self.b is not None or self.against is not None
         return Needs(
             {"a": self.a, "b": self.b} if sides else {},
             labels=bool(self.by) or self.pair is not None,
@@ -140,6 +173,8 @@ class Compare(Question):
 
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
         """All input of the neurons of both sides."""
+        if self.against is not None:
+            return Scope(either=given.neurons["a"], outputs=False)
         chosen = [given.neurons[name] or Selection(()) for name in "ab"]
         return Scope(either=Selection(tuple(dict.fromkeys((*chosen[0].ids, *chosen[1].ids)))), outputs=False)
 
@@ -155,13 +190,17 @@ class Compare(Question):
             raise UsageError(f"{P.neurons} tells what became of neurons from synapses with ids, in both tables")
         found.ledger.check()
         outputs: dict[str, Output] = {"": found.table, **found.tables, "summary": Summary(found.figures)}
+        if "plot" in wanted:
+            outputs["plot"] = Figure("comparison", found.picture())
         nobody = Completeness(frozenset(), frozenset())
         options: dict[str, Any] = {
             "by": list(self.by),
             "thresholds": list(self.thresholds),
             **{name: getattr(self, name) or None for name in
-               ("pair", "largest_component", "test", "complete", "match", "all", "sum_duplicates")},
+               ("pair", "largest_component", "test", "against", "complete", "match", "all", "sum_duplicates")},
         }  # fmt: skip
+        if self.against == "configuration":
+            options |= {"samples": self.samples, "seed": self.seed}
         return Results(
             outputs,
             "comparison",
@@ -181,8 +220,10 @@ class Compare(Question):
     def _compared(self, engine: SqlEngine, given: Inputs) -> Comparison:
         options = CompareOptions(
             self.all, self.thresholds, self.sum_duplicates, self.by, self.complete, self.pair, self.largest_component,
-            self.test,
+            self.test, self.against, self.samples, self.seed,
         )  # fmt: skip
+        if self.against is not None:
+            return against_chance(engine, given, options)
         if self._by_groups:
             return groups_of_sides(engine, given, options)
         if self.pair is not None:
