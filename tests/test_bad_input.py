@@ -109,7 +109,7 @@ CASES: list[tuple[int, str, list[str]]] = [
     (2, "connectivity good.csv -t many -o out.csv", ["--threshold", "integer"]),
     (2, "connectivity good.csv --min-size -1 -o out.csv", ["--min-size", "0"]),
     (2, "connectivity good.csv --top 0 -o out.csv", ["--top", "1"]),
-    (2, "connectivity good.csv --by layer -o out.csv", ["--by", "'type', 'neuropil'"]),
+    (2, "connectivity good.csv --by layer -o out.csv", ["--by layer", "no such column"]),
     (2, "connectivity good.csv --kind nodes -o out.csv", ["--kind", "'synapses', 'edges', 'adjacency'"]),
     (2, "connectivity good.csv --no-upstream --no-downstream -o out.csv", ["upstream", "downstream"]),
     (2, "connectivity good.csv --totals good.csv -o out.csv", ["--totals", "--normalize"]),

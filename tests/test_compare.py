@@ -269,7 +269,7 @@ def test_a_condition_that_holds_is_an_error_after_everything_is_written(
         (("a.csv", "none.csv"), 2, "none.csv"),
         (("a.csv", "a.csv", "--fail-on", "changd>3"), 2, "there is no figure changd (near names: changed"),
         (("a.csv", "a.csv", "--fail-on", "changed>many"), 2, "--fail-on 'changed>many': write NAME OP NUMBER"),
-        (("a.csv", "a.csv", "-t", "1,x"), 2, "--threshold 1,x: whole numbers from 1"),
+        (("a.csv", "a.csv", "-t", "1,x"), 2, "--threshold 1,x: integers from 1"),
         (("a.csv", "a.csv", "--summary", "s.txt"), 2, "s.txt: unknown suffix; write to .json"),
         (("a.csv", "a.csv", "-o", "a.csv"), 2, "a.csv is an input of this command"),
         (("b.csv", "a.csv", "-o", "a.csv"), 2, "a.csv is an input of this command"),

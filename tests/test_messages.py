@@ -326,7 +326,7 @@ crantcli connectivity: No such option: --treshold (Possible options: --refresh, 
     crantcli connectivity --help)
 $ connectivity good.csv -t 0
 2
-crantcli connectivity: --threshold 0: whole numbers from 1, joined by commas
+crantcli connectivity: --threshold 0: integers from 1, joined by commas
 $ connectivity good.csv -t 99 --fail-empty
 4
 crantcli connectivity: nothing is left (5 synapses read, 1 background, 1 autapse, 3 threshold, 0 kept); no file is

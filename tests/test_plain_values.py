@@ -76,7 +76,7 @@ def test_plain_values_are_those_of_typer(value: Any, values: tuple[str, ...]) ->
 
 def test_what_people_type_is_plain() -> None:
     for label, text, value in (
-        ("connectivity --threshold", "5", 5),
+        ("counts --threshold", "5", 5),
         ("connectivity --kind", "edges", Kind.EDGES),
         ("attach --skeleton-units", "um", "um"),
         ("attach --max-distance", "2500.5", 2500.5),
@@ -85,4 +85,4 @@ def test_what_people_type_is_plain() -> None:
         assert plain_value(PARAMETERS[label], text) == value
     assert plain_value(PARAMETERS["connectivity --neurons"], ("1", "2")) == ["1", "2"]
     for text in ("0", "x", "5.0", "-5", "5 "):
-        assert plain_value(PARAMETERS["connectivity --threshold"], text) is UNSURE
+        assert plain_value(PARAMETERS["counts --threshold"], text) is UNSURE

@@ -250,7 +250,7 @@ class ThresholdOptions:
 
         words = [word.strip() for word in (self.threshold or "").split(",")] if self.threshold is not None else []
         if not all(word.isascii() and word.isdigit() and int(word) >= 1 for word in words):
-            raise UsageError(f"--threshold {self.threshold}: whole numbers from 1, joined by commas")
+            raise UsageError(f"--threshold {self.threshold}: integers from 1, joined by commas")
         return tuple(sorted({int(word) for word in words}))
 
     @property

@@ -18,6 +18,7 @@ from crantcli.errors import DataError, UsageError
 from crantcli.schema import CORNER, COUNTS, PAIRS, IdType, Kind, Names, is_index_name
 from crantcli.sources.tables import adjacency as adjacencies
 from crantcli.sources.tables.columns import SAMPLE, Columns
+from crantcli.sources.tables.convert import converted
 from crantcli.sources.tables.files import Source
 from crantcli.sources.tables.kinds import Decision, decide
 from crantcli.sources.tables.metadata import combine, resolve_units
@@ -149,6 +150,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
     kind = matched[0][1].kind
     if given.undirected and kind is not Kind.EDGES:
         raise UsageError(f"{P.undirected(True)} goes with edges, and this is a table of single synapses")
+    matched = [(converted(engine, part, _needed(part, match, given)), match) for part, match in matched]
     readers = [Reader(engine, part, match, given) for part, match in matched]
     _refuse_unlike(matched)
     id_type: IdType = "BIGINT" if all(reader.integer_ids for reader in readers) else "VARCHAR"
@@ -206,10 +208,20 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
     )
 
 
+def _needed(part: Part, match: Decision, given: ReadOptions) -> set[str]:
+    """Columns that are read: of synapses those that play a part, if no others are kept or looked at."""
+    if match.kind is not Kind.SYNAPSES or given.carry or given.where or given.fill_down:
+        return set(part.columns)
+    added_up = None if given.value is None else Names(part.columns).get(given.value)
+    return {*match.roles.values(), *([added_up] if added_up else [])}
+
+
 def _tell_stored(engine: Engine, relation: str, kind: Kind, readers: list[Reader]) -> None:
     """Tell the engine of synapses that all stand in files as they are, which it may count in a way of its own."""
+    if kind is not Kind.SYNAPSES:
+        return
     files = [reader.stored_files() for reader in readers]
-    if kind is Kind.SYNAPSES and all(files) and all(reader.integer_ids for reader in readers):
+    if all(files) and all(reader.integer_ids for reader in readers):
         rows = sum(reader.rows or 0 for reader in readers)
         engine.stored[relation] = StoredSynapses(tuple(file for some in files for file in some), rows)
 

@@ -54,6 +54,8 @@ class Part:
         Columns of a DataFrame that are text for want of a type, and why: they hold no IDs.
     stored : bool
         All rows are those of Parquet files, as they stand there.
+    pieces : dict of str to str
+        Path of each text file -> what reads it alone.
     """
 
     relation: str
@@ -75,6 +77,7 @@ class Part:
     mixed: dict[str, str] = field(default_factory=dict)
     null_text: str | None = None
     stored: bool = False
+    pieces: dict[str, str] = field(default_factory=dict)
 
     def filtered(self, condition: str) -> Part:
         """The rows that meet a condition."""

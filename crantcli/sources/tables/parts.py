@@ -95,6 +95,7 @@ def _text_parts(
             recorded=[FileMetadata()],
             records=[source.record() for source in files],
             files={str(source.path): source.name for source in files},
+            pieces={str(source.path): text_relation([source], form) for source in files},
             notes=notes[(form, together)],
             together=together,
         )

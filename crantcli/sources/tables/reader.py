@@ -223,7 +223,7 @@ class Reader:
     def null_free(self) -> bool:
         """Whether the footers tell that no neuron ID is null."""
         names = set(self._sides)
-        return not self._part.text and names <= self._part.null_free and not names & set(self._ids)
+        return names <= self._part.null_free and not names & set(self._ids)
 
     def stored_files(self) -> list[StoredFile]:
         """The files, where neuron IDs stand in them as plain integers and no row is left out; else nothing."""
@@ -391,8 +391,8 @@ class Reader:
             if is_id_column(name)
         }
         single = [column for columns in self.positions.values() if len(columns) == 3 for column in columns]
-        in_text = [*plain, *single] if self._part.text else []
-        in_text += [name for name in single if self._part.columns[name].startswith("VARCHAR") and name not in in_text]
+        of_text = [name for name in [*plain, *single] if self._part.columns[name].startswith("VARCHAR")]
+        in_text = [name for name in of_text if self._part.text or name in single]
         types = numeric_types(self._engine, self._part.relation, in_text)
         for name in [*plain, *single]:
             kind = types.get(name, "VARCHAR")

@@ -1,0 +1,100 @@
+"""Large text tables are read once, into Parquet: every later look at a column then costs a fraction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from crantcli.core.sql import quote
+from crantcli.engine.duckdb import Engine
+from crantcli.sources.tables.files import literal_path
+from crantcli.sources.tables.part import Part
+
+#: Bytes of text, packed or not, from which it pays.
+CONVERT_FROM = 16_000_000
+
+#: Rows of which a column's values are looked at to tell whether it may be one of integers.
+_SAMPLE = 1000
+
+#: Columns of integers, at most: each has a bit.
+_MOST = 62
+
+
+def converted(engine: Engine, part: Part, needed: Collection[str]) -> Part:
+    """A part with the same values, in Parquet: plain integers in columns of nothing else, and all others as text.
+
+    Small ones, and those that are no text, are left as they are. The order of rows and files stays, so that messages
+    name the same places. Columns that are not needed cannot be read any more.
+    """
+    size = sum(Path(path).stat().st_size for path in part.pieces)
+    if not part.pieces or size < CONVERT_FROM or part.condition != "TRUE":
+        return part
+    names = [name for name in part.columns if name in needed]
+    integers = _integers_at_first(engine, part, names)[:_MOST]
+    while True:
+        files = [_copy(engine, relation, names, integers) for relation in part.pieces.values()]
+        odd = _odd(engine, files, integers)
+        if not odd:
+            break
+        integers = [name for name in integers if name not in odd]
+        for file in files:
+            file.unlink()
+    listed = ", ".join(map(literal_path, files))
+    relation = f"read_parquet([{listed}], hive_partitioning = false)"
+    called = dict(zip(map(str, files), (part.files[path] for path in part.pieces), strict=True))
+    engine.reading.update(called)
+    found = engine.execute(
+        "SELECT path_in_schema, CAST(sum(stats_null_count) AS BIGINT), CAST(sum(num_values) AS BIGINT) "
+        f"FROM parquet_metadata([{listed}]) GROUP BY path_in_schema HAVING bool_and(stats_null_count IS NOT NULL)"
+    )
+    nulls = {name: number for name, number, _ in found if name in integers}
+    rows = engine.execute(f"SELECT CAST(sum(num_rows) AS BIGINT) FROM parquet_file_metadata([{listed}])")[0][0]
+    return replace(
+        part,
+        relation=relation,
+        columns={name: "BIGINT" if name in integers else kind for name, kind in part.columns.items()},
+        rows=int(rows or 0),
+        null_free={name for name, number in nulls.items() if number == 0},
+        nulls=nulls,
+        files=called,
+        pieces={},
+        stored=True,
+    )
+
+
+#: A further column of numbers, whose bits tell which values of a row are no integers.
+_ODD = "crantcli odd"
+
+
+def _plain(name: str) -> str:
+    """A condition that holds for what is written as an integer is, and for nothing."""
+    column = quote(name)
+    return f"({column} IS NULL OR TRY_CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR) IS NOT DISTINCT FROM {column})"
+
+
+def _integers_at_first(engine: Engine, part: Part, names: list[str]) -> list[str]:
+    """Columns that hold integers only in the first rows, and not nothing."""
+    tests = [f"bool_and({_plain(name)}) AND count({quote(name)}) > 0" for name in names]
+    found = engine.execute(f"SELECT {', '.join(tests)} FROM (SELECT * FROM {part.relation} LIMIT {_SAMPLE})")[0]
+    return [name for name, plain in zip(names, found, strict=True) if plain]
+
+
+def _copy(engine: Engine, relation: str, names: list[str], integers: list[str]) -> Path:
+    chosen = [f"TRY_CAST({quote(n)} AS BIGINT) AS {quote(n)}" if n in integers else quote(n) for n in names]
+    bits = [f"CASE WHEN {_plain(name)} THEN 0 ELSE {1 << place} END" for place, name in enumerate(integers)]
+    odd = " + ".join(f"CAST({bit} AS BIGINT)" for bit in bits) or "CAST(0 AS BIGINT)"
+    file = engine.scratch / f"{engine.name('converted')}.parquet"
+    engine.copy(
+        f"SELECT {', '.join(chosen)}, {odd} AS {quote(_ODD)} FROM {relation}",
+        str(file),
+        {"FORMAT": "parquet", "ROW_GROUP_SIZE": "245760"},
+    )
+    return file
+
+
+def _odd(engine: Engine, files: list[Path], integers: list[str]) -> set[str]:
+    """Columns in which there is something else after all."""
+    listed = ", ".join(map(literal_path, files))
+    found = engine.execute(f"SELECT coalesce(bit_or({quote(_ODD)}), 0) FROM read_parquet([{listed}])")[0][0]
+    return {name for place, name in enumerate(integers) if found >> place & 1}
