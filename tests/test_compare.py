@@ -312,3 +312,15 @@ def test_a_matrix_is_compared_with_edges(crant: Crant, files: tuple[Path, Path])
     done, plain = crant("compare", "m.npz", "e.parquet", "-o", "-"), crant("compare", *files, "-o", "-")
     assert done.code == 0, done.err
     assert done.out == plain.out
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("match", "both"), ("test", "t"), ("against", "chance"), ("all", "yes"), ("complete", 1), ("pair", ""),
+        ("samples", 2.5), ("seed", "x"), ("thresholds", (0,)), ("thresholds", ("1",)), ("fail_on", "many"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_from_python_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(cc.UsageError, match=name.rstrip("s")):
+        cc.questions.Compare(**{name: value})

@@ -269,3 +269,13 @@ def test_two_synapses_that_are_taken_for_one_are_noticed() -> None:
         for key, left in (("CAST(id % 3 AS BIGINT)", (50, 49)), (KEY, (4, 3))):
             found = without_unchanged(engine, a, b, 50, key)
             assert tuple(engine.execute(f"SELECT count(*) FROM {side}")[0][0] for side in found) == left
+
+
+def test_python_asks_for_the_other_tables(worked: tuple[Path, Path]) -> None:
+    found = cc.ask(cc.questions.Compare(), source=worked[0], other=worked[1], clean=False, output="neurons")
+    assert list(found.columns) == ["neuron", "change", "old_ids", "new_ids"]
+    assert len(found) == found.attrs["crantcli"]["figures"]["neurons"] == 11
+    sweep = cc.ask(cc.questions.Compare(thresholds=(1, 3)), source=worked[0], other=worked[1], output="sweep")
+    assert sweep["threshold"].tolist() == [1, 3]
+    with pytest.raises(cc.UsageError, match="output='neuron': compare has neurons, sweep"):
+        cc.ask(cc.questions.Compare(), source=worked[0], other=worked[1], output="neuron")

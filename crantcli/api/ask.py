@@ -9,13 +9,16 @@ from typing import Any, Unpack
 
 from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names
 from crantcli.checks import check_choice, path_name
+from crantcli.core.question import Table
 from crantcli.core.questions.base import Question
 from crantcli.core.relation import VoxelSize
 from crantcli.engine.duckdb import DEFAULT_MEMORY
+from crantcli.errors import UsageError
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.request import Request
 from crantcli.sources.tables.metadata import parse_mesh_scale
 from crantcli.sources.tables.read_options import ReadKeywords, read_options
+from crantcli.text import join_names
 
 
 def ask(
@@ -34,6 +37,7 @@ def ask(
     totals: Any = None,
     meshes: str | None = None,
     mesh_scale: Any = None,
+    output: str = "",
     other: Any = None,
     other_annotations: Any = None,
     ids: Any = None,
@@ -60,6 +64,8 @@ def ask(
         As the options of the commands.
     clean, min_size, threshold
         Which rows count.
+    output : str, default ""
+        Another table of the answer, such as "neurons" or "sweep" of `Compare`, instead of the main one.
     other : path, list of paths, or DataFrame, optional
         The second table, for questions about two.
     other_annotations : path or DataFrame, optional
@@ -91,10 +97,13 @@ def ask(
     given = skeletons if skeletons is None or isinstance(skeletons, list | tuple) else [skeletons]
     places = [path for path in (path_name("skeletons", one) for one in given or ()) if path is not None]
     names, voxel = neuropil_names(assignments, neuropil), checked_voxel_size(voxel_size)
-    sink: Any = FrameSink()
-    if question.command == "nested":
+    tables = [name for name, kind in question.outputs.items() if kind is Table and name]
+    if output and output not in tables:
+        raise UsageError(f"output={output!r}: {question.command} has {join_names(tables) or 'none but the usual one'}")
+    sink: Any = FrameSink(output)
+    if question.command == "nested" and not output:
         sink = MatrixSink()
-    elif isinstance(question, Neuropil):
+    elif isinstance(question, Neuropil) and not output:
         sink = AssignmentSink() if question.assignments_only else CollectionSink()
     with ExitStack() as stack:
         found = None
@@ -131,9 +140,9 @@ def ask(
 def _pandas(question: Any, sink: Any) -> Any:
     """What the sink has taken, as users know it."""
     from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix, collected
-    from crantcli.api.sinks import CollectionSink
+    from crantcli.api.sinks import CollectionSink, MatrixSink
 
-    if question.command == "nested":
+    if isinstance(sink, MatrixSink):
         kind = DirectedNestedMatrix if question.directed else NestedMatrix
         return kind._of(sink.results.subject.blocks)
     if isinstance(sink, CollectionSink):

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 
 class FrameSink:
-    """Takes the main output of a question as a DataFrame.
+    """Takes an output of a question as a DataFrame.
+
+    Parameters
+    ----------
+    output : str
+        Its name; "" is the main one.
 
     Attributes
     ----------
@@ -43,8 +48,10 @@ class FrameSink:
     frame: pd.DataFrame
     results: Results
 
-    def __init__(self) -> None:
+    def __init__(self, output: str = "") -> None:
         self.notes: list[str] = []
+        if output:
+            self.wanted = frozenset({output})
 
     def __enter__(self) -> FrameSink:
         return self

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from crantcli.checks import check_choice, check_names, check_switches, whole_number
 from crantcli.core.compare.chance import Model, against_chance
 from crantcli.core.compare.comparison import CompareOptions, Comparison
 from crantcli.core.compare.conditions import held, parse_figure_condition
@@ -107,13 +108,21 @@ class Compare(Question):
         normalize_selectors(self, "a", "b")
         for name in ("by", "fail_on"):
             object.__setattr__(self, name, as_names(getattr(self, name)))
-        object.__setattr__(self, "thresholds", tuple(sorted(set(self.thresholds))))
+        check_switches(
+            largest_component=self.largest_component, complete=self.complete, all=self.all,
+            sum_duplicates=self.sum_duplicates,
+        )  # fmt: skip
+        check_names(pair=self.pair)
+        limits = {whole_number("thresholds", limit) or 0 for limit in self.thresholds}
+        object.__setattr__(self, "thresholds", tuple(sorted(limits)))
+        for name, words in (("match", ("synapse", "neuron")), ("test", ("score", "fisher")),
+                            ("against", ("configuration", "erdos-renyi"))):  # fmt: skip
+            if getattr(self, name) is not None:
+                check_choice(name, getattr(self, name), words)
+        for name in ("samples", "seed"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)) or 0)
         if self.thresholds and self.thresholds[0] < 1:
             raise UsageError(f"threshold {self.thresholds[0]}: a pair needs at least 1 synapse to be kept")
-        if self.match not in (None, "synapse", "neuron"):
-            raise UsageError(f"match={self.match!r}: 'synapse' or 'neuron'")
-        if self.test not in (None, "score", "fisher"):
-            raise UsageError(f"test={self.test!r}: 'score' or 'fisher'")
         for condition in self.fail_on:
             parse_figure_condition(condition, FIGURES)
         self._check_sides()
@@ -142,8 +151,6 @@ class Compare(Question):
 
     def _check_chance(self) -> None:
         """Refuse what does not go with a model of chance."""
-        if self.against not in ("configuration", "erdos-renyi"):
-            raise UsageError(f"against={self.against!r}: 'configuration' or 'erdos-renyi'")
         if not self.by:
             raise UsageError(f"{P.against} is about groups; give {P.by.metavar('COLUMN')}")
         for name in ("b", "pair", "test", "largest_component"):
