@@ -126,12 +126,19 @@ def test_cron_and_make_follow_the_brain_from_night_to_night(night: Night) -> Non
 
     night.cave.asked.clear()
     assert night.run(*job).stderr == ""
-    assert night.contents() == before, "nothing had changed"
+    assert {name: made for name, made in night.contents().items() if not name.startswith("before/")} == before
     assert night.cave.data_queries() == []
+    assert not (night.folder / "changes.csv").exists(), "nothing had changed"
 
     night.edit()
-    changed = night.run("make", "types.csv", "--silent")
-    assert (changed.returncode, changed.stderr) == (0, "")
+    script.write_text(script.read_text().replace("removed>1000", "neurons_renamed>0"))
+    changed = night.run(*job)
+    assert (changed.returncode, changed.stdout) == (7, ""), changed.stderr
+    assert "neurons_renamed > 0 (1)" in changed.stderr
+    became = pd.read_csv(night.folder / "changed_neurons.csv", dtype=str).set_index("neuron")["change"]
+    assert became[became != "same"].to_dict() == {str(night.cave.brain.neurons[0] + 1): "renamed"}
+    changes = json.loads((night.folder / "changes.json").read_text())
+    assert changes["removed"] == changes["added"] == 0
     after = night.contents()
     assert json.loads(after["crant.lock"][1])["cave"]["version"] == 4
     assert after["types.csv"][1] == before["types.csv"][1], "the neuron has another ID, and its label"
