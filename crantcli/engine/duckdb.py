@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 DEFAULT_MEMORY = "2GB"
 
-#: Rows from which it pays to count pairs by sorting; for fewer, what is imported for it takes longer.
-SORTED_FROM = 1_000_000
+#: Rows from which sorting takes less time than a hash table, with all that is imported for it (measured).
+SORTED_FROM = 8_000_000
 
 #: More threads than any machine has cores for; the engine would start them all.
 MOST_THREADS = 1024

@@ -121,6 +121,21 @@ def _spread(ids: Array) -> Array:
     return ((ids.astype(np.uint64) * np.uint64(SPARSE)) & np.uint64(2**63 - 1)).astype(np.int64)
 
 
+def write_text(path: Path, source: Path) -> None:
+    """A table as text, packed by gzip."""
+    import pyarrow.csv
+
+    unfinished = path.with_suffix(".tmp")
+    table = pq.ParquetFile(source)
+    with (
+        pa.CompressedOutputStream(str(unfinished), "gzip") as file,
+        pyarrow.csv.CSVWriter(file, table.schema_arrow) as writer,
+    ):
+        for batch in table.iter_batches(CHUNK):
+            writer.write_batch(batch)
+    unfinished.rename(path)
+
+
 def write_neurons(path: Path, synapses: int, number: int) -> None:
     """Write the IDs of some neurons, one a line."""
     chosen = np.random.default_rng(SEED).choice(population(synapses).ids, number, replace=False)
@@ -238,6 +253,7 @@ def main() -> None:
     for name, writer, arguments in (
         ("synapses", write_synapses, {"synapses": int}),
         ("ids", write_ids, {"source": Path, "how": str}),
+        ("text", write_text, {"source": Path}),
         ("neurons", write_neurons, {"synapses": int, "number": int}),
         ("edges", write_edges, {"neurons": int, "entries": int}),
         ("changed", write_changed, {"source": Path}),

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 # This module and `run` import nothing heavy: Linux counts what a process held before it became another program, so the
 # peak of a child is never below the peak of its parent.
@@ -60,10 +61,10 @@ def run(command: Sequence[str]) -> Usage:
     return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 1e6)
 
 
-def best(repeat: int, *commands: Sequence[str]) -> list[Usage]:
-    """Run commands in turns, so that a busy minute hurts all of them: each one's shortest times and highest peak."""
+def medians(repeat: int, *commands: Sequence[str]) -> list[Usage]:
+    """Run commands in turns, so that a busy minute hurts all of them: each one's median times and highest peak."""
     rounds = [[run(command) for command in commands] for _ in range(repeat)]
     return [
-        Usage(min(use.wall for use in uses), min(use.cpu for use in uses), max(use.peak for use in uses))
+        Usage(median(use.wall for use in uses), median(use.cpu for use in uses), max(use.peak for use in uses))
         for uses in zip(*rounds, strict=True)
     ]
