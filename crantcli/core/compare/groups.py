@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core import sql
-from crantcli.core.compare.sides import NetworkSide, labelled_neurons
+from crantcli.core.compare.sides import NetworkSide, label_columns
 from crantcli.core.compare.statistics import ALPHA, EdgeCounts, TestName, holm, share_test, tippett
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.rows.labels import labelled_neurons
 from crantcli.errors import DataError
 from crantcli.schema import Kind
 from crantcli.text import P, join_names, plural
@@ -72,7 +73,9 @@ def labelled_side(
     # Without labels, all are one group.
     labels = f"(SELECT id, 'all' AS label_0 FROM {side.neurons})"
     if by:
-        labels = labelled_neurons(engine, side.table.id_type, side.annotations, by)
+        columns = label_columns(side.annotations, by)
+        assert side.annotations is not None
+        labels = labelled_neurons(engine, side.table.id_type, side.annotations, columns)
     labels = engine.table("side_labels", f"SELECT * FROM {labels} WHERE id IN (SELECT id FROM {side.neurons})")
     neurons = int(engine.execute(f"SELECT count(*) FROM {side.neurons}")[0][0])
     _refuse_incomplete(engine, side, notes)

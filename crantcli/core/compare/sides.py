@@ -14,7 +14,7 @@ from crantcli.core.questions.base import Inputs
 from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.absent import absent, absent_note
 from crantcli.core.rows.filters import count_rows
-from crantcli.core.rows.labels import key, label, typed
+from crantcli.core.rows.labels import key, label, labelled_neurons, typed
 from crantcli.core.rows.pairs import edges
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
@@ -86,23 +86,10 @@ def label_columns(annotations: Annotations | None, by: Sequence[str]) -> tuple[s
     return tuple(found)
 
 
-def labelled_neurons(engine: SqlEngine, id_type: IdType, annotations: Annotations | None, by: Sequence[str]) -> str:
-    """A table `id, label_0, label_1, ...` of the neurons that have a label in each of these columns of annotations.
-
-    Raises
-    ------
-    UsageError, DataError
-        As `label_columns`.
-    """
+def _labelled(engine: SqlEngine, table: Relation, annotations: Annotations | None, by: Sequence[str]) -> str:
     columns = label_columns(annotations, by)
     assert annotations is not None
-    listed = ", ".join(f"{label(column, annotations)} AS label_{number}" for number, column in enumerate(columns))
-    there = sql.all_of([f"label_{number} IS NOT NULL" for number in range(len(columns))])
-    return engine.table(
-        "labelled",
-        f"SELECT * FROM (SELECT {key(id_type)} AS id, {listed} FROM {annotations.relation}) "
-        f"WHERE id IS NOT NULL AND {there}",
-    )
+    return labelled_neurons(engine, table.id_type, annotations, columns)
 
 
 def two_tables(engine: SqlEngine, given: Inputs, sum_duplicates: bool, by: Sequence[str]) -> TwoSides:
@@ -112,7 +99,7 @@ def two_tables(engine: SqlEngine, given: Inputs, sum_duplicates: bool, by: Seque
     tables = (("A", given.source, given.annotations), ("B", given.other.table, given.other.annotations))
     for name, table, labelled in tables:
         found = all_edges(engine, table, given.rows, sum_duplicates)
-        neurons = labelled_neurons(engine, table.id_type, labelled, by)
+        neurons = _labelled(engine, table, labelled, by)
         sides.append(NetworkSide(name, name, table, found.relation, found.pairs, neurons, labelled))
         ledgers.append(found.ledger)
         notes += found.notes
@@ -124,7 +111,7 @@ def one_network(
 ) -> tuple[NetworkSide, Ledger, list[str]]:
     """The network of the labelled neurons of a table, or of those of them that were named."""
     table, chosen = given.source, given.neurons["a"]
-    neurons, outside = labelled_neurons(engine, table.id_type, given.annotations, by), "FALSE"
+    neurons, outside = _labelled(engine, table, given.annotations, by), "FALSE"
     if chosen is not None:
         listed = engine.id_table("network_neurons", chosen.ids, table.id_type)
         neurons = engine.view("network", f"SELECT id FROM {neurons} WHERE id IN (SELECT id FROM {listed})")

@@ -9,7 +9,7 @@ from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Annotations, Completeness, Relation
 from crantcli.core.rows.filters import RowFilter
-from crantcli.core.rows.labels import key, label, typed
+from crantcli.core.rows.labels import labelled_neurons, typed
 from crantcli.core.sql import quote
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import Kind, Names
@@ -257,15 +257,8 @@ def _members(
 ) -> tuple[str, str]:
     """A table `id, code` of the neurons that have all labels, and a table `code, label_0, ...` of their groups."""
     names = [f"label_{number}" for number in range(len(labels))]
-    chosen = ", ".join(f"{label(column, annotations)} AS {name}" for column, name in zip(labels, names, strict=True))
-    there = [f"{name} IS NOT NULL" for name in ("id", *names)]
-    if rows.clean:
-        there.append(f"NOT {rows.is_background('id', table.id_type)}")
-    known = engine.table(
-        f"{side}_labels",
-        f"SELECT * FROM (SELECT {key(table.id_type)} AS id, {chosen} FROM {annotations.relation}) "
-        f"WHERE {sql.all_of(there)}",
-    )
+    neuron = f"NOT {rows.is_background('id', table.id_type)}" if rows.clean else "TRUE"
+    known = labelled_neurons(engine, table.id_type, annotations, labels, neuron)
     listed = ", ".join(names)
     groups = engine.table(
         f"{side}_groups",

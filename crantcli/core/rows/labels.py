@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Annotations, Relation, annotation_column
-from crantcli.core.sql import joined
+from crantcli.core.sql import all_of, joined
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import IdType
 from crantcli.text import P
@@ -61,4 +63,19 @@ def types_view(engine: SqlEngine, table: Relation, annotations: Annotations, col
         "types",
         f"SELECT {key(table.id_type)} AS id, {label(column, annotations)} AS label "
         f"FROM {annotations.relation} WHERE {label(column, annotations)} IS NOT NULL",
+    )
+
+
+def labelled_neurons(
+    engine: SqlEngine, id_type: IdType, annotations: Annotations, columns: Sequence[str], where: str = "TRUE"
+) -> str:
+    """A table `id, label_0, label_1, ...` of the neurons that have a label in each of these columns.
+
+    `where` is a condition on `id`.
+    """
+    listed = ", ".join(f"{label(column, annotations)} AS label_{number}" for number, column in enumerate(columns))
+    there = all_of([f"{name} IS NOT NULL" for name in ("id", *(f"label_{number}" for number in range(len(columns))))])
+    return engine.table(
+        "labelled",
+        f"SELECT * FROM (SELECT {key(id_type)} AS id, {listed} FROM {annotations.relation}) WHERE {there} AND {where}",
     )
