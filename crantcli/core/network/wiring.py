@@ -83,10 +83,28 @@ def wired(
         Where the table is known to lack inputs of its neurons, or has signs already.
     """
     import numpy as np
+
+    _refuse_second_signs(given.source, given.rows.threshold, signs)
+    # What the matrix was made of need not stay beside it.
+    with engine.temporary_tables():
+        ids, weights, ledger, notes = _matrix(engine, given, weight, totals, signs, sum_duplicates)
+    neurons = engine.columns_table("network_neurons", {"id": ids, "position": np.arange(len(ids))})
+    return Wiring(neurons, weights, ledger, notes)
+
+
+def _matrix(
+    engine: SqlEngine,
+    given: Inputs,
+    weight: EdgeWeight,
+    totals: InputTotals,
+    signs: Signs | None,
+    sum_duplicates: bool,
+) -> tuple[np.ndarray[Any, Any], csr_array[Any], Ledger, list[str]]:
+    """IDs of the neurons, ascending, and their weights."""
+    import numpy as np
     from scipy.sparse import coo_array
 
     table, rows = given.source, given.rows
-    _refuse_second_signs(table, rows.threshold, signs)
     whole = weight == "norm" and totals == "whole"
     found = edges(engine, table, None, rows, sum_duplicates=sum_duplicates, weak=whole)
     work = EdgeList(engine, table, found, (), Weight(), None, rows, given.annotations, None, sum_duplicates)
@@ -119,7 +137,8 @@ def wired(
         )["whole"]
         matrix.data /= np.repeat(inputs, np.diff(matrix.indptr))
     found.ledger.check()
-    return Wiring(neurons, matrix, found.ledger, work.notes)
+    ids = engine.arrays(f"SELECT id FROM {neurons} ORDER BY position")["id"]
+    return ids, matrix, found.ledger, work.notes
 
 
 def _refuse_second_signs(table: Relation, threshold: int | None, signs: Signs | None) -> None:
