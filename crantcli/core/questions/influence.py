@@ -130,6 +130,15 @@ class Influence(Question):
         answers = drive(engine, given.source, wiring, sets, given.neurons["silence"], self.gain)
         table, what = self._table(engine, given, wiring, answers)
         notes = [*wiring.notes, *(note for answer in answers for note in answer.notes)]
+        figures = {
+            "network": {
+                "neurons": wiring.weights.shape[0],
+                "edges": int(wiring.weights.nnz),
+                "negative_weights": wiring.signed,
+            },
+            "adjustment_constant": CONSTANT,
+            "seed_sets": [answer.record() for answer in answers],
+        }
         return Results(
             {"": table},
             "influence",
@@ -146,16 +155,9 @@ class Influence(Question):
                 **({} if self.signs is None else {name: value or None for name, value in vars(self.signs).items()}),
                 "sum_duplicates": self.sum_duplicates or None,
             },
-            facts={
-                "network": {
-                    "neurons": wiring.weights.shape[0],
-                    "edges": int(wiring.weights.nnz),
-                    "negative_weights": wiring.signed,
-                },
-                "adjustment_constant": CONSTANT,
-                "seed_sets": [answer.record() for answer in answers],
-            },
+            facts=figures,
             notes=list(dict.fromkeys(notes)),
+            details={"figures": figures},
         )
 
     def _table(self, engine: SqlEngine, given: Inputs, wiring: Wiring, answers: list[Answer]) -> tuple[Table, str]:
@@ -253,15 +255,18 @@ def _parse_set(value: str, ignore_case: bool) -> tuple[str, tuple[Selector, ...]
     if match is None:
         return "", whole
     name, rest = match.groups()
-    chosen = parse_selectors([rest], ignore_case)
-    if all(isinstance(one, LiteralId) for one in chosen):
-        (criterion,) = whole
-        assert isinstance(criterion, Criteria)
-        return name, (NamedNeurons(criterion.criteria, tuple(one for one in chosen if isinstance(one, LiteralId))),)
-    # COLUMN=VALUE and COLUMN=VALUE: what stands behind the first `=` is a criterion if its first part is one.
-    if isinstance(chosen[0], Criteria) and not isinstance(parse_selectors([rest.partition(" and ")[0]])[0], Criteria):
+    start, more, _ = rest.partition(" and ")
+    if isinstance(parse_selectors([start])[0], Criteria):
+        return name, parse_selectors([rest], ignore_case)
+    if more:  # COLUMN=VALUE and COLUMN=VALUE
         return "", whole
-    return name, chosen
+    chosen = parse_selectors([rest], ignore_case)
+    ids = tuple(one for one in chosen if isinstance(one, LiteralId))
+    if not ids:
+        return name, chosen
+    (criterion,) = whole
+    assert isinstance(criterion, Criteria)
+    return name, (NamedNeurons(criterion.criteria, ids),)
 
 
 def _sets(given: Any) -> dict[str, tuple[Selector, ...]]:
