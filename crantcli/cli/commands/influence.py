@@ -18,7 +18,7 @@ from crantcli.cli.options import (
     SynapseFetchOptions,
 )
 
-EPILOG = """Example: crantcli influence edges.parquet --seeds "cell_class=sensory" -a annotations.csv -t 5 -o driven.csv
+EPILOG = """Example: crantcli influence edges.parquet --seeds "cell_type=ER2" -a annotations.csv -t 5 -o driven.csv
 
 The steady state of a linear network: r = (1 - G/lambda W)^-1 s, with W the weights, lambda the largest real part of
 their eigenvalues, and s = 1 at the seeds. adjusted_influence is sign(r) (ln |r| + 24), and 0 below e^-24.
@@ -46,8 +46,11 @@ def influence(
         ),
     ] = None,
     gain: Annotated[
-        str, typer.Option("--gain", metavar="G|none", help="Scale the largest eigenvalue to this, above 0 and below 1.")
-    ] = "0.99",
+        str | None,
+        typer.Option(
+            "--gain", metavar="G|none", help="Scale the largest eigenvalue to this, above 0 and below 1. Default: 0.99."
+        ),
+    ] = None,
     weight: Annotated[
         Literal["count", "norm"],
         typer.Option("--weight", help="Synapses, or these as a part of all input of the post neuron."),
@@ -79,16 +82,16 @@ def influence(
         typer.Option("--unsigned", help="What becomes of the output of neurons with neither."),
     ] = "error",
 ) -> None:
-    """What seed neurons drive: the steady state of a linear network."""
+    """What seed neurons drive, directly and through others."""
     # Sums must not depend on the number of cores; what takes long here waits for memory, not for cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from crantcli.cli.ask import ask, selectors_of
-    from crantcli.core.questions.influence import Influence, parse_seeds
+    from crantcli.core.questions.influence import GAIN, Influence, parse_seeds
     from crantcli.core.rows.weights import signs_of
     from crantcli.errors import UsageError
 
-    scaled: float | None = None
-    if gain != "none":
+    scaled = None if gain == "none" else GAIN
+    if gain not in (None, "none"):
         try:
             scaled = float(gain)
         except ValueError:

@@ -52,7 +52,7 @@ class SeedSet:
 
 
 @dataclass
-class Answer:
+class Driven:
     """What a set of seeds drives.
 
     Attributes
@@ -136,7 +136,7 @@ def drive(
     sets: Sequence[SeedSet],
     silence: Selection | None,
     gain: float | None,
-) -> list[Answer]:
+) -> list[Driven]:
     """The steady state of each set of seeds. What is the same for several of them is made once.
 
     Raises
@@ -161,7 +161,7 @@ def drive(
     groups: dict[bytes, list[int]] = {}
     for place, seeds in enumerate(driven):
         groups.setdefault(np.setdiff1d(silenced, seeds).tobytes(), []).append(place)
-    answers: dict[int, Answer] = {}
+    answers: dict[int, Driven] = {}
     for key, places in groups.items():
         outputs = np.frombuffer(key, dtype=np.int64)
         weights = wiring.silenced(outputs)
@@ -172,7 +172,7 @@ def drive(
             seeded = np.zeros(weights.shape[0])
             seeded[driven[place]] = 1.0
             state = network.steady_state(seeded)
-            answers[place] = Answer(
+            answers[place] = Driven(
                 sets[place].name, state.influence, seeded > 0, len(outputs), eigenvalue, factor is not None,
                 state.residual, state.products,
             )  # fmt: skip

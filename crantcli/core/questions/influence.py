@@ -12,7 +12,7 @@ from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.network.seeding import (
     CONSTANT,
-    Answer,
+    Driven,
     adjusted,
     drive,
     named_sets,
@@ -160,7 +160,7 @@ class Influence(Question):
             details={"figures": figures},
         )
 
-    def _table(self, engine: SqlEngine, given: Inputs, wiring: Wiring, answers: list[Answer]) -> tuple[Table, str]:
+    def _table(self, engine: SqlEngine, given: Inputs, wiring: Wiring, answers: list[Driven]) -> tuple[Table, str]:
         import numpy as np
 
         number = wiring.weights.shape[0]
@@ -189,7 +189,7 @@ class Influence(Question):
         return Table(query, shown, number * len(answers)), "neurons" if len(answers) == 1 else "rows of neurons"
 
     def _grouped(
-        self, engine: SqlEngine, given: Inputs, joined: str, answers: list[Answer], seed: list[str]
+        self, engine: SqlEngine, given: Inputs, joined: str, answers: list[Driven], seed: list[str]
     ) -> tuple[Table, str]:
         """What groups of neurons receive."""
         import numpy as np
