@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
-from crantcli.schema import BLANKS, IdType, NeuronId
+from crantcli.schema import BLANKS, IdType, Names, NeuronId
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -114,6 +114,27 @@ class Criteria:
     def __str__(self) -> str:
         """As it is typed."""
         return " and ".join(map(str, self.criteria))
+
+
+@dataclass(frozen=True)
+class NamedNeurons(Criteria):
+    """`NAME=ID,...`: a criterion where the annotations have a column of this name, else neurons under a name.
+
+    Attributes
+    ----------
+    ids : tuple of LiteralId
+    """
+
+    ids: tuple[LiteralId, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The column, or the name."""
+        return self.criteria[0].column
+
+    def is_criterion(self, columns: Iterable[str] | None) -> bool:
+        """Whether the columns of the annotations make it one; None where there are no annotations."""
+        return columns is not None and Names(columns).get(self.name) is not None
 
 
 class NeuronCriteria(Criteria):

@@ -47,6 +47,8 @@ crantcli adjacency $worm -o "$out/worm.parquet"
 crantcli compare $worm -a $cells --a side=L --b side=R --by cell_class --test score -o "$out/worm_sides.csv" --summary "$out/worm_sides.json" --plot "$out/worm_sides.png"
 # Which classes are connected more strongly than their numbers of partners would have it?
 crantcli compare $worm -a $cells --by cell_class --against configuration --samples 500 -o "$out/worm_chance.csv"
+# What the worm's olfactory neurons drive, and what its touch receptors do.
+crantcli influence $worm -a $cells --seeds smell=cell_type=AWC --seeds touch=cell_type=ALM -t 5 -o "$out/worm_driven.csv"
 # What is left out where only strong connections count: the same neurons, two tables.
 crantcli compare $worm "$out/worm_edges.csv" -o "$out/worm_weak.csv" --summary "$out/worm_weak.json"
 # The whole worm by cell class.

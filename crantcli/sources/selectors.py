@@ -13,7 +13,7 @@ from pathlib import Path
 from crantcli.core.relation import Annotations
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
-from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, Selection, Selector, parse_id, parse_labels
+from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, NamedNeurons, Selection, Selector, parse_id, parse_labels
 from crantcli.schema import ANNOTATION_IDS, BLANKS, IdType, Names, NeuronId, fold, is_word
 from crantcli.sources.tables.annotations import matching, open_annotations
 from crantcli.sources.tables.files import Source, content_format
@@ -120,6 +120,9 @@ def _ids(
         return _from_lines(_decoded(sys.stdin.buffer.read(), "stdin"), "stdin", id_type)
     if isinstance(selector, IdFile):
         return _from_file(engine, selector, id_type, null_text)
+    columns = None if annotations is None else annotations.columns
+    if isinstance(selector, NamedNeurons) and not selector.is_criterion(columns):
+        return [_under_name(selector, one.value, id_type, annotations) for one in selector.ids]
     assert isinstance(selector, Criteria)
     if annotations is None:
         raise UsageError(
@@ -139,6 +142,15 @@ def _literal(value: str, id_type: IdType) -> NeuronId:
                 f"{error.message}; to select by annotation write COLUMN=VALUE, such as cell_type={value}"
             ) from None
         raise
+
+
+def _under_name(selector: NamedNeurons, value: str, id_type: IdType, annotations: Annotations | None) -> NeuronId:
+    try:
+        return parse_id(value, id_type)
+    except DataError as error:
+        near = f" ({did_you_mean(selector.name, annotations.columns)})" if annotations is not None else ""
+        where = "there are no annotations" if annotations is None else "the annotations have no such column"
+        raise DataError(f"{selector}: {error.message}; and {where}{near}") from None
 
 
 def _typed(ids: Iterable[NeuronId], id_type: IdType, what: str) -> list[NeuronId]:

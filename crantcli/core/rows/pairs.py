@@ -271,7 +271,9 @@ def _edge_pairs(
         valued = value.format("CAST(sum(valued) AS BIGINT)")
         sums = f"{weight} AS n, CAST(sum(total) AS BIGINT) AS total{valued}"
         grouped = f"(SELECT {sql.columns(wanted)}, {sums} FROM {rows_per_key} GROUP BY {sql.columns(wanted)})"
-    pairs = engine.table("pairs", f"SELECT *, {dropped_sql(table, rows)} AS dropped FROM {grouped}")
+    # What is a table already is not copied: a brain has tens of millions of pairs.
+    keep = engine.view if grouped == rows_per_key else engine.table
+    pairs = keep("pairs", f"SELECT *, {dropped_sql(table, rows)} AS dropped FROM {grouped}")
     count_pair_steps(engine, prepared, rows, pairs, outside, split)
     if prepared.ledger.merged:
         reason = "repeated rows of one pair"

@@ -1,0 +1,287 @@
+"""What seed neurons drive: the steady state of the wiring diagram as a linear network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
+
+from crantcli.checks import check_choice
+from crantcli.core import sql
+from crantcli.core.engine import SqlEngine
+from crantcli.core.network.seeding import (
+    CONSTANT,
+    Driven,
+    adjusted,
+    drive,
+    named_sets,
+)
+from crantcli.core.network.wiring import EdgeWeight, InputTotals, Wiring, wired
+from crantcli.core.question import Table
+from crantcli.core.questions.base import (
+    Describe,
+    Given,
+    Inputs,
+    Needs,
+    Question,
+    Results,
+    Scope,
+    Selectors,
+    as_names,
+    normalize_selectors,
+)
+from crantcli.core.rows.weights import Signs
+from crantcli.errors import ArgumentTypeError, UsageError
+from crantcli.ids import Criteria, LiteralId, NamedNeurons, Selector, parse_selectors, python_selectors
+from crantcli.text import P, plural
+
+if TYPE_CHECKING:
+    import numpy as np
+
+#: What a network is scaled to, where nothing else is said.
+GAIN = 0.99
+
+#: NAME=SELECTOR.
+_NAME = re.compile(r"\s*([^\s=!~,\"'@:][^=!~,\"'@:]*?)\s*=\s*(\S.*)", re.DOTALL)
+
+_RANKED = ("neuron_id", "influence", "adjusted_influence", "is_seed")
+_GROUPED = ("neurons", "seeds", "influence", "mean_influence", "adjusted_influence", "mean_without_seeds")
+
+
+@dataclass(frozen=True)
+class Influence(Question):
+    """What seed neurons drive.
+
+    The steady state of tau dr/dt = -r + (gain / lambda) W r + s, with W[post, pre] the weights, lambda the largest real
+    part of their eigenvalues, and s = 1 at the seeds: r = (1 - (gain / lambda) W)^-1 s. As in
+    ConnectomeInfluenceCalculator (Z. Ajabi, J. Drugowitsch).
+
+    Attributes
+    ----------
+    seeds : neurons, or mapping of str to neurons
+        Whom the network is driven by; several sets by their names.
+    gain : float or None
+        Largest eigenvalue that the network is scaled to, above 0 and below 1; None leaves the weights as they are.
+    weight : {"count", "norm"}
+        Synapses, or these as a part of all input of the post neuron.
+    totals : {"whole", "after-threshold"}
+        With "norm": all input in the table, or that of pairs that reach the threshold.
+    silence : neurons or None
+        Neurons whose outputs are cut before anything is computed. Seeds of a set are not silenced for it.
+    by : tuple of str
+        Columns of the annotations: what groups of neurons receive.
+    signs : Signs or None
+        Weights of inhibitory neurons are negative.
+    sum_duplicates : bool
+    """
+
+    seeds: Any = None
+    gain: float | None = GAIN
+    weight: EdgeWeight = "count"
+    totals: InputTotals = "whole"
+    silence: Selectors = None
+    by: tuple[str, ...] = ()
+    signs: Signs | None = None
+    sum_duplicates: bool = False
+
+    command: ClassVar[str] = "influence"
+    chosen_by: ClassVar[str] = P.seeds
+    outputs: ClassVar[Mapping[str, type]] = {"": Table}
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seeds", _sets(self.seeds))
+        normalize_selectors(self, "silence")
+        object.__setattr__(self, "by", as_names(self.by))
+        check_choice("weight", self.weight, get_args(EdgeWeight))
+        check_choice("totals", self.totals, get_args(InputTotals))
+        if self.totals != "whole" and self.weight != "norm":
+            raise UsageError(f"{P.totals(self.totals)} goes with {P.weight('norm')}")
+        if self.gain is not None:
+            if isinstance(self.gain, bool) or not isinstance(self.gain, int | float):
+                raise ArgumentTypeError(f"gain={self.gain!r}: a number, or None")
+            if not 0 < self.gain < 1:
+                raise UsageError(
+                    f"{P.gain(self.gain)}: above 0 and below 1, since no steady state is reached from 1 on; "
+                    f"{P.gain('none')} leaves the weights as they are"
+                )
+
+    def needs(self) -> Needs:
+        """Seeds and silenced neurons, and labels of groups and of who inhibits."""
+        named = any(isinstance(one, NamedNeurons) for chosen in self.seeds.values() for one in chosen)
+        return Needs(
+            {**{_parameter(name): chosen for name, chosen in self.seeds.items()}, "silence": self.silence},
+            labels=bool(self.by) or self.signs is not None or named,
+            without_totals=f"{P.totals} of {P.weight('norm')} are those of the table itself, or after-threshold",
+        )
+
+    def scope(self, engine: SqlEngine, given: Given) -> Scope:
+        """The whole network: whatever is left out conducts nothing."""
+        raise UsageError(
+            "influence is that of a whole network, and a data set on a server is not fetched as a whole; "
+            "give a table of its edges or synapses"
+        )
+
+    def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
+        """Find the steady state of each set of seeds."""
+        selected = {name: given.neurons[_parameter(name)] for name in self.seeds}
+        sets = named_sets(self.seeds, selected, given.annotations)
+        wiring = wired(engine, given, self.weight, self.totals, self.signs, self.sum_duplicates)
+        answers = drive(engine, given.source, wiring, sets, given.neurons["silence"], self.gain)
+        table, what = self._table(engine, given, wiring, answers)
+        notes = [*wiring.notes, *(note for answer in answers for note in answer.notes)]
+        figures = {
+            "network": {
+                "neurons": wiring.weights.shape[0],
+                "edges": int(wiring.weights.nnz),
+                "negative_weights": wiring.signed,
+            },
+            "adjustment_constant": CONSTANT,
+            "seed_sets": [answer.record() for answer in answers],
+        }
+        return Results(
+            {"": table},
+            "influence",
+            table.rows,
+            wiring.ledger,
+            given.source.completeness.narrowed(None, None, given.rows.filtered_by(given.source)),
+            table.rows,
+            what,
+            options={
+                "gain": "none" if self.gain is None else self.gain,
+                "weight": self.weight,
+                "totals": self.totals if self.weight == "norm" else None,
+                "by": list(self.by),
+                **({} if self.signs is None else {name: value or None for name, value in vars(self.signs).items()}),
+                "sum_duplicates": self.sum_duplicates or None,
+            },
+            facts=figures,
+            notes=list(dict.fromkeys(notes)),
+            details={"figures": figures},
+        )
+
+    def _table(self, engine: SqlEngine, given: Inputs, wiring: Wiring, answers: list[Driven]) -> tuple[Table, str]:
+        import numpy as np
+
+        number = wiring.weights.shape[0]
+        position = np.arange(number)
+        parts = []
+        for place, answer in enumerate(answers):
+            columns = {
+                "position": position,
+                "influence": answer.influence,
+                "adjusted_influence": adjusted(answer.influence),
+                "seeded": answer.seeded.astype(np.int8),
+            }
+            made = engine.columns_table("driven", columns)
+            parts.append(f"SELECT CAST({place} AS INTEGER) AS place, d.* FROM {made} AS d")
+        joined = engine.view(
+            "influences",
+            "SELECT d.place, n.id AS neuron_id, d.influence, d.adjusted_influence, d.seeded = 1 AS is_seed "
+            f"FROM ({' UNION ALL '.join(parts)}) AS d JOIN {wiring.neurons} AS n ON d.position = n.position",
+        )
+        named = answers[0].name is not None
+        seed = [f"{sql.one_of([answer.name or '' for answer in answers], 'place')} AS seed"] if named else []
+        if self.by:
+            return self._grouped(engine, given, joined, answers, seed)
+        shown = ("seed", *_RANKED) if named else _RANKED
+        query = f"SELECT {', '.join([*seed, *_RANKED])} FROM {joined} ORDER BY place, influence DESC, neuron_id"
+        return Table(query, shown, number * len(answers)), "neurons" if len(answers) == 1 else "rows of neurons"
+
+    def _grouped(
+        self, engine: SqlEngine, given: Inputs, joined: str, answers: list[Driven], seed: list[str]
+    ) -> tuple[Table, str]:
+        """What groups of neurons receive."""
+        import numpy as np
+
+        from crantcli.core.compare.sides import label_columns, labelled_neurons
+
+        names = label_columns(given.annotations, self.by)
+        taken = [name for name in names if name in ("seed", *_GROUPED)]
+        if taken:
+            raise UsageError(f"{P.by(','.join(self.by))}: the answer has a column {taken[0]} of its own")
+        labels = labelled_neurons(engine, given.source.id_type, given.annotations, self.by)
+        keys = [f"label_{place}" for place in range(len(names))]
+        listed = sql.columns(keys)
+        rows = engine.table("labelled_influences", f"SELECT j.*, {listed} FROM {joined} AS j JOIN {labels} AS l "
+                            "ON j.neuron_id = l.id")  # fmt: skip
+        lost = engine.execute(
+            f"SELECT count(*) FROM {joined} WHERE place = 0 AND neuron_id NOT IN (SELECT id FROM {labels})"
+        )[0][0]
+        if lost:
+            answers[0].notes.append(f"{plural(lost, 'neuron')} without a label left out")
+        total = sql.ordered_sum("influence", "neuron_id")
+        others = sql.ordered_sum("influence", "neuron_id", "NOT is_seed")
+        summed = engine.table(
+            "group_influences",
+            f"SELECT *, row_number() OVER (ORDER BY place, {listed}) - 1 AS row FROM (SELECT place, {listed}, "
+            "count(*) AS neurons, count(*) FILTER (is_seed) AS seeds, "
+            f"{total} AS influence, {total} / count(*) AS mean_influence, "
+            f"{others} / nullif(count(*) FILTER (NOT is_seed), 0) AS mean_without_seeds "
+            f"FROM {rows} GROUP BY place, {listed})",
+        )
+        means: np.ndarray[Any, Any] = engine.arrays(f"SELECT mean_influence FROM {summed} ORDER BY row")[
+            "mean_influence"
+        ]
+        made = engine.columns_table(
+            "adjusted_groups", {"row": np.arange(len(means)), "adjusted_influence": adjusted(means)}
+        )
+        shown = [f"{key} AS {sql.quote(name)}" for key, name in zip(keys, names, strict=True)]
+        query = (
+            f"SELECT {', '.join([*seed, *shown, *_GROUPED])} FROM {summed} JOIN {made} USING (row) "
+            f"ORDER BY place, mean_influence DESC, {listed}"
+        )
+        number = int(engine.execute(f"SELECT count(*) FROM {summed}")[0][0])
+        return Table(query, (*(["seed"] if seed else []), *names, *_GROUPED), number), "groups"
+
+
+def parse_seeds(values: Iterable[str], ignore_case: bool = False) -> dict[str, Selectors]:
+    """Read sets of seeds as they are typed: a selector, or `NAME=SELECTOR`.
+
+    What follows the first `=` is a selector by itself where it is `@FILE`, `-` or a criterion. `NAME=WORD,...` is a
+    criterion where the annotations have a column NAME, else these are IDs.
+    """
+    found: dict[str, Selectors] = {}
+    for value in values:
+        name, chosen = _parse_set(value, ignore_case)
+        found[name] = (*(found.get(name) or ()), *chosen)
+    return found
+
+
+def _parse_set(value: str, ignore_case: bool) -> tuple[str, tuple[Selector, ...]]:
+    """A set's name, "" where it has none, and its selectors."""
+    whole = parse_selectors([value], ignore_case)
+    match = _NAME.fullmatch(value)
+    if match is None:
+        return "", whole
+    name, rest = match.groups()
+    start, more, _ = rest.partition(" and ")
+    if isinstance(parse_selectors([start])[0], Criteria):
+        return name, parse_selectors([rest], ignore_case)
+    if more:  # COLUMN=VALUE and COLUMN=VALUE
+        return "", whole
+    chosen = parse_selectors([rest], ignore_case)
+    ids = tuple(one for one in chosen if isinstance(one, LiteralId))
+    if not ids:
+        return name, chosen
+    (criterion,) = whole
+    assert isinstance(criterion, Criteria)
+    return name, (NamedNeurons(criterion.criteria, ids),)
+
+
+def _sets(given: Any) -> dict[str, tuple[Selector, ...]]:
+    """Sets of seeds as a caller from Python gives them; "" is the name of the only one that has none."""
+    if given is None:
+        raise UsageError(f"{P.seeds.metavar('SELECTOR')}: name the neurons that drive the network")
+    if not isinstance(given, Mapping):
+        return {"": python_selectors(given)}
+    if not given:
+        raise UsageError(f"{P.seeds}: an empty mapping names no set of seeds")
+    for name in given:
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"seeds: {name!r} is no name of a set; give text")
+    return {name: python_selectors(chosen) for name, chosen in given.items()}
+
+
+def _parameter(name: str) -> str:
+    return f"seeds {name}" if name else "seeds"
