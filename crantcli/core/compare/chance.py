@@ -12,11 +12,12 @@ from crantcli.core.compare.groups import LabelledSide, labelled_side
 from crantcli.core.compare.histogram import WeightHistogram
 from crantcli.core.compare.picture import ComparisonPicture, largest_changes
 from crantcli.core.compare.rewiring import rewired_graphs
-from crantcli.core.compare.sides import label_columns, one_network
+from crantcli.core.compare.sides import one_network
 from crantcli.core.compare.statistics import ALPHA, holm, tippett
 from crantcli.core.engine import SqlEngine
 from crantcli.core.question import Table
 from crantcli.core.questions.base import Inputs
+from crantcli.core.rows.labels import label_columns
 
 if TYPE_CHECKING:
     import numpy as np

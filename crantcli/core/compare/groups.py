@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core import sql
-from crantcli.core.compare.sides import NetworkSide, label_columns
+from crantcli.core.compare.sides import NetworkSide
 from crantcli.core.compare.statistics import ALPHA, EdgeCounts, TestName, holm, share_test, tippett
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
-from crantcli.core.rows.labels import labelled_neurons
+from crantcli.core.rows.labels import label_columns, labelled_neurons
 from crantcli.errors import DataError
 from crantcli.schema import Kind
 from crantcli.text import P, join_names, plural

@@ -17,10 +17,11 @@ from crantcli.core.compare.groups import (
 )
 from crantcli.core.compare.histogram import weight_histogram
 from crantcli.core.compare.picture import ComparisonPicture, largest_changes
-from crantcli.core.compare.sides import label_columns, one_table, two_tables
+from crantcli.core.compare.sides import one_table, two_tables
 from crantcli.core.engine import SqlEngine
 from crantcli.core.question import Table
 from crantcli.core.questions.base import Inputs
+from crantcli.core.rows.labels import label_columns
 
 
 def groups_of_sides(engine: SqlEngine, given: Inputs, options: CompareOptions) -> Comparison:

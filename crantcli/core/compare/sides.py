@@ -14,11 +14,11 @@ from crantcli.core.questions.base import Inputs
 from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.absent import absent, absent_note
 from crantcli.core.rows.filters import count_rows
-from crantcli.core.rows.labels import key, label, labelled_neurons, typed
+from crantcli.core.rows.labels import key, label, label_columns, labelled_neurons
 from crantcli.core.rows.pairs import edges
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
-from crantcli.schema import IdType, Names
+from crantcli.schema import IdType
 from crantcli.text import P, did_you_mean, join_names, plural
 
 
@@ -58,32 +58,6 @@ class TwoSides:
     b: NetworkSide
     ledgers: tuple[Ledger, Ledger]
     notes: list[str]
-
-
-def label_columns(annotations: Annotations | None, by: Sequence[str]) -> tuple[str, ...]:
-    """The columns of annotations that are named; `type` is that of cell types, where none is called so.
-
-    Raises
-    ------
-    UsageError
-        Where there are no annotations, or a column is named twice.
-    DataError
-        Where they have no such column.
-    """
-    asked = P.by(",".join(by))
-    if annotations is None:
-        raise UsageError(f"{asked} needs labels: {P.annotations.metavar('FILE')}, or a data set that has annotations")
-    found = []
-    for name in by:
-        column = Names(annotations.columns).get(name)
-        if column is None and name == "type":
-            column = typed(annotations, asked)[1]
-        if column is None:
-            raise DataError(f"{asked}: no column {name} in the annotations ({did_you_mean(name, annotations.columns)})")
-        found.append(column)
-    if len(set(found)) < len(found):
-        raise UsageError(f"{asked}: a column is named twice ({join_names(found)})")
-    return tuple(found)
 
 
 def _labelled(engine: SqlEngine, table: Relation, annotations: Annotations | None, by: Sequence[str]) -> str:

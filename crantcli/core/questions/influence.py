@@ -194,13 +194,14 @@ class Influence(Question):
         """What groups of neurons receive."""
         import numpy as np
 
-        from crantcli.core.compare.sides import label_columns, labelled_neurons
+        from crantcli.core.rows.labels import label_columns, labelled_neurons
 
         names = label_columns(given.annotations, self.by)
         taken = [name for name in names if name in ("seed", *_GROUPED)]
         if taken:
             raise UsageError(f"{P.by(','.join(self.by))}: the answer has a column {taken[0]} of its own")
-        labels = labelled_neurons(engine, given.source.id_type, given.annotations, self.by)
+        assert given.annotations is not None
+        labels = labelled_neurons(engine, given.source.id_type, given.annotations, names)
         keys = [f"label_{place}" for place in range(len(names))]
         listed = sql.columns(keys)
         rows = engine.table("labelled_influences", f"SELECT j.*, {listed} FROM {joined} AS j JOIN {labels} AS l "

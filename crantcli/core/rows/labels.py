@@ -8,8 +8,8 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Annotations, Relation, annotation_column
 from crantcli.core.sql import all_of, joined
 from crantcli.errors import DataError, UsageError
-from crantcli.schema import IdType
-from crantcli.text import P
+from crantcli.schema import IdType, Names
+from crantcli.text import P, did_you_mean, join_names
 
 
 def typed(annotations: Annotations | None, purpose: str) -> tuple[Annotations, str]:
@@ -64,6 +64,32 @@ def types_view(engine: SqlEngine, table: Relation, annotations: Annotations, col
         f"SELECT {key(table.id_type)} AS id, {label(column, annotations)} AS label "
         f"FROM {annotations.relation} WHERE {label(column, annotations)} IS NOT NULL",
     )
+
+
+def label_columns(annotations: Annotations | None, by: Sequence[str]) -> tuple[str, ...]:
+    """The columns of annotations that are named; `type` is that of cell types, where none is called so.
+
+    Raises
+    ------
+    UsageError
+        Where there are no annotations, or a column is named twice.
+    DataError
+        Where they have no such column.
+    """
+    asked = P.by(",".join(by))
+    if annotations is None:
+        raise UsageError(f"{asked} needs labels: {P.annotations.metavar('FILE')}, or a data set that has annotations")
+    found = []
+    for name in by:
+        column = Names(annotations.columns).get(name)
+        if column is None and name == "type":
+            column = typed(annotations, asked)[1]
+        if column is None:
+            raise DataError(f"{asked}: no column {name} in the annotations ({did_you_mean(name, annotations.columns)})")
+        found.append(column)
+    if len(set(found)) < len(found):
+        raise UsageError(f"{asked}: a column is named twice ({join_names(found)})")
+    return tuple(found)
 
 
 def labelled_neurons(
