@@ -117,7 +117,7 @@ def _residual(block: csr_array[Any], value: complex, vector: np.ndarray[Any, Any
 
 def _by_arpack(block: csr_array[Any]) -> tuple[complex, np.ndarray[Any, Any], int]:
     import numpy as np
-    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
+    from scipy.sparse.linalg import ArpackError, LinearOperator, eigs
 
     products = 0
 
@@ -130,12 +130,14 @@ def _by_arpack(block: csr_array[Any]) -> tuple[complex, np.ndarray[Any, Any], in
     # Power iteration would find the largest modulus, which need not be a real part where weights have signs.
     signed = bool((block.data < 0).any())
     number = block.shape[0]
+    # Fixed, and of no symmetry: ones are an eigenvector where all neurons have the same input.
+    start = 2 + np.cos(np.arange(number, dtype=np.float64))
     try:
         values, vectors = eigs(
             LinearOperator(block.shape, matvec=product, dtype=np.float64),
-            k=1, which="LR", v0=np.ones(number), ncv=_KEPT[signed], maxiter=_RESTARTS, tol=0,
+            k=1, which="LR", v0=start, ncv=_KEPT[signed], maxiter=_RESTARTS, tol=0,
         )  # fmt: skip
-    except ArpackNoConvergence:
+    except ArpackError:  # it did not converge, as a rule
         raise CrantError(
             f"the largest eigenvalue of {number:,} neurons was not found in {products:,} products; nothing is written"
         ) from None
