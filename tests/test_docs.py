@@ -134,7 +134,11 @@ def named(page: Path) -> str:
     return page.name
 
 
-@pytest.mark.parametrize("page", readme.PAGES, ids=named)
+#: Pages with examples; others have tables only.
+SHOWING = [page for page in readme.PAGES if "```" in page.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("page", SHOWING, ids=named)
 def test_console_examples_give_what_is_shown(crant: Crant, tmp_path: Path, page: Path) -> None:
     folder, text = readme.clone(tmp_path), page.read_text(encoding="utf-8")
     renewed = readme.refreshed(text, lambda commands: outputs(crant, commands, folder))
@@ -143,7 +147,7 @@ def test_console_examples_give_what_is_shown(crant: Crant, tmp_path: Path, page:
     assert given == shown, f"{page.name} shows what commands no longer print{STALE}"
 
 
-@pytest.mark.parametrize("page", readme.PAGES, ids=named)
+@pytest.mark.parametrize("page", SHOWING, ids=named)
 def test_python_examples_give_what_is_shown(crant: Crant, tmp_path: Path, page: Path) -> None:
     folder, text = readme.clone(tmp_path), page.read_text(encoding="utf-8")
     code = "\n".join(readme.fences("pycon", text))
