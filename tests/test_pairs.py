@@ -246,6 +246,17 @@ def test_ids_that_come_twice_are_noticed(tmp_path: Path, ids: str, monkeypatch: 
         assert found["weight"].sum() == (1000 if other is None else 999)
 
 
+@pytest.mark.usefixtures("small_parts")
+def test_ids_beyond_int64_are_counted_by_statements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large_ids.parquet"
+    ids = np.random.default_rng(1).permutation(60).astype(np.uint64) * np.uint64(10**15) + np.uint64(2**63)
+    columns = {"id": ids, "pre_pt_root_id": np.arange(60) % 7 + 1, "post_pt_root_id": np.arange(60) % 5 + 10}
+    pq.write_table(pa.table(columns), path, row_group_size=5)
+    ours, theirs = both(monkeypatch, lambda: cc.get_connectivity(source=path))
+    assert_same(ours, theirs)
+    assert ours["weight"].sum() == 60
+
+
 def test_runs_come_back_in_buckets(tmp_path: Path) -> None:
     """All keys, each once, whether they were expected or not, in memory and from files."""
     chance = random.Random(3)

@@ -123,7 +123,7 @@ def further_columns(stored: StoredSynapses, names: Sequence[str], rules: PairRul
     for kinds in schemas:
         if any(kinds[name] != schemas[0][name] for name in names):
             raise ElsewhereError
-        if pa.types.is_uint64(kinds.get("id", pa.int64())) or not pa.types.is_integer(kinds.get("size", pa.int64())):
+        if not pa.types.is_integer(kinds.get("size", pa.int64())):
             raise ElsewhereError
     return further
 

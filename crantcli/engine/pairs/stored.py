@@ -187,7 +187,8 @@ def _check(schema: pa.Schema, name: str, role: str) -> None:
     kind = schema.field(places[0]).type if len(places) == 1 else None
     real = role not in ("pre", "post", "id")
     number = kind is not None and (pa.types.is_integer(kind) or (real and pa.types.is_floating(kind)))
-    if not number:
+    # Neurons are known to be int64, whatever they are stored as; synapse ids may be larger.
+    if not number or (role == "id" and pa.types.is_uint64(kind)):
         raise ElsewhereError
 
 
