@@ -92,6 +92,22 @@ NEURON_HELP = (
 )
 
 
+Sign = Annotated[
+    str | None,
+    typer.Option("--sign", metavar="COLUMN", help="Weights are negative where this annotation is --inhibitory."),
+]
+Inhibitory = Annotated[
+    str | None, typer.Option("--inhibitory", metavar="LABEL,...", help="Labels of --sign that inhibit.")
+]
+Excitatory = Annotated[
+    str | None, typer.Option("--excitatory", metavar="LABEL,...", help="Labels that do not; default: all others.")
+]
+UnsignedOutput = Annotated[
+    Literal["error", "drop", "positive"],
+    typer.Option("--unsigned", help="What becomes of the output of neurons with neither."),
+]
+
+
 @dataclass(eq=False, repr=False)
 class SourceOptions:
     """What to read, and how to understand it."""

@@ -101,18 +101,15 @@ class NeuronGroups:
 
     Attributes
     ----------
-    ids : ndarray of int64
-        Neurons, each once.
-    codes : ndarray of int64
-        The group of each.
+    relation : str
+        A table `neuron, code` (int64): each neuron once, and the number of its group.
     none : int
         The number for all other neurons, and for none.
     only : bool
         Rows with one of these are removed as unannotated.
     """
 
-    ids: np.ndarray[Any, Any]
-    codes: np.ndarray[Any, Any]
+    relation: str
     none: int
     only: bool
 

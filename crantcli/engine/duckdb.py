@@ -374,9 +374,11 @@ class Engine(SqlEngine):
         from crantcli.engine.pairs.groups import GroupCounter
         from crantcli.engine.pairs.stored import ElsewhereError
 
+        numbered = f"SELECT neuron, CAST(code AS BIGINT) AS code FROM {groups.relation}"
+        known = self.arrays(f"{numbered} WHERE neuron IS NOT NULL ORDER BY neuron")
         try:
             with self._stored_reader(rows, rules) as reader:
-                return GroupCounter(reader, groups).counts()
+                return GroupCounter(reader, known["neuron"], known["code"], groups.none, groups.only).counts()
         except ElsewhereError:
             return None
 

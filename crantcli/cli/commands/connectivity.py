@@ -10,12 +10,16 @@ from crantcli.cli.command import command
 from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
+    Excitatory,
+    Inhibitory,
     MemberOptions,
     RunOptions,
     Selectors,
+    Sign,
     SourceOptions,
     SynapseFetchOptions,
     ThresholdOptions,
+    UnsignedOutput,
 )
 
 EPILOG = """Example: crantcli connectivity synapses.parquet -n "cell_type=ER2" -a annotations.csv -t 5 -o er2.csv
@@ -75,21 +79,10 @@ def connectivity(
             "--min-fraction", metavar="F", help="Keep pairs that are at least this part of the post neuron's input."
         ),
     ] = None,
-    sign: Annotated[
-        str | None,
-        typer.Option("--sign", metavar="COLUMN", help="Weights are negative where this annotation is --inhibitory."),
-    ] = None,
-    inhibitory: Annotated[
-        str | None, typer.Option("--inhibitory", metavar="LABEL,...", help="Labels of --sign that inhibit.")
-    ] = None,
-    excitatory: Annotated[
-        str | None,
-        typer.Option("--excitatory", metavar="LABEL,...", help="Labels that do not; default: all others."),
-    ] = None,
-    unsigned: Annotated[
-        Literal["error", "drop", "positive"],
-        typer.Option("--unsigned", help="What becomes of the output of neurons with neither."),
-    ] = "error",
+    sign: Sign = None,
+    inhibitory: Inhibitory = None,
+    excitatory: Excitatory = None,
+    unsigned: UnsignedOutput = "error",
     sweep: Annotated[
         str | None,
         typer.Option(

@@ -12,10 +12,14 @@ from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
+    Excitatory,
+    Inhibitory,
     RunOptions,
     Selectors,
+    Sign,
     SourceOptions,
     SynapseFetchOptions,
+    UnsignedOutput,
 )
 
 EPILOG = """Example: crantcli influence edges.parquet --seeds "cell_type=ER2" -a annotations.csv -t 5 -o driven.csv
@@ -66,21 +70,10 @@ def influence(
     by: Annotated[
         str | None, typer.Option("--by", metavar="COL,...", help="Groups of neurons, by columns of the annotations.")
     ] = None,
-    sign: Annotated[
-        str | None,
-        typer.Option("--sign", metavar="COLUMN", help="Weights are negative where this annotation is --inhibitory."),
-    ] = None,
-    inhibitory: Annotated[
-        str | None, typer.Option("--inhibitory", metavar="LABEL,...", help="Labels of --sign that inhibit.")
-    ] = None,
-    excitatory: Annotated[
-        str | None,
-        typer.Option("--excitatory", metavar="LABEL,...", help="Labels that do not; default: all others."),
-    ] = None,
-    unsigned: Annotated[
-        Literal["error", "drop", "positive"],
-        typer.Option("--unsigned", help="What becomes of the output of neurons with neither."),
-    ] = "error",
+    sign: Sign = None,
+    inhibitory: Inhibitory = None,
+    excitatory: Excitatory = None,
+    unsigned: UnsignedOutput = "error",
 ) -> None:
     """What seed neurons drive, directly and through others."""
     # Sums must not depend on the number of cores; what takes long here waits for memory, not for cores.

@@ -11,6 +11,7 @@ from crantcli.core.compare.sides import NetworkSide
 from crantcli.core.compare.statistics import ALPHA, EdgeCounts, TestName, holm, share_test, tippett
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.rows.denominators import uncovered
 from crantcli.core.rows.labels import label_columns, labelled_neurons
 from crantcli.errors import DataError
 from crantcli.schema import Kind
@@ -103,14 +104,12 @@ def _refuse_incomplete(engine: SqlEngine, side: NetworkSide, notes: list[str]) -
             f"{side.source} was thinned by {known.filtered_by}, so that neither fractions nor probabilities can be "
             f"told; {advice}"
         )
-    if known.inputs is not None:
-        every = [str(row[0]) for row in engine.execute(f"SELECT id FROM {side.neurons} ORDER BY id")]
-        missing = [neuron for neuron in every if neuron not in known.inputs]
-        if missing:
-            raise DataError(
-                f"{side.source} does not hold every input of {len(missing):,} of {len(every):,} neurons, such as "
-                f"{missing[0]}, so that neither fractions nor probabilities can be told; {advice}"
-            )
+    lacking = uncovered(engine, side.neurons, known.inputs)
+    if lacking:
+        raise DataError(
+            f"{side.source} does not hold every input of {lacking}, so that neither fractions nor probabilities can be "
+            f"told; {advice}"
+        )
     if not known.known:
         notes.append(f"{side.source} is taken to hold every input of its neurons; its origin is not recorded")
 

@@ -179,7 +179,6 @@ def _stored_counts(
     """The same as `_counted`, if the engine has a way of its own to count all rows; else None."""
     if table.id_type != "BIGINT":
         return None
-    known = engine.arrays(f"SELECT neuron, CAST(code AS BIGINT) AS code FROM {codes} WHERE neuron IS NOT NULL")
     only = question.annotation_scope == "annotated_only"
     rules = PairRules(
         clean=rows.clean,
@@ -188,7 +187,7 @@ def _stored_counts(
         threshold=1,
         distinct="id" in table.roles and not table.unique_ids,
     )
-    return engine.count_groups(table.relation, NeuronGroups(known["neuron"], known["code"], _UNANNOTATED, only), rules)
+    return engine.count_groups(table.relation, NeuronGroups(codes, _UNANNOTATED, only), rules)
 
 
 def _counted(

@@ -9,7 +9,7 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.questions.base import Inputs
 from crantcli.core.relation import Relation
-from crantcli.core.rows.denominators import denominators
+from crantcli.core.rows.denominators import denominators, uncovered
 from crantcli.core.rows.edge_list import EdgeList
 from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.weights import Signs, Weight
@@ -160,14 +160,9 @@ def _check_inputs(engine: SqlEngine, table: Relation, neurons: str, whole: bool,
         if whole or known.filtered_by != f"a threshold of {limit}":
             raise DataError(f"influence cannot be told: the input was thinned by {known.filtered_by}; {advice}")
         notes.append(f"the network is that of pairs with {limit} synapses or more: the table has no others")
-    if known.inputs is not None:
-        listed = [str(row[0]) for row in engine.execute(f"SELECT id FROM {neurons} ORDER BY id")]
-        missing = [neuron for neuron in listed if neuron not in known.inputs]
-        if missing:
-            raise DataError(
-                f"influence cannot be told: the input does not hold every input of {len(missing):,} of {len(listed):,} "
-                f"neurons, such as {missing[0]}; {advice}"
-            )
+    lacking = uncovered(engine, neurons, known.inputs)
+    if lacking:
+        raise DataError(f"influence cannot be told: the input does not hold every input of {lacking}; {advice}")
     if not known.known:
         what = "synapses" if table.kind is Kind.SYNAPSES else "edges"
         notes.append(f"the table is taken to hold all {what} of the network; its origin is not recorded")

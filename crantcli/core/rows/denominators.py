@@ -73,17 +73,20 @@ def _check_completeness(
         raise DataError(
             f"fractions of {side} cannot be told: {what} was thinned by {completeness.filtered_by}; {advice}"
         )
-    covered = completeness.inputs if side == "input" else completeness.outputs
-    if covered is not None:
-        neurons = [str(row[0]) for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
-        missing = [neuron for neuron in neurons if neuron not in covered]
-        if missing:
-            raise DataError(
-                f"fractions of {side} cannot be told: {what} does not hold every {side} of {len(missing):,} of "
-                f"{len(neurons):,} neurons, such as {missing[0]}; {advice}"
-            )
+    lacking = uncovered(engine, ids, completeness.inputs if side == "input" else completeness.outputs)
+    if lacking:
+        raise DataError(f"fractions of {side} cannot be told: {what} does not hold every {side} of {lacking}; {advice}")
     if not completeness.known:
         notes.append(f"fractions take {what} to hold every {side} of the neurons; its origin is not recorded")
+
+
+def uncovered(engine: SqlEngine, ids: str, covered: frozenset[str] | None) -> str:
+    """Which neurons of a table `id` are not among those that are covered, in words; "" where all are."""
+    if covered is None:
+        return ""
+    neurons = [str(row[0]) for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
+    missing = [neuron for neuron in neurons if neuron not in covered]
+    return f"{len(missing):,} of {len(neurons):,} neurons, such as {missing[0]}" if missing else ""
 
 
 def _from_pairs(engine: SqlEngine, table: Relation, ids: str, pairs: str, end: str) -> str:

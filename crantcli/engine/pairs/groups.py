@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from crantcli.core.engine import NeuronGroups
 from crantcli.core.parallel import parallel_map
 from crantcli.core.rows.steps import STEPS
 from crantcli.engine.pairs.counter import counted
@@ -26,18 +25,23 @@ class GroupCounter:
     Parameters
     ----------
     reader : SynapseReader
-    groups : NeuronGroups
+    ids : ndarray of int64
+        Neurons that are in groups, ascending.
+    codes : ndarray of int64
+        The number of the group of each.
+    none : int
+        The number for all others.
+    only : bool
+        Rows with one of these are removed as unannotated.
     """
 
-    def __init__(self, reader: SynapseReader, groups: NeuronGroups) -> None:
-        self._reader = reader
-        order = np.argsort(groups.ids)
-        self._ids, self._codes = groups.ids[order], groups.codes[order].astype(np.int64)
-        self._only, self._none = groups.only, groups.none
-        self._least = min(groups.none, int(groups.codes.min(initial=groups.none)))
-        self._number = int(groups.codes.max(initial=groups.none)) - self._least + 1
+    def __init__(self, reader: SynapseReader, ids: Integers, codes: Integers, none: int, only: bool) -> None:
+        self._reader, self._ids, self._codes = reader, ids, codes
+        self._only, self._none = only, none
+        self._least = min(none, int(codes.min(initial=none)))
+        self._number = int(codes.max(initial=none)) - self._least + 1
         self._greatest = (len(STEPS) + 1) * self._number**2 - 1
-        if self._greatest >= 2**64:
+        if self._greatest >= 2**63:
             raise ElsewhereError
 
     def counts(self) -> dict[str, Integers]:

@@ -8,7 +8,7 @@ engine streams.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crantcli.core.engine import StoredSynapses
 from crantcli.core.relation import Relation
@@ -26,9 +26,6 @@ from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.reader import Reader
 from crantcli.text import P
-
-if TYPE_CHECKING:
-    pass
 
 #: Columns up to which a sample is taken of all at once; of wider tables of as many, and of fewer rows.
 _WIDE = 64
