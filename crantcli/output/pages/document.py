@@ -1,0 +1,243 @@
+"""Makes a page: what it holds, its script and its style in one file that asks for nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from crantcli.core.matrix.labelled import LabelledMatrix
+from crantcli.core.matrix.pooling import reduce
+from crantcli.core.question import Page
+from crantcli.errors import UsageError
+from crantcli.output.pages.packing import PackedMatrix, fit_matrix, numbers, packed, varints
+from crantcli.output.provenance import as_text
+from crantcli.text import P
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from crantcli.core.matrix.blocks import Axis, BlockMatrix
+
+    Array = np.ndarray[Any, Any]
+
+#: Parts of the script, in their order.
+_SCRIPTS = ("decode.js", "matrix.js", "canvas.js", "page.js")
+
+#: Cells of an overview, a side: about as many as a screen has pixels for it.
+OVERVIEW = 1024
+
+#: Matrices of more entries than this have an overview, which is there before they are unpacked.
+_LARGE = 300_000
+
+#: Bytes that are enough for what is said of the layers, and for the marks around a stream.
+_DESCRIPTIONS, _MARKS = 1000, 100
+
+#: Part of the room for entries that sums per pair of types may take.
+_OF_TYPES = 0.4
+
+
+@dataclass(frozen=True)
+class MadePage:
+    """A page.
+
+    Attributes
+    ----------
+    content : bytes
+    notes : list of str
+        What the user should be told.
+    """
+
+    content: bytes
+    notes: list[str]
+
+
+def make_page(page: Page, record: Mapping[str, Any]) -> MadePage:
+    """Make a page.
+
+    Parameters
+    ----------
+    page : Page
+    record : mapping
+        Provenance.
+
+    Returns
+    -------
+    MadePage
+        The same bytes for the same page and provenance.
+
+    Raises
+    ------
+    UsageError
+        Where not even its names fit into the size that it may have.
+    """
+    blocks = page.blocks
+    streams = {"names": packed(_json(_names(page)).encode("ascii")), **_orders(page), **_totals(blocks)}
+    layers = {"neurons": blocks.matrix} | ({"types": blocks.type_sum} if _has_types(blocks) else {})
+    room = page.most_bytes - len(_document(page, record, streams, {})) - _DESCRIPTIONS
+    described: dict[str, dict[str, Any]] = {}
+    for name in reversed(layers):  # types take what they need of their part, neurons what is left
+        matrix = layers[name]
+        found, overview = _fitted(matrix, room if name == "neurons" else int(room * _OF_TYPES))
+        described[name] = _described(matrix, found, bool(overview))
+        parts = {f"{name}.{part}": text for part, text in found.streams.items()}
+        parts |= {f"{name}.overview": overview} if overview else {}
+        streams |= parts
+        room -= _size(parts)
+    if room < 0:
+        raise UsageError(
+            f"{P.max_size} {page.most_bytes:,}: the names alone make a page of {page.most_bytes - room:,} bytes; give "
+            "more, or a table of fewer neurons"
+        )
+    described = {name: described[name] for name in layers}
+    return MadePage(_document(page, record, streams, described), _notes(described, blocks))
+
+
+def _fitted(matrix: LabelledMatrix, room: int) -> tuple[PackedMatrix, str]:
+    """What fits of a matrix, and its overview where it is large or some of it does not fit; "" where it has none."""
+    room -= 5 * _MARKS
+    overview = _overview(matrix) if len(matrix.weights) > _LARGE else ""
+    found = fit_matrix(matrix, room - len(overview))
+    if found.left_out and not overview:
+        overview = _overview(matrix)
+        found = fit_matrix(matrix, room - len(overview))
+    return found, overview
+
+
+def _has_types(blocks: BlockMatrix) -> bool:
+    return bool(blocks.source.types) and bool(blocks.target.types)
+
+
+def _names(page: Page) -> dict[str, Any]:
+    """IDs as text, types, and where these start."""
+    axes = {"source": page.blocks.source} | ({} if page.square else {"target": page.blocks.target})
+    return {side: _axis_names(axis) for side, axis in axes.items()}
+
+
+def _axis_names(axis: Axis) -> dict[str, Any]:
+    return {
+        "ids": [str(neuron) for neuron in axis.neurons.tolist()],
+        "types": list(axis.types),
+        "bounds": axis.bounds.tolist(),
+    }
+
+
+def _orders(page: Page) -> dict[str, str]:
+    """Orders other than the one in which the page has its neurons."""
+    import numpy as np
+
+    made = {}
+    for name, sides in page.orders.items():
+        if all(np.array_equal(order, np.arange(len(order))) for order in sides):
+            continue
+        for side, order in zip(("source", "target"), sides, strict=True):
+            if side == "source" or not page.square:
+                made[f"order.{name}.{side}"] = packed(varints(order))
+    return made
+
+
+def _totals(blocks: BlockMatrix) -> dict[str, str]:
+    """Output of each row, input of each column, as far as it is shown; magnitudes, as for all fractions."""
+    import numpy as np
+
+    sizes = replace(blocks.matrix, weights=np.abs(blocks.matrix.weights))
+    return {
+        "totals.source": packed(numbers(sizes.row_totals())),
+        "totals.target": packed(numbers(sizes.column_totals())),
+    }
+
+
+def _overview(matrix: LabelledMatrix) -> str:
+    """The strongest entry of each cell of a small picture of a matrix; 0 where there is none."""
+    import numpy as np
+
+    cells = reduce(matrix, OVERVIEW, OVERVIEW).ravel()
+    cells[np.isnan(cells)] = 0
+    return packed(numbers(cells.astype(np.int64) if matrix.weights.dtype.kind in "iu" else cells))
+
+
+def _described(matrix: LabelledMatrix, found: PackedMatrix, overview: bool) -> dict[str, Any]:
+    import numpy as np
+
+    strengths = np.abs(matrix.weights)
+    return {
+        "shape": list(matrix.shape),
+        "entries": len(matrix.weights),
+        "left_out": found.left_out,
+        "up_to": found.up_to,
+        "whole": matrix.weights.dtype.kind in "iu",
+        "signed": bool((matrix.weights < 0).any()),
+        "least": strengths.min().item() if len(strengths) else None,
+        "most": strengths.max().item() if len(strengths) else None,
+        "overview": [min(OVERVIEW, side) for side in matrix.shape] if overview else None,
+    }
+
+
+def _notes(described: Mapping[str, Mapping[str, Any]], blocks: BlockMatrix) -> list[str]:
+    """What was left out."""
+    pairs = {"neurons": "pairs of neurons", "types": "pairs of types"}
+    return [
+        f"{told['left_out']:,} of {told['entries']:,} {pairs[name]}, all of at most {told['up_to']:,} "
+        f"{blocks.quantity}, do not fit into the page: it shows them from afar only"
+        for name, told in described.items()
+        if told["left_out"]
+    ]
+
+
+def _size(streams: Mapping[str, str]) -> int:
+    """Room that streams take with the marks around them."""
+    return sum(len(_block(name, text)) for name, text in streams.items())
+
+
+def _json(content: Any) -> str:
+    """JSON in ASCII that no mark of HTML stands in."""
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _block(name: str, text: str) -> str:
+    return f'<script type="text/plain" data-stream="{name}">{text}</script>\n'
+
+
+def _document(
+    page: Page, record: Mapping[str, Any], streams: Mapping[str, str], described: Mapping[str, Mapping[str, Any]]
+) -> bytes:
+    """The file."""
+    folder = files("crantcli.output.pages")
+    style = folder.joinpath("view.css").read_text(encoding="utf-8")
+    script = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    body = folder.joinpath("view.html").read_text(encoding="utf-8")
+    about = {
+        "title": page.title,
+        "quantity": page.blocks.quantity,
+        "square": page.square,
+        "sorted": _has_types(page.blocks),
+        "given": "type" if _has_types(page.blocks) else "file" if "file" in page.orders else "id",
+        "ledger": page.ledger,
+        "layers": described,
+        "record": as_text(dict(record)),
+    }
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    )
+    parts = [
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
+        f"<title>{escape(page.title)}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}",
+        f'<script type="application/json" id="about">{_json(about)}</script>\n',
+        *(_block(name, text) for name, text in streams.items()),
+        f"<script>{script}</script>\n</body>\n</html>\n",
+    ]
+    return "".join(parts).encode("utf-8", "backslashreplace")
+
+
+def _hash(text: str) -> str:
+    """How a policy names what may run: by its hash."""
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
