@@ -6,22 +6,30 @@ const about = JSON.parse(document.getElementById("about").textContent);
 /** Let the page draw and listen before a long loop goes on. */
 const pause = () => new Promise((resolve) => setTimeout(resolve, 0));
 
-function fromBase64(text) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
-  const found = new Uint8Array(Math.floor((text.length * 3) / 4));
-  let length = 0;
-  for (let start = 0; start < text.length; start += 1 << 18) {
-    const part = atob(text.slice(start, start + (1 << 18)));
-    for (let i = 0; i < part.length; i++) found[length++] = part.charCodeAt(i);
+/** Seven bits of each character; those that HTML would change are written as others. */
+function fromText(text) {
+  const found = new Uint8Array(Math.floor((text.length * 7) / 8));
+  let bits = 0;
+  let held = 0;
+  let at = 0;
+  for (let i = 0; i < text.length; i++) {
+    let code = text.charCodeAt(i);
+    if (code > 127) code = code === 0xc0 ? 0 : code === 0xc1 ? 13 : 60;
+    bits = ((bits << 7) | code) & 0x3fff;
+    held += 7;
+    if (held >= 8) {
+      held -= 8;
+      found[at++] = bits >> held;
+    }
   }
-  return found.subarray(0, length);
+  return found;
 }
 
 /** The bytes of a stream; null where the page has none of that name. Its text is let go. */
 async function bytesOf(name) {
   const element = document.querySelector(`[data-stream="${name}"]`);
   if (element === null) return null;
-  const stream = new Blob([fromBase64(element.textContent)]).stream();
+  const stream = new Blob([fromText(element.textContent)]).stream();
   element.remove();
   return new Uint8Array(await new Response(stream.pipeThrough(new DecompressionStream("deflate-raw"))).arrayBuffer());
 }

@@ -15,7 +15,7 @@ from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.matrix.pooling import reduce
 from crantcli.core.question import Page
 from crantcli.errors import UsageError
-from crantcli.output.pages.packing import PackedMatrix, fit_matrix, numbers, packed, varints
+from crantcli.output.pages.packing import PackedMatrix, fit_matrix, numbers, packed, size_of, varints
 from crantcli.output.provenance import as_text
 from crantcli.text import P
 
@@ -80,32 +80,41 @@ def make_page(page: Page, record: Mapping[str, Any]) -> MadePage:
     streams = {"names": packed(_json(_names(page)).encode("ascii")), **_orders(page), **_totals(blocks)}
     layers = {"neurons": blocks.matrix} | ({"types": blocks.type_sum} if _has_types(blocks) else {})
     room = page.most_bytes - len(_document(page, record, streams, {})) - _DESCRIPTIONS
-    described: dict[str, dict[str, Any]] = {}
-    for name in reversed(layers):  # types take what they need of their part, neurons what is left
-        matrix = layers[name]
-        found, overview = _fitted(matrix, room if name == "neurons" else int(room * _OF_TYPES))
-        described[name] = _described(matrix, found, bool(overview))
-        parts = {f"{name}.{part}": text for part, text in found.streams.items()}
-        parts |= {f"{name}.overview": overview} if overview else {}
-        streams |= parts
-        room -= _size(parts)
+    fitted: dict[str, tuple[PackedMatrix, str]] = {}
+    # Types take what they need of their part, neurons what is left, and types what these leave.
+    for name, share in (("types", _OF_TYPES), ("neurons", 1), ("types", 1)):
+        if name in layers and (name not in fitted or fitted[name][0].left_out):
+            room += _size(_streams(name, fitted))
+            fitted[name] = _fitted(layers[name], int(room * share))
+            room -= _size(_streams(name, fitted))
     if room < 0:
         raise UsageError(
             f"{P.max_size} {page.most_bytes:,}: the names alone make a page of {page.most_bytes - room:,} bytes; give "
             "more, or a table of fewer neurons"
         )
-    described = {name: described[name] for name in layers}
+    for name in layers:
+        streams |= _streams(name, fitted)
+    described = {name: _described(matrix, fitted[name][0], bool(fitted[name][1])) for name, matrix in layers.items()}
     return MadePage(_document(page, record, streams, described), _notes(described, blocks))
+
+
+def _streams(name: str, fitted: Mapping[str, tuple[PackedMatrix, str]]) -> dict[str, str]:
+    """Streams of a layer, none where there is none yet."""
+    if name not in fitted:
+        return {}
+    found, overview = fitted[name]
+    parts = {f"{name}.{part}": text for part, text in found.streams.items()}
+    return parts | ({f"{name}.overview": overview} if overview else {})
 
 
 def _fitted(matrix: LabelledMatrix, room: int) -> tuple[PackedMatrix, str]:
     """What fits of a matrix, and its overview where it is large or some of it does not fit; "" where it has none."""
     room -= 5 * _MARKS
     overview = _overview(matrix) if len(matrix.weights) > _LARGE else ""
-    found = fit_matrix(matrix, room - len(overview))
+    found = fit_matrix(matrix, room - size_of(overview))
     if found.left_out and not overview:
         overview = _overview(matrix)
-        found = fit_matrix(matrix, room - len(overview))
+        found = fit_matrix(matrix, room - size_of(overview))
     return found, overview
 
 
@@ -191,7 +200,7 @@ def _notes(described: Mapping[str, Mapping[str, Any]], blocks: BlockMatrix) -> l
 
 def _size(streams: Mapping[str, str]) -> int:
     """Room that streams take with the marks around them."""
-    return sum(len(_block(name, text)) for name, text in streams.items())
+    return sum(size_of(_block(name, text)) for name, text in streams.items())
 
 
 def _json(content: Any) -> str:
