@@ -3,10 +3,10 @@
 /** Anchors of the scales, from weak to strong: magma (matplotlib, CC0), cut where it would be lost on the background. */
 const MAGMA = {
   light: "f3655cf05f5eeb5760e04c67d6446dc43c75b73779a8327d952c80882781782281691c80581781490f713d0f711e1149130d34",
-  dark: "9c2e7fab337cb83779c53c74d3436edf4a68e95462f1605df7705cfa7f5efc8e64fe9f6dfeae77febd82fecc8ffddc9efdebac",
+  dark: "a83279ab337cb83779c53c74d3436edf4a68e95462f1605df7705cfa7f5efc8e64fe9f6dfeae77febd82fecc8ffddc9efdebac",
 };
 /** Negative weights, from weak to strong: blues, which no eye takes for those. */
-const BLUES = { light: "6aa2d85a94cf4b86c43c78b82d6aab1f5c9d124e8e083f7d04316a02244f", dark: "3f7fc44f8fd1609fdc74afe589bfeca0cef2b6dbf6c9e6f9" };
+const BLUES = { light: "5590cc538dca4b86c43c78b82d6aab1f5c9d124e8e083f7d04316a02244f", dark: "3f7fc44f8fd1609fdc74afe589bfeca0cef2b6dbf6c9e6f9" };
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from html import escape
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 #: Parts of the script, in their order.
 _SCRIPTS = ("decode.js", "matrix.js", "canvas.js", "page.js")
 
-#: Cells of an overview, a side: about as many as a screen has pixels for it.
-OVERVIEW = 1024
+#: Cells of an overview, a side, at most: about as many as a screen has pixels for it.
+_OVERVIEW = 1024
 
 #: Matrices of more entries than this have an overview, which is there before they are unpacked.
 _LARGE = 300_000
@@ -89,8 +90,8 @@ def make_page(page: Page, record: Mapping[str, Any]) -> MadePage:
             room -= _size(_streams(name, fitted))
     if room < 0:
         raise UsageError(
-            f"{P.max_size} {page.most_bytes:,}: the names alone make a page of {page.most_bytes - room:,} bytes; give "
-            "more, or a table of fewer neurons"
+            f"{P.max_size} {page.most_bytes:,}: without a single pair, the page has {page.most_bytes - room:,} bytes; "
+            "give more, or a table of fewer neurons"
         )
     for name in layers:
         streams |= _streams(name, fitted)
@@ -161,11 +162,17 @@ def _totals(blocks: BlockMatrix) -> dict[str, str]:
     }
 
 
+def _overview_shape(matrix: LabelledMatrix) -> list[int]:
+    """Rows and columns of the overview, with no more cells than twice the entries, most of which would be empty."""
+    most = max(64, min(_OVERVIEW, math.isqrt(2 * len(matrix.weights))))
+    return [min(most, side) for side in matrix.shape]
+
+
 def _overview(matrix: LabelledMatrix) -> str:
     """The strongest entry of each cell of a small picture of a matrix; 0 where there is none."""
     import numpy as np
 
-    cells = reduce(matrix, OVERVIEW, OVERVIEW).ravel()
+    cells = reduce(matrix, *_overview_shape(matrix)).ravel()
     cells[np.isnan(cells)] = 0
     return packed(numbers(cells.astype(np.int64) if matrix.weights.dtype.kind in "iu" else cells))
 
@@ -183,16 +190,17 @@ def _described(matrix: LabelledMatrix, found: PackedMatrix, overview: bool) -> d
         "signed": bool((matrix.weights < 0).any()),
         "least": strengths.min().item() if len(strengths) else None,
         "most": strengths.max().item() if len(strengths) else None,
-        "overview": [min(OVERVIEW, side) for side in matrix.shape] if overview else None,
+        "overview": _overview_shape(matrix) if overview else None,
     }
 
 
 def _notes(described: Mapping[str, Mapping[str, Any]], blocks: BlockMatrix) -> list[str]:
     """What was left out."""
     pairs = {"neurons": "pairs of neurons", "types": "pairs of types"}
+    unit = "a weight" if blocks.quantity == "weight" else blocks.quantity
     return [
-        f"{told['left_out']:,} of {told['entries']:,} {pairs[name]}, all of at most {told['up_to']:,} "
-        f"{blocks.quantity}, do not fit into the page: it shows them from afar only"
+        f"{told['left_out']:,} of {told['entries']:,} {pairs[name]}, all with {unit} of at most {told['up_to']:,}, do "
+        "not fit into the page, which shows them from afar only"
         for name, told in described.items()
         if told["left_out"]
     ]

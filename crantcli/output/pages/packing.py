@@ -28,7 +28,7 @@ _STRATEGIES = (zlib.Z_HUFFMAN_ONLY, zlib.Z_DEFAULT_STRATEGY)
 _CHUNK = 2_000_000
 
 #: Characters that HTML would change or that could end a script, and those that stand for them: two bytes in UTF-8.
-_STANDING_FOR = str.maketrans({"\0": "\xc0", "\r": "\xc1", "<": "\xc2"})
+_STANDING_FOR = {"\0": "\xc0", "\r": "\xc1", "<": "\xc2"}
 
 
 def packed(content: bytes) -> str:
@@ -52,8 +52,11 @@ def seven_bits(content: bytes) -> str:
     for start in range(0, len(content), 7 * _CHUNK):
         bits = np.unpackbits(np.frombuffer(content[start : start + 7 * _CHUNK], dtype=np.uint8))
         filled = np.concatenate([bits, np.zeros(-len(bits) % 7, dtype=np.uint8)])
-        parts.append((np.packbits(filled.reshape(-1, 7), axis=1) >> 1).tobytes().decode("ascii"))
-    return "".join(parts).translate(_STANDING_FOR)
+        parts.append((np.packbits(filled.reshape(-1, 7), axis=1) >> 1).tobytes())
+    made = b"".join(parts)
+    for character, other in _STANDING_FOR.items():
+        made = made.replace(character.encode(), other.encode())
+    return made.decode()
 
 
 def size_of(text: str) -> int:

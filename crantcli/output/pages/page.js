@@ -24,6 +24,8 @@ function say(text) { byId("status").textContent = text; }
 
 // -- what is shown
 
+const unit = about.quantity === "weight" ? "a weight" : about.quantity;
+
 const quantity = () => {
   const layer = byId("layer").value;
   const kind = byId("kind").value;
@@ -62,8 +64,8 @@ function showSize() {
   const told = layer.told;
   byId("left-out").hidden = !told.left_out;
   if (told.left_out)
-    byId("left-out").textContent = `Left out: ${count(told.left_out)} of ${count(entries)} pairs, all of at most `
-      + `${amount(told.up_to)} ${about.quantity}. They are in the picture of the whole, and in all fractions, and not in close-ups, `
+    byId("left-out").textContent = `Left out: ${count(told.left_out)} of ${count(entries)} pairs, all with ${unit} of at most `
+      + `${amount(told.up_to)}. They are in the picture of the whole, and in all fractions, and not in close-ups, `
       + "orders, other values, or tables.";
 }
 
@@ -262,8 +264,8 @@ function select(rectangle) {
   const { top, bottom, left, right } = rectangle;
   const what = isTypes() ? "types" : "neurons";
   byId("selected").textContent = `${count(bottom - top)} × ${count(right - left)} ${what}: ${count(number)} connected `
-    + `${number === 1 ? "pair" : "pairs"}, ${amount(sum)} ${about.quantity}${number > MOST_SHOWN ? `; the ${MOST_SHOWN} strongest` : ""}`
-    + (layer.told.left_out ? `; pairs of at most ${amount(layer.told.up_to)} are not in this page` : "");
+    + `${number === 1 ? "pair" : "pairs"}, ${about.quantity} ${amount(sum)}${number > MOST_SHOWN ? `; the ${MOST_SHOWN} strongest` : ""}`
+    + (layer.told.left_out ? `; pairs with ${unit} of at most ${amount(layer.told.up_to)} are not in this page` : "");
   state.selected = { rectangle, number, connected };
   state.rows = kept.map(([row, column, weight]) => layer.describe(row, column, weight));
   state.sort = null;
