@@ -84,8 +84,8 @@ def offer_graph(suffix: str, write: WriteGraph) -> None:
     register(Matrix, Writer(suffix, of_matrix))
 
 
-def offer_matrix(suffix: str, write: WriteMatrix, sidecars: tuple[str, ...] = ()) -> None:
-    """Register a format of matrices, for edges and for matrices."""
+def offer_matrix(suffix: str, write: WriteMatrix, sidecars: tuple[str, ...] = (), package: str = "") -> None:
+    """Register a format of matrices, for edges and for matrices; `sidecars` and `package` as of a `Writer`."""
 
     def of_edges(engine: Engine, edges: EdgeTable, record: dict[str, Any], target: Target) -> list[str]:
         found = _matrix_of_edges(engine, edges, target)
@@ -98,8 +98,8 @@ def offer_matrix(suffix: str, write: WriteMatrix, sidecars: tuple[str, ...] = ()
         told = write(engine, MatrixTables(matrix, rows, columns), record, target)
         return [*told, *_notes(rows, columns)]
 
-    register(EdgeTable, Writer(suffix, of_edges, sidecars=sidecars))
-    register(Matrix, Writer(suffix, of_matrix, sidecars=sidecars))
+    register(EdgeTable, Writer(suffix, of_edges, sidecars=sidecars, package=package))
+    register(Matrix, Writer(suffix, of_matrix, sidecars=sidecars, package=package))
 
 
 def _graph(edges: EdgeTable, target: Target) -> Graph:

@@ -12,7 +12,7 @@ from crantcli.core.graph.nodes import NODE, NodeTable
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.sql import columns
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError, UsageError
+from crantcli.errors import CrantError
 from crantcli.output.graphs import MatrixTables, offer_matrix
 from crantcli.output.provenance import as_text
 from crantcli.output.writers import Target
@@ -24,13 +24,8 @@ if TYPE_CHECKING:
 
 
 def _write(engine: Engine, given: MatrixTables, record: dict[str, Any], target: Target) -> list[str]:
-    try:
-        import anndata
-    except ImportError:
-        raise UsageError(
-            f"{target.destination}: .h5ad files are written by anndata, which is not installed; "
-            "pip install 'crantcli[anndata]' has it"
-        ) from None
+    import anndata
+
     notes: list[str] = []
     made = anndata.AnnData(
         _csr(given.matrix),
@@ -94,4 +89,4 @@ def _series(values: list[Any], kind: str, name: str, notes: list[str]) -> pd.Ser
     return pd.Series(pd.Categorical(values, categories=sorted({value for value in values if value is not None})))
 
 
-offer_matrix(".h5ad", _write)
+offer_matrix(".h5ad", _write, package="anndata")

@@ -7,6 +7,7 @@ writer is looked for. That is all that a new format takes.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -76,6 +77,8 @@ class Writer(NamedTuple):
         Taken for pipes and devices whose name has no suffix.
     sidecars : tuple of str
         Suffixes of further files that the format consists of.
+    package : str
+        What has to be installed beside crantcli, which is also the name of the extra that has it.
     """
 
     suffix: str
@@ -83,6 +86,7 @@ class Writer(NamedTuple):
     carries_metadata: bool = True
     for_streams: bool = False
     sidecars: tuple[str, ...] = ()
+    package: str = ""
 
 
 _WRITERS: dict[type, dict[str, Writer]] = {}
@@ -130,18 +134,28 @@ def find_writer(kind: type, destination: str) -> Writer:
     Raises
     ------
     UsageError
-        For a suffix that no writer of the type has.
+        For a suffix that no writer of the type has, and for one whose writer lacks a package.
     """
     suffixes = known_suffixes(kind)
     writers, lower = _writers(kind).values(), destination.lower()
     for writer in writers:
         if lower.endswith(writer.suffix):
+            _refuse_without(writer, destination)
             return writer
     if find_stream(destination) is not None:
         for writer in writers:
             if writer.for_streams:
                 return writer
     raise UsageError(f"{destination}: unknown suffix; {_ADVICE.get(kind, 'write to')} {', '.join(suffixes)}")
+
+
+def _refuse_without(writer: Writer, destination: str) -> None:
+    """Refuse a format whose package is not installed, before there is work to be lost."""
+    if writer.package and importlib.util.find_spec(writer.package) is None:
+        raise UsageError(
+            f"{destination}: {writer.suffix} files are written by the package {writer.package}, which is not "
+            f"installed; pip install 'crantcli[{writer.package}]'"
+        )
 
 
 def write(
