@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crantcli.api.ask import ask
     from crantcli.api.collection import All, NeuropilCollection
     from crantcli.api.functions import get_adjacency, get_connectivity, get_synapse_counts, get_synapses, update_ids
+    from crantcli.api.links import neuroglancer_state
     from crantcli.api.navis import attach_synapses
     from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix
     from crantcli.core import questions
@@ -27,6 +28,7 @@ _HOMES = {
     "get_connectivity": "api.functions",
     "get_synapse_counts": "api.functions",
     "update_ids": "api.functions",
+    "neuroglancer_state": "api.links",
     "LiveOptions": "remote.settings",
     "NestedMatrix": "api.nested",
     "DirectedNestedMatrix": "api.nested",
@@ -48,6 +50,7 @@ __all__ = [
     "get_connectivity",
     "get_synapse_counts",
     "update_ids",
+    "neuroglancer_state",
     "LiveOptions",
     "NestedMatrix",
     "DirectedNestedMatrix",
