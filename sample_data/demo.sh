@@ -58,10 +58,16 @@ crantcli nested $worm -a $cells --cell-type-column cell_class --type-order senso
 crantcli annotations -d $brain --proofread-only -o "$out/proofread.parquet"
 crantcli meshes -d $brain --neuropils ellipsoid_body,fan_shaped_body -o "$out/meshes"
 
+# For other programs: edges with what is known of their neurons, and neurons with some of their synapses in Neuroglancer.
+crantcli export "$out/worm_edges.csv" -a $cells -o "$out/worm.graphml"
+crantcli adjacency $worm -a $cells -o "$out/worm.mtx"
+crantcli link cell_type=ER2,EPG/PEG -d $brain --synapses sample_data/synapses.parquet --coordinates nm -o "$out/compass.json"
+
 echo "== What was made"
 printf '%-32s %-10s %8s  %s\n' file kind rows "made by"
 for file in "$out"/* "$out"/neuropils/ellipsoid_body.*; do
     [ -f "$file" ] || continue
+    case $file in *.graphml | *.mtx | "$out/worm.rows.csv" | "$out/worm.columns.csv" | */compass.json) continue ;; esac
     crantcli info --quiet "$file" | awk -v file="$file" '
         $1 == "kind" { kind = $2 }
         $1 == "rows" { rows = $2 }

@@ -255,7 +255,7 @@ def test_names_that_hdf5_or_a_table_has_otherwise(crant: Crant) -> None:
     done = crant("export", "t.csv", "-a", "a.csv", "-o", "t.h5ad")
     assert "'a/b' is called a%2Fb" in done.err
     assert "neuron_id of the annotations is called neuron_id_2" in done.err
-    assert read_graph("t.h5ad").nodes[str(ONE)] == {"a%2Fb": 1, "neuron_id_2": 2, "position_2": 3}
+    assert read_graph("t.h5ad").nodes[str(ONE)] == {"a%2Fb": 1, "neuron_id_2": 2, "position": 3}
 
 
 # Other columns of edges.

@@ -8,7 +8,8 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from conftest import SAMPLE, Crant
 from tables import ONE, TWO, complaint, parquet_file, text_file
@@ -109,7 +110,8 @@ def test_more_synapses_than_are_shown_are_counted(crant: Crant) -> None:
     shown = layer(json.loads(done.out), "synapses")["annotations"]
     assert len(shown) == 50
     # The same ones in whatever order the table has them.
-    pd.read_parquet(SYNAPSES).sample(frac=1, random_state=1).to_parquet("shuffled.parquet", index=False)
+    table = pq.read_table(SYNAPSES)
+    pq.write_table(table.take(np.random.default_rng(1).permutation(len(table))), "shuffled.parquet")
     again = crant("link", *common, "shuffled.parquet", "--max-points", "50", "--threads", "1")
     assert again.out == done.out
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crantcli import __version__
-from crantcli.core.graph.nodes import NODE
+from crantcli.core.graph.nodes import NODE, PLACE
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
@@ -68,7 +68,7 @@ def _write(engine: Engine, given: GraphTables, record: dict[str, Any], target: T
         write_lines(
             engine,
             f"""SELECT '      <node id="' || {node} || '" label="' || {node} || '">' || """
-            f"{_values(graph.nodes.attributes)} || '</node>' || chr(10) FROM {graph.nodes.relation} ORDER BY position",
+            f"{_values(graph.nodes.attributes)} || '</node>' || chr(10) FROM {graph.nodes.relation} ORDER BY {PLACE}",
             file,
         )
         file.write(b"    </nodes>\n    <edges>\n")

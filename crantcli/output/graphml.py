@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crantcli.core.graph.nodes import NODE
+from crantcli.core.graph.nodes import NODE, PLACE
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.output.graphs import GraphTables, offer_graph
@@ -55,7 +55,7 @@ def _write(engine: Engine, given: GraphTables, record: dict[str, Any], target: T
         write_lines(
             engine,
             f"""SELECT '    <node id="' || {node} || '">' || {_data(graph.nodes.attributes, "n")} || """
-            f"'</node>' || chr(10) FROM {graph.nodes.relation} ORDER BY position",
+            f"'</node>' || chr(10) FROM {graph.nodes.relation} ORDER BY {PLACE}",
             file,
         )
         write_lines(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crantcli.core.graph.matrices import matrices_of
-from crantcli.core.graph.nodes import NODE, NodeTable, axis_nodes, edge_attributes, graph_nodes, node_table
+from crantcli.core.graph.nodes import NodeTable, axis_nodes, edge_attributes, graph_nodes, node_table
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.question import EdgeTable, Graph, Matrix
 from crantcli.core.relation import Annotations
@@ -130,9 +130,7 @@ def _matrix_of_edges(engine: Engine, edges: EdgeTable, target: Target) -> Matrix
     relation = (
         f"(SELECT * FROM {graph.relation} WHERE {' AND '.join(f'{quote(end)} IS NOT NULL' for end in graph.ends)})"
     )
-    made = matrices_of(
-        engine, relation, graph.ends, (rows.relation, columns.relation), ["weight", *numbers], id_name=NODE
-    )
+    made = matrices_of(engine, relation, graph.ends, (rows.axis, columns.axis), ["weight", *numbers])
     left_out = [name for name in attributes if name not in ("weight", *numbers)]
     return MatrixTables(made[0], rows, columns, dict(zip(numbers, made[1:], strict=True)), left_out)
 

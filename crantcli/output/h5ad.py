@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.graph.nodes import NODE, NodeTable
+from crantcli.core.graph.nodes import NODE, PLACE, NodeTable
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.sql import columns
 from crantcli.engine.duckdb import Engine
@@ -61,7 +61,7 @@ def _frame(engine: Engine, table: NodeTable, notes: list[str]) -> pd.DataFrame:
     """The nodes of an axis, IDs as text in the index, as AnnData wants them."""
     import pandas as pd
 
-    query = f"SELECT {columns(table.columns)} FROM {table.relation} ORDER BY position"
+    query = f"SELECT {columns(table.columns)} FROM {table.relation} ORDER BY {PLACE}"
     found = engine.reader(query).read_all()
     index = pd.Index([str(node) for node in found.column(NODE).to_pylist()], dtype=object, name=NODE)
     series = {

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from crantcli.core.graph.nodes import NODE
+from crantcli.core.graph.nodes import NODE, PLACE
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError
@@ -138,9 +138,9 @@ def for_xml(engine: Engine, graph: GraphTables, format_name: str) -> tuple[Graph
         attributes = {name: "VARCHAR" if name in large else kind for name, kind in nodes.attributes.items()}
         chosen = ", ".join(
             f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" if name in large else quote(name)
-            for name in ("position", *nodes.columns)
+            for name in nodes.columns
         )
-        view = engine.view("xml_nodes", f"SELECT {chosen} FROM {nodes.relation}")
+        view = engine.view("xml_nodes", f"SELECT {PLACE}, {chosen} FROM {nodes.relation}")
         nodes = replace(nodes, relation=view, attributes=attributes)
     return replace(graph, nodes=nodes), notes
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from crantcli.core.graph.nodes import NodeTable
+from crantcli.core.graph.nodes import PLACE, NodeTable
 from crantcli.core.sql import columns
 from crantcli.engine.duckdb import Engine
 from crantcli.output.graphs import MatrixTables, offer_matrix
@@ -55,7 +55,7 @@ def _write(engine: Engine, given: MatrixTables, record: dict[str, Any], target: 
 
 
 def _write_axis(engine: Engine, table: NodeTable, path: Any) -> None:
-    query = f"SELECT {columns(table.columns)} FROM {table.relation} ORDER BY position"
+    query = f"SELECT {columns(table.columns)} FROM {table.relation} ORDER BY {PLACE}"
     write_table(engine, query, path, ".csv", {})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.graph.nodes import NODE
+from crantcli.core.graph.nodes import NODE, PLACE
 from crantcli.core.sql import columns, quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError
@@ -34,7 +34,7 @@ def _write(engine: Engine, graph: GraphTables, record: dict[str, Any], target: T
     for name in (*of_nodes, *of_edges):
         if "\0" in name:
             raise DataError(f"the column {name!r} has a character in its name that SQLite cannot hold; rename it")
-    nodes = f"SELECT {columns(of_nodes)} FROM {graph.nodes.relation} ORDER BY position"
+    nodes = f"SELECT {columns(of_nodes)} FROM {graph.nodes.relation} ORDER BY {PLACE}"
     edges = f"SELECT {columns(of_edges)} FROM ({graph.edges})"
     try:
         with closing(sqlite3.connect(target.place(), isolation_level=None)) as base:

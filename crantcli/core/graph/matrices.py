@@ -19,7 +19,6 @@ def matrices_of(
     ends: tuple[str, str],
     axes: tuple[str, str],
     values: Sequence[str],
-    id_name: str = "id",
 ) -> list[LabelledMatrix]:
     """Matrices of the same shape and entries, one for each column of values.
 
@@ -31,11 +30,9 @@ def matrices_of(
     ends : tuple of str
         Its columns of IDs.
     axes : tuple of str
-        Tables of the IDs on both axes, all of `relation` among them, each with its `position` from 0.
+        Tables `id, position` of both axes, positions from 0, with all IDs of `relation`.
     values : sequence of str
         Its columns of numbers.
-    id_name : str
-        The column of IDs in `axes`.
 
     Returns
     -------
@@ -47,10 +44,10 @@ def matrices_of(
     listed = ", ".join(f"e.{quote(name)} AS value_{number}" for number, name in enumerate(values))
     found = engine.arrays(
         f"SELECT r.position AS i, c.position AS j, {listed} FROM {relation} AS e "
-        f"JOIN {axes[0]} AS r ON e.{quote(ends[0])} = r.{id_name} "
-        f"JOIN {axes[1]} AS c ON e.{quote(ends[1])} = c.{id_name} ORDER BY i, j"
+        f"JOIN {axes[0]} AS r ON e.{quote(ends[0])} = r.id "
+        f"JOIN {axes[1]} AS c ON e.{quote(ends[1])} = c.id ORDER BY i, j"
     )
-    pre, post = (engine.arrays(f"SELECT {id_name} AS id FROM {axis} ORDER BY position")["id"] for axis in axes)
+    pre, post = (engine.arrays(f"SELECT id FROM {axis} ORDER BY position")["id"] for axis in axes)
     indptr = np.zeros(len(pre) + 1, dtype=np.int64)
     np.cumsum(np.bincount(found["i"], minlength=len(pre)), out=indptr[1:])
     indices = found["j"].astype(np.int32 if max(len(pre), len(post)) < 2**31 else np.int64)

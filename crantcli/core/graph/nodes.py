@@ -15,6 +15,9 @@ from crantcli.schema import IdType
 #: The column of nodes in every table of them.
 NODE = "neuron_id"
 
+#: Columns beside it that no table of annotations has, as query text: the position from 0, and whether it is annotated.
+PLACE, ANNOTATED = '"position?"', '"annotated?"'
+
 
 @dataclass(frozen=True)
 class NodeTable:
@@ -23,7 +26,9 @@ class NodeTable:
     Attributes
     ----------
     relation : str
-        A table `position, neuron_id`, positions from 0, with one column for each of `attributes`.
+        A table of `PLACE`, `NODE`, and one column for each of `attributes`.
+    axis : str
+        A table `id, position` of the same nodes.
     attributes : dict of str to str
         Columns that annotations have -> SQL types. Lists are text, and so is what is neither number, truth nor text.
     number : int
@@ -35,6 +40,7 @@ class NodeTable:
     """
 
     relation: str
+    axis: str
     attributes: dict[str, str]
     number: int
     unknown: int = 0
@@ -88,7 +94,8 @@ def node_table(engine: SqlEngine, nodes: str, id_type: IdType, annotations: Anno
     """
     number = int(engine.execute(f"SELECT count(*) FROM {nodes}")[0][0])
     if annotations is None:
-        return NodeTable(engine.view("nodes", f"SELECT position, id AS {NODE} FROM {nodes}"), {}, number)
+        view = engine.view("nodes", f"SELECT position AS {PLACE}, id AS {NODE} FROM {nodes}")
+        return NodeTable(view, nodes, {}, number)
     kinds = dict(engine.columns(f"SELECT * FROM {annotations.relation}"))
     names = attribute_names(annotations)
     numbers = annotations.numbers()
@@ -103,17 +110,17 @@ def node_table(engine: SqlEngine, nodes: str, id_type: IdType, annotations: Anno
     named = "".join(f", k.{quote(name)}" for name in names.values())
     relation = engine.table(
         "nodes",
-        f'SELECT d.position, d.id AS {NODE}{named}, k.known_id IS NOT NULL AS "annotated?" '
+        f"SELECT d.position AS {PLACE}, d.id AS {NODE}{named}, k.known_id IS NOT NULL AS {ANNOTATED} "
         f"FROM {nodes} AS d LEFT JOIN {known} AS k ON d.id = k.known_id",
     )
-    unknown = int(engine.execute(f'SELECT count(*) FROM {relation} WHERE NOT "annotated?"')[0][0])
+    unknown = int(engine.execute(f"SELECT count(*) FROM {relation} WHERE NOT {ANNOTATED}")[0][0])
     renamed = {column: name for column, name in names.items() if column != name}
-    return NodeTable(relation, types, number, unknown, renamed)
+    return NodeTable(relation, nodes, types, number, unknown, renamed)
 
 
 def attribute_names(annotations: Annotations) -> dict[str, str]:
-    """Columns of annotations -> their names beside `position` and `neuron_id`. The column of IDs is not among them."""
-    taken = {"position", NODE, "annotated?"}
+    """Columns of annotations -> their names beside those of nodes. The column of IDs is not among them."""
+    taken = {name.strip('"') for name in (NODE, PLACE, ANNOTATED)}
     found = {}
     for column in annotations.columns:
         if column == annotations.id_column:
