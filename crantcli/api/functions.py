@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names, warn
+from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names
 from crantcli.core.question import Table
 from crantcli.core.questions.adjacency import Adjacency, unconnected_kept
 from crantcli.core.questions.base import Results
@@ -15,15 +15,11 @@ from crantcli.core.questions.counts import Counts
 from crantcli.core.questions.synapses import Synapses
 from crantcli.core.relation import Relation, VoxelSize
 from crantcli.core.rows.weights import signs_of
-from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
+from crantcli.engine.duckdb import DEFAULT_MEMORY
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
-from crantcli.ids import python_selectors
-from crantcli.remote.settings import LiveOptions, resolve_live
-from crantcli.run.inputs import Opener
+from crantcli.remote.settings import LiveOptions
 from crantcli.run.request import Request, take_any
-from crantcli.schema import AXES, KEY, Kind
-from crantcli.sources.datasets import find_dataset
-from crantcli.sources.tables.access import engine_files
+from crantcli.schema import AXES, Kind
 from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 if TYPE_CHECKING:
@@ -347,11 +343,19 @@ def get_adjacency(
     keep_unconnected: bool | None = None,
     keep_silent: bool | None = None,
     sum_duplicates: bool = False,
+    by: str | Sequence[str] | None = None,
+    weight: str = "count",
+    min_fraction: float | None = None,
+    sign: str | None = None,
+    inhibitory: str | Sequence[str] = (),
+    excitatory: str | Sequence[str] = (),
+    unsigned: Literal["error", "drop", "positive"] = "error",
+    totals: Any = None,
     live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
     **reading: Unpack[ReadKeywords],
 ) -> pd.DataFrame:
-    """A matrix of synapse counts.
+    """A matrix of synapse counts, or of other weights.
 
     Parameters
     ----------
@@ -363,8 +367,11 @@ def get_adjacency(
         Keep requested neurons without synapses.
     keep_silent : bool, optional
         Older name of `keep_unconnected`.
+    by : str or sequence of str, optional
+        Groups of neurons instead, by columns of the annotations: `COL`, `pre:COL`, `post:COL`. Labels of several
+        columns are joined by a colon.
     threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates
-    live, max_memory, **reading
+    weight, min_fraction, sign, inhibitory, excitatory, unsigned, totals, live, max_memory, **reading
         As for `get_connectivity`.
 
     Returns
@@ -384,8 +391,12 @@ def get_adjacency(
         unconnected_kept(keep_unconnected, keep_silent),
         keep_if_empty=True,
         sum_duplicates=sum_duplicates,
+        by=by,  # type: ignore[arg-type]
+        weight=weight,
+        min_fraction=min_fraction,
+        signs=signs_of(sign, inhibitory, excitatory, unsigned),
     )
-    request = _request(source, dataset, annotations, reading, clean, min_size, threshold)
+    request = _request(source, dataset, annotations, reading, clean, min_size, threshold, totals=totals)
     sink = FrameSink()
     answer(
         question, request, sink,
@@ -394,54 +405,4 @@ def get_adjacency(
     return sink.frame
 
 
-def update_ids(
-    ids: Any,
-    materialization: str | int | datetime = "latest",
-    dataset: str | None = None,
-    *,
-    annotations: Any = None,
-    live: LiveOptions | None = None,
-    max_memory: str = DEFAULT_MEMORY,
-) -> pd.DataFrame:
-    """IDs that neurons of a live data set have at the time that is asked for.
-
-    Parameters
-    ----------
-    ids : int, str, list of them, or NeuronCriteria
-    materialization, dataset, annotations, live, max_memory
-        As for `get_synapses`. A supervoxel that the annotations have for a neuron is what finds it first.
-
-    Returns
-    -------
-    DataFrame
-        One row per ID, in their order: `old_id`, `new_id` (int64), `changed`, `confidence` (the share of the neuron's
-        pieces that are in the new one; 0 where nothing was found, and the ID is kept), `method` ("current",
-        "supervoxel", "chunkedgraph" or "unresolved").
-
-    Raises
-    ------
-    UsageError, DataError (ValueErrors)
-    """
-    import pandas as pd
-
-    options = resolve_live(live, materialization, True)
-    found = find_dataset(dataset)
-    with Engine(max_memory, files=engine_files(annotations, dataset=found, live=options)) as engine:
-        space = Opener(engine, found, options)
-        space.annotations(annotations)
-        updates = space.updates(python_selectors(ids))
-        warn(space.notes, 2)
-        frame = pd.DataFrame(
-            {
-                "old_id": pd.array([update.old for update in updates], dtype="int64"),
-                "new_id": pd.array([update.new for update in updates], dtype="int64"),
-                "changed": pd.array([update.changed for update in updates], dtype="bool"),
-                "confidence": pd.array([update.confidence for update in updates], dtype="float64"),
-                "method": [update.method for update in updates],
-            }
-        )
-        frame.attrs[KEY] = {"source": space.live.record()}
-        return frame
-
-
-__all__ = ["ArgumentTypeError", "update_ids", "get_adjacency", "get_connectivity", "get_synapse_counts", "get_synapses"]
+__all__ = ["ArgumentTypeError", "get_adjacency", "get_connectivity", "get_synapse_counts", "get_synapses"]
