@@ -218,4 +218,4 @@ def test_c_elegans(crant: Crant, real: Path, tmp_path: Path) -> None:
     for row in pd.read_csv(edges).rename(columns={"count": "synapses"}).itertuples():
         if isinstance(of.get(row.pre), str) and isinstance(of.get(row.post), str):
             expected[of[row.pre], of[row.post]] += -row.synapses if row.pre in inhibits else row.synapses
-    assert {pair: weight for pair, weight in long_form(found).items()} == {p: w for p, w in expected.items() if w}
+    assert long_form(found) == {p: w for p, w in expected.items() if w}

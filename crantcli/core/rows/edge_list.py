@@ -101,6 +101,26 @@ class EdgeList:
         self.relation = self._engine.view("strong_inputs", f"SELECT {names} FROM {shares} WHERE strong")
         self._counted = self.relation
 
+    def leave_out_strangers(self, known: str, outside: str, drop: bool) -> int:
+        """Count rows of neurons that are not in a table `id`, and drop them, if that is not to be done elsewhere.
+
+        Parameters
+        ----------
+        outside : str
+            A condition that holds for edges that count as unselected.
+        drop : bool
+
+        Returns
+        -------
+        int
+            How many rows these are.
+        """
+        strange = sql.any_of([f"{end} NOT IN (SELECT id FROM {known})" for end in ("pre", "post")])
+        number = self._remove("unannotated", f"{self.relation} WHERE NOT ({outside}) AND {strange}")
+        if drop:
+            self.relation = self._engine.view("known_edges", f"SELECT * FROM {self.relation} WHERE NOT {strange}")
+        return number
+
     def sign(self, signs: Signs) -> None:
         """Give the weights of inhibitory neurons a minus."""
         made = signed_edges(self._engine, self._table, self.relation, signs, self._annotations)
@@ -273,10 +293,11 @@ class EdgeList:
         amount = "sum(n)" if self._table.kind is Kind.SYNAPSES else "count(*)"
         return int(self._engine.execute(f"SELECT {amount} FROM {found}")[0][0] or 0)
 
-    def _remove(self, step: str, found: str) -> None:
+    def _remove(self, step: str, found: str) -> int:
         number = self._rows_of(found)
         self._found.ledger.remove(step, number)
         self._found.ledger.kept -= number
+        return number
 
     def _leave_out(self, number: int, what: str) -> None:
         """Count rows of neurons that lack a label, and say so."""
