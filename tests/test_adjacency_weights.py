@@ -76,10 +76,8 @@ def test_a_matrix_is_the_table_of_connectivity(
     data: st.DataObject, table: Drawn, by: Any, weight: str, least: float | None, signs: dict[str, str]
 ) -> None:
     """For every combination of groups, weights, least fractions and signs."""
-    if not table.has("weight"):
-        table = scored(table)
-    else:
-        weight = "count"
+    kind = "edges" if table.has("weight") else "synapses"
+    table, weight = (table, "count") if kind == "edges" else (scored(table), weight)
     rule = data.draw(rules(table))
     neurons = data.draw(maybe_asked(table))
     # One neuron at least that is left, so that the label of signs is known.
@@ -87,7 +85,7 @@ def test_a_matrix_is_the_table_of_connectivity(
     asked: dict[str, Any] = {
         "threshold": rule.threshold, "min_size": rule.min_size, "clean": rule.clean, "source": table.frame,
         "annotations": frame(({"cell_type": None, **row} for row in labels), ANNOTATION_COLUMNS),
-        "weight": weight, "min_fraction": least, **signs, **AS_DRAWN,
+        "kind": kind, "weight": weight, "min_fraction": least, **signs, **AS_DRAWN,
     }  # fmt: skip
     found = cc.get_adjacency(neurons, by=by, **asked)
     told = cc.get_connectivity(neurons, upstream=neurons is None, by=("cell_type",) if by == ("type",) else by, **asked)

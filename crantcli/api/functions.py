@@ -13,7 +13,7 @@ from crantcli.core.questions.base import Results
 from crantcli.core.questions.connectivity import Connectivity
 from crantcli.core.questions.counts import Counts
 from crantcli.core.questions.synapses import Synapses
-from crantcli.core.relation import Relation, VoxelSize
+from crantcli.core.relation import Relation, Unit, VoxelSize
 from crantcli.core.rows.weights import signs_of
 from crantcli.engine.duckdb import DEFAULT_MEMORY
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
@@ -45,6 +45,8 @@ def get_synapses(
     annotations: Any = None,
     coordinates: str | None = None,
     voxel_size: VoxelSize | None = None,
+    min_fraction: float | None = None,
+    totals: Any = None,
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
     live: LiveOptions | None = None,
@@ -80,6 +82,10 @@ def get_synapses(
         Unit of the source's positions, where it does not record it.
     voxel_size : tuple of three floats, optional
         Nanometres per voxel, where the source does not record it.
+    min_fraction : float, optional
+        Synapses of pairs that are at least this part of the post neuron's input.
+    totals : path or DataFrame, optional
+        That input: `get_synapse_counts` of the whole table with `neuron_id` as a column.
     assignments : path or DataFrame, optional
         The assignments.parquet that `crantcli neuropil` makes: `id`, `neuropil`.
     neuropil : str or sequence of str, optional
@@ -109,10 +115,11 @@ def get_synapses(
     """
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
-    question = Synapses(pre_ids, post_ids, "pixels" if return_pixels else "nm", units_required=False)
+    units: Unit = "pixels" if return_pixels else "nm"
+    question = Synapses(pre_ids, post_ids, units, units_required=False, min_fraction=min_fraction)
     voxel = checked_voxel_size(voxel_size)
     request = _request(
-        source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil,
+        source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil, totals,
         coordinates=coordinates, voxel_size=voxel, refuse=_refuse_others,
     )  # fmt: skip
     sink = _SynapseSink()
@@ -286,6 +293,14 @@ def get_synapse_counts(
     source: Any = None,
     annotations: Any = None,
     sum_duplicates: bool = False,
+    by: str | Sequence[str] | None = None,
+    weight: str = "count",
+    min_fraction: float | None = None,
+    sign: str | None = None,
+    inhibitory: str | Sequence[str] = (),
+    excitatory: str | Sequence[str] = (),
+    unsigned: Literal["error", "drop", "positive"] = "error",
+    totals: Any = None,
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
     live: LiveOptions | None = None,
@@ -298,7 +313,10 @@ def get_synapse_counts(
     ----------
     neuron_ids : int, str, list of them, or NeuronCriteria, optional
         None means all neurons, from a file only.
+    by : str or sequence of str, optional
+        A row for each group of a neuron's partners: by columns of the annotations (`partner_COL`), or of the table.
     threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates
+    weight, min_fraction, sign, inhibitory, excitatory, unsigned, totals
     assignments, neuropil, live, max_memory, **reading
         As for `get_connectivity`.
 
@@ -306,8 +324,9 @@ def get_synapse_counts(
     -------
     DataFrame
         Index `neuron_id`: the neurons asked for in their order, zeros where silent. Columns `pre`, `post`: distinct
-        partner neurons, outgoing and incoming; `pre_synapses`, `post_synapses`: synapses. Where a live data set has one
-        of the neurons under another ID, `current_id` is what was counted.
+        partner neurons, outgoing and incoming; `pre_synapses`, `post_synapses`: synapses; `pre_weight`, `post_weight`
+        where weights are others. Where a live data set has one of the neurons under another ID, `current_id` is what
+        was counted.
 
     Raises
     ------
@@ -315,10 +334,14 @@ def get_synapse_counts(
     """
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
-    request = _request(source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil)
+    question = Counts(
+        neuron_ids, sum_duplicates, by, weight, min_fraction,  # type: ignore[arg-type]
+        signs_of(sign, inhibitory, excitatory, unsigned),
+    )  # fmt: skip
+    request = _request(source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil, totals)
     sink = FrameSink()
     answer(
-        Counts(neuron_ids, sum_duplicates), request, sink,
+        question, request, sink,
         materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory, names=_NAMES,
     )  # fmt: skip
     attrs = sink.frame.attrs

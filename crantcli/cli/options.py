@@ -117,17 +117,24 @@ WeightText = Annotated[
 ]
 
 
+MinFraction = Annotated[
+    float | None,
+    typer.Option(
+        "--min-fraction", metavar="F", help="Keep pairs that are at least this part of the post neuron's input."
+    ),
+]
+InputTotalsFile = Annotated[
+    str | None,
+    typer.Option("--totals", metavar="FILE", help="Totals for --min-fraction: counts of the whole table."),
+]
+
+
 @dataclass(eq=False, repr=False)
 class WeightOptions:
     """What is told of pairs of neurons, and which are strong enough."""
 
     weight: WeightText = None
-    min_fraction: Annotated[
-        float | None,
-        typer.Option(
-            "--min-fraction", metavar="F", help="Keep pairs that are at least this part of the post neuron's input."
-        ),
-    ] = None
+    min_fraction: MinFraction = None
     sign: Sign = None
     inhibitory: Inhibitory = None
     excitatory: Excitatory = None

@@ -11,6 +11,7 @@ from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
+    InputTotalsFile,
     KeepSilent,
     RunOptions,
     Selectors,
@@ -52,10 +53,7 @@ def adjacency(
             "--by", metavar="COL,...", help="Groups of neurons, by columns of the annotations: COL, pre:COL, post:COL."
         ),
     ] = None,
-    totals: Annotated[
-        str | None,
-        typer.Option("--totals", metavar="FILE", help="Totals for --min-fraction: counts of the whole table."),
-    ] = None,
+    totals: InputTotalsFile = None,
     force_wide: Annotated[
         bool, typer.Option("--force-wide", help="Write a wide table even with more than 5,000 columns.")
     ] = False,

@@ -66,7 +66,10 @@ def connectivity(
         ),
     ] = None,
     totals: Annotated[
-        str | None, typer.Option("--totals", metavar="FILE", help="Totals for --normalize: counts of the whole table.")
+        str | None,
+        typer.Option(
+            "--totals", metavar="FILE", help="Totals for --normalize and --min-fraction: counts of the whole table."
+        ),
     ] = None,
     sweep: Annotated[
         str | None,
