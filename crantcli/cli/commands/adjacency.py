@@ -30,9 +30,9 @@ post are the IDs. With --by cell_type,side they are groups, called ER2:left; a n
 def adjacency(
     source: SourceOptions,
     rows: EdgeOptions,
-    weights: WeightOptions,
     fetch: SynapseFetchOptions,
     run: RunOptions,
+    *,
     pre: Annotated[
         Selectors, typer.Option("--pre", metavar="NEURONS", help=f"Presynaptic neurons, the rows: {NEURON_HELP}.")
     ] = None,
@@ -60,6 +60,7 @@ def adjacency(
     plot: Annotated[
         str | None, typer.Option("--plot", metavar="FILE", help="Draw the matrix: .png, .pdf or .svg.")
     ] = None,
+    weights: WeightOptions,
 ) -> None:
     """A matrix of synapse counts: pre in rows, post in columns."""
     from crantcli.cli.ask import ask, selectors_of

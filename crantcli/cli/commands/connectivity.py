@@ -31,10 +31,10 @@ each side."""
 def connectivity(
     source: SourceOptions,
     rows: ThresholdOptions,
-    weights: WeightOptions,
     members: MemberOptions,
     fetch: SynapseFetchOptions,
     run: RunOptions,
+    *,
     neurons: Annotated[
         Selectors,
         typer.Option("--neurons", "-n", metavar="NEURONS", help=f"Neurons whose partners to find: {NEURON_HELP}."),
@@ -80,6 +80,7 @@ def connectivity(
             "lowest.",
         ),
     ] = None,
+    weights: WeightOptions,
 ) -> None:
     """Edges between neurons: pre, post, weight; strongest first."""
     from crantcli.cli.ask import ask, selectors_of

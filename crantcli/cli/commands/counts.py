@@ -34,10 +34,10 @@ and --by neuropil one for each neuropil. --weight sum:COL and --sign add pre_wei
 def counts(
     source: SourceOptions,
     rows: EdgeOptions,
-    weights: WeightOptions,
     members: MemberOptions,
     fetch: SynapseFetchOptions,
     run: RunOptions,
+    *,
     neurons: Annotated[
         Selectors,
         typer.Option("--neurons", "-n", metavar="NEURONS", help=f"Neurons to count: {NEURON_HELP}. Default: all."),
@@ -49,6 +49,7 @@ def counts(
         ),
     ] = None,
     totals: InputTotalsFile = None,
+    weights: WeightOptions,
 ) -> None:
     """Partners and synapses per neuron. Columns: neuron_id, pre, post, pre_synapses, post_synapses."""
     from crantcli.cli.ask import ask, selectors_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,39 +10,16 @@ from numpy.typing import NDArray
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.matrix.order import COLUMN_FIELDS, COLUMNAR_TYPE, TypeOrder, ring_place
+from crantcli.core.matrix.order import COLUMN_FIELDS, COLUMNAR_TYPE, ring_place
+from crantcli.core.nested.choice import AxisChoice
 from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.labels import joint, key, label, label_columns, refuse_joint_twins, typed
 from crantcli.errors import DataError
-from crantcli.ids import Selection
 from crantcli.schema import IdType
 from crantcli.text import did_you_mean
 
 #: Place of a neuron that is not annotated.
 NOWHERE = 2**62
-
-
-@dataclass(frozen=True)
-class AxisChoice:
-    """Which neurons one axis is to have, and the order of their types.
-
-    Attributes
-    ----------
-    types : tuple of str or None
-        Labels of types.
-    neurons : Selection or None
-        Neurons, beside those of the types. Where both are None, the axis has all neurons.
-    order : TypeOrder
-    """
-
-    types: tuple[str, ...] | None = None
-    neurons: Selection | None = None
-    order: TypeOrder = field(default_factory=TypeOrder)
-
-    @property
-    def given(self) -> bool:
-        """Whether the axis has chosen neurons only."""
-        return self.types is not None or self.neurons is not None
 
 
 @dataclass(frozen=True)

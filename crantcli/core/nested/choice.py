@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from crantcli.core.matrix.order import NeuronOrder
-from crantcli.core.nested.axes import AxisChoice
+from crantcli.core.matrix.order import NeuronOrder, TypeOrder
 from crantcli.core.relation import Relation
 from crantcli.core.rows.denominators import Side
 from crantcli.core.rows.weights import Weighing
 from crantcli.errors import UsageError
+from crantcli.ids import Selection
 from crantcli.schema import Kind
 
 WeightMode = Literal["relative_outgoing", "relative_incoming", "count", "column"]
@@ -19,6 +19,29 @@ AnnotationScope = Literal["annotated_only", "all"]
 
 #: Modes whose weights are fractions, and of what.
 FRACTIONS: dict[str, Side] = {"relative_outgoing": "output", "relative_incoming": "input"}
+
+
+@dataclass(frozen=True)
+class AxisChoice:
+    """Which neurons one axis is to have, and the order of their types.
+
+    Attributes
+    ----------
+    types : tuple of str or None
+        Labels of types.
+    neurons : Selection or None
+        Neurons, beside those of the types. Where both are None, the axis has all neurons.
+    order : TypeOrder
+    """
+
+    types: tuple[str, ...] | None = None
+    neurons: Selection | None = None
+    order: TypeOrder = field(default_factory=TypeOrder)
+
+    @property
+    def given(self) -> bool:
+        """Whether the axis has chosen neurons only."""
+        return self.types is not None or self.neurons is not None
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.nested.axes import AxisChoice, asked_table, block_columns, label_table
-from crantcli.core.nested.choice import FRACTIONS, NestedQuestion
+from crantcli.core.nested.axes import asked_table, block_columns, label_table
+from crantcli.core.nested.choice import FRACTIONS, AxisChoice, NestedQuestion
 from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.denominators import ENDS
 from crantcli.core.rows.filters import RowFilter

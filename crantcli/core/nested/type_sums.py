@@ -16,8 +16,8 @@ from crantcli.core.engine import NeuronGroups, PairRules, SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.blocks import label_array
 from crantcli.core.matrix.labelled import LabelledMatrix
-from crantcli.core.nested.axes import AxisChoice, asked_table, block_columns, known_types, label_table, matching_types
-from crantcli.core.nested.choice import NestedQuestion
+from crantcli.core.nested.axes import asked_table, block_columns, known_types, label_table, matching_types
+from crantcli.core.nested.choice import AxisChoice, NestedQuestion
 from crantcli.core.nested.matrix import (
     completeness_reasons,
     missing_values,

@@ -10,8 +10,8 @@ import numpy as np
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.matrix.order import NEURON_ORDERS, NeuronOrder, TypeOrder, label_text
-from crantcli.core.nested.axes import AxisChoice, block_columns
-from crantcli.core.nested.choice import AnnotationScope, NestedQuestion, WeightMode
+from crantcli.core.nested.axes import block_columns
+from crantcli.core.nested.choice import AnnotationScope, AxisChoice, NestedQuestion, WeightMode
 from crantcli.core.nested.choice import Scope as NormalizationScope
 from crantcli.core.nested.matrix import NestedResult, nested, types_completeness
 from crantcli.core.nested.scope import further_neurons, needed_neurons
