@@ -15,7 +15,7 @@ from crantcli.core.questions.counts import Counts
 from crantcli.core.questions.synapses import Synapses
 from crantcli.core.relation import Relation, Unit, VoxelSize
 from crantcli.core.rows.weights import signs_of
-from crantcli.engine.duckdb import DEFAULT_MEMORY
+from crantcli.engine.limits import DEFAULT_MEMORY
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.request import Request, take_any

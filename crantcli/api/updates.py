@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from crantcli.api.frames import warn
-from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
+from crantcli.engine.duckdb import Engine
+from crantcli.engine.limits import DEFAULT_MEMORY
 from crantcli.ids import python_selectors
 from crantcli.remote.settings import LiveOptions, resolve_live
 from crantcli.run.inputs import Opener
