@@ -11,6 +11,7 @@ from crantcli.core.questions.base import Inputs
 from crantcli.core.relation import Relation
 from crantcli.core.rows.denominators import denominators, uncovered
 from crantcli.core.rows.edge_list import EdgeList
+from crantcli.core.rows.filters import NeuronFilter
 from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.weights import Signs, Weight
 from crantcli.errors import DataError
@@ -84,7 +85,7 @@ def wired(
     """
     import numpy as np
 
-    _refuse_second_signs(given.source, given.rows.threshold, signs)
+    _refuse_lost_signs(given.source, given.rows.threshold)
     # What the matrix was made of need not stay beside it.
     with engine.temporary_tables():
         ids, weights, ledger, notes = _matrix(engine, given, weight, totals, signs, sum_duplicates)
@@ -107,7 +108,7 @@ def _matrix(
     table, rows = given.source, given.rows
     whole = weight == "norm" and totals == "whole"
     found = edges(engine, table, None, rows, sum_duplicates=sum_duplicates, weak=whole)
-    work = EdgeList(engine, table, found, (), Weight(), None, rows, given.annotations, None, sum_duplicates)
+    work = EdgeList(engine, table, found, (), Weight(), NeuronFilter(), rows, given.annotations, None, sum_duplicates)
     counted = work.relation
     neurons = engine.table(
         "network_neurons",
@@ -141,9 +142,7 @@ def _matrix(
     return ids, matrix, found.ledger, work.notes
 
 
-def _refuse_second_signs(table: Relation, threshold: int | None, signs: Signs | None) -> None:
-    if table.signed and signs is not None:
-        raise DataError(f"the weights have signs already, and {P.sign(signs.column)} gives them others; leave it out")
+def _refuse_lost_signs(table: Relation, threshold: int | None) -> None:
     if table.signed and threshold is not None:
         raise DataError(
             f"{P.threshold(threshold)} would remove every negative weight; give weights without a sign, and say who "
