@@ -34,17 +34,17 @@ from crantcli.core.questions.base import (
 )
 from crantcli.core.relation import Relation, Result
 from crantcli.core.rows.absent import some
-from crantcli.core.rows.compartments import (
+from crantcli.core.rows.filters import NeuronFilter, RowFilter, no_null_ids, prepare
+from crantcli.core.rows.pairs import kept_condition
+from crantcli.core.rows.units import in_nanometres
+from crantcli.core.sites.compartments import (
     carried_columns,
     compartment_text,
     require_whole,
     split_notes,
     synapses_with_compartments,
 )
-from crantcli.core.rows.filters import NeuronFilter, RowFilter, no_null_ids, prepare
-from crantcli.core.rows.pairs import kept_condition
-from crantcli.core.rows.site_summary import SUMMARY, site_summary
-from crantcli.core.rows.units import in_nanometres
+from crantcli.core.sites.summary import SUMMARY, site_summary
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import AXES, NeuronId
