@@ -80,18 +80,19 @@ def split(skeleton: Skeleton, pre: Ints, post: Ints) -> Split:
     falls to one of these where it lies between two pieces of it. Pieces with less than 1 % of the outputs and of the
     inputs, such as the fibre to the cell body, belong to what they hang on.
 
-    Of several trees the one with the most paths counts; what else there is stays unknown.
+    Of several trees the one with the most paths counts, of equals that with the lowest node ID; the others stay
+    unknown.
     """
     import numpy as np
 
     order = _outwards(skeleton)
     if order is None:
-        code, flow, outcome = _split(skeleton.parent, pre, post)
+        code, flow, outcome = _split(skeleton.parent, pre, post, np.arange(len(skeleton)))
         return Split(outcome, code, flow)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     parent = skeleton.parent[order]
-    code, flow, outcome = _split(np.where(parent >= 0, rank[parent], -1), pre[order], post[order])
+    code, flow, outcome = _split(np.where(parent >= 0, rank[parent], -1), pre[order], post[order], order)
     return Split(outcome, code[rank], flow[rank])
 
 
@@ -172,16 +173,16 @@ def _outwards(skeleton: Skeleton) -> Ints | None:
 
     if (skeleton.parent < np.arange(len(skeleton))).all():
         return None
-    lines = []
+    # A chain ends at a root, or with a node that an earlier chain has.
+    passed, order = np.zeros(len(skeleton), dtype=bool), list[int]()
     for chain in skeleton.chains():
-        # A chain ends where an earlier one passes, or at a root.
-        joint = skeleton.parent[chain[-1]] >= 0
-        lines.append((chain[:-1] if joint else chain)[::-1])
-    return np.array([node for line in lines for node in line], dtype=np.int64)
+        order += reversed(chain[:-1] if passed[chain[-1]] else chain)
+        passed[chain] = True
+    return np.array(order, dtype=np.int64)
 
 
-def _split(parent: Ints, pre: Ints, post: Ints) -> tuple[Codes, Ints, int]:
-    """Codes, flows of edges, and outcome, of nodes that come after their parents."""
+def _split(parent: Ints, pre: Ints, post: Ints, place: Ints) -> tuple[Codes, Ints, int]:
+    """Codes, flows of edges, and outcome, of nodes that come after their parents; `place` is theirs among the IDs."""
     import numpy as np
 
     forest = Forest(parent)
@@ -192,7 +193,13 @@ def _split(parent: Ints, pre: Ints, post: Ints) -> tuple[Codes, Ints, int]:
     if not len(parent):
         return code, flow, FEW_SITES
     trees = np.flatnonzero(parent < 0)
-    one = int(trees[np.argmax(inputs[trees] * outputs[trees])])
+    paths = inputs[trees] * outputs[trees]
+    first = trees[paths == paths.max()]
+    if len(first) > 1:
+        lowest = np.full(len(parent), len(parent))
+        np.minimum.at(lowest, root, place)
+        first = first[np.argsort(lowest[first])]
+    one = int(first[0])
     if min(inputs[one], outputs[one]) < FEW:
         return code, flow, FEW_SITES
     here = root == one

@@ -16,6 +16,7 @@ from crantcli.core.sql import quote
 from crantcli.core.synapses import output_columns
 from crantcli.errors import DataError
 from crantcli.schema import NeuronId
+from crantcli.text import plural
 
 #: Columns of a synapse table.
 SIDES = ("pre_compartment", "post_compartment")
@@ -137,9 +138,10 @@ def split_notes(neurons: Sequence[NeuronId], counts: SplitCounts) -> list[str]:
             )
     loose = counts.loose
     if loose.any():
+        sites, many = plural(int(loose.sum()), "site"), plural(int((loose > 0).sum()), "neuron")
         first = neurons[int(np.flatnonzero(loose)[0])]
         notes.append(
-            f"{int(loose.sum()):,} sites of {int((loose > 0).sum()):,} neurons, such as {first}, are on pieces that "
-            f"are not connected to the rest of the skeleton; they are of {_UNKNOWN} compartment"
+            f"{sites} of {many}, such as {first}, lie on pieces that are not connected to the rest of the skeleton; "
+            f"they are of {_UNKNOWN} compartment"
         )
     return notes
