@@ -197,8 +197,47 @@ def line(*sites: tuple[int, int]) -> tuple[Parents, Sites, Sites]:
 CLEAR = line((0, 5), (0, 1), (0, 1), (0, 0), (0, 0), (2, 0), (1, 0), (4, 0))
 
 
+def tree(parents: list[int], pre: list[int], post: list[int]) -> tuple[Parents, Sites, Sites]:
+    """Nodes 0, 1, ... with so many outputs and inputs each."""
+    return dict(enumerate(parents)), Counter(dict(enumerate(pre))), Counter(dict(enumerate(post)))
+
+
+#: Two inputs' tips, 0 and 1, and two outputs' tips, 6 and 7, with a linker of nodes 2 to 5, and a twig off it, 8.
+FORKS = [2, 2, -1, 2, 3, 4, 5, 5, 3]
+
+#: A twig of one input of 100, and of 101: a dendrite of its own, and none.
+TWIG, TWIGLET = (
+    tree(FORKS, [0, 0, 0, 0, 0, 0, 60, 60, 0], [50, number - 51, 0, 0, 0, 0, 0, 0, 1]) for number in (100, 101)
+)
+
+#: A twig with as large a part of the outputs as of the inputs.
+EVEN = tree(FORKS, [0, 0, 0, 0, 0, 0, 48, 48, 2], [24, 24, 0, 0, 0, 0, 0, 0, 1])
+
+#: Node 2 has less flow than both its neighbours: 1 is axon, 3 linker.
+BETWEEN = tree(
+    [-1, 0, 1, 2, 3, 4, 5, 1, 0, 0, 6, 6],
+    [0, 0, 0, 1, 107, 0, 0, 12, 440, 440, 0, 0],
+    [0, 4, 0, 0, 0, 0, 0, 11, 25, 25, 467, 468],
+)
+
+#: Two equal trees. The lowest ID is in the one, and the lowest tip in the other.
+EQUAL: tuple[Parents, Sites, Sites] = ({-1: -1}, Counter(), Counter())
+for _ids in ([10, 0, 12, 13, 14, 15, 16, 17], [21, 22, 23, 24, 25, 26, 27, 5]):
+    EQUAL[0].update(
+        {node: _ids[parent] if parent >= 0 else -1 for node, parent in zip(_ids, CLEAR[0].values(), strict=True)}
+    )
+    for _all, _sites in zip(EQUAL[1:], CLEAR[1:], strict=True):
+        _all.update({_ids[node]: number for node, number in _sites.items()})
+del EQUAL[0][-1]
+
+
 @SETTINGS
 @example(neuron=CLEAR)
+@example(neuron=TWIG)
+@example(neuron=TWIGLET)
+@example(neuron=EVEN)
+@example(neuron=BETWEEN)
+@example(neuron=EQUAL)
 @example(neuron=line((6, 6)))
 @example(neuron=line((0, 5), (0, 0), (5, 0)))
 @given(neuron=neurons())
@@ -273,6 +312,14 @@ def test_the_cell_body_fibre_belongs_to_what_it_hangs_on() -> None:
         told = divided(whole, pre, post)[1]
         assert {told[node] for node in (90, 91, 92)} == {expected}
         assert divided(rerooted(whole, 92), pre, post)[1] == told
+
+
+def test_small_pieces() -> None:
+    assert [divided(*given)[1][8] for given in (TWIG, TWIGLET, EVEN)] == ["dendrite", "linker", "axon"]
+    told = divided(*BETWEEN)[1]
+    assert [told[node] for node in (1, 2, 3)] == ["axon", "linker", "linker"]
+    told = divided(*EQUAL)[1]
+    assert (told[17], told[5]) == ("axon", "unknown")
 
 
 def test_loose_pieces_are_unknown() -> None:
@@ -494,8 +541,13 @@ def test_tables_that_lack_synapses_are_refused(crant: Crant) -> None:
     """A neuron is split elsewhere if part of its synapses is not there."""
     assert crant("synapses", "s.parquet", "--pre", "1", "-o", "outputs.parquet").code == 0
     assert crant("synapses", "s.parquet", "--threshold", "2", "-o", "thin.parquet").code == 0
-    for name, words in (("outputs", "every input of 3 of 3 neurons"), ("thin", "a threshold of 2")):
-        again = ("attach", f"{name}.parquet", *GIVEN[1:], "-o", "c.csv")
+    assert crant("synapses", "s.parquet", "--post", "1", "-o", "inputs.parquet").code == 0
+    lacking = {
+        "outputs": "every input of 1 of 1 neurons", "inputs": "every output of 1 of 1 neurons",
+        "thin": "a threshold of 2",
+    }  # fmt: skip
+    for name, words in lacking.items():
+        again = ("attach", f"{name}.parquet", *GIVEN[1:], "-n", "1", "-o", "c.csv")
         complaint(crant(*again, "--split"), 3, "compartments cannot be told", words)
         assert not Path("c.csv").exists()
         assert crant(*again).code == 0

@@ -138,10 +138,10 @@ def split_notes(neurons: Sequence[NeuronId], counts: SplitCounts) -> list[str]:
             )
     loose = counts.loose
     if loose.any():
-        sites, many = plural(int(loose.sum()), "site"), plural(int((loose > 0).sum()), "neuron")
+        some_sites, of = plural(int(loose.sum()), "site"), plural(int((loose > 0).sum()), "neuron")
         first = neurons[int(np.flatnonzero(loose)[0])]
         notes.append(
-            f"{sites} of {many}, such as {first}, lie on pieces that are not connected to the rest of the skeleton; "
+            f"{some_sites} of {of}, such as {first}, lie on pieces that are not connected to the rest of the skeleton; "
             f"they are of {_UNKNOWN} compartment"
         )
     return notes
