@@ -15,7 +15,8 @@ from crantcli.core.questions.counts import Counts
 from crantcli.core.questions.synapses import Synapses
 from crantcli.core.relation import Relation, VoxelSize
 from crantcli.core.rows.weights import signs_of
-from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
+from crantcli.engine.duckdb import Engine
+from crantcli.engine.limits import DEFAULT_MEMORY
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.ids import python_selectors
 from crantcli.remote.settings import LiveOptions, resolve_live

@@ -18,7 +18,8 @@ from crantcli.core.question import Output
 from crantcli.core.questions.attach import COMPARTMENT, CURRENT, MAX_DISTANCE, Attach, Attached
 from crantcli.core.questions.base import Results
 from crantcli.core.relation import Relation, VoxelSize
-from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
+from crantcli.engine.duckdb import Engine
+from crantcli.engine.limits import DEFAULT_MEMORY
 from crantcli.errors import ArgumentTypeError, DataError
 from crantcli.ids import parse_id
 from crantcli.remote.settings import LiveOptions

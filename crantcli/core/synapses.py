@@ -53,10 +53,11 @@ def synapse_rows(
     order = (
         ["pre", "post", "id"] if unique else ["pre", "post", *(name for name in names if name not in ("pre", "post"))]
     )
-    query = (
-        f"SELECT {', '.join(chosen)} FROM {prepared.relation} AS r WHERE {kept} "
-        f"ORDER BY {', '.join('r.' + quote(name) for name in order)}"
-    )
+    query = f"SELECT {', '.join(chosen)} FROM {prepared.relation} AS r WHERE {kept}"
+    if all(name in shown and name not in (conversions or {}) for name in order):
+        query = engine.ordered(query, [shown[name] for name in order], ledger.kept)
+    else:
+        query += f" ORDER BY {', '.join('r.' + quote(name) for name in order)}"
     filtered_by = rows.filtered_by(table)
     completeness = pair_completeness(table, wanted, filtered_by)
     notes = absent_notes(engine, table, wanted, prepared.relation, rows)

@@ -146,7 +146,7 @@ def wide_table(engine: Engine, matrix: LabelledMatrix, destination: str, force: 
 
 def _write_wide(engine: Engine, matrix: LabelledMatrix, record: dict[str, Any], target: Target) -> list[str]:
     table = wide_table(engine, matrix, target.destination, target.force_wide)
-    write_table(engine, table.query, target.place(), target.suffix, metadata(record))
+    write_table(engine, table, target.place(), target.suffix, metadata(record))
     return []
 
 
