@@ -58,7 +58,7 @@ def _write_arbors(engine: Engine, shown: Arbors, record: dict[str, Any], target:
     from crantcli.output.figures.arbors import draw_pages
 
     path, about = target.place(), metadata(record)
-    drawn = draw_pages(engine, shown.relation, shown.neurons, shown.load, path, target.suffix, about)
+    drawn = draw_pages(engine, shown.relation, shown.neurons, shown.load, path, target.suffix, about, shown.split)
     if drawn == len(shown.neurons):
         return []
     return [
