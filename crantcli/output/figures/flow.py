@@ -86,23 +86,25 @@ def _draw_panel(axes: Axes, shown: FlowPicture, panel: FlowPanel) -> None:
     names += ["no label"] * (panel.heights.shape[1] - len(names))
     unit = float(panel.heights.sum(axis=1).max())
     axes.set_axis_off()
-    title = f"from {without_marks(panel.name)}: " + (
-        "mean part of each group's input, this many steps back"
-        if shown.targets is None
-        else f"what reaches {shown.targets:,} target{'s' * (shown.targets != 1)}, "
-        f"{panel.arrived.sum():.3g} of their input, added up over all steps"
-    )
+    steps = len(panel.heights) - 1
+    back = f"1 to {steps} steps back" if steps > 1 else "1 step back"
+    title = f"from {without_marks(panel.name)}: mean part of each group's input, {back}"
+    if shown.targets is not None:
+        targets = f"{shown.targets:,} target{'s' * (shown.targets != 1)}"
+        arrived = float(panel.arrived.sum())
+        title = f"from {without_marks(panel.name)} to {targets} (black): {arrived:.3g} of their input, added up, {back}"
     axes.set_title(title, fontsize=_WORDS, loc="left", parse_math=False, pad=10)
     if unit <= 0:
         axes.text(0.5, 0.5, "nothing arrives", transform=axes.transAxes, ha="center", fontsize=_WORDS)
         return
     order, small = _order(panel.heights, unit)
     panel = _rearranged(panel, order, small)
-    names = [names[group] for group in order] + ([f"{len(small)} others"] if len(small) else [])
+    rest = [names[small[0]] if len(small) == 1 else f"{len(small)} others"] if len(small) else []
+    names = [names[group] for group in order] + rest
     colours = [_COLOURS[place % len(_COLOURS)] for place in range(len(order))] + [_GREY] * bool(len(small))
     piles = [_Pile(heights, unit) for heights in panel.heights]
-    steps = len(piles) - 1
     longest = max(pile.end for pile in piles)
+    largest = panel.heights.argmax(axis=0).tolist()
     axes.set_xlim(-_BAR, steps + _NAMES / _STEP)
     axes.set_ylim(longest * 1.06, -0.01 * longest)
     start = _Pile(np.array([float(panel.first.sum())]), unit)
@@ -114,7 +116,7 @@ def _draw_panel(axes: Axes, shown: FlowPicture, panel: FlowPanel) -> None:
         axes.bar([step] * len(names), pile.heights, width=_BAR, bottom=pile.tops, color=colours, zorder=3)
         _arrived(axes, step, pile, panel.arrived[step])
         axes.text(step, longest * 1.02, f"{step} step{'s' * (step > 1)}", ha="center", va="top", fontsize=_WORDS)
-        _names(axes, step, pile, names, longest, last=step == steps)
+        _names(axes, step, pile, names, longest, panel.arrived[step], largest, last=step == steps)
         if step < steps:
             _ribbons(axes, step, pile, piles[step + 1], panel.links[step - 1], panel.arrived[step], colours, unit)
 
@@ -135,12 +137,14 @@ def _rearranged(panel: FlowPanel, order: np.ndarray[Any, Any], small: np.ndarray
 
     from crantcli.core.network.diagram import FlowPanel
 
-    made = np.zeros((panel.heights.shape[1], len(order) + bool(len(small))))
-    made[order, np.arange(len(order))] = 1.0
-    if len(small):
-        made[small, -1] = 1.0
-    links = np.array([made.T @ links @ made for links in panel.links]).reshape(-1, made.shape[1], made.shape[1])
-    return FlowPanel(panel.name, panel.heights @ made, panel.arrived @ made, panel.first @ made, links)
+    def chosen(values: np.ndarray[Any, Any], axis: int) -> np.ndarray[Any, Any]:
+        parts = [values.take(order, axis)]
+        if len(small):
+            parts.append(values.take(small, axis).sum(axis=axis, keepdims=True))
+        return np.concatenate(parts, axis=axis)
+
+    links = chosen(chosen(panel.links, 1), 2)
+    return FlowPanel(panel.name, chosen(panel.heights, 1), chosen(panel.arrived, 1), chosen(panel.first, 0), links)
 
 
 def _ribbons(
@@ -184,17 +188,27 @@ def _arrived(axes: Axes, step: int, pile: _Pile, arrived: np.ndarray[Any, Any]) 
     axes.bar([step + _BAR * 0.75] * len(bottoms), arrived, width=_BAR / 2, bottom=bottoms, color=_ARRIVED, zorder=3)
 
 
-def _names(axes: Axes, step: int, pile: _Pile, names: list[str], longest: float, *, last: bool) -> None:
-    """Name bars: all of the last step, with their figures, and those of others that have room."""
+def _names(
+    axes: Axes,
+    step: int,
+    pile: _Pile,
+    names: list[str],
+    longest: float,
+    arrived: np.ndarray[Any, Any],
+    largest: list[int],
+    *,
+    last: bool,
+) -> None:
+    """Name bars, with their figures: all of the last step, those that have room, and each group where it is largest."""
     line = longest * 1.07 / _PANEL * (_SIZE * 1.15 / 72)
     seen = [place for place, height in enumerate(pile.heights.tolist()) if height > 0]
     if not last:
-        seen = [place for place in seen if pile.heights[place] >= 0.9 * line]
+        seen = [place for place in seen if pile.heights[place] >= 0.9 * line or largest[place] == step]
     wanted = [pile.tops[place] + float(pile.heights[place]) / 2 for place in seen]
-    places = spread_labels(wanted, line, longest) if last else wanted
+    places = spread_labels(wanted, line, longest)
     for place, wish, y in zip(seen, wanted, places, strict=True):
-        x = step + _BAR * (1.3 if last else 0.8)
-        text = f"{names[place]}  {float(pile.heights[place]):.3g}" if last else names[place]
+        x = step + _BAR * (1.6 if last else 1.2 if arrived[place] > 0 else 0.8)
         if last and abs(y - wish) > line / 2:
-            axes.plot([step + _BAR * 0.55, x - 0.01], [wish, y], color=_GREY, linewidth=0.4, clip_on=False)
+            axes.plot([step + _BAR * 1.05, x - 0.01], [wish, y], color=_GREY, linewidth=0.4, clip_on=False)
+        text = f"{names[place]}  {float(pile.heights[place]):.3g}"
         axes.text(x, y, text, va="center", fontsize=_SIZE, parse_math=False, zorder=4)
