@@ -18,12 +18,13 @@ class Flow:
     ----------
     fraction : ndarray of float64, shape (steps + 1, neurons)
         f_k: the part of a neuron's input, k steps back, that comes from the seeds; row 0 is 1 at the seeds.
-    inhibitory : ndarray of float64, shape (steps + 1, neurons), or None
-        What of it comes over an odd number of inhibitory steps; None where no weight is negative.
+    excitatory, inhibitory : ndarray of float64, shape (steps + 1, neurons)
+        What of it comes over an even and over an odd number of inhibitory steps.
     """
 
     fraction: np.ndarray[Any, Any]
-    inhibitory: np.ndarray[Any, Any] | None
+    excitatory: np.ndarray[Any, Any]
+    inhibitory: np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -64,24 +65,19 @@ def effective_inputs(fractions: csr_array[Any], seeds: np.ndarray[Any, Any], ste
     """
     import numpy as np
 
-    number = fractions.shape[0]
-    found = np.zeros((steps + 1, number))
-    found[0, seeds] = 1.0
+    excites = np.zeros((steps + 1, fractions.shape[0]))
+    excites[0, seeds] = 1.0
+    inhibits = np.zeros_like(excites)
     if not (fractions.data < 0).any():
         for step in range(1, steps + 1):
-            found[step] = fractions @ found[step - 1]
-        return Flow(found, None)
+            excites[step] = fractions @ excites[step - 1]
+        return Flow(excites, excites, inhibits)
     positive, negative = (_part(fractions, sign) for sign in (1, -1))
-    inhibitory = np.zeros_like(found)
-    excites = found[0].copy()
     for step in range(1, steps + 1):
-        inhibits = inhibitory[step - 1]
-        excites, inhibitory[step] = (
-            positive @ excites + negative @ inhibits,
-            negative @ excites + positive @ inhibits,
-        )
-        found[step] = excites + inhibitory[step]
-    return Flow(found, inhibitory)
+        before = excites[step - 1], inhibits[step - 1]
+        excites[step] = positive @ before[0] + negative @ before[1]
+        inhibits[step] = negative @ before[0] + positive @ before[1]
+    return Flow(excites + inhibits, excites, inhibits)
 
 
 def _part(fractions: csr_array[Any], sign: int) -> csr_array[Any]:

@@ -10,7 +10,7 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.questions.base import Inputs
 from crantcli.core.relation import Relation
-from crantcli.core.rows.denominators import denominators, uncovered
+from crantcli.core.rows.denominators import check_whole, uncovered
 from crantcli.core.rows.edge_list import EdgeList
 from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.weights import Signs, Weight
@@ -229,19 +229,38 @@ class _Matrix:
         self.ids = engine.arrays(f"SELECT id FROM {neurons} ORDER BY position")["id"]
         self.entries = _entries(engine, work.relation, neurons, len(self.ids))
         self.inputs: np.ndarray[Any, Any] | None = None
-        if totals is not None:
-            total = sql.total("abs(weight)", "pre", table.whole_weights)
-            sums = f"SELECT post AS id, CAST({total} AS DOUBLE) AS whole FROM {counted} GROUP BY post"
-            if whole:
-                kept = f"(SELECT pre, post, weight FROM {counted})"
-                made = denominators(engine, table, "input", neurons, found.pairs, kept, None, work.notes)
-                sums = f"SELECT id, CAST(whole AS DOUBLE) AS whole FROM {made}"
-            self.inputs = engine.arrays(
-                f"SELECT coalesce(s.whole, 1.0) AS whole FROM {neurons} AS n LEFT JOIN ({sums}) AS s ON n.id = s.id "
-                "ORDER BY n.position"
-            )["whole"]
+        if whole:
+            check_whole(engine, table, "input", neurons, work.notes)
+        # Sums of integers are the same in any order; of others they are those that are told elsewhere.
+        every = table.whole_weights and (signs is None or signs.unsigned != "drop")
+        if totals is not None and every and (not whole or (rows.threshold or 1) == 1):
+            self.inputs = _row_sums(self.entries)
+        elif totals is not None:
+            summed = f"{found.pairs} WHERE NOT dropped" if whole else counted
+            self.inputs = _inputs(engine, summed, neurons, table.whole_weights)
         found.ledger.check()
         self.ledger, self.notes = found.ledger, work.notes
+
+
+def _row_sums(entries: csr_array[Any]) -> np.ndarray[Any, Any]:
+    """What the absolute weights of each row add up to; 1 for an empty row."""
+    import numpy as np
+
+    found = np.ones(entries.shape[0])
+    rows = np.flatnonzero(np.diff(entries.indptr))
+    if len(rows):
+        found[rows] = np.add.reduceat(np.abs(entries.data), entries.indptr[rows])
+    return found
+
+
+def _inputs(engine: SqlEngine, found: str, neurons: str, whole_weights: bool) -> np.ndarray[Any, Any]:
+    """What the absolute numbers `n` of pairs add up to for each post neuron; 1 where there is none."""
+    total = sql.total("abs(n)", "pre", whole_weights)
+    return engine.arrays(
+        "SELECT coalesce(CAST(s.whole AS DOUBLE), 1.0) AS whole "
+        f"FROM {neurons} AS n LEFT JOIN (SELECT post AS id, {total} AS whole FROM {found} GROUP BY post) AS s "
+        "ON n.id = s.id ORDER BY n.position"
+    )["whole"]
 
 
 def _entries(engine: SqlEngine, found: str, neurons: str, number: int) -> csr_array[Any]:

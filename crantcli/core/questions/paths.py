@@ -154,7 +154,8 @@ class _Answer:
         self._fractions = network.fractions()
         self._flows = [effective_inputs(self._fractions, seeds, question.hops) for seeds in self._seeds]
         self._layers = [layers(self._fractions, flow) for flow in self._flows]
-        self._signed = bool((network.counts.data < 0).any())
+        #: What is told apart where weights may have signs.
+        self._effects = ("excitatory", "inhibitory") if question.signs is not None or source.signed else ()
 
     def results(self, wanted: frozenset[str]) -> Results:
         """Everything that is told."""
@@ -174,7 +175,7 @@ class _Answer:
             "network": {
                 "neurons": len(self._network.inputs),
                 "edges": int(self._network.counts.nnz),
-                "negative_weights": self._signed,
+                "negative_weights": bool((self._network.counts.data < 0).any()),
             },
             "seed_sets": [
                 self._reached(name, len(seeds), found)
@@ -227,9 +228,8 @@ class _Answer:
                 "hops": np.repeat(np.arange(1, hops + 1), len(targets)),
                 "fraction": flow.fraction[1:, targets].ravel(),
             }
-            if self._signed:
-                inhibitory = np.zeros_like(flow.fraction) if flow.inhibitory is None else flow.inhibitory
-                columns["inhibitory"] = inhibitory[1:, targets].ravel()
+            for name in self._effects:
+                columns[name] = getattr(flow, name)[1:, targets].ravel()
             made = self._engine.columns_table("followed", columns)
             parts.append(f"SELECT CAST({place} AS INTEGER) AS place, f.* FROM {made} AS f")
         joined = self._engine.view(
@@ -239,7 +239,7 @@ class _Answer:
         )
         if self._question.by:
             return self._grouped(joined)
-        shown = ", ".join([self._from, 'id AS "to"', "hops", *self._told("fraction", "inhibitory")])
+        shown = ", ".join([self._from, 'id AS "to"', "hops", *self._told])
         query = f"SELECT {shown} FROM {joined} ORDER BY place, hops, fraction DESC, id"
         rows = len(targets) * hops * len(self._flows)
         return Table(query, ("from", "to", "hops", *self._columns), rows), "fractions"
@@ -250,14 +250,12 @@ class _Answer:
 
     @property
     def _columns(self) -> tuple[str, ...]:
-        return ("fraction", "root", *(("excitatory", "inhibitory") if self._signed else ()))
+        return ("fraction", "root", *self._effects)
 
-    def _told(self, fraction: str, inhibitory: str) -> list[str]:
-        """The figures of a row, from columns for two of them."""
-        told = [f"{fraction} AS fraction", f"power({fraction}, 1 / CAST(hops AS DOUBLE)) AS root"]
-        if self._signed:
-            told += [f"{fraction} - {inhibitory} AS excitatory", f"{inhibitory} AS inhibitory"]
-        return told
+    @property
+    def _told(self) -> tuple[str, ...]:
+        """The figures of a row, as query text."""
+        return ("fraction", "power(fraction, 1 / CAST(hops AS DOUBLE)) AS root", *self._effects)
 
     def _grouped(self, joined: str) -> tuple[Table, str]:
         """Means over groups of targets."""
@@ -272,8 +270,7 @@ class _Answer:
         if lost:
             self._notes.append(f"{plural(lost, 'neuron')} without a label left out of the groups")
         means = ", ".join(
-            f"{sql.ordered_sum(name, 'id')} / count(*) AS {name}"
-            for name in ("fraction", *(("inhibitory",) if self._signed else ()))
+            f"{sql.ordered_sum(name, 'id')} / count(*) AS {name}" for name in ("fraction", *self._effects)
         )
         found = self._engine.table(
             "group_shares",
@@ -282,7 +279,7 @@ class _Answer:
         shown = ["to"] if len(names) == 1 else [f"to_{name}" for name in names]
         told = [f"{key} AS {sql.quote(name)}" for key, name in zip(keys, shown, strict=True)]
         query = (
-            f"SELECT {', '.join([self._from, *told, 'hops', 'neurons', *self._told('fraction', 'inhibitory')])} "
+            f"SELECT {', '.join([self._from, *told, 'hops', 'neurons', *self._told])} "
             f"FROM {found} ORDER BY place, hops, fraction DESC, {listed}"
         )
         number = int(self._engine.execute(f"SELECT count(*) FROM {found}")[0][0])
@@ -331,7 +328,7 @@ class _Answer:
         for name, count in zip(self._names, counts, strict=True):
             if count < number:
                 found = f"{plural(count, 'path')} of at most {plural(question.hops, 'step')}"
-                self._notes.append(f"{name}: there are {found}, and {number:,} were asked for")
+                self._notes.append(f"{name}: {found}, and {number:,} were asked for")
         made = engine.columns_table("path_steps", steps)
         weight = "CAST(s.weight AS BIGINT)" if self._given.source.whole_weights else "s.weight"
         query = (
