@@ -21,7 +21,7 @@ from crantcli.cli.options import (
     UnsignedOutput,
 )
 
-EPILOG = """Example: crantcli paths edges.parquet --from cell_type=ORN --to cell_type=MBON -a types.csv -o shares.csv
+EPILOG = """Example: crantcli paths edges.parquet --from cell_type=ER2 --by cell_type -a annotations.csv -o shares.csv
 
 The effective input fraction: what part of a target's input comes from the seeds, 1, 2, ... steps back. The fractions of
 all of a neuron's inputs add up to 1, those of paths are multiplied, and the shares of all seeds and paths are added.
@@ -92,7 +92,7 @@ def paths(
         ),
     ] = None,
 ) -> None:
-    """What part of an input comes from where, some steps back, and over which paths."""
+    """What comes from seeds, step by step, and over which paths."""
     from crantcli.cli.ask import ask, selectors_of
     from crantcli.core.network.seeds import parse_seeds
     from crantcli.core.questions.paths import Paths
