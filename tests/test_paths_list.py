@@ -160,6 +160,14 @@ def test_ties_do_not_have_to_be_listed_to_be_broken() -> None:
     assert found == [(1, 1001, 2001, 3000 + place, 2) for place in range(1, 6)]
 
 
+def test_dead_ends_are_not_followed_one_by_one() -> None:
+    """From 60 neurons that are all connected, targets are reached only through the seed: 60^6 walks, and one path."""
+    others = range(10, 70)
+    edges = {(i, j): 1 for i in others for j in others if i != j} | {(1, 2): 7}
+    edges |= {(1, i): 5 for i in others} | {(i, 1): 3 for i in others}
+    assert found_paths(ask(edge_frame(edges), 1, to=2, list=10, hops=8)) == [(1, 2)]
+
+
 def test_each_set_has_its_own_paths_and_says_where_there_are_fewer(crant: Crant, tmp_path: Path) -> None:
     (tmp_path / "e.csv").write_text("pre,post,weight\nA,B,1\nB,C,2\nA,C,2\nC,D,5\n")
     chosen = ("paths", "e.csv", "--from", "one=A", "--from", "two=B", "--to", "C", "--list", "2")

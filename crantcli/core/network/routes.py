@@ -53,36 +53,56 @@ _NOTHING = _Worth(0, Fraction(1), Fraction(0))
 
 
 class _Next(NamedTuple):
-    """A way to go on from a neuron: to `neuron`, and there to end, or (`on`) to take the best way from there."""
+    """A way to go on from a neuron: to `neuron`, and there to end, or (`on`) to take the best way from there.
+
+    `place` is that among all ways from the neuron, best first.
+    """
 
     key: tuple[Any, ...]
     rank: int
     on: bool
     neuron: int
+    place: int
     step: _Worth
     whole: _Worth
 
 
+class _Branch(NamedTuple):
+    """A path that is not finished, and the ways to go on from its end."""
+
+    path: tuple[int, ...]
+    worth: _Worth
+    ways: _Ways
+    #: What was found out about ways that keep clear of the path.
+    known: dict[tuple[int, int], _Worth | None]
+
+
 class _Entry(NamedTuple):
-    """A path on the heap; nothing that it stands for comes before it in the order of results."""
+    """A way to go on, on the heap; no result that it leads to comes before it in their order.
+
+    `sure` says that its key is that of the best path that it leads to; before that, of the best walk.
+    """
 
     key: tuple[Any, ...]
     ranks: tuple[int, ...]
     on: bool
-    before: tuple[int, ...]
-    worth: _Worth
-    ways: _Ways
-    place: int
+    sure: bool
+    branch: _Branch
+    way: _Next
 
 
 class RouteFinder:
     """Finds the best paths in a network that is set up once.
 
-    Best-first search. What lies ahead of an unfinished path is estimated by the best walk of the steps that are left,
-    from a backward pass over the edges per step (R. Bellman 1958, Q. Appl. Math. 16, 87); a walk may come back to a
-    neuron, so it is never worse than the best path. Estimates are exact where they decide: floats put what is to be
-    looked at in order, and those that are too near to tell are compared as fractions of whole numbers. So paths leave
-    the heap in their final order, ties included, and a path that is not told is hardly looked at.
+    Best-first search. What lies ahead of an unfinished path is first estimated by the best walk of the steps that are
+    left, from a backward pass over the edges per step (R. Bellman 1958, Q. Appl. Math. 16, 87). That may come back to
+    the path; so when its turn comes, the best walk that keeps clear of the path is looked for, among those that may be
+    better than the best one so far. Since no step makes a path better, that is as good as the best path. What goes on
+    from there is one that is told, as in E. L. Lawler 1972 (Management Science 18, 401): the work grows with the number
+    of paths that are told, and not with the number that there are.
+
+    Floats put ways in order, and those that are too near to tell are compared as fractions of whole numbers. So paths
+    leave the heap in their final order, ties included.
 
     Parameters
     ----------
@@ -123,16 +143,23 @@ class RouteFinder:
         """
         search = _Search(self, targets, steps)
         heap: list[_Entry] = []
-        search.push(heap, (), _NOTHING, search.start(seeds, steps), 0)
+        search.push(heap, _Branch((), _NOTHING, search.start(seeds, steps), {}), 0)
         found: list[Route] = []
         while heap and len(found) < number:
             entry = heapq.heappop(heap)
-            search.push(heap, entry.before, entry.worth, entry.ways, entry.place + 1)
-            way = entry.ways.at(entry.place)
-            assert way is not None
-            path, worth = (*entry.before, way.neuron), entry.worth.then(way.step)
+            branch, way = entry.branch, entry.way
+            path, worth = (*branch.path, way.neuron), branch.worth.then(way.step)
+            if not entry.sure:
+                search.push(heap, branch, way.place + 1)
+                if way.on:
+                    ahead = search.clear_of(branch, way.neuron, steps - worth.steps)
+                    key = None if ahead is None else search.key(worth.then(ahead))
+                    if key is None or key > entry.key:
+                        if key is not None:
+                            heapq.heappush(heap, entry._replace(key=key, sure=True))
+                        continue
             if way.on:
-                search.push(heap, path, worth, search.ways(way.neuron, steps - worth.steps), 0)
+                search.push(heap, _Branch(path, worth, search.ways(way.neuron, steps - worth.steps), {}), 0)
             else:
                 found.append(Route(path, worth.product, worth.inverse))
         return found
@@ -210,15 +237,30 @@ class _Search:
             known = self._known[neuron, left] = _Ways(self, further, on, total, weights, left - 1)
         return known
 
-    def push(self, heap: list[_Entry], before: tuple[int, ...], worth: _Worth, ways: _Ways, place: int) -> None:
+    def push(self, heap: list[_Entry], branch: _Branch, place: int) -> None:
         """Put the next way to go on that leads to no neuron of the path on the heap."""
-        while (way := ways.at(place)) is not None:
-            if way.neuron not in before:
-                ranks = tuple(int(self.finder.ranks[neuron]) for neuron in (*before, way.neuron))
-                key = self.key(worth.then(way.whole))
-                heapq.heappush(heap, _Entry(key, ranks, way.on, before, worth, ways, place))
+        while (way := branch.ways.at(place)) is not None:
+            if way.neuron not in branch.path:
+                ranks = tuple(int(self.finder.ranks[neuron]) for neuron in (*branch.path, way.neuron))
+                heapq.heappush(heap, _Entry(self.key(branch.worth.then(way.whole)), ranks, way.on, False, branch, way))
                 return
             place += 1
+
+    def clear_of(self, branch: _Branch, neuron: int, left: int) -> _Worth | None:
+        """The best walk from a neuron to a target that keeps clear of a path; None where there is none."""
+        if (neuron, left) in branch.known:
+            return branch.known[neuron, left]
+        best: _Worth | None = None
+        ways, place = self.ways(neuron, left), 0
+        while (way := ways.at(place)) is not None and (best is None or way.key < self.key(best)):
+            place += 1
+            if way.neuron in branch.path:
+                continue
+            ahead = self.clear_of(branch, way.neuron, left - 1) if way.on else _NOTHING
+            if ahead is not None and (best is None or self.key(way.step.then(ahead)) < self.key(best)):
+                best = way.step.then(ahead)
+        branch.known[neuron, left] = best
+        return best
 
 
 class _Ways:
@@ -268,7 +310,8 @@ class _Ways:
         end = start + 1
         while end < len(costs) and costs[end] - costs[end - 1] <= _NEAR * (1 + abs(costs[end])):
             end += 1
-        self._sorted += sorted(map(self._exact, range(start, end)), key=lambda way: way[:3])
+        ways = sorted(map(self._exact, range(start, end)), key=lambda way: way[:3])
+        self._sorted += [way._replace(place=place) for place, way in enumerate(ways, start=start)]
 
     def _exact(self, place: int) -> _Next:
         search, neuron = self._search, int(self._neurons[place])
@@ -281,4 +324,4 @@ class _Ways:
             best = search.ways(neuron, self._left).at(0)
             assert best is not None
             whole = step.then(best.whole)
-        return _Next(search.key(whole), int(search.finder.ranks[neuron]), on, neuron, step, whole)
+        return _Next(search.key(whole), int(search.finder.ranks[neuron]), on, neuron, place, step, whole)
