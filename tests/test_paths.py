@@ -165,6 +165,7 @@ def test_seven_of_a_hundred_are_not_less_than_007(crant: Crant, tmp_path: Path) 
     (tmp_path / "s.csv").write_text("\n".join(["pre_pt_root_id,post_pt_root_id", *rows]) + "\n")
     done = crant("paths", "s.csv", "--from", "2", "--min-fraction", "0.08", "-o", "g.csv")
     assert "100 synapses read, 7 threshold, 93 kept" in done.err
+    assert "1 edge dropped by --min-fraction 0.08" in done.err
 
 
 @SETTINGS
@@ -252,6 +253,8 @@ def test_seeds_without_output_reach_nothing(crant: Crant, tmp_path: Path) -> Non
     assert done.code == 0
     assert {float(row["fraction"]) for row in read(tmp_path / "f.csv")} == {0.0}
     assert "4 of 5 neurons are not reached" in done.err
+    done = crant("paths", "e.csv", "--from", "D", "--to", "A,D", "-o", "f.csv")
+    assert "1 of 2 targets are not reached" in done.err
     assert crant("paths", "e.csv", "--from", "E", "-o", "g.csv").code == 3
     assert crant("paths", "e.csv", "--from", "E", "--no-clean", "--hops", "2", "-o", "g.csv").code == 0
     assert [row["fraction"] for row in read(tmp_path / "g.csv") if row["to"] == "E"] == ["1.0", "1.0"]

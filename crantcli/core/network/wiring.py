@@ -16,7 +16,7 @@ from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.weights import Signs, Weight
 from crantcli.errors import DataError
 from crantcli.schema import Kind
-from crantcli.text import P
+from crantcli.text import P, plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -164,13 +164,15 @@ def _without_weak(network: InputFractions, least: float) -> InputFractions:
     # The quotient, as it is told, is compared: 7 of 100 are 0.07, while 0.07 times 100 is more than 7 to a computer.
     weak = np.abs(network.fractions().data) < least
     ledger = network.ledger
-    dropped = float(np.abs(counts.data[weak]).sum()) if ledger.unit == "synapses" else int(weak.sum())
-    ledger.remove("threshold", int(dropped))
-    ledger.kept -= int(dropped)
+    edges = int(weak.sum())
+    dropped = int(np.abs(counts.data[weak]).sum()) if ledger.unit == "synapses" else edges
+    ledger.remove("threshold", dropped)
+    ledger.kept -= dropped
     ledger.check()
+    notes = [*network.notes, f"{plural(edges, 'edge')} dropped by {P.min_fraction(least)}"]
     indptr = np.concatenate([[0], np.cumsum(~weak)])[counts.indptr]
     kept = csr_array((counts.data[~weak], counts.indices[~weak], indptr), shape=counts.shape)
-    return InputFractions(network.neurons, kept, network.inputs, ledger, network.notes)
+    return InputFractions(network.neurons, kept, network.inputs, ledger, notes)
 
 
 def _named(engine: SqlEngine, ids: np.ndarray[Any, Any]) -> str:

@@ -208,9 +208,12 @@ class _Answer:
 
         hops = self._question.hops
         numbers = np.bincount(found.shortest + 1, minlength=hops + 2).tolist()
-        if numbers[0] and self._question.list is None:
-            of_all = f"{numbers[0]:,} of {sum(numbers):,} neurons"
-            self._notes.append(f"{name}: {of_all} are not reached within {plural(hops, 'step')}")
+        told = found.shortest if self._targets is None else found.shortest[self._targets]
+        lost = int((told < 0).sum())
+        if lost and self._question.list is None:
+            what = "neuron" if self._targets is None else "target"
+            of_all = f"{lost:,} of {plural(len(told), what, 'are')}"
+            self._notes.append(f"{name}: {of_all} not reached within {plural(hops, 'step')}")
         return {"from": name, "seeds": seeds, "shortest": numbers[1:], "not_reached": numbers[0]}
 
     # Shares
