@@ -27,6 +27,12 @@ def _write(engine: Engine, figure: Figure, record: dict[str, Any], target: Targe
 
         save(draw_comparison(figure.subject, **options), target.place(), target.suffix, metadata(record))
         return []
+    if figure.kind == "flow":
+        from crantcli.output.figures.flow import draw_flow
+        from crantcli.output.figures.save import save
+
+        save(draw_flow(figure.subject, **options), target.place(), target.suffix, metadata(record))
+        return []
     if figure.kind == "nested":
         from crantcli.output.figures.nested import draw_nested
 
