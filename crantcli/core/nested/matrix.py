@@ -20,6 +20,7 @@ from crantcli.core.matrix.blocks import Axis, BlockMatrix
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.matrix.order import NeuronOrder
 from crantcli.core.nested.axes import NOWHERE, AxisChoice, NeuronIndex, asked_table, label_table, neuron_index
+from crantcli.core.nested.listed import NeuronList, neuron_places
 from crantcli.core.nested.sorting import sorted_blocks
 from crantcli.core.relation import Annotations, Completeness, Relation, Totals
 from crantcli.core.rows.absent import chosen_notes
@@ -56,7 +57,7 @@ class NestedQuestion:
     scope : {"selected", "all"}
         Fractions of what is shown, or of all partners; of no bearing on other weights.
     annotation_scope : {"annotated_only", "all"}
-    neuron_order : {"annotation", "id", "weight"}
+    neuron_order : {"annotation", "id", "weight"}, or NeuronList
     keep_silent : bool
         Chosen neurons without synapses are on the axis; of a square matrix for which nobody is chosen, all that are
         annotated.
@@ -71,7 +72,7 @@ class NestedQuestion:
     weight_column: str | None = None
     scope: Scope = "selected"
     annotation_scope: AnnotationScope = "annotated_only"
-    neuron_order: NeuronOrder = "annotation"
+    neuron_order: NeuronOrder | NeuronList = "annotation"
     keep_silent: bool = False
     sum_duplicates: bool = False
     ignore_case: bool = False
@@ -216,7 +217,8 @@ def nested(
     on_axis = _on_axes(engine, table, neurons, present, asked, question, rows)
     orders = {end: choice.order for end, choice in question.axes.items()}
     square, quantity = question.target is None, question.quantity(table)
-    blocks = sorted_blocks(neurons, entries, on_axis, orders, question.neuron_order, square, quantity)
+    neuron_order = neuron_places(engine, table.id_type, neurons, question.neuron_order, on_axis, notes)
+    blocks = sorted_blocks(neurons, entries, on_axis, orders, neuron_order, square, quantity)
     found.ledger.check()
     of_whole: list[str] = []
     blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)

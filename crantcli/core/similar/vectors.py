@@ -33,7 +33,7 @@ Compared = Literal["input", "output", "joined", "weighted"]
 _EXACT = 2**53
 
 #: What stands between labels where a row is named by several.
-_BETWEEN = ", "
+_BETWEEN = ":"
 
 
 @dataclass(frozen=True)
