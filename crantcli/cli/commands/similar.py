@@ -107,7 +107,7 @@ def similar(
         bool, typer.Option("--force-wide", help="Write a wide table even with more than 5,000 columns.")
     ] = False,
 ) -> None:
-    """How alike neurons are in their partners; trees, clusters, homologues."""
+    """How alike neurons are in their partners, and which match."""
     from crantcli.cli.ask import ask, selectors_of
     from crantcli.core.questions.similar import Similar, parse_cut
 

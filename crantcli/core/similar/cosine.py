@@ -248,8 +248,6 @@ def _squares(vectors: csr_array[Any]) -> Array:
     """The squared length of each, added up in the order of the partners."""
     import numpy as np
 
-    return np.bincount(
-        np.repeat(np.arange(vectors.shape[0]), np.diff(vectors.indptr)),
-        weights=vectors.data * vectors.data,
-        minlength=vectors.shape[0],
-    )
+    found = np.zeros(vectors.shape[0])
+    np.add.at(found, np.repeat(np.arange(vectors.shape[0]), np.diff(vectors.indptr)), vectors.data * vectors.data)
+    return found

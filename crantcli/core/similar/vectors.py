@@ -263,7 +263,7 @@ class _VectorMaker:
         ledger.kept -= lost
         ledger.check()
         if unlabelled:
-            self.notes.append(f"{plural(unlabelled, 'connection')} with partners without a label left out")
+            self.notes.append(f"{plural(unlabelled, 'connection', 'have')} a partner without a label, and are left out")
 
     def _say_without(self, without: list[Any], number: int) -> None:
         if not without:
