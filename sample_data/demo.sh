@@ -49,6 +49,9 @@ crantcli compare $worm -a $cells --a side=L --b side=R --by cell_class --test sc
 crantcli compare $worm -a $cells --by cell_class --against configuration --samples 500 -o "$out/worm_chance.csv"
 # What the worm's olfactory neurons drive, and what its touch receptors do.
 crantcli influence $worm -a $cells --seeds smell=cell_type=AWC --seeds touch=cell_type=ALM -t 5 -o "$out/worm_driven.csv"
+# Which of its sensory neurons are alike in the types of their partners, and where the right AWC stands for the left one.
+crantcli similar $worm -a $cells --neurons cell_class=sensory --by cell_type --cut 0.5 -o "$out/worm_similar.npz" --clusters "$out/worm_clusters.csv" --order "$out/worm_order.csv" --plot "$out/worm_similar.png"
+crantcli similar $worm -a $cells --neurons cell_type=AFD,ASE,ASH,AWA,AWB,AWC --match side=L,R --pair cell_type --by cell_type -o "$out/worm_homologues.csv"
 # What is left out where only strong connections count: the same neurons, two tables.
 crantcli compare $worm "$out/worm_edges.csv" -o "$out/worm_weak.csv" --summary "$out/worm_weak.json"
 # The whole worm by cell class.

@@ -270,7 +270,9 @@ def matched_likeness(
         ]
     matched, notes = None, list[str]()
     if pair is not None:
-        matched = matched_neurons(engine, given.annotations, pair, table.id_type, whole, names)
+        # As partners in vectors, neurons that were not named are matched, too.
+        among = sides if by else whole
+        matched = matched_neurons(engine, given.annotations, pair, table.id_type, among, names)
         notes += unmatched_notes(engine, matched, pair, sides[:1], names[:1])
         paired = f"SELECT id FROM {sides[0]} WHERE id IN (SELECT a FROM {matched})"
         sides = [engine.view("matched_side", paired), sides[1]]
