@@ -181,6 +181,14 @@ def test_proportional_vectors_have_a_cosine_of_1_and_neurons_without_partners_ar
     assert json.loads((tmp_path / "s.json").read_text())["without_partners"] == ["6", "7"]
 
 
+def test_groups_of_partners_may_be_more_than_neurons(crant: Crant, tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("pre,post,weight\n1,3,2\n2,3,1\n")
+    (tmp_path / "c.csv").write_text("root_id,t\n" + "".join(f"{n},t{9 - n}\n" for n in range(1, 9)))
+    done = crant("similar", "e.csv", "-a", "c.csv", "--by", "t", "--neurons", "1,2", "--of", "output", "-o", "s.csv")
+    assert done.code == 0, done.err
+    assert [list(row.values()) for row in read("s.csv")] == [["1", "1.0", "1.0"], ["2", "1.0", "1.0"]]
+
+
 def test_squares_of_large_and_small_weights_do_not_overflow() -> None:
     """Sums of squares of int32 weights do, where they are multiplied as such; of floats, beyond 1e154."""
     for factor in (1, 2**31 - 1, 1e200, 1e-200):

@@ -23,8 +23,8 @@ The cosine of the angle between connectivity vectors, whose entries are the syna
 neurons spread their synapses over the same partners in the same way, 0 where they share none. Neurons without partners
 are left out and listed. --by cell_type takes types as partners, --rows-by cell_type compares whole types.
 
---top N tells the N most similar of each, and is the way for a whole brain. --order FILE is what nested takes as
---neuron-order @FILE, or as --type-order @FILE where rows are types.
+--top N tells the N most similar of each, and is the way for a whole brain. nested takes what --order FILE writes as
+its --neuron-order @FILE, and of types as its --type-order @FILE.
 
 --match side=L,R --pair COLUMN finds each left neuron's most similar right ones, and the rank of the annotated
 partner."""

@@ -150,7 +150,7 @@ class _VectorMaker:
         row_of, labels = self._rows()
         partner_of = self._partners()
         pre, post, weight = self._entries()
-        shape = (len(labels), self._number)
+        shape = (len(labels), int(partner_of.max(initial=-1)) + 1)
         made, used = {}, np.zeros(len(weight), dtype=bool)
         unlabelled = 0
         for side in self._choice.sides:
