@@ -235,17 +235,14 @@ def parse_cut(given: str) -> int | float:
 def _checked_cut(given: Any) -> int | float | None:
     if given is None:
         return None
-    if hasattr(given, "__index__") and not isinstance(given, bool):
+    if isinstance(given, bool | str) or not hasattr(given, "__float__"):
+        raise ArgumentTypeError(f"cut={given!r}: a whole number of clusters, or a height")
+    if hasattr(given, "__index__"):
         number = whole_number("cut", given) or 0
         if number < 1:
             raise UsageError(f"{P.cut(number)}: at least one cluster")
         return number
-    try:
-        height = math.nan if isinstance(given, bool | str) else float(given)
-    except (TypeError, ValueError):
-        height = math.nan
-    if isinstance(given, bool | str) or not isinstance(given, float | int | complex | object):
-        raise ArgumentTypeError(f"cut={given!r}: a whole number of clusters, or a height")
+    height = float(given)
     if not 0 <= height < math.inf:
-        raise UsageError(f"{P.cut(str(given))}: a height is a number from 0.0")
+        raise UsageError(f"{P.cut(str(height))}: a height is a number from 0.0")
     return height
