@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from crantcli.core.matrix.order import NeuronOrder, TypeOrder
-from crantcli.core.nested.listed import NeuronList
 from crantcli.core.relation import Relation
 from crantcli.core.rows.denominators import Side
 from crantcli.core.rows.weights import Weighing
@@ -17,6 +16,9 @@ from crantcli.schema import Kind
 WeightMode = Literal["relative_outgoing", "relative_incoming", "count", "column"]
 Scope = Literal["selected", "all"]
 AnnotationScope = Literal["annotated_only", "all"]
+
+#: Neurons in the order in which they are to stand.
+NeuronList = Selection
 
 #: Modes whose weights are fractions, and of what.
 FRACTIONS: dict[str, Side] = {"relative_outgoing": "output", "relative_incoming": "input"}

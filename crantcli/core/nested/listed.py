@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.matrix.order import NeuronOrder
+from crantcli.core.nested.choice import NeuronList
 from crantcli.core.rows.absent import some
-from crantcli.ids import Selection
 from crantcli.schema import IdType
 from crantcli.text import plural
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crantcli.core.nested.axes import NeuronIndex
-
-#: Neurons in the order in which they are to stand.
-NeuronList = Selection
 
 
 def neuron_places(
