@@ -8,7 +8,7 @@ from typing import Any
 from crantcli.api.frames import FrameSink, checked_voxel_size, warn
 from crantcli.checks import whole_number
 from crantcli.core.questions.base import Needs
-from crantcli.engine.duckdb import DEFAULT_MEMORY
+from crantcli.engine.limits import DEFAULT_MEMORY
 from crantcli.errors import CrantError
 from crantcli.ids import python_selectors
 from crantcli.remote.settings import LiveOptions, resolve_live

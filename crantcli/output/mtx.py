@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from crantcli.core.graph.nodes import PLACE, NodeTable
+from crantcli.core.question import Table
 from crantcli.core.sql import columns
 from crantcli.engine.duckdb import Engine
 from crantcli.output.graphs import MatrixTables, offer_matrix
@@ -56,7 +57,7 @@ def _write(engine: Engine, given: MatrixTables, record: dict[str, Any], target: 
 
 def _write_axis(engine: Engine, table: NodeTable, path: Any) -> None:
     query = f"SELECT {columns(table.columns)} FROM {table.relation} ORDER BY {PLACE}"
-    write_table(engine, query, path, ".csv", {})
+    write_table(engine, Table(query, tuple(table.columns), table.number), path, ".csv", {})
 
 
 offer_matrix(".mtx", _write, (_ROWS, _COLUMNS))
