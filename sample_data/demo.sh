@@ -49,6 +49,9 @@ crantcli compare $worm -a $cells --a side=L --b side=R --by cell_class --test sc
 crantcli compare $worm -a $cells --by cell_class --against configuration --samples 500 -o "$out/worm_chance.csv"
 # What the worm's olfactory neurons drive, and what its touch receptors do.
 crantcli influence $worm -a $cells --seeds smell=cell_type=AWC --seeds touch=cell_type=ALM -t 5 -o "$out/worm_driven.csv"
+# How what they smell gets to the muscles: over which classes, step by step, and over which single cells.
+crantcli paths $worm -a $cells --from smell=cell_type=AWC --to cell_class=muscle --by cell_class --hops 5 -o "$out/worm_smell.csv" --layers "$out/worm_layers.csv" --plot "$out/worm_smell.png"
+crantcli paths $worm -a $cells --from cell_type=AWC --to cell_class=muscle --hops 5 --list 20 -o "$out/worm_paths.csv"
 # What is left out where only strong connections count: the same neurons, two tables.
 crantcli compare $worm "$out/worm_edges.csv" -o "$out/worm_weak.csv" --summary "$out/worm_weak.json"
 # The whole worm by cell class.

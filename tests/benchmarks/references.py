@@ -140,6 +140,29 @@ def pandas_compare(first: str, second: str, destination: str) -> None:
     order.drop(columns="size").to_parquet(destination, index=False)
 
 
+def scipy_paths(source: str, seeds: str, destination: str) -> None:
+    """Input fractions from seeds, four steps back, as one writes it in a notebook: neurons with edges, then a CSR."""
+    import numpy as np
+    import pandas as pd
+    from scipy.sparse import coo_array
+
+    edges = pd.read_parquet(source)
+    edges = edges[(edges["pre"] != edges["post"]) & (edges["pre"] != 0) & (edges["post"] != 0)]
+    ids = np.union1d(edges["pre"].to_numpy(), edges["post"].to_numpy())
+    places = [np.searchsorted(ids, edges[side].to_numpy()) for side in ("post", "pre")]
+    matrix = coo_array((edges["weight"].to_numpy(np.float64), tuple(places)), shape=(len(ids),) * 2).tocsr()
+    inputs = matrix.sum(axis=1)
+    matrix.data /= np.repeat(np.where(inputs > 0, inputs, 1), np.diff(matrix.indptr))
+    with open(seeds) as file:
+        share = np.isin(ids, [int(line) for line in file]).astype(float)
+    found = []
+    for hops in range(1, 5):
+        share = matrix @ share
+        found.append(pd.DataFrame({"to": ids, "hops": hops, "fraction": share, "root": share ** (1 / hops)}))
+    table = pd.concat(found).sort_values(["hops", "fraction", "to"], ascending=[True, False, True])
+    table.to_parquet(destination, index=False)
+
+
 def pandas_attach(source: str, folder: str, destination: str) -> None:
     """The connectors as one writes it in a notebook, neuron by neuron."""
     import pandas as pd
@@ -196,7 +219,7 @@ if __name__ == "__main__":
     known = (
         duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, duckdb_type_sums, nearest, pandas_attach,
         caveclient_query, contents, pandas_compare,
-        npz_contents,
+        npz_contents, scipy_paths,
     )  # fmt: skip
     function = {f.__name__: f for f in known}[sys.argv[1]]
     function(*sys.argv[2:])

@@ -216,6 +216,26 @@ def compare(bench: Bench) -> None:
     report("compare versions, peak", versions, target=2300, measure="peak")
 
 
+def paths(bench: Bench) -> None:
+    """Through a whole brain from 100 seeds: shares of four steps against scipy by hand, and the 100 best paths."""
+    brain = bench.made("brain.parquet", "edges", *BRAIN)
+    seeds = bench.made("brain-seeds.txt", "neurons_of", brain, NEURONS)
+    ours, bare = bench.out("shares.parquet"), bench.out("bare.parquet")
+    chosen = ("paths", brain, "--from", f"@{seeds}", "-q", "-o")
+    mine, theirs, listed = bench.medians(
+        crantcli(*chosen, ours),
+        reference("scipy_paths", brain, seeds, bare),
+        crantcli(*chosen, bench.out("paths.csv"), "--to", f"@{seeds}", "--list", 100),
+    )
+    report("paths, 4 steps / scipy", mine, theirs, 1)
+    report("paths, 4 steps / scipy", mine, theirs, None, "cpu")
+    report("paths, 4 steps", mine, target=10)
+    report("paths, 4 steps, peak", mine, target=2000, measure="peak")
+    report("paths, 100 best / 4 steps", listed, mine, 1.5)
+    report("paths, 100 best, peak", listed, target=2000, measure="peak")
+    bench.same("CAST(round(fraction * 1e12) AS HUGEINT)", ours, bare)
+
+
 def nested(bench: Bench) -> None:
     """Nested matrices: a whole brain at once, sums per pair of types alone, and a small table with its picture."""
     brain = bench.made("brain.parquet", "edges", *BRAIN)
@@ -450,8 +470,8 @@ def figure(name: str, value: float, target: float) -> None:
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     function.__name__: function
     for function in (
-        edges, text, memory, once, lookup, adjacency, compare, nested, containment, neuropil, attach, live, startup,
-        commands,
+        edges, text, memory, once, lookup, adjacency, compare, paths, nested, containment, neuropil, attach, live,
+        startup, commands,
     )
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from crantcli.cli.options import (
     Selectors,
     SourceOptions,
     SynapseFetchOptions,
+    WeightOptions,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 EPILOG = """Example: crantcli nested synapses.parquet -a annotations.csv --weight-mode count -o nested.npz --plot n.png
 
 Square, with the same neurons on both axes, unless rows or columns are chosen (--source-types ER --target-types
-EPG/PEG). Without -o, --json or another output, the matrix goes to the terminal or, as CSV, into a pipe."""
+EPG/PEG). Without -o, --json or another output, the matrix goes to the terminal or, as CSV, into a pipe.
+
+--weight count, sum:COL and mean:COL say what a weight is, where --weight-mode does not: sum:COL is --weight-mode column
+--weight-column COL. Fractions are of synapses. With --by cell_type,side blocks are called ER2:left. Weights with a
+--sign are drawn around zero, and fractions of them are of absolute totals."""
 
 
 TYPE_LIST = "types joined by commas, or @FILE with one a line"
@@ -77,7 +82,17 @@ class NestedOptions:
     ] = None
     weight_column: Annotated[
         str | None,
-        typer.Option("--weight-column", metavar="COLUMN", help="The column that --weight-mode column adds up."),
+        typer.Option(
+            "--weight-column",
+            metavar="COLUMN",
+            help="The column that --weight-mode column adds up: the same as --weight sum:COLUMN.",
+        ),
+    ] = None
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by", metavar="COL,...", help="Blocks by these columns of the annotations. Default: that of cell types."
+        ),
     ] = None
     normalization_scope: Annotated[
         Literal["selected", "all"],
@@ -86,7 +101,9 @@ class NestedOptions:
     totals: Annotated[
         str | None,
         typer.Option(
-            "--totals", metavar="FILE", help="Totals for --normalization-scope all: counts of the whole table."
+            "--totals",
+            metavar="FILE",
+            help="Totals for --normalization-scope all and --min-fraction: counts of the whole table.",
         ),
     ] = None
     annotation_scope: Annotated[
@@ -167,6 +184,7 @@ def nested(
     source: SourceOptions,
     rows: EdgeOptions,
     nest: NestedOptions,
+    weights: WeightOptions,
     picture: PlotOptions,
     fetch: SynapseFetchOptions,
     run: RunOptions,
@@ -199,7 +217,7 @@ def nested(
         "order": order, "plot": plot,
     }  # fmt: skip
     files = list_files(source, lists_of(nest), *others_of(nest))
-    question = question_of(nest, source, rows.sum_duplicates)
+    question = question_of(nest, weights, source, rows.sum_duplicates)
     ask(
         question, source, rows, fetch, run, outputs=outputs, force_wide=force_wide, drawing={"nested": drawing},
         totals=nest.totals, files=files,
@@ -245,7 +263,7 @@ def drawing_of(picture: PlotOptions) -> dict[str, Any]:
     }
 
 
-def question_of(nest: NestedOptions, source: SourceOptions, sum_duplicates: bool) -> Nested:
+def question_of(nest: NestedOptions, weights: WeightOptions, source: SourceOptions, sum_duplicates: bool) -> Nested:
     """The question that the options ask."""
     from functools import cache
 
@@ -279,6 +297,10 @@ def question_of(nest: NestedOptions, source: SourceOptions, sum_duplicates: bool
         nest.keep_unconnected or nest.keep_silent,
         sum_duplicates,
         source.ignore_case,
+        weights.weight,
+        weights.min_fraction,
+        weights.signs,
+        nest.by,
     )
 
 

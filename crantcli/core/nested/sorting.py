@@ -47,7 +47,7 @@ def sorted_blocks(
     if neuron_order == "weight":
         in_order = np.lexsort((ends["post"], ends["pre"]))
         for end, codes in ends.items():
-            np.add.at(strength[end], codes[in_order], weights[in_order])
+            np.add.at(strength[end], codes[in_order], np.abs(weights[in_order]))
         if square:
             strength["pre"] = strength["post"] = strength["pre"] + strength["post"]
     axes, places = {}, {}

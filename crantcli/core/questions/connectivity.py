@@ -29,7 +29,7 @@ from crantcli.core.rows.filters import NeuronFilter, RowFilter
 from crantcli.core.rows.groups import GroupColumns, group_columns, parse_by
 from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.sweep import SWEEP, told_per_threshold
-from crantcli.core.rows.weights import Signs, Weight
+from crantcli.core.rows.weights import Signs, Weighing, Weight
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.text import P
@@ -91,9 +91,7 @@ class Connectivity(Question):
         if self.top is not None and self.top < 1:
             raise UsageError(f"top {self.top}: at least 1 partner per neuron")
         object.__setattr__(self, "weight", Weight.parse(self.weight))
-        if self.min_fraction is not None and not 0 <= self.min_fraction <= 1:
-            raise UsageError(f"{P.min_fraction(self.min_fraction)}: a fraction is from 0 to 1")
-        if self.normalize and self.weighed.column:
+        if self.weighing.column and self.normalize:
             raise UsageError(
                 f"{P.normalize(self.normalize)} is of synapses, and {P.weight(str(self.weight))} of others"
             )
@@ -113,9 +111,9 @@ class Connectivity(Question):
             raise UsageError(f"{P.annotate} adds columns per neuron, and {P.by('type')} has none; use one of them")
 
     @property
-    def weighed(self) -> Weight:
-        """What the weights are."""
-        return Weight.parse(self.weight)
+    def weighing(self) -> Weighing:
+        """What is told of pairs, and which are strong enough."""
+        return Weighing(Weight.parse(self.weight), self.min_fraction, self.signs)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -125,7 +123,7 @@ class Connectivity(Question):
     def needs(self) -> Needs:
         """Neurons, their labels where columns come of these, and totals for fractions."""
         useless = f"{P.totals} goes with {P.normalize('input')}, {P.normalize('output')} or {P.min_fraction}"
-        column = self.weighed.column
+        column = self.weighing.column
         return Needs(
             {"neurons": self.neurons},
             labels=bool(self.annotate) or self.by == "type" or bool(self.groups) or self.signs is not None,
@@ -149,9 +147,7 @@ class Connectivity(Question):
             "annotate": self.annotate,
             "by": list(self.groups) or self.by,
             "complete": self.complete or None,
-            "weight": str(self.weight) if self.weighed.column else None,
-            "min_fraction": self.min_fraction,
-            **({} if self.signs is None else {name: value or None for name, value in vars(self.signs).items()}),
+            **self.weighing.record(),
             "top": self.top,
             "normalize": self.normalize,
             "sum_duplicates": self.sum_duplicates or None,
@@ -226,12 +222,13 @@ def connectivity(
         rows,
         split=split,
         sum_duplicates=question.sum_duplicates,
-        values=question.weighed.column is not None,
+        values=question.weighing.column is not None,
         weak=totals is None and (question.normalize is not None or question.min_fraction is not None),
     )
     work = EdgeList(
-        engine, table, found, split, question.weighed, neurons, rows, annotations, totals, question.sum_duplicates
-    )
+        engine, table, found, split, question.weighing.weight, wanted, rows, annotations, totals,
+        question.sum_duplicates,
+    )  # fmt: skip
     work.notes += absent_notes(engine, table, wanted, found.pairs, rows)
     if question.min_fraction is not None:
         work.keep_strong_inputs(question.min_fraction)
@@ -253,11 +250,8 @@ def connectivity(
         work.annotate(question.annotate)
     number = engine.execute(f"SELECT count(*) FROM {work.relation}")[0][0]
     found.ledger.check()
-    facts: dict[str, Any] = {"labels": "groups" if question.groups else "types" if question.by == "type" else "neurons"}
-    if question.weighed.column is not None:
-        facts["weights"] = f"{question.weighed.how} of {question.weighed.column}"
-    if question.signs is not None:
-        facts["signed"] = True
+    labels = "groups" if question.groups else "types" if question.by == "type" else "neurons"
+    facts: dict[str, Any] = {"labels": labels, **question.weighing.facts(table)}
     return ConnectivityResult(
         f"SELECT {sql.columns(work.columns)} FROM {work.relation} ORDER BY weight DESC, {sql.columns(work.keys)}",
         tuple(work.columns),
@@ -287,10 +281,7 @@ def _graph(
 
 def _filtered_by(question: Connectivity, table: Relation, rows: RowFilter) -> str:
     reasons = [filtered_by] if (filtered_by := rows.filtered_by(table)) else []
-    if question.min_fraction:
-        reasons.append(P.min_fraction(question.min_fraction))
-    if question.signs is not None and question.signs.unsigned == "drop":
-        reasons.append(P.unsigned("drop"))
+    reasons += question.weighing.reasons()
     if question.top is not None:
         reasons.append(P.top(question.top))
     if question.by == "type":
