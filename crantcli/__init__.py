@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crantcli.api.ask import ask
     from crantcli.api.collection import All, NeuropilCollection
     from crantcli.api.functions import get_adjacency, get_connectivity, get_synapse_counts, get_synapses
+    from crantcli.api.links import neuroglancer_state
     from crantcli.api.navis import attach_synapses
     from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix
     from crantcli.api.updates import update_ids
@@ -27,6 +28,7 @@ _HOMES = {
     "get_adjacency": "api.functions",
     "get_connectivity": "api.functions",
     "get_synapse_counts": "api.functions",
+    "neuroglancer_state": "api.links",
     "update_ids": "api.updates",
     "LiveOptions": "remote.settings",
     "NestedMatrix": "api.nested",
@@ -49,6 +51,7 @@ __all__ = [
     "get_connectivity",
     "get_synapse_counts",
     "update_ids",
+    "neuroglancer_state",
     "LiveOptions",
     "NestedMatrix",
     "DirectedNestedMatrix",

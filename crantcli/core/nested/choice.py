@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from crantcli.core.matrix.order import NeuronOrder, TypeOrder
+from crantcli.core.nested.listed import NeuronList
 from crantcli.core.relation import Relation
 from crantcli.core.rows.denominators import Side
 from crantcli.core.rows.weights import Weighing
@@ -64,7 +65,7 @@ class NestedQuestion:
     scope : {"selected", "all"}
         Fractions of what is shown, or of all partners; of no bearing on other weights.
     annotation_scope : {"annotated_only", "all"}
-    neuron_order : {"annotation", "id", "weight"}
+    neuron_order : {"annotation", "id", "weight"}, or NeuronList
     keep_silent : bool
         Chosen neurons without synapses are on the axis; of a square matrix for which nobody is chosen, all that are
         annotated.
@@ -80,7 +81,7 @@ class NestedQuestion:
     by: tuple[str, ...] = ()
     scope: Scope = "selected"
     annotation_scope: AnnotationScope = "annotated_only"
-    neuron_order: NeuronOrder = "annotation"
+    neuron_order: NeuronOrder | NeuronList = "annotation"
     keep_silent: bool = False
     sum_duplicates: bool = False
     ignore_case: bool = False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from crantcli.core.engine import SqlEngine
+from crantcli.core.graph.matrices import matrices_of
 from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.question import Figure, Matrix
@@ -114,7 +115,7 @@ class Adjacency(Question):
         quantity = self.weighing.quantity("weight" if table.kind is Kind.EDGES else "synapses")
         return Results(
             {
-                "": Matrix(lambda: matrix),
+                "": Matrix(lambda: matrix, annotations=None if self.groups else given.annotations),
                 "plot": Figure("matrix", matrix, {"quantity": quantity}),
             },
             "adjacency",
@@ -224,20 +225,11 @@ def adjacency(
     if question.keep_if_empty and not engine.execute(f"SELECT count(*) FROM {kept}")[0][0]:
         keep_unconnected = True
     axes = _axes(engine, table, kept, wanted, question.symmetric, keep_unconnected, members)
-    entries = engine.arrays(
-        f"SELECT r.position AS i, c.position AS j, e.weight AS weight FROM {kept} AS e "
-        f"JOIN {axes['pre']} AS r ON e.pre = r.id JOIN {axes['post']} AS c ON e.post = c.id "
-        "WHERE e.weight <> 0 ORDER BY i, j"
-    )
-    pre, post = (engine.arrays(f"SELECT id FROM {axes[side]} ORDER BY position")["id"] for side in ("pre", "post"))
-    indptr = np.zeros(len(pre) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(entries["i"], minlength=len(pre)), out=indptr[1:])
-    indices = entries["j"].astype(np.int32 if max(len(pre), len(post)) < 2**31 else np.int64)
-    weights = entries["weight"]
+    entries = engine.view("entries", f"SELECT pre, post, weight FROM {kept} WHERE weight <> 0")
+    (matrix,) = matrices_of(engine, entries, ("pre", "post"), (axes["pre"], axes["post"]), ["weight"])
     whole = table.whole_weights if weighing.column is None else table.whole_values
     if whole and weighing.weight.how != "mean":
-        weights = weights.astype(np.int64)
-    matrix = LabelledMatrix(pre, post, indptr, indices, weights)
+        matrix = replace(matrix, weights=matrix.weights.astype(np.int64))
     facts, notes = _unasked(wanted, question.symmetric)
     facts |= {**({"labels": "groups"} if groups else {}), **weighing.facts(table)}
     notes += [*_without_weight(engine, kept), *absent_notes(engine, table, wanted, found.pairs, rows)]

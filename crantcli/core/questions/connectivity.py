@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.question import Table
+from crantcli.core.question import EdgeTable, Graph, Table
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -26,7 +26,7 @@ from crantcli.core.rows.absent import absent_notes
 from crantcli.core.rows.denominators import Side
 from crantcli.core.rows.edge_list import EdgeList
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
-from crantcli.core.rows.groups import group_columns, parse_by
+from crantcli.core.rows.groups import GroupColumns, group_columns, parse_by
 from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.sweep import SWEEP, told_per_threshold
 from crantcli.core.rows.weights import Signs, Weighing, Weight
@@ -81,7 +81,7 @@ class Connectivity(Question):
     thresholds: tuple[int, ...] = ()
 
     command: ClassVar[str] = "connectivity"
-    outputs: ClassVar[Mapping[str, type]] = {"": Table, "sweep": Table}
+    outputs: ClassVar[Mapping[str, type]] = {"": EdgeTable, "sweep": Table}
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")
@@ -154,6 +154,8 @@ class Connectivity(Question):
         }
         kind, what = ("groups", "pairs of groups") if self.groups else ("edges", "edges")
         results = Results.of_table(result, kind, what, options=options)
+        main = EdgeTable(result.query, result.columns, result.rows, graph=result.graph)
+        results = replace(results, outputs={"": main})
         if result.sweep is not None:
             query = f"SELECT * FROM {result.sweep} ORDER BY threshold"
             sweep = Table(query, SWEEP, len(self.thresholds), {"kind": "sweep"})
@@ -177,9 +179,10 @@ class Connectivity(Question):
 
 @dataclass
 class ConnectivityResult(Result):
-    """Edges, and where several thresholds were given, a relation with what is left at each."""
+    """Edges as a graph, too, and where several thresholds were given, a relation with what is left at each."""
 
     sweep: str | None = None
+    graph: Graph | None = None
 
 
 def connectivity(
@@ -258,7 +261,22 @@ def connectivity(
         facts,
         work.notes,
         sweep,
+        _graph(question, work, groups, table, annotations),
     )
+
+
+def _graph(
+    question: Connectivity, work: EdgeList, groups: GroupColumns, table: Relation, annotations: Annotations | None
+) -> Graph | None:
+    """The edges as a graph: of neurons, types, or groups that have one name on each side."""
+    if question.groups:
+        if (len(groups.pre), len(groups.post)) != (1, 1):
+            return None
+        return Graph(work.relation, (f"pre_{groups.pre[0]}", f"post_{groups.post[0]}"), "VARCHAR", groups.own)
+    if question.by == "type":
+        return Graph(work.relation, ("pre", "post"), "VARCHAR")
+    apart = ("neuropil",) if question.by == "neuropil" else ()
+    return Graph(work.relation, ("pre", "post"), table.id_type, apart, annotations=annotations)
 
 
 def _filtered_by(question: Connectivity, table: Relation, rows: RowFilter) -> str:

@@ -51,17 +51,32 @@ def denominators(
     DataError
         Where the whole is known to be incomplete, or the file does not belong to the table.
     """
-    if table.signed:
-        notes.append("fractions of signed weights are of the total of absolute weights")
-        if totals is not None:
-            raise UsageError(
-                f"{P.totals} holds sums, and fractions of signed weights are of absolute ones; leave it out"
-            )
+    if table.signed and totals is not None:
+        raise UsageError(f"{P.totals} holds sums, and fractions of signed weights are of absolute ones; leave it out")
     if totals is None:
-        _check_completeness(engine, ids, table.completeness, side, "the input", notes)
+        check_whole(engine, table, side, ids, notes)
         return _from_pairs(engine, table, ids, pairs, ENDS[side])
     _check_completeness(engine, ids, totals.completeness, side, P.totals, notes)
     return _from_file(engine, table, totals, kept, ids, side)
+
+
+def check_whole(engine: SqlEngine, table: Relation, side: Side, ids: str, notes: list[str]) -> None:
+    """Refuse fractions of what is known not to be all input or output of neurons in the table.
+
+    Parameters
+    ----------
+    ids : str
+        A table `id` of the neurons.
+    notes : list of str
+        Gets what the user should be told.
+
+    Raises
+    ------
+    DataError
+    """
+    if table.signed:
+        notes.append("fractions of signed weights are of the total of absolute weights")
+    _check_completeness(engine, ids, table.completeness, side, "the input", notes)
 
 
 def _check_completeness(

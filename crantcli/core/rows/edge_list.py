@@ -86,14 +86,17 @@ class EdgeList:
             self.sign(weighing.signs)
 
     def keep_strong_inputs(self, least: float) -> None:
-        """Keep pairs that are at least this part of the post neuron's input."""
+        """Keep pairs that are at least this part of the post neuron's input.
+
+        The quotient, as it is told, is compared: 7 of 100 are 0.07, while 0.07 times 100 is more than 7 to a computer.
+        """
         whole = self._wholes("input", f"SELECT post AS id FROM {self.relation}")
         names = sql.columns(self._names())
         pair = "sum(e.n) OVER (PARTITION BY e.pre, e.post)" if self._split else "e.n"
         pair = f"abs({pair})" if self._table.signed else pair  # as the input is of absolute weights
         shares = self._engine.table(
             "shares",
-            f"SELECT {names}, (pair >= CAST({least!r} AS DOUBLE) * whole) AS strong FROM (SELECT e.*, "
+            f"SELECT {names}, (pair / whole >= CAST({least!r} AS DOUBLE)) AS strong FROM (SELECT e.*, "
             f"CAST({pair} AS DOUBLE) AS pair, CAST(w.whole AS DOUBLE) AS whole "
             f"FROM {self.relation} AS e JOIN {whole} AS w ON e.post = w.id)",
         )
