@@ -63,6 +63,19 @@ def test_one_more_synapse_has_a_bar_of_its_own() -> None:
     assert heights == [3, 10, 5]
 
 
+def test_the_legend_hides_no_change() -> None:
+    """Nor does the title: both stand above the panel, whatever the last weights are."""
+    changes = [(f"{n}", "x", 10, 1000) for n in range(15)]
+    figure = draw_comparison(picture([(10, 1000, 15)], changes), dpi=50)
+    figure.draw_without_rendering()
+    axes = figure.axes[2]
+    legend = axes.get_legend()
+    assert legend is not None
+    box = legend.get_window_extent()
+    assert box.y0 >= axes.bbox.y1
+    assert box.x0 >= axes.title.get_window_extent().x1
+
+
 @pytest.mark.parametrize("rows", [[], [(0.5, 0.25, 3)], [(-3, 2, 1), (2, 2, 1)], [(5, 5, 1)]])
 def test_little_is_drawn_too(rows: list[Any], tmp_path: Path) -> None:
     draw_comparison(picture(rows, []), dpi=50).savefig(tmp_path / "p.png")

@@ -44,6 +44,34 @@ def lists(text: str) -> dict[str, list[str]]:
     return found
 
 
+#: Commands that read a table of synapses or edges.
+READERS = [name for name in COMMANDS if "--pre-col" in FLAGS[name]]
+
+#: Options about rows, groups and weights that such a command has not, and why.
+LACKING = {
+    "synapses": {"--by", "--weight", "--sign"},  # rows, and no pairs
+    "compare": {"--weight", "--min-fraction", "--sign", "--totals"},  # numbers of synapses are what is compared
+    "influence": {"--min-fraction"},  # every edge conducts; its --weight and --totals are of its own kind
+    "attach": {"--by", "--weight", "--min-fraction", "--sign", "--totals"},  # sites, and no pairs
+    "sort": {"--threshold", "--min-size", "--by", "--weight", "--min-fraction", "--sign", "--totals"},  # all rows
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_rows_groups_and_weights_are_chosen_alike(name: str) -> None:
+    """Each command that reads synapses or edges has all of these options, or a reason."""
+    wanted = set(readme.CHOICES) - {"--neuropil"}  # with assignments only, where the answer has no matrix
+    assert wanted - FLAGS[name] == LACKING.get(name, set())
+    same = {"--where", "--cell-type-column", "--min-size", "--sign", "--inhibitory", "--excitatory", "--unsigned"}
+    for flag in (same & FLAGS[name]) | ({"--weight", "--min-fraction"} & FLAGS[name] if name != "influence" else set()):
+        assert meanings(name)[flag] == meanings("connectivity")[flag], flag
+
+
+def test_the_reference_says_who_has_which() -> None:
+    table = readme.options_of(["synapses", "nested"]).splitlines()
+    assert [row.count(" x ") for row in table[2:]] == [7, 9]
+
+
 @pytest.fixture(params=COMMANDS)
 def command(request: pytest.FixtureRequest) -> str:
     return str(request.param)

@@ -55,7 +55,7 @@ PACKAGES = {
     "sources/cave": {"caveclient", "numpy", "pyarrow", "requests"},
     "sources/seatable": {"pyarrow"},
     "remote": {"numpy", "platformdirs", "requests"},
-    "output": {"numpy", "pyarrow", "matplotlib"},
+    "output": {"anndata", "numpy", "pandas", "pyarrow", "matplotlib", "scipy"},
     "run": {"pandas"},
     "api": {"numpy", "pandas", "pyarrow", "scipy", "matplotlib"},
     "cli": {"typer", "rich"},
@@ -151,7 +151,7 @@ ARRAYS = {
     for name in (
         "core.matrix.blocks", "core.nested.axes", "core.nested.matrix", "core.nested.scope", "core.nested.sorting",
         "core.nested.type_sums", "core.neuropils.matrices", "core.questions.nested", "core.questions.neuropil",
-        "engine.division", "engine.pairs.coding",
+        "engine.division", "engine.ordering", "engine.pairs.coding",
         "engine.pairs.counter", "engine.pairs.distinct", "engine.pairs.groups", "engine.pairs.reading",
         "engine.pairs.runs", "engine.pairs.stored",
     )
@@ -183,10 +183,12 @@ def test_the_tables_name_every_part() -> None:
 #: Folder of core -> what of core it may import. Imports for type checkers count.
 FOLDERS = {
     "geometry": {"geometry", "engine", "parallel"},
+    "graph": {"graph", "matrix", "rows", "engine", "question", "relation", "sql"},
     "matrix": {"matrix"},
     "nested": {"nested", "matrix", "rows", "engine", "ledger", "relation", "sql"},
     "neuropils": {"neuropils", "nested", "geometry", "rows", "engine", "ledger", "relation", "sql"},
     "rows": {"rows", "engine", "ledger", "relation", "sql"},
+    "sites": {"sites", "geometry", "rows", "synapses", "engine", "question", "relation", "sql"},
 }
 
 

@@ -12,7 +12,7 @@ from crantcli.checks import check_choice, path_name
 from crantcli.core.question import Table
 from crantcli.core.questions.base import Question
 from crantcli.core.relation import VoxelSize
-from crantcli.engine.duckdb import DEFAULT_MEMORY
+from crantcli.engine.limits import DEFAULT_MEMORY
 from crantcli.errors import UsageError
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.request import Request

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from crantcli.core.question import Matrix, Output, Table
 from crantcli.core.questions.base import Question, Results
 from crantcli.core.relation import VoxelSize
-from crantcli.engine.duckdb import DEFAULT_MEMORY, Engine
+from crantcli.engine.duckdb import Engine
+from crantcli.engine.limits import DEFAULT_MEMORY
 from crantcli.errors import ArgumentTypeError, CrantError, CrantWarning, UsageError
 from crantcli.remote.progress import Progress
 from crantcli.remote.settings import LiveOptions, resolve_live

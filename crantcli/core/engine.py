@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from crantcli.core.sql import quote
 from crantcli.schema import IdType, NeuronId
 
 if TYPE_CHECKING:
@@ -263,6 +264,25 @@ class SqlEngine(Protocol):
     def group(self, stem: str, division: Division, code: int) -> str:
         """Name the rows of one group."""
         return self.view(stem, f"SELECT * FROM {division.rows} WHERE code = {code}")
+
+    def ordered(self, query: str, keys: Sequence[str], rows: int) -> str:
+        """A query's rows in order.
+
+        Parameters
+        ----------
+        query : str
+            Query text.
+        keys : sequence of str
+            Columns to sort by, nulls last.
+        rows : int
+            Their number.
+
+        Returns
+        -------
+        str
+            Query text, which may be one that can be run once.
+        """
+        return f"SELECT * FROM ({query}) ORDER BY {', '.join(f'{quote(name)} NULLS LAST' for name in keys)}"
 
     def count_pairs(self, stem: str, rows: str, keys: str, sums: str) -> str:
         """Add up rows per pair of neurons in a temporary table, and return its name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -215,6 +216,9 @@ class Annotations:
         A table of all rows of neurons; `row` instead of `place`.
     background : tuple of str
         IDs that stand for no neuron.
+    numbers : function
+        Columns that are text in `relation`, as labels are, and numbers or truths in the file -> query text that gives
+        these, and its SQL type: BIGINT, DOUBLE or BOOLEAN. It looks at all values.
     """
 
     relation: str
@@ -226,6 +230,7 @@ class Annotations:
     inputs: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     background: tuple[str, ...] = ()
+    numbers: Callable[[], Mapping[str, tuple[str, str]]] = dict
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,29 @@ def spool(
     with no_room(path.parent), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
         for batch in transform(ArrowBatch(record) for record in reader):
             writer.write_batch(pa.RecordBatch.from_arrays(batch.record.columns, schema=schema))
+
+
+def even(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of as many each, the last one perhaps of fewer.
+
+    Those of the engine have sizes that depend on which of its threads was faster, and files would show it.
+    """
+    import pyarrow as pa
+
+    held: list[pa.RecordBatch] = []
+    number = 0
+    for batch in batches:
+        start = 0
+        while number + batch.num_rows - start >= rows:
+            held.append(batch.slice(start, rows - number))
+            start += rows - number
+            yield pa.concat_batches(held)
+            held, number = [], 0
+        if start < batch.num_rows:
+            held.append(batch.slice(start))
+            number += batch.num_rows - start
+    if held:
+        yield pa.concat_batches(held)
 
 
 @contextmanager

@@ -7,16 +7,21 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from crantcli.core.question import Table
 from crantcli.core.sql import text
+from crantcli.engine.batches import even
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError
 from crantcli.output.provenance import metadata
 from crantcli.output.writers import Target, Write, Writer, register
 from crantcli.schema import PANDAS_KEY
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Suffix -> delimiter of what is text, which has no place for units and provenance.
 _DELIMITERS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
@@ -27,15 +32,17 @@ SUFFIXES = (".parquet", ".feather", *_DELIMITERS)
 #: Rows in a Parquet row group. A sorted table in groups of this size answers for 100 neurons from a few groups.
 ROW_GROUP = 200_000
 
+#: Rows in a batch of a Feather file.
+BATCH = 122_880
 
-def write_table(engine: Engine, query: str, path: Path, suffix: str, metadata: dict[str, str]) -> None:
-    """Write the result of a query.
+
+def write_table(engine: Engine, table: Table, path: Path, suffix: str, metadata: dict[str, str]) -> None:
+    """Write a table.
 
     Parameters
     ----------
     engine : Engine
-    query : str
-        With its ORDER BY.
+    table : Table
     path : Path
         Where to; a temporary name, whatever its suffix.
     suffix : str
@@ -48,10 +55,14 @@ def write_table(engine: Engine, query: str, path: Path, suffix: str, metadata: d
     CrantError
         Where the file cannot be written.
     """
+    query = table.query
     if suffix == ".feather":
         _write_feather(engine, query, path, metadata)
         return
-    if suffix == ".parquet":
+    if suffix == ".parquet" and table.rows > ROW_GROUP:
+        _write_parquet(even(engine.reader(query), ROW_GROUP), path, metadata)
+        return
+    if suffix == ".parquet":  # one row group, for which Arrow need not be loaded
         pairs = ", ".join(f"{text(key)}: {text(value)}" for key, value in sorted(metadata.items()))
         options = {"FORMAT": "parquet", "ROW_GROUP_SIZE": str(ROW_GROUP), "KV_METADATA": f"{{{pairs}}}"}
         if not metadata:
@@ -60,6 +71,30 @@ def write_table(engine: Engine, query: str, path: Path, suffix: str, metadata: d
         options = {"FORMAT": "csv", "HEADER": "true", "DELIMITER": text(_DELIMITERS[suffix])}
         options["COMPRESSION"] = "'gzip'" if suffix.endswith(".gz") else "'none'"
     engine.copy(query, str(path), options)
+
+
+def _write_parquet(batches: Iterator[pa.RecordBatch], path: Path, metadata: dict[str, str]) -> None:
+    """Write row groups of the same size."""
+    import pyarrow.parquet as pq
+
+    first = next(batches)
+    schema = first.schema.with_metadata(metadata)
+    repeating = [name for place, name in enumerate(schema.names) if _repeats(first.column(place))]
+    with _explained(path), pq.ParquetWriter(
+        str(path), schema, use_dictionary=repeating, compression="snappy", store_schema=False
+    ) as writer:  # fmt: skip
+        for batch in chain([first], batches):
+            writer.write_batch(batch.replace_schema_metadata(metadata), row_group_size=ROW_GROUP)
+
+
+def _repeats(values: pa.Array) -> bool:
+    """Whether a dictionary of the values is much shorter than they are."""
+    import pyarrow.compute as pc
+
+    try:
+        return bool(pc.count_distinct(values).as_py() * 4 < len(values))
+    except NotImplementedError:  # lists and the like
+        return False
 
 
 def _write_feather(engine: Engine, query: str, path: Path, metadata: dict[str, str]) -> None:
@@ -74,10 +109,16 @@ def _write_feather(engine: Engine, query: str, path: Path, metadata: dict[str, s
         metadata = {**metadata, "pandas": json.dumps(record)}
     schema = reader.schema.with_metadata(metadata)
     options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with _explained(path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
+        for batch in even(reader, BATCH):
+            writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say where the disk does not take what is written to it."""
     try:
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
-            for batch in reader:
-                writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+        yield
     except OSError as error:
         raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
 
@@ -141,7 +182,7 @@ def offer(kind: type, write: Write) -> None:
 
 
 def _write(engine: Engine, table: Table, record: dict[str, Any], target: Target) -> list[str]:
-    write_table(engine, table.query, target.place(), target.suffix, metadata(record))
+    write_table(engine, table, target.place(), target.suffix, metadata(record))
     return []
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli.checks import check_names, check_switches, whole_number
 from crantcli.core.questions.base import Needs
 from crantcli.core.relation import Relation, VoxelSize
-from crantcli.engine.duckdb import DEFAULT_MEMORY
+from crantcli.engine.limits import DEFAULT_MEMORY
 from crantcli.errors import UsageError
 from crantcli.ids import IdFile, IdStdin
 from crantcli.remote.settings import LiveOptions

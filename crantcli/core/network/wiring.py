@@ -12,6 +12,7 @@ from crantcli.core.questions.base import Inputs
 from crantcli.core.relation import Relation
 from crantcli.core.rows.denominators import check_whole, uncovered
 from crantcli.core.rows.edge_list import EdgeList
+from crantcli.core.rows.filters import NeuronFilter
 from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.weights import Signs, Weight
 from crantcli.errors import DataError
@@ -117,7 +118,7 @@ def wired(
     """
     import numpy as np
 
-    _refuse_second_signs(given.source, given.rows.threshold, signs)
+    _refuse_lost_signs(given.source, given.rows.threshold)
     # What the matrix was made of need not stay beside it.
     with engine.temporary_tables():
         made = _Matrix(engine, given, totals if weight == "norm" else None, signs, sum_duplicates, "influence")
@@ -147,7 +148,7 @@ def input_fractions(
     DataError
         Where the table is known to lack inputs of its neurons, or has signs already.
     """
-    _refuse_second_signs(given.source, given.rows.threshold, signs)
+    _refuse_lost_signs(given.source, given.rows.threshold)
     with engine.temporary_tables():
         made = _Matrix(engine, given, totals, signs, sum_duplicates, "paths", whole_table=True)
     assert made.inputs is not None
@@ -217,7 +218,9 @@ class _Matrix:
         table, rows = given.source, given.rows
         whole = totals == "whole"
         found = edges(engine, table, None, rows, sum_duplicates=sum_duplicates, weak=whole or whole_table)
-        work = EdgeList(engine, table, found, (), Weight(), None, rows, given.annotations, None, sum_duplicates)
+        work = EdgeList(
+            engine, table, found, (), Weight(), NeuronFilter(), rows, given.annotations, None, sum_duplicates
+        )
         counted = work.relation
         among = f"{found.pairs} WHERE NOT dropped AND n <> 0" if whole_table else counted
         neurons = engine.table(
@@ -278,9 +281,7 @@ def _entries(engine: SqlEngine, found: str, neurons: str, number: int) -> csr_ar
     return matrix
 
 
-def _refuse_second_signs(table: Relation, threshold: int | None, signs: Signs | None) -> None:
-    if table.signed and signs is not None:
-        raise DataError(f"the weights have signs already, and {P.sign(signs.column)} gives them others; leave it out")
+def _refuse_lost_signs(table: Relation, threshold: int | None) -> None:
     if table.signed and threshold is not None:
         raise DataError(
             f"{P.threshold(threshold)} would remove every negative weight; give weights without a sign, and say who "

@@ -48,7 +48,7 @@ class Sort(Question):
         first = [name for name in ("pre", "post", "id") if name in names]
         order = [*first, *(name for name in names if name not in first)]
         chosen = ", ".join(f"{quote(inner)} AS {quote(outer)}" for inner, outer in names.items())
-        sorted_by = ", ".join(f"{quote(name)} NULLS LAST" for name in order)
+        query = engine.ordered(f"SELECT {chosen} FROM {table.relation}", [names[name] for name in order], table.rows)
         ledger = table.ledger()
         ledger.kept = table.rows
         ledger.check()
@@ -56,7 +56,7 @@ class Sort(Question):
         units = unit_record(table, columns, table.unit, table.voxel_size)
         kind = "synapses" if table.kind is Kind.SYNAPSES else "edges"
         return Results(
-            {"": Table(f"SELECT {chosen} FROM {table.relation} ORDER BY {sorted_by}", columns, table.rows)},
+            {"": Table(query, columns, table.rows)},
             kind,
             table.rows,
             ledger,

@@ -190,7 +190,8 @@ def _changes(axes: Axes, shown: ComparisonPicture) -> None:
     axes.set_yticks(places, names, fontsize=size, parse_math=False)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(shown.changes) - 0.5, -0.5)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    # Above the panel: in every corner of it there may be a change.
+    axes.legend(fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
 
 
 def _short(name: str) -> str:

@@ -1,0 +1,204 @@
+"""Many rows of a query in order: cut into buckets by the first key, and sorted bucket by bucket.
+
+The way of the rows: batches of the query -> in several threads, the rows of each bucket are put together -> a file ->
+in several threads, bucket by bucket, they are sorted -> batches in order.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from crantcli.core.parallel import in_order
+from crantcli.engine.batches import column, no_room, numbers
+
+#: Rows that one thread gets at a time.
+BATCH = 500_000
+
+#: About as many rows are sorted at once, so that they stay near a core.
+_BUCKET = 350_000
+
+#: As many buckets, with all that is made of them, may be in memory at once.
+_AT_ONCE = 24
+
+_MOST_BUCKETS = 4096
+
+Ranks = NDArray[np.uint64]
+
+
+def can_be_ordered(schema: pa.Schema, keys: Sequence[str]) -> bool:
+    """Whether these columns are sorted here as statements sort them: the first of int64, and no lists and the like."""
+    kinds = [schema.field(name).type for name in keys]
+    return pa.types.is_int64(kinds[0]) and all(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind) or pa.types.is_boolean(kind)
+        for kind in kinds
+    )
+
+
+class Buckets:
+    """Rows in a file, in buckets that ascend by the first key.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    schema : pyarrow.Schema
+    keys : sequence of str
+        Columns to sort by. Nulls come last.
+    sample : ndarray of int64
+        Values of the first key, from all parts of the table.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, keys: Sequence[str], sample: NDArray[np.int64]) -> None:
+        self._path, self._schema, self._keys = path, schema, keys
+        self._sample = np.sort(sample)
+        self._edges = np.empty(0, np.int64)
+        self._pieces: list[list[tuple[int, int]]] = []
+        self._lock, self._written = threading.Lock(), 0
+
+    def fill(self, batches: Iterable[pa.RecordBatch], rows: int, memory: int, threads: int) -> None:
+        """Take all rows, of which there are about so many.
+
+        Raises
+        ------
+        CrantError
+            Where the disk does not take them.
+        """
+        with no_room(self._path.parent), self._path.open("wb") as file:
+
+            def put(batch: pa.RecordBatch) -> None:
+                self._put(file.fileno(), batch)
+
+            for _ in in_order(put, self._cut(batches, rows, memory), threads):
+                pass
+
+    def _cut(self, batches: Iterable[pa.RecordBatch], rows: int, memory: int) -> Iterator[pa.RecordBatch]:
+        """The same batches; from the first of them it is told how many buckets there are to be."""
+        for batch in batches:
+            if not self._pieces:
+                size = batch.nbytes / max(1, batch.num_rows) * rows
+                number = min(_MOST_BUCKETS, 1 + max(rows // _BUCKET, int(size * _AT_ONCE / memory)))
+                number = min(number, max(1, len(self._sample)))
+                self._edges = np.unique(self._sample[np.arange(1, number) * len(self._sample) // number])
+                self._pieces = [[] for _ in range(len(self._edges) + 1)]
+            yield batch
+
+    def _put(self, descriptor: int, batch: pa.RecordBatch) -> None:
+        first = batch.column(batch.schema.get_field_index(self._keys[0]))
+        codes = np.searchsorted(self._edges, numbers(first.fill_null(0)), side="right").astype(np.uint16)
+        if first.null_count:
+            codes[first.is_null().to_numpy(zero_copy_only=False)] = len(self._edges)
+        # Small numbers are sorted by counting them.
+        batch = batch.take(column(np.argsort(codes, kind="stable")))
+        start = 0
+        for bucket, count in enumerate(np.bincount(codes, minlength=len(self._pieces)).tolist()):
+            if count:
+                piece = batch.slice(start, count).serialize()
+                with self._lock:
+                    place, self._written = self._written, self._written + piece.size
+                _write(descriptor, piece, place)
+                self._pieces[bucket].append((place, piece.size))
+                start += count
+
+    def ordered(self, threads: int) -> Iterator[pa.RecordBatch]:
+        """All rows in order; the file is removed then. It can be asked once."""
+        try:
+            with self._path.open("rb") as file:
+
+                def bucket(pieces: list[tuple[int, int]]) -> pa.RecordBatch:
+                    read = [pa.py_buffer(os.pread(file.fileno(), size, place)) for place, size in sorted(pieces)]
+                    rows = pa.concat_batches([pa.ipc.read_record_batch(piece, self._schema) for piece in read])
+                    return rows.take(column(order_of(rows, self._keys)))
+
+                yield from in_order(bucket, filter(None, self._pieces), threads)
+        finally:
+            self._path.unlink(missing_ok=True)
+
+
+def _write(descriptor: int, piece: pa.Buffer, place: int) -> None:
+    rest = memoryview(piece)
+    while rest:
+        done = os.pwrite(descriptor, rest, place)
+        rest, place = rest[done:], place + done
+
+
+def order_of(rows: pa.RecordBatch, keys: Sequence[str]) -> NDArray[np.int64]:
+    """Places of rows in the order of some columns, nulls last.
+
+    Ranks by the first columns are refined by one column after the other, until no two are equal.
+    """
+    number = rows.num_rows
+    order = np.arange(number)
+    ranks, distinct = np.zeros(number, np.uint64), 1
+    for key in keys:
+        for codes in _codes(rows.column(rows.schema.get_field_index(key))):
+            if distinct == number:
+                return order
+            packed = _joined(ranks, distinct, codes)
+            order, ascending = _sorted(packed)
+            steps = np.empty(number, np.uint64)
+            steps[0] = 0
+            np.cumsum(ascending[1:] != ascending[:-1], out=steps[1:])
+            ranks = np.empty(number, np.uint64)
+            ranks[order] = steps
+            distinct = int(steps[-1]) + 1
+    return order
+
+
+def _codes(values: pa.Array) -> Iterator[Ranks]:
+    """Numbers that sort as the values do: where there are nulls, first whether it is one."""
+    if values.null_count:
+        yield numbers(values.is_null().cast(pa.uint8())).astype(np.uint64)
+    if pa.types.is_integer(values.type):
+        found = numbers(values.fill_null(_least(values)))
+        # Distances from the least, which are right in 64 bits however far they reach.
+        yield found.astype(np.uint64) - np.uint64(int(found.min()) % 2**64)
+    else:
+        yield numbers(pc.rank(values, "ascending", tiebreaker="dense"))
+
+
+def _least(values: pa.Array) -> int:
+    """Any value of a column, so that what stands for a null lies among the others."""
+    found = pc.min(values).as_py()
+    return 0 if found is None else int(found)
+
+
+def _joined(ranks: Ranks, distinct: int, codes: Ranks) -> Ranks:
+    """Ranks and codes as one number."""
+    bits = _bits(codes)
+    if bits + (distinct - 1).bit_length() > 64:
+        codes = _dense(codes)
+        bits = _bits(codes)
+    return (ranks << np.uint64(bits)) | codes if distinct > 1 else codes
+
+
+def _dense(codes: Ranks) -> Ranks:
+    """Places of numbers among those that there are."""
+    encoded = column(codes).dictionary_encode()
+    values = numbers(encoded.dictionary)
+    places = np.empty(len(values), np.uint64)
+    places[np.argsort(values)] = np.arange(len(values), dtype=np.uint64)
+    found: Ranks = places[numbers(encoded.indices)]
+    return found
+
+
+def _sorted(packed: Ranks) -> tuple[NDArray[np.int64], Ranks]:
+    """The order of some numbers, and the numbers in it."""
+    bits = (len(packed) - 1).bit_length()
+    if _bits(packed) + bits > 64:
+        order = np.argsort(packed)
+        return order, packed[order]
+    # To sort numbers takes a quarter of the time that to sort places by them takes.
+    both = np.sort((packed << np.uint64(bits)) | np.arange(len(packed), dtype=np.uint64))
+    return (both & np.uint64((1 << bits) - 1)).view(np.int64), both >> np.uint64(bits)
+
+
+def _bits(codes: Ranks) -> int:
+    return int(codes.max()).bit_length()
