@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-#: Entries that a block of rows has at most. Arrays of 16 MB are kept by the allocator for the next block; larger ones come
-#: from the system each time, which took a quarter of the work.
+#: Entries that a block of rows has at most. Arrays of 16 MB are kept by the allocator for the next block; larger ones
+#: come from the system each time, which took a quarter of the work.
 _BLOCK = 2_000_000
 
 #: Cells of a matrix that is made as a whole: 12 bytes each.
