@@ -52,6 +52,9 @@ crantcli influence $worm -a $cells --seeds smell=cell_type=AWC --seeds touch=cel
 # How what they smell gets to the muscles: over which classes, step by step, and over which single cells.
 crantcli paths $worm -a $cells --from smell=cell_type=AWC --to cell_class=muscle --by cell_class --hops 5 -o "$out/worm_smell.csv" --layers "$out/worm_layers.csv" --plot "$out/worm_smell.png"
 crantcli paths $worm -a $cells --from cell_type=AWC --to cell_class=muscle --hops 5 --list 20 -o "$out/worm_paths.csv"
+# Which of its sensory neurons are alike in the types of their partners, and where the right AWC stands for the left one.
+crantcli similar $worm -a $cells --neurons cell_class=sensory --by cell_type --cut 0.5 -o "$out/worm_similar.npz" --clusters "$out/worm_clusters.csv" --order "$out/worm_order.csv" --plot "$out/worm_similar.png"
+crantcli similar $worm -a $cells --neurons cell_type=AFD,ASE,ASH,AWA,AWB,AWC --match side=L,R --pair cell_type --by cell_type -o "$out/worm_homologues.csv"
 # What is left out where only strong connections count: the same neurons, two tables.
 crantcli compare $worm "$out/worm_edges.csv" -o "$out/worm_weak.csv" --summary "$out/worm_weak.json"
 # The whole worm by cell class.

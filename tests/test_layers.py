@@ -188,7 +188,7 @@ FOLDERS = {
     "nested": {"nested", "matrix", "rows", "engine", "ledger", "relation", "sql"},
     "neuropils": {"neuropils", "nested", "geometry", "rows", "engine", "ledger", "relation", "sql"},
     "rows": {"rows", "engine", "ledger", "relation", "sql"},
-    "sites": {"sites", "geometry", "rows", "synapses", "engine", "question", "relation", "sql"},
+    "sites": {"sites", "geometry", "rows", "synapses", "engine", "ledger", "question", "relation", "sql"},
 }
 
 

@@ -499,6 +499,36 @@ def test_a_synapse_table_with_compartments(crant: Crant) -> None:
 
 
 @pytest.mark.usefixtures("_two")
+def test_synapses_that_are_not_attached_stay_in_their_table(crant: Crant) -> None:
+    """Far ones are of unknown compartment; the weights of pairs are what they were."""
+    files = ("-o", "c.parquet", "--synapses", "t.parquet")
+    assert crant("attach", *GIVEN, "--split", "--max-distance", "5", *files).code == 0
+    assert record("c.parquet")["ledger"]["removed"]["distance"] == 1
+    assert record("c.parquet")["complete_for"]["thinned_by"] == "sites that could not be attached"
+    told = record("t.parquet")
+    assert (told["ledger"]["removed"].get("distance", 0), told["ledger"]["kept"], told["rows"]) == (0, 15, 15)
+    assert told["complete_for"]["thinned_by"] == ""
+    last = pd.read_parquet("t.parquet").set_index("id").loc[15]
+    assert (last["pre_compartment"], last["post_compartment"]) == ("unknown", "unknown")
+    assert answer(crant("connectivity", "t.parquet")) == answer(crant("connectivity", "s.parquet"))
+    text_file("types.csv", "neuron_id,cell_type\n1,A\n2,B\n8,B\n9,C\n")
+    axonal = ("t.parquet", "-a", "types.csv", "--where", "pre_compartment = axon")
+    assert crant("nested", *axonal, "--weight-mode", "count", "--type-sum", "sums.csv").code == 0
+    with open("sums.csv", newline="") as file:
+        cells = {
+            (row["pre/post"], name): row[name] for row in csv.DictReader(file) for name in ("A", "B") if name in row
+        }
+    assert float(cells["A", "B"]) == 5
+    # Of neurons without a skeleton, the table has not all input.
+    text_file("types.csv", "neuron_id,cell_type\n1,A\n2,B\n")
+    both = crant("compare", "t.parquet", *axonal, "--by", "cell_type", "-o", "same.csv")
+    assert both.code == 0, both.err
+    with open("same.csv", newline="") as file:
+        found = [(row["pre_cell_type"], row["post_cell_type"], row["weight_a"]) for row in csv.DictReader(file)]
+    assert found == [("A", "B", "3")]
+
+
+@pytest.mark.usefixtures("_two")
 def test_the_same_bytes_every_time(crant: Crant) -> None:
     """At any number of threads, in any order of rows and nodes, with or without a file, and from Python."""
     made = {}
@@ -559,7 +589,7 @@ def test_tables_that_lack_synapses_are_refused(crant: Crant) -> None:
 
 def test_a_neuron_with_two_skeletons_has_no_one_compartment() -> None:
     with Engine() as engine, pytest.raises(DataError, match="neuron 5 has several skeletons"):
-        synapses_with_compartments(engine, None, "kept", "sites", [5, 6, 5], [])  # type: ignore[arg-type]
+        synapses_with_compartments(engine, None, None, "sites", [5, 6, 5], [])  # type: ignore[arg-type]
 
 
 def test_counts_add_up() -> None:

@@ -118,7 +118,7 @@ class Figure(NamedTuple):
     Attributes
     ----------
     kind : str
-        How to draw: "matrix", "nested", "arbors", "bars", "comparison", "flow".
+        How to draw: "matrix", "nested", "arbors", "bars", "comparison", "flow", "similarity".
     subject : object
         What to draw; its type depends on the kind.
     options : mapping

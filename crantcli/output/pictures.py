@@ -33,6 +33,10 @@ def _write(engine: Engine, figure: Figure, record: dict[str, Any], target: Targe
 
         save(draw_flow(figure.subject, **options), target.place(), target.suffix, metadata(record))
         return []
+    if figure.kind == "similarity":
+        from crantcli.output.figures.similarity import draw_similarity
+
+        return _save(draw_similarity(figure.subject, **options), record, target)
     if figure.kind == "nested":
         from crantcli.output.figures.nested import draw_nested
 

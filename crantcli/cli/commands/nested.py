@@ -126,8 +126,12 @@ class NestedOptions:
         str | None, typer.Option("--target-type-order", metavar="TYPES", help="The same for the columns only.")
     ] = None
     neuron_order: Annotated[
-        Literal["annotation", "id", "weight"],
-        typer.Option("--neuron-order", help="Order within a type: of the annotations, by ID, or the strongest first."),
+        str,
+        typer.Option(
+            "--neuron-order",
+            metavar="annotation|id|weight|@FILE",
+            help="Order within a type: of the annotations, by ID, the strongest first, or of the IDs in a file.",
+        ),
     ] = "annotation"
 
     @property
@@ -268,14 +272,22 @@ def question_of(nest: NestedOptions, weights: WeightOptions, source: SourceOptio
     from functools import cache
 
     from crantcli.cli.ask import selectors_of
-    from crantcli.core.matrix.order import SIZE
+    from crantcli.core.matrix.order import NEURON_ORDERS, SIZE
     from crantcli.core.questions.nested import Nested
+    from crantcli.errors import UsageError
+    from crantcli.ids import parse_selectors
+    from crantcli.schema import ANNOTATION_TYPES
     from crantcli.sources.selectors import read_labels
 
-    labels = cache(lambda value: read_labels([value]))  # a pipe can be read once
+    labels = cache(lambda value: read_labels([value], ANNOTATION_TYPES))  # a pipe can be read once
 
     def order(given: str | None) -> Any:
         return given if given in (None, SIZE) else labels(given)
+
+    def neurons(given: str) -> Any:
+        if not given.startswith("@") and given not in NEURON_ORDERS:
+            raise UsageError(f"--neuron-order {given}: {', '.join(NEURON_ORDERS)}, or @FILE")
+        return parse_selectors([given]) if given.startswith("@") else given
 
     def types(given: list[str] | None) -> Any:
         return tuple(dict.fromkeys(label for value in given for label in labels(value))) if given else None
@@ -293,7 +305,7 @@ def question_of(nest: NestedOptions, weights: WeightOptions, source: SourceOptio
         nest.weight_column,
         nest.normalization_scope,
         nest.annotation_scope,
-        nest.neuron_order,
+        neurons(nest.neuron_order),
         nest.keep_unconnected or nest.keep_silent,
         sum_duplicates,
         source.ignore_case,
@@ -312,4 +324,9 @@ def lists_of(nest: NestedOptions) -> list[str | None]:
 
 def others_of(nest: NestedOptions) -> list[str | None]:
     """What else is read, as it was given."""
-    return [nest.totals, *(nest.source_neurons or []), *(nest.target_neurons or [])]
+    return [
+        nest.totals,
+        nest.neuron_order.removeprefix("@"),
+        *(nest.source_neurons or []),
+        *(nest.target_neurons or []),
+    ]

@@ -17,6 +17,9 @@ WeightMode = Literal["relative_outgoing", "relative_incoming", "count", "column"
 Scope = Literal["selected", "all"]
 AnnotationScope = Literal["annotated_only", "all"]
 
+#: Neurons in the order in which they are to stand.
+NeuronList = Selection
+
 #: Modes whose weights are fractions, and of what.
 FRACTIONS: dict[str, Side] = {"relative_outgoing": "output", "relative_incoming": "input"}
 
@@ -64,7 +67,7 @@ class NestedQuestion:
     scope : {"selected", "all"}
         Fractions of what is shown, or of all partners; of no bearing on other weights.
     annotation_scope : {"annotated_only", "all"}
-    neuron_order : {"annotation", "id", "weight"}
+    neuron_order : {"annotation", "id", "weight"}, or NeuronList
     keep_silent : bool
         Chosen neurons without synapses are on the axis; of a square matrix for which nobody is chosen, all that are
         annotated.
@@ -80,7 +83,7 @@ class NestedQuestion:
     by: tuple[str, ...] = ()
     scope: Scope = "selected"
     annotation_scope: AnnotationScope = "annotated_only"
-    neuron_order: NeuronOrder = "annotation"
+    neuron_order: NeuronOrder | NeuronList = "annotation"
     keep_silent: bool = False
     sum_duplicates: bool = False
     ignore_case: bool = False

@@ -20,6 +20,7 @@ from crantcli.core.matrix.blocks import Axis, BlockMatrix
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.nested.axes import NOWHERE, NeuronIndex, asked_table, block_columns, label_table, neuron_index
 from crantcli.core.nested.choice import FRACTIONS, NestedQuestion
+from crantcli.core.nested.listed import neuron_places
 from crantcli.core.nested.sorting import sorted_blocks
 from crantcli.core.relation import Annotations, Completeness, Relation, Totals
 from crantcli.core.rows.absent import chosen_notes
@@ -163,7 +164,8 @@ def nested(
     on_axis = _on_axes(engine, table, neurons, present, asked, question, rows)
     orders = {end: choice.order for end, choice in question.axes.items()}
     square, quantity = question.target is None, question.quantity(table)
-    blocks = sorted_blocks(neurons, entries, on_axis, orders, question.neuron_order, square, quantity)
+    neuron_order = neuron_places(engine, table.id_type, neurons, question.neuron_order, on_axis, notes)
+    blocks = sorted_blocks(neurons, entries, on_axis, orders, neuron_order, square, quantity)
     blocks = replace(blocks, additive=weighing.weight.how != "mean")
     found.ledger.check()
     of_whole: list[str] = []

@@ -11,7 +11,7 @@ import importlib
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from crantcli.core import sql
@@ -38,6 +38,7 @@ from crantcli.core.rows.filters import NeuronFilter, RowFilter, no_null_ids, pre
 from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.rows.units import in_nanometres
 from crantcli.core.sites.compartments import (
+    KeptSynapses,
     carried_columns,
     compartment_text,
     require_whole,
@@ -180,14 +181,14 @@ class Attached:
         a code.
     tally : SiteCounts
         Numbers of sites by skeleton.
-    kept : str
-        A table of the synapses, before the distance, with the `row` that the sites have.
+    kept : KeptSynapses
+        Synapses before the distance, which removes none of them.
     """
 
     result: Result
     relation: str
     tally: SiteCounts
-    kept: str
+    kept: KeptSynapses
 
 
 class Arbors(NamedTuple):
@@ -270,6 +271,7 @@ def attach(
     sites = _sites(engine, table, kept, neurons, current, positions)
     relation = engine.mapped("attached", sites, sweep, added)
     tally.check()
+    whole = replace(ledger, removed=dict(ledger.removed))
     attached = int(np.count_nonzero(seen))
     ledger.remove("distance", ledger.kept - attached)
     ledger.kept = attached
@@ -281,11 +283,11 @@ def attach(
     query = f"SELECT {shown} FROM {relation} ORDER BY place, connector_id"
     texts = frozenset(map(str, known))
     filtered_by = rows.filtered_by(table)
+    inputs, outputs = (texts if side in question.sides else frozenset[str]() for side in ("post", "pre"))
+    synapses = KeptSynapses(kept, whole, table.completeness.narrowed(inputs, outputs, filtered_by))
     if not filtered_by and tally.attached.sum() < tally.found.sum():
         filtered_by = "sites that could not be attached"
-    completeness = table.completeness.narrowed(
-        texts if question.post else frozenset(), texts if question.pre else frozenset(), filtered_by
-    )
+    completeness = table.completeness.narrowed(inputs, outputs, filtered_by)
     facts: dict[str, Any] = {"positions": positions, "sites": tally.sites(), "skeletons": tally.skeletons()}
     notes += _notes(neurons, tally, limit)
     if tally.split is not None:
@@ -296,7 +298,7 @@ def attach(
     if "id" not in table.roles:
         notes.append("the table has no id column, so synapse_id is empty")
     return Attached(
-        Result(query, columns, int(tally.attached.sum()), ledger, completeness, facts, notes), relation, tally, kept
+        Result(query, columns, int(tally.attached.sum()), ledger, completeness, facts, notes), relation, tally, synapses
     )
 
 

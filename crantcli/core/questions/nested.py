@@ -32,7 +32,7 @@ from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.groups import parse_by
 from crantcli.core.rows.weights import Signs, Weighing, Weight
 from crantcli.errors import UsageError
-from crantcli.ids import Selection
+from crantcli.ids import Selection, Selector
 from crantcli.text import P
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "weight_mode": (None, "relative_outgoing", "relative_incoming", "count", "column"),
     "normalization_scope": ("selected", "all"),
     "annotation_scope": ("annotated_only", "all"),
-    "neuron_order": NEURON_ORDERS,
 }
 
 
@@ -85,8 +84,8 @@ class Nested(Question):
         Fractions of what is shown, or of all partners.
     annotation_scope : {"annotated_only", "all"}
         Neurons that are annotated, or all.
-    neuron_order : {"annotation", "id", "weight"}
-        Within a type.
+    neuron_order : {"annotation", "id", "weight"}, or neurons
+        Within a type; neurons in their order, as `Similar` tells it, and others after them.
     keep_unconnected : bool
         Chosen neurons without synapses are on the axis; of a square matrix for which nobody is chosen, all that are
         annotated.
@@ -108,7 +107,7 @@ class Nested(Question):
     weight_column: str | None = None
     normalization_scope: NormalizationScope = "selected"
     annotation_scope: AnnotationScope = "annotated_only"
-    neuron_order: NeuronOrder = "annotation"
+    neuron_order: NeuronOrder | tuple[Selector, ...] = "annotation"
     keep_unconnected: bool = False
     sum_duplicates: bool = False
     ignore_case: bool = False
@@ -130,6 +129,12 @@ class Nested(Question):
             if value not in choices:
                 listed = ", ".join(repr(choice) for choice in choices if choice is not None)
                 raise UsageError(f"{name}={value!r}: one of {listed}")
+        if isinstance(self.neuron_order, str):
+            if self.neuron_order not in NEURON_ORDERS:
+                listed = ", ".join(map(repr, NEURON_ORDERS))
+                raise UsageError(f"neuron_order={self.neuron_order!r}: one of {listed}, or a list of neurons")
+        else:
+            normalize_selectors(self, "neuron_order")
         for name in ("source_types", "target_types"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, as_labels(getattr(self, name)))
@@ -186,7 +191,7 @@ class Nested(Question):
             self.by if isinstance(self.by, tuple) else (),
             self.normalization_scope,
             self.annotation_scope,
-            self.neuron_order,
+            self.neuron_order if isinstance(self.neuron_order, str) else neurons.get("neuron_order") or Selection(()),
             self.keep_unconnected,
             self.sum_duplicates,
             self.ignore_case,
@@ -205,7 +210,11 @@ class Nested(Question):
         )
         whole = self.normalization_scope == "all" or self.min_fraction is not None
         return Needs(
-            {"source_neurons": self.source_neurons, "target_neurons": self.target_neurons},
+            {
+                "source_neurons": self.source_neurons,
+                "target_neurons": self.target_neurons,
+                **({} if isinstance(self.neuron_order, str) else {"neuron_order": self.neuron_order}),
+            },
             labels=True,
             columns=() if self.weight_column is None else (self.weight_column,),
             value=self.weight_column,
@@ -348,7 +357,7 @@ class Nested(Question):
             "by": list(asked.by),
             "normalization_scope": self.normalization_scope if mode.startswith("relative") else None,
             "annotation_scope": self.annotation_scope,
-            "neuron_order": self.neuron_order,
+            "neuron_order": self.neuron_order if isinstance(self.neuron_order, str) else "listed",
             "sum_duplicates": self.sum_duplicates or None,
             **orders,
         }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.geometry.compartments import COMPARTMENTS, FEW, FEW_SITES, UNDIVIDED, SplitCounts
+from crantcli.core.ledger import Ledger
 from crantcli.core.question import Table
-from crantcli.core.relation import Relation
+from crantcli.core.relation import Completeness, Relation
 from crantcli.core.rows.absent import some
 from crantcli.core.rows.denominators import uncovered
 from crantcli.core.rows.filters import no_null_ids
@@ -17,6 +19,23 @@ from crantcli.core.synapses import output_columns
 from crantcli.errors import DataError
 from crantcli.schema import NeuronId
 from crantcli.text import plural
+
+
+class KeptSynapses(NamedTuple):
+    """Synapses that count, wherever their sites are.
+
+    Attributes
+    ----------
+    relation : str
+        A table `row, pre, post, id`; `row` is that of their sites.
+    ledger : Ledger
+    completeness : Completeness
+    """
+
+    relation: str
+    ledger: Ledger
+    completeness: Completeness
+
 
 #: Columns of a synapse table.
 SIDES = ("pre_compartment", "post_compartment")
@@ -57,14 +76,14 @@ def carried_columns(table: Relation) -> dict[str, str]:
 
 
 def synapses_with_compartments(
-    engine: SqlEngine, table: Relation, kept: str, sites: str, neurons: Sequence[NeuronId], notes: list[str]
+    engine: SqlEngine, table: Relation, kept: KeptSynapses, sites: str, neurons: Sequence[NeuronId], notes: list[str]
 ) -> Table:
-    """Synapses that have a site on a skeleton, with the compartments on both sides.
+    """Synapses of neurons that have a skeleton, with the compartments on both sides.
 
     Parameters
     ----------
-    kept : str
-        A table `row, pre, post, id` with `carried_columns`.
+    kept : KeptSynapses
+        With `carried_columns`.
     sites : str
         A table `row, side, compartment` of sites that are attached.
     neurons : sequence of int or str
@@ -96,15 +115,14 @@ def synapses_with_compartments(
     columns += [f"{compartment_text(f'{name}.compartment')} AS {name}" for name in SIDES]
     joined = engine.table(
         "synapses",
-        f"SELECT k.row, {', '.join(columns)} FROM {kept} AS k LEFT JOIN {' LEFT JOIN '.join(ends)} "
-        f"WHERE {' OR '.join(f'{name}.row IS NOT NULL' for name in SIDES)}",
+        f"SELECT {', '.join(columns)} FROM {kept.relation} AS k LEFT JOIN {' LEFT JOIN '.join(ends)}",
     )
     names = (*shown.values(), *SIDES)
     unique = "id" in table.roles and no_null_ids(engine, joined)
     keys = [shown["pre"], shown["post"]]
     order = [*keys, "id"] if unique else [*keys, *(name for name in names if name not in keys)]
     listed, by = (", ".join(map(quote, some_names)) for some_names in (names, order))
-    rows = int(engine.execute(f"SELECT count(*) FROM {joined}")[0][0])
+    rows = kept.ledger.kept
     either = " OR ".join(f"{name} = '{_UNKNOWN}'" for name in SIDES)
     unknown = int(engine.execute(f"SELECT count(*) FROM {joined} WHERE {either}")[0][0])
     if unknown:
@@ -115,7 +133,10 @@ def synapses_with_compartments(
     if replaced := [name for name in SIDES if name in table.carried]:
         notes.append(f"{' and '.join(replaced)} of the input are replaced")
     units = unit_record(table, names, table.unit, table.voxel_size)
-    stated = {"kind": "synapses", "units": None, "voxel_size_nm": None, **units, "unique_ids": unique}
+    stated = {
+        "kind": "synapses", "units": None, "voxel_size_nm": None, **units, "unique_ids": unique,
+        "ledger": kept.ledger.as_dict(), "complete_for": kept.completeness.as_dict(),
+    }  # fmt: skip
     return Table(f"SELECT {listed} FROM {joined} ORDER BY {by}", names, rows, stated)
 
 
