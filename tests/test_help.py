@@ -54,6 +54,7 @@ LACKING = {
     "influence": {"--min-fraction"},  # every edge conducts; its --weight and --totals are of its own kind
     "attach": {"--by", "--weight", "--min-fraction", "--sign", "--totals"},  # sites, and no pairs
     "sort": {"--threshold", "--min-size", "--by", "--weight", "--min-fraction", "--sign", "--totals"},  # all rows
+    "export": {"--threshold", "--min-size", "--by", "--weight", "--min-fraction", "--sign", "--totals"},  # all rows
 }
 
 
