@@ -88,7 +88,8 @@ def test_npz_is_read_as_we_write_it(crant: Crant) -> None:
 
 
 HEADERS = [
-    "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), ", "((((", "'''", "{[1]: 2}", "(" * 5000, "\t\tx\n y", "1 +",
+    "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), ", "((((", "'''", "{[1]: 2}", "(" * 5000, "\t\tx\n y",
+    "1 +",
     "{'descr': [], 'fortran_order': False, 'shape': (2,)}", "{'descr': '<i8', 'fortran_order': 3, 'shape': (2,)}",
     "{'descr': '<i8', 'fortran_order': False, 'shape': 2}", "{'descr': None, 'fortran_order': False, 'shape': (2,)}",
     "{'descr': {}, 'fortran_order': False, 'shape': (2,)}", "{1: 2, 'a': 3}", "[]", "\0\0", "\xff\xfe", "-" * 9000,
