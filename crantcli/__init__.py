@@ -12,9 +12,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from crantcli.api.ask import ask
     from crantcli.api.collection import All, NeuropilCollection
-    from crantcli.api.functions import get_adjacency, get_connectivity, get_synapse_counts, get_synapses, update_ids
+    from crantcli.api.functions import get_adjacency, get_connectivity, get_synapse_counts, get_synapses
+    from crantcli.api.links import neuroglancer_state
     from crantcli.api.navis import attach_synapses
     from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix
+    from crantcli.api.updates import update_ids
     from crantcli.core import questions
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
     from crantcli.ids import NeuronCriteria
@@ -26,7 +28,8 @@ _HOMES = {
     "get_adjacency": "api.functions",
     "get_connectivity": "api.functions",
     "get_synapse_counts": "api.functions",
-    "update_ids": "api.functions",
+    "neuroglancer_state": "api.links",
+    "update_ids": "api.updates",
     "LiveOptions": "remote.settings",
     "NestedMatrix": "api.nested",
     "DirectedNestedMatrix": "api.nested",
@@ -48,6 +51,7 @@ __all__ = [
     "get_connectivity",
     "get_synapse_counts",
     "update_ids",
+    "neuroglancer_state",
     "LiveOptions",
     "NestedMatrix",
     "DirectedNestedMatrix",

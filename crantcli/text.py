@@ -115,8 +115,8 @@ def _text(value: str) -> str:
 
 
 def flag_of(name: str) -> Flag:
-    """The option of a parameter, by the rule that holds for nearly all of them."""
-    dashed = name.replace("_", "-")
+    """The option of a parameter, by the rule that holds for nearly all of them: `from_` is `--from`."""
+    dashed = name.rstrip("_").replace("_", "-")
     return Flag(*(f"--{word}" for word in (dashed, f"no-{dashed}")))
 
 

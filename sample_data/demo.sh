@@ -49,6 +49,12 @@ crantcli compare $worm -a $cells --a side=L --b side=R --by cell_class --test sc
 crantcli compare $worm -a $cells --by cell_class --against configuration --samples 500 -o "$out/worm_chance.csv"
 # What the worm's olfactory neurons drive, and what its touch receptors do.
 crantcli influence $worm -a $cells --seeds smell=cell_type=AWC --seeds touch=cell_type=ALM -t 5 -o "$out/worm_driven.csv"
+# How what they smell gets to the muscles: over which classes, step by step, and over which single cells.
+crantcli paths $worm -a $cells --from smell=cell_type=AWC --to cell_class=muscle --by cell_class --hops 5 -o "$out/worm_smell.csv" --layers "$out/worm_layers.csv" --plot "$out/worm_smell.png"
+crantcli paths $worm -a $cells --from cell_type=AWC --to cell_class=muscle --hops 5 --list 20 -o "$out/worm_paths.csv"
+# Which of its sensory neurons are alike in the types of their partners, and where the right AWC stands for the left one.
+crantcli similar $worm -a $cells --neurons cell_class=sensory --by cell_type --cut 0.5 -o "$out/worm_similar.npz" --clusters "$out/worm_clusters.csv" --order "$out/worm_order.csv" --plot "$out/worm_similar.png"
+crantcli similar $worm -a $cells --neurons cell_type=AFD,ASE,ASH,AWA,AWB,AWC --match side=L,R --pair cell_type --by cell_type -o "$out/worm_homologues.csv"
 # What is left out where only strong connections count: the same neurons, two tables.
 crantcli compare $worm "$out/worm_edges.csv" -o "$out/worm_weak.csv" --summary "$out/worm_weak.json"
 # The whole worm by cell class.
@@ -58,10 +64,16 @@ crantcli nested $worm -a $cells --cell-type-column cell_class --type-order senso
 crantcli annotations -d $brain --proofread-only -o "$out/proofread.parquet"
 crantcli meshes -d $brain --neuropils ellipsoid_body,fan_shaped_body -o "$out/meshes"
 
+# For other programs: edges with what is known of their neurons, and neurons with some of their synapses in Neuroglancer.
+crantcli export "$out/worm_edges.csv" -a $cells -o "$out/worm.graphml"
+crantcli adjacency $worm -a $cells -o "$out/worm.mtx"
+crantcli link cell_type=ER2,EPG/PEG -d $brain --synapses sample_data/synapses.parquet --coordinates nm -o "$out/compass.json"
+
 echo "== What was made"
 printf '%-32s %-10s %8s  %s\n' file kind rows "made by"
 for file in "$out"/* "$out"/neuropils/ellipsoid_body.*; do
     [ -f "$file" ] || continue
+    case $file in *.graphml | *.mtx | "$out/worm.rows.csv" | "$out/worm.columns.csv" | */compass.json) continue ;; esac
     crantcli info --quiet "$file" | awk -v file="$file" '
         $1 == "kind" { kind = $2 }
         $1 == "rows" { rows = $2 }

@@ -109,7 +109,7 @@ def reference() -> str:
     shared = {
         title: [told for told in first[title] if all(told in other[title] for other in others)] for title in first
     }
-    parts = [f"### Options of {', '.join(readers)}\n", _table(shared)]
+    parts = [f"### Options of {', '.join(readers)}\n", _table(shared), "### Who has which\n", options_of(list(readers))]
     for name, (command, titles) in helps.items():
         own = {
             title: [told for told in listed if told not in (shared[title] if name in readers else [])]
@@ -126,6 +126,28 @@ def reference() -> str:
             *(f"{paragraph}\n" for paragraph in further),
         ]
     return "\n".join(parts)
+
+
+#: Options about which rows count, which groups are made and what a weight is.
+CHOICES = (
+    "--where", "--cell-type-column", "--min-size", "--threshold", "--min-fraction", "--totals", "--by", "--weight",
+    "--sign", "--neuropil",
+)  # fmt: skip
+
+
+def flags(command: str) -> set[str]:
+    """The options of a command that the user may see."""
+    shown = [parameter for parameter in commands()[command].params if not getattr(parameter, "hidden", False)]
+    return {flag for parameter in shown for flag in parameter.opts}
+
+
+def options_of(names: Sequence[str]) -> str:
+    """Which of these commands has which of `CHOICES`, as a table in Markdown."""
+    lines = [f"| | {' | '.join(f'`{choice}`' for choice in CHOICES)} |", "| --- |" + " --- |" * len(CHOICES)]
+    for name in names:
+        has = flags(name)
+        lines.append(f"| `{name}` | {' | '.join('x' if choice in has else '' for choice in CHOICES)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _table(titles: dict[str, list[tuple[str, str]]]) -> str:

@@ -20,6 +20,7 @@ from oracle import Rules
 from strategies import AS_DRAWN, NEAR, SETTINGS, SMALL, TEXT, frame, tuples
 
 import crantcli as cc
+from crantcli.core.compare import unchanged
 from crantcli.core.compare.unchanged import KEY, without_unchanged
 from crantcli.engine.duckdb import Engine
 
@@ -257,8 +258,12 @@ def test_what_is_wrong_with_versions_is_said(
     assert (tmp_path / "out.csv").exists() == (code == 7)
 
 
-def test_two_synapses_that_are_taken_for_one_are_noticed() -> None:
-    """With keys that many share, everything stays; with one each, what is the same in both goes."""
+@pytest.mark.parametrize(("block", "most"), [(1 << 21, 50), (7, 50), (7, 10**9)])
+def test_two_synapses_that_are_taken_for_one_are_noticed(
+    monkeypatch: pytest.MonkeyPatch, block: int, most: int
+) -> None:
+    """With keys that many share, everything stays; with one each, what is the same in both goes: in whatever parts."""
+    monkeypatch.setattr(unchanged, "_BLOCK", block)
     rows = [(number, number % 7, number % 5) for number in range(50)]
     other = [(number, 9 if number < 4 else pre, post) for number, pre, post in rows[1:]]
     with Engine() as engine:
@@ -267,7 +272,7 @@ def test_two_synapses_that_are_taken_for_one_are_noticed() -> None:
             for side in (rows, other)
         )
         for key, left in (("CAST(id % 3 AS BIGINT)", (50, 49)), (KEY, (4, 3))):
-            found = without_unchanged(engine, a, b, 50, key)
+            found = without_unchanged(engine, a, b, most, key)
             assert tuple(engine.execute(f"SELECT count(*) FROM {side}")[0][0] for side in found) == left
 
 

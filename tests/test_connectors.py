@@ -207,6 +207,34 @@ def test_hemibrain_neurons_as_navis_attached_them() -> None:
     assert flow.nodes["synapse_flow_centrality"].max() > 0
 
 
+def test_compartments_of_connectors_and_nodes() -> None:
+    """As navis labels them; a neuron of few sites is unknown."""
+    neurons = navis.example_neurons(2, kind="skeleton")
+    sites = pd.concat([one.connectors.assign(neuron=one.id) for one in neurons], ignore_index=True)
+    is_pre = sites["type"] == "pre"
+    source = pd.DataFrame({"pre": sites["neuron"].where(is_pre, 9), "post": sites["neuron"].where(~is_pre, 9)})
+    source = source.assign(id=sites.index, **{f"ctr_pt_position_{axis}": sites[axis] for axis in "xyz"})
+    options = {"source": source, "coordinates": "pixels", "voxel_size": (8, 8, 8)}
+    with pytest.warns(cc.CrantWarning, match="origin is not recorded"):
+        cc.attach_synapses(neurons, **options, split=True)
+    for one in neurons:
+        kinds = one.connectors["compartment"]
+        assert list(one.connectors.columns) == [*COLUMNS, "compartment"]
+        assert list(kinds.cat.categories) == ["axon", "dendrite", "linker", "unknown"]
+        ours = one.nodes["compartment"].astype(str).tolist()
+        by_node = one.nodes.set_index("node_id")["compartment"].astype(str)
+        assert by_node.loc[one.connectors["node_id"]].tolist() == kinds.astype(str).tolist()
+        labelled = navis.split_axon_dendrite(one.copy(), label_only=True)
+        assert labelled.nodes["compartment"].astype(str).tolist() == ours
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="compartments take")
+        with pytest.warns(cc.CrantWarning, match="fewer than 5 inputs"):
+            few = attached(neuron(1), split=True)
+    assert set(few.connectors["compartment"]) == set(few.nodes["compartment"]) == {"unknown"}
+    with pytest.raises(ValueError, match="leave post=False out"):
+        attached(neuron(1), split=True, post=False)
+
+
 def test_the_command_and_the_function_do_not_import_navis() -> None:
     code = (
         "import sys, crantcli as cc\n"

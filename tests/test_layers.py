@@ -55,7 +55,7 @@ PACKAGES = {
     "sources/cave": {"caveclient", "numpy", "pyarrow", "requests"},
     "sources/seatable": {"pyarrow"},
     "remote": {"numpy", "platformdirs", "requests"},
-    "output": {"numpy", "pyarrow", "matplotlib"},
+    "output": {"anndata", "numpy", "pandas", "pyarrow", "matplotlib", "scipy"},
     "run": {"pandas"},
     "api": {"numpy", "pandas", "pyarrow", "scipy", "matplotlib"},
     "cli": {"typer", "rich"},
@@ -183,10 +183,12 @@ def test_the_tables_name_every_part() -> None:
 #: Folder of core -> what of core it may import. Imports for type checkers count.
 FOLDERS = {
     "geometry": {"geometry", "engine", "parallel"},
+    "graph": {"graph", "matrix", "rows", "engine", "question", "relation", "sql"},
     "matrix": {"matrix"},
     "nested": {"nested", "matrix", "rows", "engine", "ledger", "relation", "sql"},
     "neuropils": {"neuropils", "nested", "geometry", "rows", "engine", "ledger", "relation", "sql"},
     "rows": {"rows", "engine", "ledger", "relation", "sql"},
+    "sites": {"sites", "geometry", "rows", "synapses", "engine", "ledger", "question", "relation", "sql"},
 }
 
 

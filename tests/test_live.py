@@ -42,6 +42,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_home")]
         "counts -n 3,0,7",
         "adjacency --pre 0,1 --symmetric",
         "adjacency --pre 0,1 --post 2,3 --keep-silent",
+        "adjacency --pre 0,1,2,3 --post 4,5 --min-fraction=0.05",
+        "adjacency --post 4,5 --weight=mean:size",
+        "synapses --pre 0,1,2,3 --post 4,5 --min-fraction=0.05",
+        "counts -n 3,0,7 --weight=sum:size",
     ],
 )
 def test_a_server_gives_the_bytes_that_a_file_gives(crant: Crant, server: CaveServer, question: str) -> None:

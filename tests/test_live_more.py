@@ -74,6 +74,8 @@ def swc(server: CaveServer, *numbers: int, folder: str = "swc") -> str:
         "--normalization-scope all",
         "--weight-mode relative_incoming --normalization-scope all --target-types EPG/PEG",
         "--weight-mode column --weight-column size --directed",
+        "--weight count --source-types ER1,ER2 --target-types EPG/PEG --min-fraction 0.05",
+        "--weight sum:size --source-types ER1 --target-types ER2 --min-fraction 0.02 --by cell_type",
         "--source-types ER1 --source-neurons #4 --target-neurons #2,3,11 --keep-silent",
         "--source-neurons cell_type=ER2 --weight-mode count",
         "--no-clean --weight-mode count",

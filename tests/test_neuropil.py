@@ -686,3 +686,18 @@ def test_the_picture_of_the_summary_has_what_is_no_neuropil_last() -> None:
     assert same_color(colours[0], colours[3])
     assert not same_color(colours[0], colours[4])
     assert (axes.get_xlabel(), axes.yaxis_inverted()) == ("synapses", True)
+
+
+def test_signs_and_strong_inputs_are_of_each_neuropil(crant: Crant, here: Path) -> None:
+    """Input is that within the neuropil; signs are those of the whole brain, and said with the neuropil's name."""
+    people = cells().assign(side=["left", "right", "left"], nt=["gaba", "ach", None])
+    people.to_csv("types.csv", index=False)
+    signs = ("--sign", "nt", "--inhibitory", "gaba", "--unsigned", "positive", "--by", "cell_type,side")
+    ran = crant("neuropil", *USUAL, "--weight", "sum:size", "--min-fraction", "0.9", *signs)
+    assert ran.code == 0, ran.err
+    assert read_npz(here / "out" / "A.matrix.npz") == {("1", "2"): -11}
+    assert (here / "out" / "A.type_sum.csv").read_text().splitlines()[0] == "pre/post,X:left,Y:right"
+    assert record(here / "out" / "A.matrix.npz")["weights"] == "sum of size, signed by nt"
+    assert "other: 1 presynaptic neuron has no nt that gives a sign, such as 3" in ran.err
+    assert crant("connectivity", "out/A.matrix.npz").rows()[1:] == [["1", "2", "-11"]]
+    complaint(crant("neuropil", *USUAL, "--weight", "mean:size"), 2, "means do not add up")

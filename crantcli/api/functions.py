@@ -6,25 +6,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names, warn
+from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names
 from crantcli.core.question import Table
 from crantcli.core.questions.adjacency import Adjacency, unconnected_kept
 from crantcli.core.questions.base import Results
 from crantcli.core.questions.connectivity import Connectivity
 from crantcli.core.questions.counts import Counts
 from crantcli.core.questions.synapses import Synapses
-from crantcli.core.relation import Relation, VoxelSize
+from crantcli.core.relation import Relation, Unit, VoxelSize
 from crantcli.core.rows.weights import signs_of
-from crantcli.engine.duckdb import Engine
 from crantcli.engine.limits import DEFAULT_MEMORY
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
-from crantcli.ids import python_selectors
-from crantcli.remote.settings import LiveOptions, resolve_live
-from crantcli.run.inputs import Opener
+from crantcli.remote.settings import LiveOptions
 from crantcli.run.request import Request, take_any
-from crantcli.schema import AXES, KEY, Kind
-from crantcli.sources.datasets import find_dataset
-from crantcli.sources.tables.access import engine_files
+from crantcli.schema import AXES, Kind
 from crantcli.sources.tables.read_options import ReadKeywords, read_options
 
 if TYPE_CHECKING:
@@ -50,6 +45,8 @@ def get_synapses(
     annotations: Any = None,
     coordinates: str | None = None,
     voxel_size: VoxelSize | None = None,
+    min_fraction: float | None = None,
+    totals: Any = None,
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
     live: LiveOptions | None = None,
@@ -85,6 +82,10 @@ def get_synapses(
         Unit of the source's positions, where it does not record it.
     voxel_size : tuple of three floats, optional
         Nanometres per voxel, where the source does not record it.
+    min_fraction : float, optional
+        Synapses of pairs that are at least this part of the post neuron's input.
+    totals : path or DataFrame, optional
+        That input: `get_synapse_counts` of the whole table with `neuron_id` as a column.
     assignments : path or DataFrame, optional
         The assignments.parquet that `crantcli neuropil` makes: `id`, `neuropil`.
     neuropil : str or sequence of str, optional
@@ -114,10 +115,11 @@ def get_synapses(
     """
     if pre_ids is None and post_ids is None and source is None:
         raise UsageError("from a data set, give pre_ids or post_ids; only a source= can be taken whole")
-    question = Synapses(pre_ids, post_ids, "pixels" if return_pixels else "nm", units_required=False)
+    units: Unit = "pixels" if return_pixels else "nm"
+    question = Synapses(pre_ids, post_ids, units, units_required=False, min_fraction=min_fraction)
     voxel = checked_voxel_size(voxel_size)
     request = _request(
-        source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil,
+        source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil, totals,
         coordinates=coordinates, voxel_size=voxel, refuse=_refuse_others,
     )  # fmt: skip
     sink = _SynapseSink()
@@ -291,6 +293,14 @@ def get_synapse_counts(
     source: Any = None,
     annotations: Any = None,
     sum_duplicates: bool = False,
+    by: str | Sequence[str] | None = None,
+    weight: str = "count",
+    min_fraction: float | None = None,
+    sign: str | None = None,
+    inhibitory: str | Sequence[str] = (),
+    excitatory: str | Sequence[str] = (),
+    unsigned: Literal["error", "drop", "positive"] = "error",
+    totals: Any = None,
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
     live: LiveOptions | None = None,
@@ -303,7 +313,10 @@ def get_synapse_counts(
     ----------
     neuron_ids : int, str, list of them, or NeuronCriteria, optional
         None means all neurons, from a file only.
+    by : str or sequence of str, optional
+        A row for each group of a neuron's partners: by columns of the annotations (`partner_COL`), or of the table.
     threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates
+    weight, min_fraction, sign, inhibitory, excitatory, unsigned, totals
     assignments, neuropil, live, max_memory, **reading
         As for `get_connectivity`.
 
@@ -311,8 +324,9 @@ def get_synapse_counts(
     -------
     DataFrame
         Index `neuron_id`: the neurons asked for in their order, zeros where silent. Columns `pre`, `post`: distinct
-        partner neurons, outgoing and incoming; `pre_synapses`, `post_synapses`: synapses. Where a live data set has one
-        of the neurons under another ID, `current_id` is what was counted.
+        partner neurons, outgoing and incoming; `pre_synapses`, `post_synapses`: synapses; `pre_weight`, `post_weight`
+        where weights are others. Where a live data set has one of the neurons under another ID, `current_id` is what
+        was counted.
 
     Raises
     ------
@@ -320,10 +334,14 @@ def get_synapse_counts(
     """
     if neuron_ids is None and source is None:
         raise UsageError("from a data set, give neuron_ids; only a source= can be taken whole")
-    request = _request(source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil)
+    question = Counts(
+        neuron_ids, sum_duplicates, by, weight, min_fraction,  # type: ignore[arg-type]
+        signs_of(sign, inhibitory, excitatory, unsigned),
+    )  # fmt: skip
+    request = _request(source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil, totals)
     sink = FrameSink()
     answer(
-        Counts(neuron_ids, sum_duplicates), request, sink,
+        question, request, sink,
         materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory, names=_NAMES,
     )  # fmt: skip
     attrs = sink.frame.attrs
@@ -348,11 +366,19 @@ def get_adjacency(
     keep_unconnected: bool | None = None,
     keep_silent: bool | None = None,
     sum_duplicates: bool = False,
+    by: str | Sequence[str] | None = None,
+    weight: str = "count",
+    min_fraction: float | None = None,
+    sign: str | None = None,
+    inhibitory: str | Sequence[str] = (),
+    excitatory: str | Sequence[str] = (),
+    unsigned: Literal["error", "drop", "positive"] = "error",
+    totals: Any = None,
     live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
     **reading: Unpack[ReadKeywords],
 ) -> pd.DataFrame:
-    """A matrix of synapse counts.
+    """A matrix of synapse counts, or of other weights.
 
     Parameters
     ----------
@@ -364,8 +390,11 @@ def get_adjacency(
         Keep requested neurons without synapses.
     keep_silent : bool, optional
         Older name of `keep_unconnected`.
+    by : str or sequence of str, optional
+        Groups of neurons instead, by columns of the annotations: `COL`, `pre:COL`, `post:COL`. Labels of several
+        columns are joined by a colon.
     threshold, min_size, materialization, clean, update_ids, dataset, source, annotations, sum_duplicates
-    live, max_memory, **reading
+    weight, min_fraction, sign, inhibitory, excitatory, unsigned, totals, live, max_memory, **reading
         As for `get_connectivity`.
 
     Returns
@@ -385,8 +414,12 @@ def get_adjacency(
         unconnected_kept(keep_unconnected, keep_silent),
         keep_if_empty=True,
         sum_duplicates=sum_duplicates,
+        by=by,  # type: ignore[arg-type]
+        weight=weight,
+        min_fraction=min_fraction,
+        signs=signs_of(sign, inhibitory, excitatory, unsigned),
     )
-    request = _request(source, dataset, annotations, reading, clean, min_size, threshold)
+    request = _request(source, dataset, annotations, reading, clean, min_size, threshold, totals=totals)
     sink = FrameSink()
     answer(
         question, request, sink,
@@ -395,54 +428,4 @@ def get_adjacency(
     return sink.frame
 
 
-def update_ids(
-    ids: Any,
-    materialization: str | int | datetime = "latest",
-    dataset: str | None = None,
-    *,
-    annotations: Any = None,
-    live: LiveOptions | None = None,
-    max_memory: str = DEFAULT_MEMORY,
-) -> pd.DataFrame:
-    """IDs that neurons of a live data set have at the time that is asked for.
-
-    Parameters
-    ----------
-    ids : int, str, list of them, or NeuronCriteria
-    materialization, dataset, annotations, live, max_memory
-        As for `get_synapses`. A supervoxel that the annotations have for a neuron is what finds it first.
-
-    Returns
-    -------
-    DataFrame
-        One row per ID, in their order: `old_id`, `new_id` (int64), `changed`, `confidence` (the share of the neuron's
-        pieces that are in the new one; 0 where nothing was found, and the ID is kept), `method` ("current",
-        "supervoxel", "chunkedgraph" or "unresolved").
-
-    Raises
-    ------
-    UsageError, DataError (ValueErrors)
-    """
-    import pandas as pd
-
-    options = resolve_live(live, materialization, True)
-    found = find_dataset(dataset)
-    with Engine(max_memory, files=engine_files(annotations, dataset=found, live=options)) as engine:
-        space = Opener(engine, found, options)
-        space.annotations(annotations)
-        updates = space.updates(python_selectors(ids))
-        warn(space.notes, 2)
-        frame = pd.DataFrame(
-            {
-                "old_id": pd.array([update.old for update in updates], dtype="int64"),
-                "new_id": pd.array([update.new for update in updates], dtype="int64"),
-                "changed": pd.array([update.changed for update in updates], dtype="bool"),
-                "confidence": pd.array([update.confidence for update in updates], dtype="float64"),
-                "method": [update.method for update in updates],
-            }
-        )
-        frame.attrs[KEY] = {"source": space.live.record()}
-        return frame
-
-
-__all__ = ["ArgumentTypeError", "update_ids", "get_adjacency", "get_connectivity", "get_synapse_counts", "get_synapses"]
+__all__ = ["ArgumentTypeError", "get_adjacency", "get_connectivity", "get_synapse_counts", "get_synapses"]

@@ -15,7 +15,7 @@ from crantcli.api.frames import FrameSink, answer, checked_voxel_size, frame_of
 from crantcli.checks import check_choice
 from crantcli.core.geometry.skeleton import Skeleton
 from crantcli.core.question import Output
-from crantcli.core.questions.attach import CURRENT, MAX_DISTANCE, Attach, Attached
+from crantcli.core.questions.attach import COMPARTMENT, CURRENT, MAX_DISTANCE, Attach, Attached
 from crantcli.core.questions.base import Results
 from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.duckdb import Engine
@@ -51,6 +51,7 @@ def attach_synapses(
     coordinates: str | None = None,
     voxel_size: VoxelSize | None = None,
     skeleton_units: str | None = None,
+    split: bool = False,
     annotations: Any = None,
     live: LiveOptions | None = None,
     max_memory: str = DEFAULT_MEMORY,
@@ -88,6 +89,8 @@ def attach_synapses(
     skeleton_units : {"nm", "um", "pixels"}, optional
         Unit of the skeletons. Default: what their `units` say (such as `8 nanometer` for voxels of 8 nm), and nm where
         they say nothing.
+    split : bool, default False
+        Tell axon, dendrite and linker of each neuron by synapse flow centrality.
     annotations : path or DataFrame, optional
         A supervoxel that they have for a neuron is what finds its ID first.
     live : LiveOptions, optional
@@ -103,7 +106,8 @@ def attach_synapses(
         `connector_id` (0, 1, ...), `x`, `y`, `z` (float64, in nm or, where `units` says another one, in the unit of the
         skeleton, so that navis draws and converts them with it), `type` (categorical: pre, post), `partner_id`,
         `node_id`, `synapse_id`, and `distance` to the node (float64, nm); by synapse and type. Where a live data set
-        has one of the neurons under another ID, `current_id` is that.
+        has one of the neurons under another ID, `current_id` is that. With `split`, `compartment` is axon, dendrite,
+        linker or unknown (categorical), and so is that of each node in the neurons' `nodes`.
 
     Raises
     ------
@@ -112,8 +116,8 @@ def attach_synapses(
     UsageError (a ValueError)
         Where both `pre` and `post` are False, for positions of unknown unit, and for other wrong arguments.
     DataError (a ValueError)
-        For tables that do not hold what is needed, and neurons whose `id` is no ID of theirs. The neurons are then as
-        they were.
+        For tables that do not hold what is needed, such as all synapses of neurons that are to be split, and neurons
+        whose `id` is no ID of theirs. The neurons are then as they were.
 
     Notes
     -----
@@ -122,7 +126,7 @@ def attach_synapses(
     listed = _tree_neurons(neurons)
     if skeleton_units is not None:
         check_choice("skeleton_units", skeleton_units, SKELETON_UNITS)
-    question = Attach(None, pre, post, max_distance)
+    question = Attach(None, pre, post, max_distance, split)
     if not listed:
         return neurons
     voxel = checked_voxel_size(voxel_size)
@@ -142,8 +146,10 @@ def attach_synapses(
         question, request, sink,
         materialization=materialization, update_ids=update_ids, live=live, max_memory=max_memory,
     )  # fmt: skip
-    for neuron, connectors in zip(listed, sink.tables, strict=True):
+    for place, (neuron, connectors) in enumerate(zip(listed, sink.tables, strict=True)):
         neuron.connectors = connectors
+        if split:
+            neuron.nodes["compartment"] = _compartments_of_nodes(neuron, skeletons.load(place))
     return neurons
 
 
@@ -172,7 +178,8 @@ class _NavisSkeletons:
         """Their nodes in nm."""
         self.scales = [_scale(neuron, self.units, table) for neuron in self._listed]
         pairs = zip(self._listed, self.scales, strict=True)
-        return [_skeleton(neuron, scale) for neuron, scale in pairs].__getitem__
+        self.load = [_skeleton(neuron, scale) for neuron, scale in pairs].__getitem__
+        return self.load
 
     def records(self) -> list[dict[str, Any]]:
         """They are no files."""
@@ -265,10 +272,12 @@ def _connectors(engine: Engine, found: Attached, scales: Sequence[VoxelSize]) ->
     import numpy as np
     import pandas as pd
 
-    names = [*CONNECTORS, *([CURRENT] if CURRENT in found.result.columns else [])]
+    names = [*CONNECTORS, *(name for name in (CURRENT, COMPARTMENT) if name in found.result.columns)]
     columns = ", ".join("side" if name == "type" else name for name in names)
     whole = frame_of(engine, f"SELECT place, {columns} FROM {found.relation} ORDER BY place, connector_id")
     whole["type"] = pd.Categorical.from_codes(whole.pop("side").to_numpy(np.int8), categories=pd.Index(["pre", "post"]))
+    if COMPARTMENT in names:
+        whole[COMPARTMENT] = _categories(whole[COMPARTMENT].to_numpy(np.int8))
     places = whole.pop("place").to_numpy()
     cuts = np.searchsorted(places, np.arange(len(scales) + 1))
     tables = []
@@ -278,6 +287,28 @@ def _connectors(engine: Engine, found: Attached, scales: Sequence[VoxelSize]) ->
             mine[axis] = mine[axis] / size
         tables.append(mine[names])
     return tables
+
+
+def _compartments_of_nodes(neuron: Any, skeleton: Skeleton) -> Any:
+    """The compartment of each node, in the order of the neuron's table, by the connectors that it has now."""
+    import numpy as np
+
+    from crantcli.core.geometry.compartments import split
+
+    at = np.searchsorted(skeleton.node_id, neuron.connectors["node_id"].to_numpy())
+    kinds = neuron.connectors["type"].to_numpy()
+    pre, post = (np.bincount(at[kinds == side], minlength=len(skeleton)) for side in ("pre", "post"))
+    place = np.searchsorted(skeleton.node_id, neuron.nodes["node_id"].to_numpy().astype(np.int64))
+    return _categories(split(skeleton, pre, post).code[place])
+
+
+def _categories(codes: Any) -> Any:
+    """A categorical column of compartments."""
+    import pandas as pd
+
+    from crantcli.core.geometry.compartments import COMPARTMENTS
+
+    return pd.Categorical.from_codes(codes, categories=pd.Index(COMPARTMENTS))
 
 
 __all__ = ["CONNECTORS", "attach_synapses"]

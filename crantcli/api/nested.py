@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crantcli.core.matrix.blocks import Axis, BlockMatrix
     from crantcli.core.matrix.labelled import LabelledMatrix
     from crantcli.core.matrix.order import NeuronOrder
-    from crantcli.core.nested.matrix import AnnotationScope, Scope, WeightMode
+    from crantcli.core.nested.choice import AnnotationScope, Scope, WeightMode
     from crantcli.remote.settings import LiveOptions
     from crantcli.sources.tables.read_options import ReadKeywords, TableKeywords
 

@@ -16,6 +16,7 @@ from crantcli.cli.help import ENGINE, FILTERS, INPUT, NEURONS, OUTPUT, SERVER
 from crantcli.schema import Kind
 
 if TYPE_CHECKING:
+    from crantcli.core.rows.weights import Signs
     from crantcli.sources.tables.read_options import ReadOptions
 
 Selectors = list[str] | None
@@ -106,6 +107,45 @@ UnsignedOutput = Annotated[
     Literal["error", "drop", "positive"],
     typer.Option("--unsigned", help="What becomes of the output of neurons with neither."),
 ]
+
+
+WeightText = Annotated[
+    str | None,
+    typer.Option(
+        "--weight", metavar="count|sum:COL|mean:COL", help="What is told of the synapses of a pair. Default: count."
+    ),
+]
+
+
+MinFraction = Annotated[
+    float | None,
+    typer.Option(
+        "--min-fraction", metavar="F", help="Keep pairs that are at least this part of the post neuron's input."
+    ),
+]
+InputTotalsFile = Annotated[
+    str | None,
+    typer.Option("--totals", metavar="FILE", help="Totals for --min-fraction: counts of the whole table."),
+]
+
+
+@dataclass(eq=False, repr=False)
+class WeightOptions:
+    """What is told of pairs of neurons, and which are strong enough."""
+
+    weight: WeightText = None
+    min_fraction: MinFraction = None
+    sign: Sign = None
+    inhibitory: Inhibitory = None
+    excitatory: Excitatory = None
+    unsigned: UnsignedOutput = "error"
+
+    @property
+    def signs(self) -> Signs | None:
+        """Which neurons inhibit."""
+        from crantcli.core.rows.weights import signs_of
+
+        return signs_of(self.sign, self.inhibitory, self.excitatory, self.unsigned)
 
 
 @dataclass(eq=False, repr=False)

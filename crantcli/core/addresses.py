@@ -70,6 +70,23 @@ class MeshAddress:
 
 
 @dataclass(frozen=True)
+class ViewerAddress:
+    """Where a data set can be looked at: the [viewer] part of its description.
+
+    Attributes
+    ----------
+    url : str or None
+        Of a Neuroglancer.
+    image, segmentation : str or None
+        Sources of its layers, such as `precomputed://https://...` or `graphene://https://...`.
+    """
+
+    url: str | None = None
+    image: str | None = None
+    segmentation: str | None = None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What a data set's description says.
 
@@ -90,6 +107,8 @@ class Dataset:
         The annotations on a server, where no file is named.
     mesh_source : MeshAddress, optional
         The neuropils' meshes, where no folder is named.
+    viewer : ViewerAddress
+        Of which nothing may be known.
     """
 
     name: str
@@ -103,6 +122,7 @@ class Dataset:
     skeletons: str | None = None
     annotation_table: TableAddress | None = None
     mesh_source: MeshAddress | None = None
+    viewer: ViewerAddress = ViewerAddress()
 
     def synapse_file(self) -> str:
         """The local synapse table.

@@ -199,6 +199,10 @@ class SqlEngine(Protocol):
         """A query's only column, int64 without nulls, as an array; `count` of them, where that is known."""
         ...
 
+    def integer_batches(self, query: str) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+        """A query's columns, int64 without nulls, as arrays, so many rows at a time; no other query meanwhile."""
+        ...
+
     def id_table(self, stem: str, ids: Iterable[NeuronId], id_type: IdType) -> str:
         """Make a table with columns `id` and `position` (0, 1, ...) out of IDs."""
         ...

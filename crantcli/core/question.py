@@ -14,9 +14,37 @@ if TYPE_CHECKING:
 
     from crantcli.core.matrix.blocks import BlockMatrix
     from crantcli.core.matrix.labelled import LabelledMatrix
-    from crantcli.core.relation import Completeness
+    from crantcli.core.relation import Annotations, Completeness
+    from crantcli.schema import IdType
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Graph(NamedTuple):
+    """What makes a graph of a table of edges.
+
+    Attributes
+    ----------
+    relation : str
+        Its rows in any order; it can be read several times.
+    ends : tuple of str
+        Columns of the nodes that an edge comes from and goes to.
+    id_type : IdType
+        Of these columns.
+    apart : tuple of str
+        Columns that tell the rows of one pair apart; empty where a pair has one row.
+    axes : str or None
+        A table `side, id` ("pre" or "post") of nodes that are there without an edge, too.
+    annotations : Annotations or None
+        What is known of the nodes, where they are neurons.
+    """
+
+    relation: str
+    ends: tuple[str, str]
+    id_type: IdType
+    apart: tuple[str, ...] = ()
+    axes: str | None = None
+    annotations: Annotations | None = None
 
 
 class Table(NamedTuple):
@@ -32,17 +60,26 @@ class Table(NamedTuple):
         Number of rows.
     stated : mapping
         What the provenance says of this table otherwise than of the run; None leaves a key out.
+    graph : Graph or None
+        Of a table of edges, unless its nodes have several names each.
     """
 
     query: str
     columns: tuple[str, ...]
     rows: int
     stated: Mapping[str, Any] = _NOTHING
+    graph: Graph | None = None
 
     @property
     def record(self) -> dict[str, Any]:
         """What the provenance says of this output in particular."""
         return {**self.stated, "rows": self.rows}
+
+
+class EdgeTable(Table):
+    """A table whose rows are edges, with a column `weight`: it can be written as a graph, too."""
+
+    __slots__ = ()
 
 
 class Matrix(NamedTuple):
@@ -58,12 +95,15 @@ class Matrix(NamedTuple):
         What rows and columns are; "" where the file need not say it.
     completeness : Completeness, optional
         Where it is another than that of the run.
+    annotations : Annotations or None
+        What is known of the neurons on its axes.
     """
 
     make: Callable[[], LabelledMatrix]
     cells: str = ""
     labels: Literal["neurons", "types", ""] = ""
     completeness: Completeness | None = None
+    annotations: Annotations | None = None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -79,7 +119,7 @@ class Figure(NamedTuple):
     Attributes
     ----------
     kind : str
-        How to draw: "matrix", "nested", "arbors", "bars", "comparison".
+        How to draw: "matrix", "nested", "arbors", "bars", "comparison", "flow", "similarity".
     subject : object
         What to draw; its type depends on the kind.
     options : mapping

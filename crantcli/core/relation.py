@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -33,6 +34,11 @@ class Completeness:
     outputs: frozenset[str] | None = None
     known: bool = False
     filtered_by: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether a table holds everything of everybody."""
+        return self.inputs is None and self.outputs is None and not self.filtered_by
 
     def narrowed(
         self, inputs: frozenset[str] | None, outputs: frozenset[str] | None, filtered_by: str = ""
@@ -121,6 +127,8 @@ class Relation:
     whole_rows : str or None
         A view of the rows with all their columns, under the names that they have in the source, beside `pre` and
         `post`: to tell what rows of one pair differ in.
+    totals : mapping of "input" and "output" to mapping of str to number
+        All input and all output of neurons, by IDs as text, where the file tells what they were in a larger table.
     partial : bool
         It was fetched for the neurons that were asked for, and says nothing of others.
     """
@@ -151,6 +159,7 @@ class Relation:
     read_as: str = ""
     read_notes: tuple[str, ...] = ()
     whole_rows: str | None = None
+    totals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     partial: bool = False
 
     @property
@@ -215,6 +224,9 @@ class Annotations:
         A table of all rows of neurons; `row` instead of `place`.
     background : tuple of str
         IDs that stand for no neuron.
+    numbers : function
+        Columns that are text in `relation`, as labels are, and numbers or truths in the file -> query text that gives
+        these, and its SQL type: BIGINT, DOUBLE or BOOLEAN. It looks at all values.
     """
 
     relation: str
@@ -226,6 +238,7 @@ class Annotations:
     inputs: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     background: tuple[str, ...] = ()
+    numbers: Callable[[], Mapping[str, tuple[str, str]]] = dict
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from crantcli.core.engine import SqlEngine
-from crantcli.core.relation import Relation, Result
+from crantcli.core.relation import Relation, Result, Totals
 from crantcli.core.rows.absent import absent_notes
-from crantcli.core.rows.filters import NeuronFilter, RowFilter, count_rows, no_null_ids, pair_completeness, prepare
-from crantcli.core.rows.pairs import kept_condition
-from crantcli.core.sql import quote
+from crantcli.core.rows.denominators import Side, told_totals
+from crantcli.core.rows.edge_list import EdgeList
+from crantcli.core.rows.filters import (
+    NeuronFilter,
+    RowFilter,
+    SelectedRows,
+    count_rows,
+    no_null_ids,
+    pair_completeness,
+    prepare,
+)
+from crantcli.core.rows.pairs import Edges, kept_condition, synapse_pairs
+from crantcli.core.rows.steps import KEPT, cascade
+from crantcli.core.rows.weights import Weight
+from crantcli.core.sql import all_of, quote
 from crantcli.errors import DataError
 from crantcli.schema import AXES
 from crantcli.text import P, did_you_mean
+
+
+class StrongInputs(NamedTuple):
+    """Pairs that are at least a part of the post neuron's input: of that in the table, or in a file of totals."""
+
+    least: float
+    totals: Totals | None
 
 
 def synapse_rows(
@@ -20,6 +41,7 @@ def synapse_rows(
     rows: RowFilter,
     conversions: dict[str, str] | None = None,
     columns: tuple[str, ...] = (),
+    strong: StrongInputs | None = None,
 ) -> Result:
     """The rows of the `synapses` command.
 
@@ -35,6 +57,8 @@ def synapse_rows(
         Column name -> expression that replaces it on the way out (positions in another unit).
     columns : tuple of str, optional
         Names of the columns that are wanted, in their order; a position's name stands for its three columns.
+    strong : StrongInputs, optional
+        Rows of such pairs only.
 
     Returns
     -------
@@ -44,7 +68,12 @@ def synapse_rows(
     rows.check(table)
     extra = (*table.having("size", "neuropil"), *table.carried)
     prepared = prepare(engine, table, _selecting(engine, table, wanted), extra)
-    kept = kept_condition(engine, prepared, rows)
+    of_whole: list[str] = []
+    wholes: dict[Side, str] = {}
+    if strong is None:
+        kept = kept_condition(engine, prepared, rows)
+    else:
+        kept = _strong_condition(engine, prepared, rows, wanted, strong, of_whole, wholes)
     ledger = prepared.ledger
     names = output_columns(table)
     shown = _chosen_columns(table, names, columns)
@@ -58,10 +87,38 @@ def synapse_rows(
         query = engine.ordered(query, [shown[name] for name in order], ledger.kept)
     else:
         query += f" ORDER BY {', '.join('r.' + quote(name) for name in order)}"
-    filtered_by = rows.filtered_by(table)
-    completeness = pair_completeness(table, wanted, filtered_by)
-    notes = absent_notes(engine, table, wanted, prepared.relation, rows)
-    return Result(query, tuple(shown.values()), ledger.kept, ledger, completeness, {"unique_ids": unique}, notes)
+    reasons = [thinned] if (thinned := rows.filtered_by(table)) else []
+    reasons += [P.min_fraction(strong.least)] if strong is not None and strong.least else []
+    completeness = pair_completeness(table, wanted, " and ".join(reasons))
+    notes = of_whole + absent_notes(engine, table, wanted, prepared.relation, rows)
+    facts = {"unique_ids": unique, **({} if completeness.whole else told_totals(engine, table, wholes))}
+    return Result(query, tuple(shown.values()), ledger.kept, ledger, completeness, facts, notes)
+
+
+def _strong_condition(
+    engine: SqlEngine,
+    prepared: SelectedRows,
+    rows: RowFilter,
+    wanted: NeuronFilter,
+    strong: StrongInputs,
+    notes: list[str],
+    wholes: dict[Side, str],
+) -> str:
+    """As `kept_condition`, for rows of strong inputs. What these are told by goes to `wholes`."""
+    table = prepared.table
+    pairs = synapse_pairs(engine, prepared, rows)
+    kept = engine.view(
+        "edges", f"SELECT pre, post, n AS weight FROM {pairs} WHERE NOT dropped AND {rows.strong_sql('n')}"
+    )
+    found = Edges(kept, pairs, prepared.ledger)
+    work = EdgeList(engine, table, found, (), Weight(), wanted, rows, None, strong.totals, False)
+    work.keep_strong_inputs(strong.least)
+    notes += work.notes
+    wholes.update(work.wholes)
+    prepared.ledger.check()
+    there = engine.table("strong", f"SELECT pre, post FROM {work.relation}")
+    passing = f"EXISTS (SELECT 1 FROM {there} AS s WHERE s.pre = r.pre AND s.post = r.post)"
+    return all_of([cascade(rows.conditions(table.id_type))[KEPT], passing])
 
 
 def _selecting(engine: SqlEngine, table: Relation, wanted: NeuronFilter) -> str | None:

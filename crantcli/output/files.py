@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from crantcli.core.question import Figure, Folder, FolderFile, Matrix, Output, Page, Single, Summary, Table
+from crantcli.core.question import EdgeTable, Figure, Folder, FolderFile, Matrix, Output, Page, Single, Summary, Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
 from crantcli.output.atomic import Outputs, check_destination, check_folder
@@ -16,7 +15,7 @@ from crantcli.output.matrices import may_be_wide, wide_table
 from crantcli.output.provenance import as_text
 from crantcli.output.streams import find_stream, is_pipe
 from crantcli.output.tables import write_csv_stream
-from crantcli.output.writers import Writer, find_writer, write
+from crantcli.output.writers import Writer, find_writer, sidecars, write
 from crantcli.schema import MANIFEST
 from crantcli.system.descriptors import descriptor_of
 from crantcli.text import P
@@ -73,7 +72,7 @@ class FileSink:
     Attributes
     ----------
     destinations : list of str
-        Files and folders that are written, in the order of `outputs`.
+        Files and folders that are written, in the order of `outputs`, and then files that belong to one of them.
     wanted : frozenset of str
         Names of the outputs to take; stdout takes "" where nothing else is asked for.
 
@@ -102,6 +101,9 @@ class FileSink:
         self._pending: Outputs | None = None
         self.destinations = [where for name, where in self._given.items() if (name, where) != ("", "-")]
         self._writer = self._check_options()
+        #: Further files of outputs, by the names of these.
+        self._beside = {name: sidecars(outputs[name], where) for name, where in self._given.items()}
+        self.destinations += [where for listed in self._beside.values() for where in listed]
         shown = not self.destinations and not json
         self.wanted = frozenset(self._given) | ({""} if shown else frozenset())
 
@@ -118,7 +120,7 @@ class FileSink:
         if asked is Page and main == "-":
             raise UsageError(f"crantcli {self._command} makes a page; say where with {P.output.metavar('FILE.html')}")
         writer = None
-        if asked is not None and asked in (Table, Matrix, Figure, Page) and main != "-":
+        if asked is not None and asked in (Table, EdgeTable, Matrix, Figure, Page) and main != "-":
             writer = find_writer(asked, main)
         self._check_further(Table)
         return writer
@@ -156,6 +158,8 @@ class FileSink:
         for name, where in self._given.items():
             if (name, where) != ("", "-"):
                 (check_folder if self._outputs[name] is Folder else check_destination)(where, list(inputs))
+            for further in self._beside[name]:
+                check_destination(further, list(inputs))
 
     def __enter__(self) -> FileSink:
         self._pending = Outputs(self.destinations, self._tmp_dir)
@@ -212,8 +216,7 @@ class FileSink:
         if (name, where) == ("", "-"):
             self._show(output, engine)
             return []
-        place = partial(self._entered.place, where)
-        return write(engine, self._drawn(output), record, where, place, force_wide=self._force_wide)
+        return write(engine, self._drawn(output), record, where, self._entered.place, force_wide=self._force_wide)
 
     def _drawn(self, output: Single) -> Single:
         """The output, where it is a figure with the keywords of its kind."""
@@ -241,7 +244,7 @@ class FileSink:
             for file in files:
                 part, suffix = _with_suffix(file)
                 name = f"{file.name}{suffix}"
-                told = write(engine, self._drawn(part), file.record, name, partial(folder.joinpath, name))
+                told = write(engine, self._drawn(part), file.record, name, folder.joinpath)
                 notes += [f"{file.part}: {note}" if file.part else note for note in told]
         finally:
             # Whoever makes them drops what the engine holds, which must not wait until the engine is gone.

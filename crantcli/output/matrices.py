@@ -28,6 +28,9 @@ WIDE_LIMIT = 5000
 #: Cells of a dense block that is in memory while a wide table is written (8 bytes each).
 _BLOCK_CELLS = 4_000_000
 
+#: Entries that are in memory as rows of a table at a time.
+_BLOCK_ENTRIES = 1_000_000
+
 
 def write_npz(matrix: LabelledMatrix, path: Path, metadata: dict[str, str]) -> None:
     """Write a matrix so that `scipy.sparse.load_npz` opens it; IDs are the arrays `pre` and `post`.
@@ -60,6 +63,24 @@ def write_npz(matrix: LabelledMatrix, path: Path, metadata: dict[str, str]) -> N
                     np.lib.format.write_array(member, array, allow_pickle=False)
     except OSError as error:
         raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
+
+
+def entries(matrix: LabelledMatrix) -> pa.RecordBatchReader:
+    """The entries of a matrix as `i, j, weight`, a block at a time."""
+    import numpy as np
+    import pyarrow as pa
+
+    kinds = {"i": np.dtype(np.int64), "j": matrix.indices.dtype, "weight": matrix.weights.dtype}
+    schema = pa.schema([(name, pa.from_numpy_dtype(kind)) for name, kind in kinds.items()])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for start in range(0, len(matrix.weights), _BLOCK_ENTRIES):
+            stop = min(start + _BLOCK_ENTRIES, len(matrix.weights))
+            rows = np.searchsorted(matrix.indptr, np.arange(start, stop), side="right") - 1
+            values = (rows.astype(np.int64), matrix.indices[start:stop], matrix.weights[start:stop])
+            yield pa.RecordBatch.from_arrays([column(array) for array in values], schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def check_width(columns: int, destination: str, force: bool) -> None:

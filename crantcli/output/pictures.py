@@ -27,6 +27,16 @@ def _write(engine: Engine, figure: Figure, record: dict[str, Any], target: Targe
 
         save(draw_comparison(figure.subject, **options), target.place(), target.suffix, metadata(record))
         return []
+    if figure.kind == "flow":
+        from crantcli.output.figures.flow import draw_flow
+        from crantcli.output.figures.save import save
+
+        save(draw_flow(figure.subject, **options), target.place(), target.suffix, metadata(record))
+        return []
+    if figure.kind == "similarity":
+        from crantcli.output.figures.similarity import draw_similarity
+
+        return _save(draw_similarity(figure.subject, **options), record, target)
     if figure.kind == "nested":
         from crantcli.output.figures.nested import draw_nested
 
@@ -58,7 +68,7 @@ def _write_arbors(engine: Engine, shown: Arbors, record: dict[str, Any], target:
     from crantcli.output.figures.arbors import draw_pages
 
     path, about = target.place(), metadata(record)
-    drawn = draw_pages(engine, shown.relation, shown.neurons, shown.load, path, target.suffix, about)
+    drawn = draw_pages(engine, shown.relation, shown.neurons, shown.load, path, target.suffix, about, shown.split)
     if drawn == len(shown.neurons):
         return []
     return [

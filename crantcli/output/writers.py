@@ -7,20 +7,27 @@ writer is looked for. That is all that a new format takes.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from crantcli import output as folder
-from crantcli.core.question import Figure, Matrix, Single
+from crantcli.core.question import EdgeTable, Figure, Matrix, Single, Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.output.streams import find_stream
 
+if TYPE_CHECKING:
+    from crantcli.core.relation import Annotations
+
 #: What is said before the suffixes that there are.
 _ADVICE: dict[type, str] = {Figure: "a picture ends in"}
+
+#: What is also something else, and can be written in the formats of that.
+_MORE_GENERAL: dict[type, type] = {EdgeTable: Table}
 
 Subject = TypeVar("Subject")
 
@@ -38,12 +45,18 @@ class Target(NamedTuple):
         Gives the path to write to, which is a temporary one. Called once, when there is something to write.
     force_wide : bool
         A table may have any number of columns.
+    sidecars : function
+        Gives the paths of the further files of the format. Called once, like `place`.
+    annotations : Annotations or None
+        What is known of the neurons on the axes of a matrix.
     """
 
     destination: str
     suffix: str
     place: Callable[[], Path]
     force_wide: bool = False
+    sidecars: Callable[[], list[Path]] = list
+    annotations: Annotations | None = None
 
 
 #: Writes an output, of a Matrix its LabelledMatrix, with its provenance, and returns what to say about it.
@@ -62,12 +75,18 @@ class Writer(NamedTuple):
         Units and provenance fit into the file.
     for_streams : bool
         Taken for pipes and devices whose name has no suffix.
+    sidecars : tuple of str
+        Suffixes of further files that the format consists of.
+    package : str
+        What has to be installed beside crantcli, which is also the name of the extra that has it.
     """
 
     suffix: str
     write: Write
     carries_metadata: bool = True
     for_streams: bool = False
+    sidecars: tuple[str, ...] = ()
+    package: str = ""
 
 
 _WRITERS: dict[type, dict[str, Writer]] = {}
@@ -86,10 +105,27 @@ def register(kind: type, writer: Writer) -> None:
         raise ValueError(f"{kind.__name__}: two writers for {writer.suffix}")
 
 
+def _writers(kind: type) -> dict[str, Writer]:
+    """The writers of a type by suffix, in the order in which they are named."""
+    _load()
+    general = _MORE_GENERAL.get(kind)
+    return {**(_writers(general) if general else {}), **_WRITERS[kind]}
+
+
 def known_suffixes(kind: type) -> tuple[str, ...]:
     """Suffixes that outputs of a type can have, in the order in which they are named."""
+    return tuple(_writers(kind))
+
+
+def sidecars(kind: type, destination: str) -> list[str]:
+    """Destinations of the further files of an output's format."""
+    if destination == "-":
+        return []
     _load()
-    return tuple(_WRITERS[kind])
+    if kind not in _WRITERS:
+        return []
+    writer = find_writer(kind, destination)
+    return [destination[: -len(writer.suffix)] + suffix for suffix in writer.sidecars]
 
 
 def find_writer(kind: type, destination: str) -> Writer:
@@ -98,12 +134,13 @@ def find_writer(kind: type, destination: str) -> Writer:
     Raises
     ------
     UsageError
-        For a suffix that no writer of the type has.
+        For a suffix that no writer of the type has, and for one whose writer lacks a package.
     """
     suffixes = known_suffixes(kind)
-    writers, lower = _WRITERS[kind].values(), destination.lower()
+    writers, lower = _writers(kind).values(), destination.lower()
     for writer in writers:
         if lower.endswith(writer.suffix):
+            _refuse_without(writer, destination)
             return writer
     if find_stream(destination) is not None:
         for writer in writers:
@@ -112,12 +149,21 @@ def find_writer(kind: type, destination: str) -> Writer:
     raise UsageError(f"{destination}: unknown suffix; {_ADVICE.get(kind, 'write to')} {', '.join(suffixes)}")
 
 
+def _refuse_without(writer: Writer, destination: str) -> None:
+    """Refuse a format whose package is not installed, before there is work to be lost."""
+    if writer.package and importlib.util.find_spec(writer.package) is None:
+        raise UsageError(
+            f"{destination}: {writer.suffix} files are written by the package {writer.package}, which is not "
+            f"installed; pip install 'crantcli[{writer.package}]'"
+        )
+
+
 def write(
     engine: Engine,
     output: Single,
     record: Mapping[str, Any],
     destination: str,
-    place: Callable[[], Path],
+    place: Callable[[str], Path],
     *,
     force_wide: bool = False,
 ) -> list[str]:
@@ -130,7 +176,9 @@ def write(
     record : mapping
         Provenance of the run; what is special about this output is added.
     destination : str
-    place, force_wide
+    place : function
+        Gives the path to write to for a destination: this one, or that of a further file of the format.
+    force_wide : bool
         See `Target`.
 
     Returns
@@ -148,11 +196,16 @@ def write(
     writer = find_writer(type(output), destination)
     about = {**record, **output.record}
     subject: Any = output
+    annotations = None
     if isinstance(output, Matrix):
-        subject = output.make()
+        subject, annotations = output.make(), output.annotations
         about["rows"] = subject.shape[0]
     about = {name: value for name, value in about.items() if output.record.get(name, value) is not None}
-    return writer.write(engine, subject, about, Target(destination, writer.suffix, place, force_wide))
+    target = Target(
+        destination, writer.suffix, lambda: place(destination), force_wide,
+        lambda: [place(name) for name in sidecars(type(output), destination)], annotations,
+    )  # fmt: skip
+    return writer.write(engine, subject, about, target)
 
 
 @cache

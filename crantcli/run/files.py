@@ -241,6 +241,17 @@ class FileOpener:
             self._relate(table)
         return selection
 
+    @property
+    def opened_annotations(self) -> Annotations | None:
+        """The annotations, where they are open."""
+        return self._annotations
+
+    def select_numbers(self, selectors: Sequence[Selector]) -> Selection:
+        """Find the neurons that were named, whose IDs are to be numbers, without a table."""
+        selection = self._resolve(selectors, "BIGINT")
+        self.notes += selection.notes
+        return selection
+
     def _resolve(self, selectors: Sequence[Selector], id_type: IdType) -> Selection:
         for path in (id_file(selector) for selector in selectors if isinstance(selector, IdFile)):
             self.paths.append(path)

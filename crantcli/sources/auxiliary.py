@@ -72,6 +72,12 @@ def open_totals(engine: Engine, part: Part, passed: dict[str, Any]) -> Totals:
         raise DataError(f"{part.name}: no column {', '.join(sorted(missing))}; {P.totals} is a table that counts made")
     # Of IDs that were brought to another time, edges have the new ones.
     opened = open_annotations(engine, [part], "current_id" if "current_id" in part.columns else "neuron_id")
+    twice = engine.execute(f"SELECT id FROM {opened.every_row} GROUP BY id HAVING count(*) > 1 ORDER BY 1 LIMIT 1")
+    if twice:
+        raise DataError(
+            f"{part.name}: neuron {twice[0][0]} stands in several rows, and a neuron has one total; make it without "
+            f"{P.by}"
+        )
     recorded = part.recorded[0]
     for name in ("clean", "min_size"):
         if recorded.command and recorded.filters.get(name) != passed[name]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crantcli.core import crantb
-from crantcli.core.addresses import CaveAddress, Dataset, MeshAddress, TableAddress
+from crantcli.core.addresses import CaveAddress, Dataset, MeshAddress, TableAddress, ViewerAddress
 from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
 from crantcli.sources.tables.metadata import FileMetadata
@@ -90,6 +90,7 @@ def _parse(name: str, record: dict[str, Any], folder: Path) -> Dataset:
         _cave(_section(record, "cave", name), name), paths.get("meshes"), paths.get("skeletons"),
         _annotations(_section(record, "annotations", name), name),
         _meshes(_section(record, "neuropils", name), name, folder),
+        _viewer(_section(record, "viewer", name), name),
     )  # fmt: skip
 
 
@@ -154,6 +155,21 @@ def _cave(section: dict[str, Any], name: str) -> CaveAddress | None:
         raise DataError(f"data set {name}: cave.server is an address such as https://proofreading.zetta.ai")
     table = texts["synapse_table"]
     return CaveAddress(server.rstrip("/"), datastack, None if table is None else str(table))
+
+
+def _viewer(section: dict[str, Any], name: str) -> ViewerAddress:
+    """What [viewer] names."""
+    known = ("url", "image", "segmentation")
+    for key, value in section.items():
+        if key not in known:
+            raise DataError(f"data set {name}: viewer.{key} is unknown; known are {', '.join(known)}")
+        if not isinstance(value, str) or not value:
+            raise DataError(f"data set {name}: viewer.{key} is an address in quotes")
+        if "://" not in value:
+            raise DataError(
+                f"data set {name}: viewer.{key} is an address such as precomputed://https://..., or https://"
+            )
+    return ViewerAddress(**section)
 
 
 def _is_number(value: Any) -> bool:

@@ -80,8 +80,8 @@ def resolve(
     return Selection(tuple(found), named, tuple(notes))
 
 
-def read_labels(values: Iterable[str]) -> tuple[str, ...]:
-    """Labels as they are typed: separated by commas, or `@FILE` with one a line.
+def read_labels(values: Iterable[str], headers: Sequence[str] = ()) -> tuple[str, ...]:
+    """Labels as they are typed: separated by commas, or `@FILE` with one a line, below one of the headers or none.
 
     Raises
     ------
@@ -98,6 +98,7 @@ def read_labels(values: Iterable[str]) -> tuple[str, ...]:
                 raise UsageError(f"{value}: there is no such file" if value[1:] else "@ needs a file name: @FILE")
             lines = [line.strip() for line in _lines(Source(path, "csv", path.name))]
             labels = [line.strip('"') for line in lines if line and not line.startswith("#")]
+            labels = labels[len(labels) > 1 and fold(labels[0]) in set(map(fold, headers)) :]
             if not labels:
                 raise DataError(f"{value}: no label in there; write one a line")
             found += labels

@@ -142,6 +142,13 @@ def write_neurons(path: Path, synapses: int, number: int) -> None:
     path.write_text("".join(f"{neuron}\n" for neuron in chosen))
 
 
+def write_neurons_of(path: Path, source: Path, number: int) -> None:
+    """Write the IDs of some presynaptic neurons of an edge table, one a line."""
+    found = np.unique(pq.read_table(source, columns=["pre"])["pre"].to_numpy())
+    chosen = np.random.default_rng(SEED).choice(found, number, replace=False)
+    path.write_text("".join(f"{neuron}\n" for neuron in chosen))
+
+
 def write_edges(path: Path, neurons: int, entries: int) -> None:
     """Write an edge table in no order: different pairs of neurons, heavy-tailed weights."""
     rng = np.random.default_rng(SEED)
@@ -255,6 +262,7 @@ def main() -> None:
         ("ids", write_ids, {"source": Path, "how": str}),
         ("text", write_text, {"source": Path}),
         ("neurons", write_neurons, {"synapses": int, "number": int}),
+        ("neurons_of", write_neurons_of, {"source": Path, "number": int}),
         ("edges", write_edges, {"neurons": int, "entries": int}),
         ("changed", write_changed, {"source": Path}),
         ("annotations", write_annotations, {"source": Path, "types": int}),

@@ -140,6 +140,54 @@ def pandas_compare(first: str, second: str, destination: str) -> None:
     order.drop(columns="size").to_parquet(destination, index=False)
 
 
+def scipy_paths(source: str, seeds: str, destination: str) -> None:
+    """Input fractions from seeds, four steps back, as one writes it in a notebook: neurons with edges, then a CSR."""
+    import numpy as np
+    import pandas as pd
+    from scipy.sparse import coo_array
+
+    edges = pd.read_parquet(source)
+    edges = edges[(edges["pre"] != edges["post"]) & (edges["pre"] != 0) & (edges["post"] != 0)]
+    ids = np.union1d(edges["pre"].to_numpy(), edges["post"].to_numpy())
+    places = [np.searchsorted(ids, edges[side].to_numpy()) for side in ("post", "pre")]
+    matrix = coo_array((edges["weight"].to_numpy(np.float64), tuple(places)), shape=(len(ids),) * 2).tocsr()
+    inputs = matrix.sum(axis=1)
+    matrix.data /= np.repeat(np.where(inputs > 0, inputs, 1), np.diff(matrix.indptr))
+    with open(seeds) as file:
+        share = np.isin(ids, [int(line) for line in file]).astype(float)
+    found = []
+    for hops in range(1, 5):
+        share = matrix @ share
+        found.append(pd.DataFrame({"to": ids, "hops": hops, "fraction": share, "root": share ** (1 / hops)}))
+    table = pd.concat(found).sort_values(["hops", "fraction", "to"], ascending=[True, False, True])
+    table.to_parquet(destination, index=False)
+
+
+def scipy_similar(source: str, number: str, destination: str) -> None:
+    """The most similar neurons of each, as one writes it by hand: vectors of length 1, and all their products."""
+    import numpy as np
+    import pandas as pd
+    from scipy import sparse
+
+    edges = pd.read_parquet(source)
+    edges = edges[edges["pre"] != edges["post"]]
+    ids, places = np.unique(edges[["pre", "post"]].to_numpy(), return_inverse=True)
+    pre, post = places.reshape(-1, 2).T
+    weight = edges["weight"].to_numpy(dtype=np.float64)
+    outputs = sparse.coo_array((weight, (pre, post)), shape=(len(ids), len(ids))).tocsr()
+    vectors = sparse.hstack([outputs.T, outputs], format="csr")
+    vectors = sparse.diags_array(1 / np.sqrt(vectors.multiply(vectors).sum(axis=1))) @ vectors
+    cosines = (vectors @ vectors.T).toarray()
+    np.fill_diagonal(cosines, 0)
+    best = np.argsort(-cosines, axis=1, kind="stable")[:, : int(number)]
+    found = pd.DataFrame({
+        "neuron_id": np.repeat(ids, best.shape[1]),
+        "similar_id": ids[best.ravel()],
+        "cosine": np.take_along_axis(cosines, best, axis=1).ravel(),
+    })  # fmt: skip
+    found[found["cosine"] > 0].to_parquet(destination, index=False)
+
+
 def pandas_attach(source: str, folder: str, destination: str) -> None:
     """The connectors as one writes it in a notebook, neuron by neuron."""
     import pandas as pd
@@ -195,8 +243,8 @@ def contents(path: str, column: str, destination: str) -> None:
 if __name__ == "__main__":
     known = (
         duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, duckdb_type_sums, nearest, pandas_attach,
-        caveclient_query, contents, pandas_compare,
-        npz_contents,
+        caveclient_query, contents, pandas_compare, scipy_similar,
+        npz_contents, scipy_paths,
     )  # fmt: skip
     function = {f.__name__: f for f in known}[sys.argv[1]]
     function(*sys.argv[2:])

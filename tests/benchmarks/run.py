@@ -28,6 +28,7 @@ POINTS = 1_000_000  # in meshes
 MESH_LIBRARIES = (("embree", "embreex", 0.3), ("ncollpyde", "ncollpyde", 0.5))  # what it is, its package, our target
 MATRIX = (20_000, 5_000_000)  # neurons on both axes of the adjacency, entries
 BRAIN = (139_255, 15_000_000)  # neurons and pairs of a whole fly's brain
+FEW = (6_000, 600_000)  # neurons and pairs of which all cosines fit into memory
 TYPES = 8_000  # cell types of that brain
 SKELETONS = (200, 20_000, 1_000_000)  # neurons, nodes of each, sites of all
 
@@ -214,6 +215,46 @@ def compare(bench: Bench) -> None:
     )
     report("compare versions / one edge list", versions, one, 3)
     report("compare versions, peak", versions, target=2300, measure="peak")
+
+
+def paths(bench: Bench) -> None:
+    """Through a whole brain from 100 seeds: shares of four steps against scipy by hand, and the 100 best paths."""
+    brain = bench.made("brain.parquet", "edges", *BRAIN)
+    seeds = bench.made("brain-seeds.txt", "neurons_of", brain, NEURONS)
+    ours, bare = bench.out("shares.parquet"), bench.out("bare.parquet")
+    chosen = ("paths", brain, "--from", f"@{seeds}", "-q", "-o")
+    mine, theirs, listed = bench.medians(
+        crantcli(*chosen, ours),
+        reference("scipy_paths", brain, seeds, bare),
+        crantcli(*chosen, bench.out("paths.csv"), "--to", f"@{seeds}", "--list", 100),
+    )
+    report("paths, 4 steps / scipy", mine, theirs, 1)
+    report("paths, 4 steps / scipy", mine, theirs, None, "cpu")
+    report("paths, 4 steps", mine, target=10)
+    report("paths, 4 steps, peak", mine, target=2000, measure="peak")
+    report("paths, 100 best / 4 steps", listed, mine, 1.5)
+    report("paths, 100 best, peak", listed, target=2000, measure="peak")
+    bench.same("CAST(round(fraction * 1e12) AS HUGEINT)", ours, bare)
+
+
+def similar(bench: Bench) -> None:
+    """The most similar neurons: where all cosines fit into memory against scipy by hand, and of a whole brain."""
+    edges = bench.made("few-edges.parquet", "edges", *FEW)
+    ours, theirs = bench.out("similar.parquet"), bench.out("by-hand.parquet")
+    asked = ("--top", 20, "-q", "-o")
+    top, matrix, hand = bench.medians(
+        crantcli("similar", edges, *asked, ours),
+        crantcli("similar", edges, "-q", "-o", bench.out("similar.npz")),
+        reference("scipy_similar", edges, 20, theirs),
+    )
+    report("similar --top 20 / scipy by hand", top, hand, 1)
+    report("similar --top 20 / scipy by hand", top, hand, 0.5, "peak")
+    report("similar, matrix / scipy by hand", matrix, hand)
+    bench.same("round(1000 * cosine)", ours, theirs)
+    brain = bench.made("brain.parquet", "edges", *BRAIN)
+    whole = medians(1, crantcli("similar", brain, *asked, ours))[0]
+    report("similar --top 20, whole brain", whole, target=600)
+    report("similar --top 20, whole brain, peak", whole, target=4000, measure="peak")
 
 
 def nested(bench: Bench) -> None:
@@ -450,8 +491,8 @@ def figure(name: str, value: float, target: float) -> None:
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     function.__name__: function
     for function in (
-        edges, text, memory, once, lookup, adjacency, compare, nested, containment, neuropil, attach, live, startup,
-        commands,
+        edges, text, memory, once, lookup, adjacency, compare, paths, similar, nested, containment, neuropil, attach,
+        live, startup, commands,
     )
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""`crantcli adjacency`: a matrix of synapse counts."""
+"""`crantcli adjacency`: a matrix of synapse counts, or of other weights."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
+    InputTotalsFile,
     KeepSilent,
     RunOptions,
     Selectors,
     SourceOptions,
     SynapseFetchOptions,
+    WeightOptions,
 )
 
 EPILOG = """Example: crantcli adjacency edges.parquet --pre "cell_type=ER2" -a annotations.csv -o er2.npz --plot er2.png
 
 Rows are presynaptic, columns postsynaptic neurons. scipy.sparse.load_npz opens the .npz; its arrays pre and
-post are the IDs."""
+post are the IDs. With --by cell_type,side they are groups, called ER2:left; a neuron without a label is in none."""
 
 
 @command("adjacency", section=ASK, epilog=EPILOG, after="connectivity")
@@ -30,6 +32,7 @@ def adjacency(
     rows: EdgeOptions,
     fetch: SynapseFetchOptions,
     run: RunOptions,
+    *,
     pre: Annotated[
         Selectors, typer.Option("--pre", metavar="NEURONS", help=f"Presynaptic neurons, the rows: {NEURON_HELP}.")
     ] = None,
@@ -44,12 +47,20 @@ def adjacency(
         typer.Option("--keep-unconnected", help="Keep requested neurons without synapses as zero rows or columns."),
     ] = False,
     keep_silent: KeepSilent = False,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by", metavar="COL,...", help="Groups of neurons, by columns of the annotations: COL, pre:COL, post:COL."
+        ),
+    ] = None,
+    totals: InputTotalsFile = None,
     force_wide: Annotated[
         bool, typer.Option("--force-wide", help="Write a wide table even with more than 5,000 columns.")
     ] = False,
     plot: Annotated[
         str | None, typer.Option("--plot", metavar="FILE", help="Draw the matrix: .png, .pdf or .svg.")
     ] = None,
+    weights: WeightOptions,
 ) -> None:
     """A matrix of synapse counts: pre in rows, post in columns."""
     from crantcli.cli.ask import ask, selectors_of
@@ -61,5 +72,9 @@ def adjacency(
         symmetric,
         keep_silent or keep_unconnected,
         sum_duplicates=rows.sum_duplicates,
+        by=by,
+        weight=weights.weight or "count",
+        min_fraction=weights.min_fraction,
+        signs=weights.signs,
     )
-    ask(question, source, rows, fetch, run, outputs={"plot": plot}, force_wide=force_wide)
+    ask(question, source, rows, fetch, run, outputs={"plot": plot}, force_wide=force_wide, totals=totals)

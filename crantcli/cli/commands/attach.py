@@ -23,7 +23,12 @@ EPILOG = """Example: crantcli attach synapses.parquet --coordinates nm --skeleto
 
 A site is where a synapse touches a neuron: a synapse between two of the neurons has one on each skeleton. x, y, z
 and distance are in nm, connector_id counts from 0 within a neuron, node_id is the nearest node of the skeleton.
-Where a live data set has a neuron under another ID than its skeleton, current_id is that."""
+Where a live data set has a neuron under another ID than its skeleton, current_id is that.
+
+--split tells axon, dendrite and linker by synapse flow centrality (Schneider-Mizell et al. 2016): the linker is where
+at least 0.9 of the most paths from inputs to outputs run. compartment is unknown for neurons with fewer than 5 inputs
+or 5 outputs, or without axon or dendrite, and on loose pieces; soma and cell body fibre belong to what they hang on.
+Afterwards, crantcli connectivity split.parquet --by pre_compartment,post_compartment counts axo-dendritic synapses."""
 
 
 @command("attach", section=ASK, epilog=EPILOG, after="neuropil")
@@ -61,6 +66,16 @@ def attach(
             help="Leave out sites farther from their skeleton, in nm; none with --no-clean. Default: 10000.",
         ),
     ] = None,
+    split: Annotated[
+        bool, typer.Option("--split", help="Tell axon, dendrite and linker of each neuron: column compartment.")
+    ] = False,
+    synapses: Annotated[
+        str | None,
+        typer.Option(
+            "--synapses", metavar="FILE",
+            help="With --split: the synapse table with columns pre_compartment, post_compartment.",
+        ),
+    ] = None,
     coordinates: Coordinates = None,
     voxel_size: VoxelSizeText = None,
     summary: Annotated[
@@ -83,11 +98,13 @@ def attach(
 
     if max_distance is not None and not rows.clean:
         raise UsageError("--max-distance goes with cleaning; leave it or --no-clean out")
-    question = Attach(selectors_of(neurons, source), pre, post, max_distance)
+    if synapses is not None and not split:
+        raise UsageError("--synapses FILE is for compartments; it goes with --split")
+    question = Attach(selectors_of(neurons, source), pre, post, max_distance, split)
     with find_skeletons(skeleton_paths(skeletons, source.dataset)) as collections:
         ask(
             question, source, rows, fetch, run,
-            outputs={"summary": summary, "plot": plot},
+            outputs={"summary": summary, "synapses": synapses, "plot": plot},
             coordinates=coordinates,
             voxel_size=voxel_size,
             skeletons=SkeletonCollections(collections, id_map, skeleton_units),

@@ -10,16 +10,13 @@ from crantcli.cli.command import command
 from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
-    Excitatory,
-    Inhibitory,
     MemberOptions,
     RunOptions,
     Selectors,
-    Sign,
     SourceOptions,
     SynapseFetchOptions,
     ThresholdOptions,
-    UnsignedOutput,
+    WeightOptions,
 )
 
 EPILOG = """Example: crantcli connectivity synapses.parquet -n "cell_type=ER2" -a annotations.csv -t 5 -o er2.csv
@@ -37,6 +34,7 @@ def connectivity(
     members: MemberOptions,
     fetch: SynapseFetchOptions,
     run: RunOptions,
+    *,
     neurons: Annotated[
         Selectors,
         typer.Option("--neurons", "-n", metavar="NEURONS", help=f"Neurons whose partners to find: {NEURON_HELP}."),
@@ -68,21 +66,11 @@ def connectivity(
         ),
     ] = None,
     totals: Annotated[
-        str | None, typer.Option("--totals", metavar="FILE", help="Totals for --normalize: counts of the whole table.")
-    ] = None,
-    weight: Annotated[
-        str, typer.Option("--weight", metavar="count|sum:COL|mean:COL", help="What is told of the synapses of a pair.")
-    ] = "count",
-    min_fraction: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            "--min-fraction", metavar="F", help="Keep pairs that are at least this part of the post neuron's input."
+            "--totals", metavar="FILE", help="Totals for --normalize and --min-fraction: counts of the whole table."
         ),
     ] = None,
-    sign: Sign = None,
-    inhibitory: Inhibitory = None,
-    excitatory: Excitatory = None,
-    unsigned: UnsignedOutput = "error",
     sweep: Annotated[
         str | None,
         typer.Option(
@@ -92,11 +80,11 @@ def connectivity(
             "lowest.",
         ),
     ] = None,
+    weights: WeightOptions,
 ) -> None:
     """Edges between neurons: pre, post, weight; strongest first."""
     from crantcli.cli.ask import ask, selectors_of
     from crantcli.core.questions.connectivity import Connectivity
-    from crantcli.core.rows.weights import signs_of
     from crantcli.errors import UsageError
 
     if len(rows.thresholds) > 1 and sweep is None:
@@ -113,9 +101,9 @@ def connectivity(
         normalize,
         rows.sum_duplicates,
         complete,
-        weight,
-        min_fraction,
-        signs_of(sign, inhibitory, excitatory, unsigned),
+        weights.weight or "count",
+        weights.min_fraction,
+        weights.signs,
         rows.thresholds if sweep is not None else (),
     )
     limits = rows.at_the_lowest

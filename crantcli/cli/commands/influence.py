@@ -79,7 +79,8 @@ def influence(
     # Sums must not depend on the number of cores; what takes long here waits for memory, not for cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from crantcli.cli.ask import ask, selectors_of
-    from crantcli.core.questions.influence import GAIN, Influence, parse_seeds
+    from crantcli.core.network.seeds import parse_seeds
+    from crantcli.core.questions.influence import GAIN, Influence
     from crantcli.core.rows.weights import signs_of
     from crantcli.errors import UsageError
 

@@ -17,6 +17,7 @@ from crantcli.cli.options import (
     Selectors,
     SourceOptions,
     SynapseFetchOptions,
+    WeightOptions,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 EPILOG = """Example: crantcli nested synapses.parquet -a annotations.csv --weight-mode count -o nested.npz --plot n.png
 
 Square, with the same neurons on both axes, unless rows or columns are chosen (--source-types ER --target-types
-EPG/PEG). Without -o, --json or another output, the matrix goes to the terminal or, as CSV, into a pipe."""
+EPG/PEG). Without -o, --json or another output, the matrix goes to the terminal or, as CSV, into a pipe.
+
+--weight count, sum:COL and mean:COL say what a weight is, where --weight-mode does not: sum:COL is --weight-mode column
+--weight-column COL. Fractions are of synapses. With --by cell_type,side blocks are called ER2:left. Weights with a
+--sign are drawn around zero, and fractions of them are of absolute totals."""
 
 
 TYPE_LIST = "types joined by commas, or @FILE with one a line"
@@ -77,7 +82,17 @@ class NestedOptions:
     ] = None
     weight_column: Annotated[
         str | None,
-        typer.Option("--weight-column", metavar="COLUMN", help="The column that --weight-mode column adds up."),
+        typer.Option(
+            "--weight-column",
+            metavar="COLUMN",
+            help="The column that --weight-mode column adds up: the same as --weight sum:COLUMN.",
+        ),
+    ] = None
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by", metavar="COL,...", help="Blocks by these columns of the annotations. Default: that of cell types."
+        ),
     ] = None
     normalization_scope: Annotated[
         Literal["selected", "all"],
@@ -86,7 +101,9 @@ class NestedOptions:
     totals: Annotated[
         str | None,
         typer.Option(
-            "--totals", metavar="FILE", help="Totals for --normalization-scope all: counts of the whole table."
+            "--totals",
+            metavar="FILE",
+            help="Totals for --normalization-scope all and --min-fraction: counts of the whole table.",
         ),
     ] = None
     annotation_scope: Annotated[
@@ -109,8 +126,12 @@ class NestedOptions:
         str | None, typer.Option("--target-type-order", metavar="TYPES", help="The same for the columns only.")
     ] = None
     neuron_order: Annotated[
-        Literal["annotation", "id", "weight"],
-        typer.Option("--neuron-order", help="Order within a type: of the annotations, by ID, or the strongest first."),
+        str,
+        typer.Option(
+            "--neuron-order",
+            metavar="annotation|id|weight|@FILE",
+            help="Order within a type: of the annotations, by ID, the strongest first, or of the IDs in a file.",
+        ),
     ] = "annotation"
 
     @property
@@ -167,6 +188,7 @@ def nested(
     source: SourceOptions,
     rows: EdgeOptions,
     nest: NestedOptions,
+    weights: WeightOptions,
     picture: PlotOptions,
     fetch: SynapseFetchOptions,
     run: RunOptions,
@@ -199,7 +221,7 @@ def nested(
         "order": order, "plot": plot,
     }  # fmt: skip
     files = list_files(source, lists_of(nest), *others_of(nest))
-    question = question_of(nest, source, rows.sum_duplicates)
+    question = question_of(nest, weights, source, rows.sum_duplicates)
     ask(
         question, source, rows, fetch, run, outputs=outputs, force_wide=force_wide, drawing={"nested": drawing},
         totals=nest.totals, files=files,
@@ -245,19 +267,27 @@ def drawing_of(picture: PlotOptions) -> dict[str, Any]:
     }
 
 
-def question_of(nest: NestedOptions, source: SourceOptions, sum_duplicates: bool) -> Nested:
+def question_of(nest: NestedOptions, weights: WeightOptions, source: SourceOptions, sum_duplicates: bool) -> Nested:
     """The question that the options ask."""
     from functools import cache
 
     from crantcli.cli.ask import selectors_of
-    from crantcli.core.matrix.order import SIZE
+    from crantcli.core.matrix.order import NEURON_ORDERS, SIZE
     from crantcli.core.questions.nested import Nested
+    from crantcli.errors import UsageError
+    from crantcli.ids import parse_selectors
+    from crantcli.schema import ANNOTATION_TYPES
     from crantcli.sources.selectors import read_labels
 
-    labels = cache(lambda value: read_labels([value]))  # a pipe can be read once
+    labels = cache(lambda value: read_labels([value], ANNOTATION_TYPES))  # a pipe can be read once
 
     def order(given: str | None) -> Any:
         return given if given in (None, SIZE) else labels(given)
+
+    def neurons(given: str) -> Any:
+        if not given.startswith("@") and given not in NEURON_ORDERS:
+            raise UsageError(f"--neuron-order {given}: {', '.join(NEURON_ORDERS)}, or @FILE")
+        return parse_selectors([given]) if given.startswith("@") else given
 
     def types(given: list[str] | None) -> Any:
         return tuple(dict.fromkeys(label for value in given for label in labels(value))) if given else None
@@ -275,10 +305,14 @@ def question_of(nest: NestedOptions, source: SourceOptions, sum_duplicates: bool
         nest.weight_column,
         nest.normalization_scope,
         nest.annotation_scope,
-        nest.neuron_order,
+        neurons(nest.neuron_order),
         nest.keep_unconnected or nest.keep_silent,
         sum_duplicates,
         source.ignore_case,
+        weights.weight,
+        weights.min_fraction,
+        weights.signs,
+        nest.by,
     )
 
 
@@ -290,4 +324,9 @@ def lists_of(nest: NestedOptions) -> list[str | None]:
 
 def others_of(nest: NestedOptions) -> list[str | None]:
     """What else is read, as it was given."""
-    return [nest.totals, *(nest.source_neurons or []), *(nest.target_neurons or [])]
+    return [
+        nest.totals,
+        nest.neuron_order.removeprefix("@"),
+        *(nest.source_neurons or []),
+        *(nest.target_neurons or []),
+    ]

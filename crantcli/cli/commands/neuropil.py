@@ -20,6 +20,7 @@ from crantcli.cli.options import (
     SourceOptions,
     SynapseFetchOptions,
     VoxelSizeText,
+    WeightOptions,
 )
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def neuropil(
     rows: RowOptions,
     place: PlaceOptions,
     nest: NestedOptions,
+    weights: WeightOptions,
     picture: PlotOptions,
     fetch: SynapseFetchOptions,
     run: RunOptions,
@@ -98,7 +100,7 @@ def neuropil(
     lists = [*lists_of(nest), *(place.neuropils or []), *(place.exclude or [])]
     files = list_files(source, lists, *others_of(nest))
     question = Neuropil(
-        question_of(nest, source, False),
+        question_of(nest, weights, source, False),
         assignments_only,
         read_labels(place.neuropils) if place.neuropils else None,
         read_labels(place.exclude) if place.exclude else (),

@@ -11,7 +11,9 @@ from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
     Coordinates,
+    InputTotalsFile,
     MemberOptions,
+    MinFraction,
     RowOptions,
     RunOptions,
     Selectors,
@@ -48,11 +50,16 @@ def synapses(
     columns: Annotated[
         str | None, typer.Option("--columns", metavar="A,B,...", help="Write these columns only, in this order.")
     ] = None,
+    min_fraction: MinFraction = None,
+    totals: InputTotalsFile = None,
 ) -> None:
     """Rows of a synapse table for chosen neurons. Each synapse once, sorted by pre, post, id."""
     from crantcli.cli.ask import ask, selectors_of
     from crantcli.core.questions.synapses import Synapses
 
     chosen = tuple(name.strip() for name in (columns or "").split(",") if name.strip())
-    question = Synapses(selectors_of(pre, source), selectors_of(post, source), units, columns=chosen)
-    ask(question, source, rows, fetch, run, members=members, coordinates=coordinates, voxel_size=voxel_size)
+    question = Synapses(selectors_of(pre, source), selectors_of(post, source), units, True, chosen, min_fraction)
+    ask(
+        question, source, rows, fetch, run, members=members, coordinates=coordinates, voxel_size=voxel_size,
+        totals=totals,
+    )  # fmt: skip

@@ -13,13 +13,12 @@ from crantcli.core.ledger import Ledger
 from crantcli.core.questions.base import Inputs
 from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.absent import absent, absent_note
-from crantcli.core.rows.filters import count_rows
-from crantcli.core.rows.labels import key, label, label_columns, labelled_neurons
+from crantcli.core.rows.labels import label_columns, labelled_neurons
 from crantcli.core.rows.pairs import edges
-from crantcli.errors import DataError, UsageError
+from crantcli.core.rows.partners import matched_neurons, unmatched_notes
+from crantcli.errors import DataError
 from crantcli.ids import Selection
-from crantcli.schema import IdType
-from crantcli.text import P, did_you_mean, join_names, plural
+from crantcli.text import P, plural
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,8 @@ def one_table(
         neurons = _connected(engine, given, sum_duplicates, neurons, notes)
     matched = None
     if pair is not None:
-        matched, told = matched_neurons(engine, given.annotations, pair, table.id_type, neurons)
-        notes += told
+        matched = matched_neurons(engine, given.annotations, pair, table.id_type, neurons)
+        notes += unmatched_notes(engine, matched, pair, neurons, "AB")
         neurons = [engine.view("matched_side", f"SELECT {name} AS id FROM {matched}") for name in "ab"]
     inside = [f"(pre IN (SELECT id FROM {side}) AND post IN (SELECT id FROM {side}))" for side in neurons]
     outside = f"(NOT {sql.any_of(inside)})"
@@ -174,93 +173,3 @@ def _connected(
         "connected component"
     )
     return found
-
-
-def matched_neurons(
-    engine: SqlEngine, annotations: Annotations | None, column: str, id_type: IdType, sides: Sequence[str]
-) -> tuple[str, list[str]]:
-    """Neurons of A and of B that belong together, as a column of the annotations says.
-
-    Parameters
-    ----------
-    column : str
-        It has the ID of the partner on the other side, or a label that both partners have.
-    sides : sequence of str
-        Tables `id` of the neurons of A and of B.
-
-    Returns
-    -------
-    str and list of str
-        A table `a, b`, and what is to be said.
-
-    Raises
-    ------
-    DataError
-        Where the column does not match neurons one to one, or matches none.
-    """
-    if annotations is None:
-        raise UsageError(f"{P.pair(column)} needs {P.annotations.metavar('FILE')}, or a data set that has annotations")
-    if column not in annotations.columns:
-        raise DataError(
-            f"{P.pair(column)}: no such column in the annotations ({did_you_mean(column, annotations.columns)})"
-        )
-    said = f"SELECT {key(id_type)} AS id, {label(column, annotations)} AS value FROM {annotations.relation}"
-    values = [
-        engine.table(
-            "pair_values",
-            f"SELECT s.id, v.value FROM {side} AS s JOIN ({said}) AS v ON s.id = v.id WHERE v.value IS NOT NULL",
-        )
-        for side in sides
-    ]
-    a, b = values
-    there = [f"SELECT v.id AS a, s.id AS b FROM {a} AS v JOIN {sides[1]} AS s ON v.value = CAST(s.id AS VARCHAR)"]
-    there += [f"SELECT s.id AS a, v.id AS b FROM {b} AS v JOIN {sides[0]} AS s ON v.value = CAST(s.id AS VARCHAR)"]
-    partners = engine.table("partners", " UNION ".join(there))
-    twins = engine.table("twins", f"SELECT v.id AS a, w.id AS b FROM {a} AS v JOIN {b} AS w ON v.value = w.value")
-    # A label may be a neuron's ID by chance; but then that neuron does not name its partner in turn.
-    mutual = engine.execute(f"SELECT count(*) FROM ({' INTERSECT '.join(there)})")[0][0]
-    named, labelled = (count_rows(engine, name) for name in (partners, twins))
-    if mutual == labelled and (mutual or not named):
-        why = "may hold IDs of partners, or labels" if mutual else "matches no neuron of A with one of B"
-        raise DataError(f"{P.pair(column)}: column {column} {why}; give one that names the partner, or a label of both")
-    matched = twins if labelled > mutual else partners
-    _refuse_many(engine, matched, column)
-    if matched == partners:
-        _refuse_one_sided(engine, partners, a, b, column)
-    notes = []
-    for name, side, end in zip("AB", sides, "ab", strict=True):
-        every, without = engine.execute(
-            f"SELECT count(*), count(*) FILTER (id NOT IN (SELECT {end} FROM {matched})) FROM {side}"
-        )[0]
-        if without:
-            notes.append(f"{without:,} of {every:,} neurons of {name} have no partner by {column}, and are left out")
-    return matched, notes
-
-
-def _refuse_many(engine: SqlEngine, matched: str, column: str) -> None:
-    for one, other, side in (("a", "b", "B"), ("b", "a", "A")):
-        found = engine.execute(
-            f"SELECT {one}, {sql.gathered(other, other, 'TRUE')}, count(*) FROM {matched} GROUP BY {one} "
-            f"HAVING count(*) > 1 ORDER BY {one} LIMIT 1"
-        )
-        if found:
-            neuron, partners, _ = found[0]
-            raise DataError(
-                f"{P.pair(column)}: column {column} is not one to one: neuron {neuron} goes with "
-                f"{join_names(partners.split(' '), 3)} of {side}"
-            )
-
-
-def _refuse_one_sided(engine: SqlEngine, matched: str, a: str, b: str, column: str) -> None:
-    """Refuse a partner that names somebody else."""
-    for values, one, other in ((a, "a", "b"), (b, "b", "a")):
-        found = engine.execute(
-            f"SELECT m.{other}, m.{one}, v.value FROM {matched} AS m JOIN {values} AS v ON m.{one} = v.id "
-            f"WHERE v.value <> CAST(m.{other} AS VARCHAR) ORDER BY 1 LIMIT 1"
-        )
-        if found:
-            neuron, partner, named = found[0]
-            raise DataError(
-                f"{P.pair(column)}: column {column} is not one to one: neuron {neuron} goes with {partner}, which goes "
-                f"with {named}"
-            )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core.matrix.labelled import LabelledMatrix
+from crantcli.errors import UsageError
 
 Ids = NDArray[Any]
 Integers = NDArray[np.int64]
@@ -76,16 +77,26 @@ class BlockMatrix:
     source, target : Axis
     quantity : str
         What an entry is: "synapses", "fraction of output shown".
+    additive : bool
+        Whether entries can be added up: means cannot.
     """
 
     matrix: LabelledMatrix
     source: Axis
     target: Axis
     quantity: str = "weight"
+    additive: bool = True
 
     @cached_property
     def type_sum(self) -> LabelledMatrix:
-        """Entries added up per pair of types, types as IDs. Integers stay integers."""
+        """Entries added up per pair of types, types as IDs. Integers stay integers.
+
+        Raises
+        ------
+        UsageError
+            Where entries are means.
+        """
+        self.check_sums()
         rows, columns = self.source.codes[self.matrix.rows], self.target.codes[self.matrix.indices]
         typed = (rows >= 0) & (columns >= 0)
         return LabelledMatrix.from_entries(
@@ -107,7 +118,20 @@ class BlockMatrix:
         """What is left when types of fewer neurons are left out, on each axis by itself."""
         source, rows = self.source.of_types(smallest)
         target, columns = self.target.of_types(smallest)
-        return BlockMatrix(self.matrix.subset(rows, columns), source, target, self.quantity)
+        return replace(self, matrix=self.matrix.subset(rows, columns), source=source, target=target)
+
+    def check_sums(self) -> None:
+        """Refuse to add up what cannot be.
+
+        Raises
+        ------
+        UsageError
+        """
+        if not self.additive:
+            raise UsageError(
+                f"weights are the {self.quantity}, and do not add up to rows or types; crantcli connectivity tells the "
+                "means of pairs of types, over all of their synapses"
+            )
 
 
 def label_array(labels: Sequence[str]) -> Ids:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,39 +10,16 @@ from numpy.typing import NDArray
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.matrix.order import COLUMN_FIELDS, COLUMNAR_TYPE, TypeOrder, ring_place
+from crantcli.core.matrix.order import COLUMN_FIELDS, COLUMNAR_TYPE, ring_place
+from crantcli.core.nested.choice import AxisChoice
 from crantcli.core.relation import Annotations, Relation
-from crantcli.core.rows.labels import key, label
+from crantcli.core.rows.labels import joint, key, label, label_columns, refuse_joint_twins, typed
 from crantcli.errors import DataError
-from crantcli.ids import Selection
 from crantcli.schema import IdType
 from crantcli.text import did_you_mean
 
 #: Place of a neuron that is not annotated.
 NOWHERE = 2**62
-
-
-@dataclass(frozen=True)
-class AxisChoice:
-    """Which neurons one axis is to have, and the order of their types.
-
-    Attributes
-    ----------
-    types : tuple of str or None
-        Labels of types.
-    neurons : Selection or None
-        Neurons, beside those of the types. Where both are None, the axis has all neurons.
-    order : TypeOrder
-    """
-
-    types: tuple[str, ...] | None = None
-    neurons: Selection | None = None
-    order: TypeOrder = field(default_factory=TypeOrder)
-
-    @property
-    def given(self) -> bool:
-        """Whether the axis has chosen neurons only."""
-        return self.types is not None or self.neurons is not None
 
 
 @dataclass(frozen=True)
@@ -70,17 +47,46 @@ class NeuronIndex:
     ring: NDArray[np.int64]
 
 
-def label_table(engine: SqlEngine, id_type: IdType, annotations: Annotations, column: str) -> str:
-    """A table of the annotated neurons: `id, place, label`, and the fields that tell the column of columnar ones."""
+def block_columns(annotations: Annotations | None, by: tuple[str, ...]) -> tuple[Annotations, tuple[str, ...]]:
+    """The annotations, and their columns whose labels make the blocks: those that are named, else that of cell types.
+
+    Raises
+    ------
+    UsageError, DataError
+    """
+    if not by:
+        annotations, column = typed(annotations, "a nested matrix")
+        return annotations, (column,)
+    columns = label_columns(annotations, by)
+    assert annotations is not None
+    return annotations, columns
+
+
+def label_table(engine: SqlEngine, id_type: IdType, annotations: Annotations, columns: tuple[str, ...]) -> str:
+    """A table of the annotated neurons: `id, place, label`, and the fields that tell the column of columnar ones.
+
+    Raises
+    ------
+    DataError
+        Where joined labels of two groups are one.
+    """
+    parts = [label(column, annotations) for column in columns]
+    if len(parts) > 1:
+        apart = ", ".join(f"{part} AS label_{number}" for number, part in enumerate(parts))
+        groups = engine.view(
+            "block_groups", f"SELECT DISTINCT {joint(parts)} AS label, {apart} FROM {annotations.relation}"
+        )
+        refuse_joint_twins(engine, groups, columns)
+    block = joint(parts)
     fields = [
-        f"coalesce(CASE WHEN {label(column, annotations)} = {sql.text(COLUMNAR_TYPE)} "
+        f"coalesce(CASE WHEN {block} = {sql.text(COLUMNAR_TYPE)} "
         f"THEN {label(name, annotations) if name in annotations.columns else 'NULL'} END, '') AS field_{number}"
         for number, name in enumerate(COLUMN_FIELDS)
     ]
     return engine.table(
         "labels",
         sql.first_of_each(
-            f"SELECT {key(id_type)} AS id, place, {label(column, annotations)} AS label, {', '.join(fields)} "
+            f"SELECT {key(id_type)} AS id, place, {block} AS label, {', '.join(fields)} "
             f"FROM {annotations.relation} WHERE {key(id_type)} IS NOT NULL",
             key(id_type),
             "place",

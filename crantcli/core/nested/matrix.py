@@ -7,8 +7,8 @@ engine -> two places and a weight -> sorted into the blocks of both axes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,89 +18,18 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.blocks import Axis, BlockMatrix
 from crantcli.core.matrix.labelled import LabelledMatrix
-from crantcli.core.matrix.order import NeuronOrder
-from crantcli.core.nested.axes import NOWHERE, AxisChoice, NeuronIndex, asked_table, label_table, neuron_index
+from crantcli.core.nested.axes import NOWHERE, NeuronIndex, asked_table, block_columns, label_table, neuron_index
+from crantcli.core.nested.choice import FRACTIONS, NestedQuestion
+from crantcli.core.nested.listed import neuron_places
 from crantcli.core.nested.sorting import sorted_blocks
 from crantcli.core.relation import Annotations, Completeness, Relation, Totals
 from crantcli.core.rows.absent import chosen_notes
-from crantcli.core.rows.denominators import ENDS, Side, denominators
-from crantcli.core.rows.filters import RowFilter, member
-from crantcli.core.rows.labels import typed
+from crantcli.core.rows.denominators import ENDS, denominators
+from crantcli.core.rows.edge_list import EdgeList
+from crantcli.core.rows.filters import NeuronFilter, RowFilter, member
 from crantcli.core.rows.pairs import Edges, edges, present_pairs
 from crantcli.errors import UsageError
-from crantcli.schema import Kind
 from crantcli.text import plural
-
-WeightMode = Literal["relative_outgoing", "relative_incoming", "count", "column"]
-Scope = Literal["selected", "all"]
-AnnotationScope = Literal["annotated_only", "all"]
-
-#: Modes whose weights are fractions, and of what.
-FRACTIONS: dict[str, Side] = {"relative_outgoing": "output", "relative_incoming": "input"}
-
-
-@dataclass(frozen=True)
-class NestedQuestion:
-    """What a nested matrix is to show, beside the rows that count.
-
-    Attributes
-    ----------
-    source : AxisChoice
-        The rows; of a square matrix both axes.
-    target : AxisChoice or None
-        The columns; None makes the matrix square.
-    weight_mode : {"relative_outgoing", "relative_incoming", "count", "column"} or None
-        None means `relative_outgoing` for synapses, and the weights as they are for other tables.
-    weight_column : str
-        Name of the column that the mode `column` adds up; the table has it as `value`.
-    scope : {"selected", "all"}
-        Fractions of what is shown, or of all partners; of no bearing on other weights.
-    annotation_scope : {"annotated_only", "all"}
-    neuron_order : {"annotation", "id", "weight"}
-    keep_silent : bool
-        Chosen neurons without synapses are on the axis; of a square matrix for which nobody is chosen, all that are
-        annotated.
-    sum_duplicates, ignore_case : bool
-    within : str
-        The neuropil that the table is about, if it is about one.
-    """
-
-    source: AxisChoice = field(default_factory=AxisChoice)
-    target: AxisChoice | None = None
-    weight_mode: WeightMode | None = None
-    weight_column: str | None = None
-    scope: Scope = "selected"
-    annotation_scope: AnnotationScope = "annotated_only"
-    neuron_order: NeuronOrder = "annotation"
-    keep_silent: bool = False
-    sum_duplicates: bool = False
-    ignore_case: bool = False
-    within: str = ""
-
-    def __post_init__(self) -> None:
-        if (self.weight_mode == "column") != (self.weight_column is not None):
-            raise UsageError("a weight column and the weight mode 'column' go together: give both or none")
-
-    @property
-    def axes(self) -> dict[str, AxisChoice]:
-        """The choice for each end of a pair."""
-        return {"pre": self.source, "post": self.target or self.source}
-
-    def mode(self, table: Relation) -> WeightMode:
-        """How the weights of this table are made."""
-        return self.weight_mode or ("relative_outgoing" if table.kind is Kind.SYNAPSES else "count")
-
-    def quantity(self, table: Relation) -> str:
-        """What an entry of the matrix is."""
-        mode = self.mode(table)
-        if mode in FRACTIONS:
-            place = f" in {self.within}" if self.within else ""
-            if self.scope == "all":
-                return f"fraction of all {FRACTIONS[mode]}{place}"
-            return f"fraction of {FRACTIONS[mode]} shown{place}"
-        if mode == "column":
-            return f"sum of {self.weight_column}"
-        return "synapses" if table.kind is Kind.SYNAPSES else "weight"
 
 
 @dataclass
@@ -117,6 +46,8 @@ class NestedResult:
     whole_notes: list[str] = field(default_factory=list)
     #: Why the matrix does not hold all synapses.
     reasons: list[str] = field(default_factory=list)
+    #: Rows that are left out as their neurons have no annotation.
+    left_out: int = 0
 
     @property
     def type_sum(self) -> LabelledMatrix:
@@ -175,18 +106,19 @@ def nested(
     UsageError, DataError
         Where options contradict each other, a chosen type is not there, or a fraction's whole is incomplete.
     """
-    if totals is not None and (question.scope != "all" or question.mode(table) not in FRACTIONS):
+    weighing, whole = question.weighing, question.scope == "all" and question.mode(table) in FRACTIONS
+    if totals is not None and not whole and weighing.min_fraction is None:
         raise UsageError(
             "totals are for fractions of the normalization scope 'all' (weight mode relative_outgoing or "
             "relative_incoming); other weights are of what is shown"
         )
-    labels = label_table(engine, table.id_type, *typed(annotations, "a nested matrix"))
+    labels = label_table(engine, table.id_type, *block_columns(annotations, question.by))
     asked = {
         end: asked_table(engine, table.id_type, labels, choice, question.ignore_case)
         for end, choice in question.axes.items()
     }
     outside = _outside(asked)
-    values = question.weight_mode == "column"
+    values = weighing.column is not None
     condition = read_condition(engine, table, asked)
     found = edges(
         engine,
@@ -196,11 +128,27 @@ def nested(
         sum_duplicates=question.sum_duplicates,
         values=values,
         outside=outside,
-        weak=weak or (question.scope == "all" and question.mode(table) in FRACTIONS and totals is None),
+        weak=weak or (totals is None and (whole or weighing.min_fraction is not None)),
     )
-    notes = [*found.notes, *missing_values(engine, table, values)]
+    inside = found
+    if question.selective and outside != "FALSE":
+        inside = replace(found, relation=f"(SELECT * FROM {found.relation} WHERE NOT ({outside}))")
+    work = EdgeList(
+        engine, table, inside, (), weighing.weight, NeuronFilter(), rows, annotations, totals, question.sum_duplicates
+    )
+    work.notes += missing_values(engine, table, weighing.weight.how)
+    if weighing.min_fraction is not None:
+        work.keep_strong_inputs(weighing.min_fraction)
+    left_out = 0
     if question.annotation_scope == "annotated_only":
-        notes += _leave_out(engine, found, labels, outside, "n" if values else "weight")
+        left_out = work.leave_out_strangers(labels, outside, weighing.signs is not None)
+        work.notes += unannotated_note(found.ledger.unit, left_out)
+    told = len(work.notes)
+    if weighing.signs is not None:
+        work.sign(weighing.signs)
+    of_signs = [f"{question.within}: {note}" if question.within else note for note in work.notes[told:]]
+    notes = [*work.notes[:told], *of_signs]
+    work.leave_pairs()
     present = present_pairs(engine, table, found, rows)
     if further is not None:
         more = present_pairs(engine, further, edges(engine, further, None, rows), rows)
@@ -208,31 +156,34 @@ def nested(
     neurons = neuron_index(engine, table, labels, present, asked, question.annotation_scope == "all")
     entries = engine.arrays(
         "SELECT CAST(a.code AS INTEGER) AS i, CAST(b.code AS INTEGER) AS j, e.weight AS weight "
-        f"FROM {found.relation} AS e JOIN {neurons.relation} AS a ON e.pre = a.id "
-        f"JOIN {neurons.relation} AS b ON e.post = b.id"
+        f"FROM {work.relation} AS e JOIN {neurons.relation} AS a ON e.pre = a.id "
+        f"JOIN {neurons.relation} AS b ON e.post = b.id{' WHERE e.weight IS NOT NULL' if values else ''}"
     )
     if table.whole_weights and not values:
         entries["weight"] = entries["weight"].astype(np.int64)
     on_axis = _on_axes(engine, table, neurons, present, asked, question, rows)
     orders = {end: choice.order for end, choice in question.axes.items()}
     square, quantity = question.target is None, question.quantity(table)
-    blocks = sorted_blocks(neurons, entries, on_axis, orders, question.neuron_order, square, quantity)
+    neuron_order = neuron_places(engine, table.id_type, neurons, question.neuron_order, on_axis, notes)
+    blocks = sorted_blocks(neurons, entries, on_axis, orders, neuron_order, square, quantity)
+    blocks = replace(blocks, additive=weighing.weight.how != "mean")
     found.ledger.check()
     of_whole: list[str] = []
     blocks = _normalised(engine, table, blocks, neurons, found, question, totals, of_whole, outside, labels)
     notes += [*of_whole, *_axis_notes(neurons, on_axis, blocks, question, types_only)]
     annotated_only = question.annotation_scope == "annotated_only"
     notes += chosen_notes(engine, table, asked, labels if annotated_only else None, present, rows, question.keep_silent)
-    reasons = completeness_reasons(question, table, rows, found.ledger)
+    reasons = completeness_reasons(question, table, rows, left_out)
     return NestedResult(
         blocks,
         found.ledger,
         _completeness(table, blocks, asked, reasons),
         found,
-        {"weights": blocks.quantity, "labels": "neurons"},
+        {**weighing.facts(table), "weights": blocks.quantity, "labels": "neurons"},
         notes,
-        of_whole,
+        [*of_signs, *of_whole],
         reasons,
+        left_out,
     )
 
 
@@ -253,31 +204,20 @@ def read_condition(engine: SqlEngine, table: Relation, asked: dict[str, str | No
     return sql.any_of(parts)
 
 
-def missing_values(engine: SqlEngine, table: Relation, values: bool) -> list[str]:
-    """What to say of rows that have no value to add up."""
-    if not values:
+def missing_values(engine: SqlEngine, table: Relation, how: str) -> list[str]:
+    """What to say of rows that have no value to add up, or to be in a mean: `how` is that of a `Weight`."""
+    if how == "count":
         return []
     missing = engine.execute(f"SELECT count(*) FROM {table.relation} WHERE value IS NULL")[0][0]
-    return [f"{missing:,} rows have no value to add up, and count as 0"] if missing else []
+    became = "to add up, and count as 0" if how == "sum" else "that could be in a mean"
+    return [f"{missing:,} rows have no value {became}"] if missing else []
 
 
-def _leave_out(engine: SqlEngine, found: Edges, labels: str, outside: str, amount: str) -> list[str]:
-    """Count the edges of neurons without annotation, which the matrix does not show."""
-    unknown = {end: f"{end} NOT IN (SELECT id FROM {labels})" for end in ("pre", "post")}
-    inside = f"FROM {found.relation} WHERE NOT ({outside})"
-    counted = f"sum({amount})" if found.ledger.unit == "synapses" else "count(*)"
-    left_out = int(engine.execute(f"SELECT {counted} {inside} AND {sql.any_of(list(unknown.values()))}")[0][0] or 0)
-    found.ledger.remove("unannotated", left_out)
-    found.ledger.kept -= left_out
-    return unannotated_note(found.ledger)
-
-
-def unannotated_note(ledger: Ledger) -> list[str]:
+def unannotated_note(unit: str, left_out: int) -> list[str]:
     """What to say of rows that are left out, as their neurons have no annotation."""
-    left_out = ledger.removed.get("unannotated", 0)
     if not left_out:
         return []
-    return [f"{left_out:,} {ledger.unit} of neurons without annotation are left out (annotation scope annotated_only)"]
+    return [f"{left_out:,} {unit} of neurons without annotation are left out (annotation scope annotated_only)"]
 
 
 def _on_axes(
@@ -338,10 +278,10 @@ def _normalised(
     side = FRACTIONS.get(question.mode(table))
     if side is None:
         return blocks
+    if (table.signed and question.scope == "selected") or question.weighing.signs is not None:
+        notes.append("fractions of signed weights are of the total of absolute weights")
     if question.scope == "selected":
-        if table.signed:
-            notes.append("fractions of signed weights are of the total of absolute weights")
-        return BlockMatrix(blocks.matrix.normalize(side), blocks.source, blocks.target, blocks.quantity)
+        return replace(blocks, matrix=blocks.matrix.normalize(side))
     end = ENDS[side]
     annotated = ""
     if question.annotation_scope == "annotated_only":
@@ -359,7 +299,7 @@ def _normalised(
     if len(arrays["id"]):
         spot = np.minimum(np.searchsorted(arrays["id"], axis.neurons), len(arrays["id"]) - 1)
         of_axis = np.where(arrays["id"][spot] == axis.neurons, arrays["whole"][spot], 0.0)
-    return BlockMatrix(blocks.matrix.normalize(side, of_axis), blocks.source, blocks.target, blocks.quantity)
+    return replace(blocks, matrix=blocks.matrix.normalize(side, of_axis))
 
 
 def _axis_notes(
@@ -399,13 +339,14 @@ def unmatched_order(question: NestedQuestion, types: dict[str, Sequence[str]]) -
     return notes
 
 
-def completeness_reasons(question: NestedQuestion, table: Relation, rows: RowFilter, ledger: Ledger) -> list[str]:
+def completeness_reasons(question: NestedQuestion, table: Relation, rows: RowFilter, left_out: int) -> list[str]:
     """Why the matrix, read as a table of edges, does not hold all synapses."""
     reasons = [filtered_by] if (filtered_by := rows.filtered_by(table)) else []
     reasons += [f"the neuropil {question.within}"] if question.within else []
     if question.mode(table) in FRACTIONS or question.mode(table) == "column":
         reasons.append(f"the weight mode {question.mode(table)}")
-    if ledger.removed.get("unannotated"):
+    reasons += question.weighing.reasons()
+    if left_out:
         reasons.append("the annotation scope annotated_only")
     return reasons
 

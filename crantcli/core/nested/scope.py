@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.nested.axes import AxisChoice, asked_table, label_table
-from crantcli.core.nested.matrix import FRACTIONS, NestedQuestion
+from crantcli.core.nested.axes import asked_table, block_columns, label_table
+from crantcli.core.nested.choice import FRACTIONS, AxisChoice, NestedQuestion
 from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.denominators import ENDS
 from crantcli.core.rows.filters import RowFilter
-from crantcli.core.rows.labels import typed
 from crantcli.core.rows.pairs import edges, present_pairs
 from crantcli.ids import Selection
 from crantcli.schema import IdType
@@ -49,8 +48,10 @@ def needed_neurons(
         if not choice.given and (annotations is None or question.annotation_scope == "all"):
             needed[end] = None
         else:
-            needed[end] = _chosen(engine, id_type, annotations, choice, question.ignore_case)
+            needed[end] = _chosen(engine, id_type, annotations, choice, question)
     mode = question.weight_mode or "relative_outgoing"
+    if question.weighing.min_fraction is not None and not whole_table:
+        needed["pre"] = None
     if question.scope == "all" and mode in FRACTIONS and not whole_table:
         # The whole of a fraction has all partners of a neuron.
         needed["pre" if ENDS[FRACTIONS[mode]] == "post" else "post"] = None
@@ -86,7 +87,7 @@ def further_neurons(
     dict
         "pre" and "post": whose synapses on that side are to be known, too, those that are in the table apart.
     """
-    labels = label_table(engine, table.id_type, *typed(annotations, "a nested matrix"))
+    labels = label_table(engine, table.id_type, *block_columns(annotations, question.by))
     pairs = None if everyone else present_pairs(engine, table, edges(engine, table, None, rows), rows)
     found = {}
     for end, other in (("pre", "post"), ("post", "pre")):
@@ -109,11 +110,15 @@ def further_neurons(
 
 
 def _chosen(
-    engine: SqlEngine, id_type: IdType, annotations: Annotations | None, choice: AxisChoice, ignore_case: bool
+    engine: SqlEngine,
+    id_type: IdType,
+    annotations: Annotations | None,
+    choice: AxisChoice,
+    question: NestedQuestion,
 ) -> Selection:
     """The neurons of one axis: those that were chosen, else all that are annotated."""
     if choice.types is None and choice.neurons is not None:
         return choice.neurons
-    labels = label_table(engine, id_type, *typed(annotations, "a nested matrix"))
-    relation = asked_table(engine, id_type, labels, choice, ignore_case) or labels
+    labels = label_table(engine, id_type, *block_columns(annotations, question.by))
+    relation = asked_table(engine, id_type, labels, choice, question.ignore_case) or labels
     return Selection(tuple(row[0] for row in engine.execute(f"SELECT id FROM {relation} ORDER BY id")))

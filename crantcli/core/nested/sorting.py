@@ -19,7 +19,7 @@ def sorted_blocks(
     entries: dict[str, NDArray[Any]],
     on_axis: dict[str, NDArray[np.bool_]],
     orders: Mapping[str, TypeOrder],
-    neuron_order: NeuronOrder,
+    neuron_order: NeuronOrder | NDArray[np.int64],
     square: bool,
     quantity: str,
 ) -> BlockMatrix:
@@ -33,8 +33,8 @@ def sorted_blocks(
     on_axis : dict of "pre" and "post" to ndarray of bool
         Whether the neuron of a code is on the axis.
     orders : mapping of "pre" and "post" to TypeOrder
-    neuron_order : {"annotation", "id", "weight"}
-        Within a type.
+    neuron_order : {"annotation", "id", "weight"} or ndarray of int64
+        Within a type; an array has the place of each code, and those of one place are in the annotations' order.
     square : bool
         A neuron's weight is that of both its ends.
     quantity : str
@@ -44,10 +44,10 @@ def sorted_blocks(
     ends = {"pre": entries["i"][shown], "post": entries["j"][shown]}
     weights = entries["weight"][shown]
     strength = {end: np.zeros(len(neurons.ids), dtype=weights.dtype) for end in ends}
-    if neuron_order == "weight":
+    if isinstance(neuron_order, str) and neuron_order == "weight":
         in_order = np.lexsort((ends["post"], ends["pre"]))
         for end, codes in ends.items():
-            np.add.at(strength[end], codes[in_order], weights[in_order])
+            np.add.at(strength[end], codes[in_order], np.abs(weights[in_order]))
         if square:
             strength["pre"] = strength["post"] = strength["pre"] + strength["post"]
     axes, places = {}, {}
@@ -69,7 +69,7 @@ def _axis(
     neurons: NeuronIndex,
     chosen: NDArray[np.bool_],
     order: TypeOrder,
-    neuron_order: NeuronOrder,
+    neuron_order: NeuronOrder | NDArray[np.int64],
     strength: NDArray[Any],
 ) -> tuple[NDArray[np.int64], Axis]:
     """Codes of the neurons of an axis in their order, and the axis."""
@@ -83,14 +83,16 @@ def _axis(
     rank[[number_of[name] for name in types]] = np.arange(len(types))
     untyped = codes[of_type < 0]
     unannotated = neurons.place[untyped] == NOWHERE
-    untyped = untyped[np.lexsort((neurons.ids[untyped].astype(str), unannotated))]
+    listed = np.zeros(len(neurons.ids), dtype=np.int64) if isinstance(neuron_order, str) else neuron_order
+    untyped = untyped[np.lexsort((neurons.ids[untyped].astype(str), listed[untyped], unannotated))]
     members = codes[of_type >= 0]
-    within: dict[NeuronOrder, tuple[NDArray[Any], ...]] = {
+    within: dict[str, tuple[NDArray[Any], ...]] = {
         "annotation": (neurons.place[members], neurons.ring[members]),
         "id": (neurons.ids[members],),
         "weight": (neurons.place[members], -strength[members]),
     }
-    members = members[np.lexsort((*within[neuron_order], rank[neurons.type_code[members]]))]
+    keys = within[neuron_order if isinstance(neuron_order, str) else "annotation"]
+    members = members[np.lexsort((*keys, listed[members], rank[neurons.type_code[members]]))]
     ordered = np.concatenate([members, untyped])
     bounds = np.concatenate([[0], np.cumsum([sizes[name] for name in types], dtype=np.int64)])
     return ordered, Axis(neurons.ids[ordered], tuple(types), bounds)

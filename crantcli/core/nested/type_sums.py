@@ -16,9 +16,9 @@ from crantcli.core.engine import NeuronGroups, PairRules, SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.blocks import label_array
 from crantcli.core.matrix.labelled import LabelledMatrix
-from crantcli.core.nested.axes import AxisChoice, asked_table, known_types, label_table, matching_types
+from crantcli.core.nested.axes import asked_table, block_columns, known_types, label_table, matching_types
+from crantcli.core.nested.choice import AxisChoice, NestedQuestion
 from crantcli.core.nested.matrix import (
-    NestedQuestion,
     completeness_reasons,
     missing_values,
     read_condition,
@@ -29,7 +29,6 @@ from crantcli.core.nested.matrix import (
 )
 from crantcli.core.relation import Annotations, Completeness, Relation
 from crantcli.core.rows.filters import RowFilter, prepare
-from crantcli.core.rows.labels import typed
 from crantcli.core.rows.steps import STEPS, step_number
 from crantcli.schema import Kind
 
@@ -75,6 +74,8 @@ def one_pass(question: NestedQuestion, table: Relation, rows: RowFilter) -> bool
         and (mode == "count" or (mode == "column" and table.whole_values))
         and not any(choice.order.by_size or choice.neurons is not None for choice in question.axes.values())
         and not question.keep_silent
+        and not question.selective
+        and question.weighing.weight.how != "mean"
     )
 
 
@@ -94,7 +95,7 @@ def type_sums(
         As for `nested`, of which this gives the `type_sum`; `one_pass` must hold.
     """
     rows.check(table)
-    labels = label_table(engine, table.id_type, *typed(annotations, "a nested matrix"))
+    labels = label_table(engine, table.id_type, *block_columns(annotations, question.by))
     types = known_types(engine, labels)
     values = question.weight_mode == "column"
     needed = (*(["size"] if rows.min_size is not None else []), *(["value"] if values else []))
@@ -131,7 +132,8 @@ def type_sums(
         ledger.remove(step, int(numbers[inside & (found["step"] == number)].sum()))
     ledger.kept = int(numbers[kept].sum())
     ledger.check()
-    reasons = completeness_reasons(question, table, rows, ledger)
+    left_out = ledger.removed.get("unannotated", 0)
+    reasons = completeness_reasons(question, table, rows, left_out)
     return TypeSums(
         _matrix(found, kept, types, shown, question),
         question.quantity(table),
@@ -139,8 +141,8 @@ def type_sums(
         types_completeness(table, reasons, "sum"),
         {"weights": question.quantity(table), "labels": "types"},
         [
-            *missing_values(engine, table, values),
-            *unannotated_note(ledger),
+            *missing_values(engine, table, question.weighing.weight.how),
+            *unannotated_note(ledger.unit, left_out),
             *untyped_note(len(untyped)),
             *unmatched_order(question, {"pre": shown["pre"], "post": shown["post"]}),
         ],

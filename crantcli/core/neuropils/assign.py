@@ -186,7 +186,7 @@ def assign(
         places.unplaced,
         places.outside,
         found.in_order,
-        missing_values(engine, table, "value" in table.roles),
+        missing_values(engine, table, "sum" if "value" in table.roles else "count"),
     )
     if boxes is not None and not made.inside and made.outside:
         refuse_apart(engine, table, found.relation, [scale.sql for scale in scales], boxes)

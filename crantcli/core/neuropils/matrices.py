@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from crantcli.core.engine import SqlEngine
-from crantcli.core.nested.matrix import NestedQuestion, NestedResult, nested, unmatched_order
+from crantcli.core.nested.choice import NestedQuestion
+from crantcli.core.nested.matrix import NestedResult, nested, unmatched_order
 from crantcli.core.neuropils.assign import Assignment
 from crantcli.core.neuropils.members import Count, count, count_alone, in_neuropil
 from crantcli.core.relation import Annotations, Totals
@@ -63,7 +64,7 @@ class Remarks:
     def add(self, result: NestedResult) -> None:
         """Take note of a matrix."""
         self._last = result
-        self.left_out += result.ledger.removed.get("unannotated", 0)
+        self.left_out += result.left_out
         self._notes += result.whole_notes
         self._types["pre"] |= set(result.blocks.source.types)
         self._types["post"] |= set(result.blocks.target.types)

@@ -1,7 +1,8 @@
 """Every synapse on its skeleton: each pre- and postsynaptic site goes to the nearest node.
 
 The way of a synapse: selected rows, each once, cleaned (`core.synapses`) -> its one or two sites, sorted by neuron ->
-one pass over them, in which skeletons are loaded one after another (`core.geometry.nearest`) -> connectors.
+one pass over them, in which skeletons are loaded one after another (`core.geometry.nearest`), and split into axon and
+dendrite where that is asked for (`core.geometry.compartments`) -> connectors.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import importlib
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
@@ -36,6 +37,15 @@ from crantcli.core.rows.absent import some
 from crantcli.core.rows.filters import NeuronFilter, RowFilter, no_null_ids, prepare
 from crantcli.core.rows.pairs import kept_condition
 from crantcli.core.rows.units import in_nanometres
+from crantcli.core.sites.compartments import (
+    KeptSynapses,
+    carried_columns,
+    compartment_text,
+    require_whole,
+    split_notes,
+    synapses_with_compartments,
+)
+from crantcli.core.sites.summary import SUMMARY, site_summary
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.schema import AXES, NeuronId
@@ -52,11 +62,8 @@ COLUMNS = (
 #: A further column, after `neuron_id`, where neurons have other IDs in the table than were asked for.
 CURRENT = "current_id"
 
-#: Columns of the summary.
-SUMMARY = (
-    "neuron_id", "nodes", "cable_um", "sites", "pre_sites", "post_sites", "too_far", "not_placed",
-    "median_distance_nm", "sites_per_um",
-)  # fmt: skip
+#: A further column, the last one, of neurons that are split.
+COMPARTMENT = "compartment"
 
 
 @dataclass(frozen=True)
@@ -71,21 +78,27 @@ class Attach(Question):
         Presynaptic sites (outputs) and postsynaptic sites (inputs) of the neurons.
     max_distance : float or None
         In nm; a site farther from its skeleton is left out where cleaning is on. None: `MAX_DISTANCE`.
+    split : bool
+        Tell axon, dendrite and linker of each neuron; see `core.geometry.compartments`.
     """
 
     neurons: Selectors = None
     pre: bool = True
     post: bool = True
     max_distance: float | None = None
+    split: bool = False
 
     command: ClassVar[str] = "attach"
     chosen_by: ClassVar[str] = P.skeletons
-    outputs: ClassVar[Mapping[str, type]] = {"": Table, "summary": Table, "plot": Figure}
+    outputs: ClassVar[Mapping[str, type]] = {"": Table, "summary": Table, "synapses": Table, "plot": Figure}
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")
         if not (self.pre or self.post):
             raise UsageError("neither presynaptic nor postsynaptic sites are asked for; leave pre or post on")
+        if self.split and not (self.pre and self.post):
+            missing = P.pre(False) if not self.pre else P.post(False)
+            raise UsageError(f"{P.split(True)} goes by paths from inputs to outputs; leave {missing} out")
         if not self.limit >= 0:
             raise UsageError(f"max-distance {self.max_distance:g}: a distance in nm, 0 or more")
 
@@ -102,7 +115,8 @@ class Attach(Question):
     def needs(self) -> Needs:
         """Skeletons, and synapses with the positions of their sites."""
         columns = tuple(f"{side}_pt_position" for side in self.sides)
-        return Needs({"neurons": self.neurons}, synapses=True, columns=columns, carry="positions", skeletons=True)
+        carry: bool | Literal["positions"] = True if self.split else "positions"
+        return Needs({"neurons": self.neurons}, synapses=True, columns=columns, carry=carry, skeletons=True)
 
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
         """Synapses of the neurons that have skeletons."""
@@ -112,16 +126,23 @@ class Attach(Question):
         """Attach them."""
         skeletons, table = given.skeletons, given.source
         assert skeletons is not None
-        attached = attach(engine, table, skeletons, given.rows, self, measure="summary" in wanted)
+        passed_on = "synapses" in wanted
+        if passed_on and not self.split:
+            raise UsageError(f"{P.synapses.metavar('FILE')} is for compartments; it goes with {P.split(True)}")
+        measure = "summary" in wanted
+        attached = attach(engine, table, skeletons, given.rows, self, measure=measure, passed_on=passed_on)
         result = attached.result
-        told = {"kind": "summary of connectors", "units": None}
         made: dict[str, Output] = {
             "": Table(result.query, result.columns, result.rows),
-            "plot": Figure("arbors", Arbors(attached.relation, skeletons.neurons, skeletons.load)),
+            "plot": Figure("arbors", Arbors(attached.relation, skeletons.neurons, skeletons.load, self.split)),
         }
+        if passed_on:
+            known = skeletons.neurons if skeletons.current is None else skeletons.current
+            made["synapses"] = synapses_with_compartments(
+                engine, table, attached.kept, attached.relation, known, result.notes
+            )
         if "summary" in wanted:
-            listed = summary(engine, table, skeletons.neurons, attached)
-            made["summary"] = Table(listed.query, listed.columns, listed.rows, told)
+            made["summary"] = site_summary(engine, skeletons.neurons, table.id_type, attached.tally, attached.relation)
         return Results(
             made,
             "connectors",
@@ -134,12 +155,13 @@ class Attach(Question):
                 "pre": self.pre,
                 "post": self.post,
                 "max_distance": self.limit if given.rows.clean else None,
+                "split": self.split or None,
             },
             facts=result.facts,
             units={"units": "nm", **({"voxel_size_nm": list(table.voxel_size)} if table.voxel_size else {})},
             units_advice="write .parquet to keep that in the file",
             notes=result.notes,
-            details={name: result.facts[name] for name in ("sites", "skeletons")},
+            details={name: found for name, found in result.facts.items() if name != "positions"},
             subject=attached,
         )
 
@@ -151,18 +173,22 @@ class Attached:
     Attributes
     ----------
     result : Result
-        The table of connectors: `COLUMNS` and perhaps `CURRENT`, by neuron, synapse id and type. `x`, `y`, `z` and
-        `distance` are float64, in nm. Its ledger counts synapses: one is kept if a site of it is, and otherwise removed
-        by `distance`. Its facts count sites.
+        The table of connectors: `COLUMNS`, perhaps `CURRENT` and `COMPARTMENT`, by neuron, synapse id and type. `x`,
+        `y`, `z` and `distance` are float64, in nm. Its ledger counts synapses: one is kept if a site of it is, and
+        otherwise removed by `distance`. Its facts count sites.
     relation : str
-        A table of the same connectors with `place`, the position of the neuron, and `side`, 0 for pre.
+        A table of the same connectors with `place`, the position of the neuron, and `side`, 0 for pre; `compartment` is
+        a code.
     tally : SiteCounts
         Numbers of sites by skeleton.
+    kept : KeptSynapses
+        Synapses before the distance, which removes none of them.
     """
 
     result: Result
     relation: str
     tally: SiteCounts
+    kept: KeptSynapses
 
 
 class Arbors(NamedTuple):
@@ -175,11 +201,14 @@ class Arbors(NamedTuple):
     neurons : tuple of int or str
     load : function
         Gives the skeleton at a place.
+    split : bool
+        Whether sites have compartments.
     """
 
     relation: str
     neurons: Sequence[NeuronId]
     load: Callable[[int], Skeleton]
+    split: bool = False
 
 
 def attach(
@@ -190,6 +219,7 @@ def attach(
     question: Attach,
     *,
     measure: bool = False,
+    passed_on: bool = False,
 ) -> Attached:
     """Attach the synapses of some neurons to the nearest nodes of their skeletons.
 
@@ -205,13 +235,15 @@ def attach(
     question : Attach
     measure : bool
         Whether the length of each skeleton is wanted.
+    passed_on : bool
+        Whether the synapses are wanted, with all their columns.
 
     Raises
     ------
     UsageError
         Where unit or voxel size of the positions are not known.
     DataError
-        Where the table has no positions.
+        Where the table has no positions, or lacks synapses of neurons that are to be split.
 
     Notes
     -----
@@ -225,35 +257,48 @@ def attach(
     neurons, current = skeletons.neurons, skeletons.current
     positions = {side: _position(table, side) for side in question.sides}
     known = neurons if current is None else current
-    kept, ledger = _kept(engine, table, known, rows, positions)
-    tally = SiteCounts.empty(len(neurons))
+    notes = list[str]()
+    if question.split:
+        require_whole(engine, table, known, notes)
+    kept, ledger = _kept(engine, table, known, rows, positions, passed_on)
+    tally = SiteCounts.empty(len(neurons), question.split)
     seen = np.zeros(ledger.kept, dtype=bool)
     limit = question.limit if rows.clean else math.inf
     sweep = SiteAttacher(skeletons.load, tally, seen, limit, engine.threads, measure)
     added = {"node_id": "int64", "distance": "float64", "connector_id": "int64"}
+    if question.split:
+        added[COMPARTMENT] = "int8"
     sites = _sites(engine, table, kept, neurons, current, positions)
     relation = engine.mapped("attached", sites, sweep, added)
     tally.check()
+    whole = replace(ledger, removed=dict(ledger.removed))
     attached = int(np.count_nonzero(seen))
     ledger.remove("distance", ledger.kept - attached)
     ledger.kept = attached
     ledger.check()
     columns = COLUMNS if current is None else (COLUMNS[0], CURRENT, *COLUMNS[1:])
-    shown = ", ".join(f"CASE side WHEN 0 THEN 'pre' ELSE 'post' END AS {c}" if c == "type" else c for c in columns)
+    columns = (*columns, COMPARTMENT) if question.split else columns
+    told = {"type": "CASE side WHEN 0 THEN 'pre' ELSE 'post' END", COMPARTMENT: compartment_text(COMPARTMENT)}
+    shown = ", ".join(f"{told[name]} AS {name}" if name in told else name for name in columns)
     query = f"SELECT {shown} FROM {relation} ORDER BY place, connector_id"
     texts = frozenset(map(str, known))
     filtered_by = rows.filtered_by(table)
+    inputs, outputs = (texts if side in question.sides else frozenset[str]() for side in ("post", "pre"))
+    synapses = KeptSynapses(kept, whole, table.completeness.narrowed(inputs, outputs, filtered_by))
     if not filtered_by and tally.attached.sum() < tally.found.sum():
         filtered_by = "sites that could not be attached"
-    completeness = table.completeness.narrowed(
-        texts if question.post else frozenset(), texts if question.pre else frozenset(), filtered_by
-    )
-    facts = {"positions": positions, "sites": tally.sites(), "skeletons": tally.skeletons()}
-    notes = _notes(neurons, tally, limit)
+    completeness = table.completeness.narrowed(inputs, outputs, filtered_by)
+    facts: dict[str, Any] = {"positions": positions, "sites": tally.sites(), "skeletons": tally.skeletons()}
+    notes += _notes(neurons, tally, limit)
+    if tally.split is not None:
+        facts["compartments"] = tally.split.facts()
+        notes += split_notes(neurons, tally.split)
+        if thinned := rows.filtered_by(table):
+            notes.append(f"compartments are of the synapses that are left after {thinned}")
     if "id" not in table.roles:
         notes.append("the table has no id column, so synapse_id is empty")
     return Attached(
-        Result(query, columns, int(tally.attached.sum()), ledger, completeness, facts, notes), relation, tally
+        Result(query, columns, int(tally.attached.sum()), ledger, completeness, facts, notes), relation, tally, synapses
     )
 
 
@@ -269,13 +314,19 @@ def _position(table: Relation, side: str) -> str:
 
 
 def _kept(
-    engine: SqlEngine, table: Relation, neurons: Sequence[NeuronId], rows: RowFilter, positions: dict[str, str]
+    engine: SqlEngine,
+    table: Relation,
+    neurons: Sequence[NeuronId],
+    rows: RowFilter,
+    positions: dict[str, str],
+    passed_on: bool,
 ) -> tuple[str, Ledger]:
     """A table of the synapses that count, with the positions of their sites in nm; and the ledger up to here."""
     asked = Selection(tuple(dict.fromkeys(neurons)))
     wanted = NeuronFilter(either=asked) if len(positions) == 2 else NeuronFilter(**{next(iter(positions)): asked})
     coordinates = [f"{name}_{axis}" for name in dict.fromkeys(positions.values()) for axis in AXES]
-    needed = (*table.having("size"), *coordinates)
+    carried = carried_columns(table) if passed_on else {}
+    needed = tuple(dict.fromkeys((*table.having("size"), *coordinates, *carried)))
     prepared = prepare(engine, table, wanted.condition(engine, table.id_type), needed)
     passing = kept_condition(engine, prepared, rows)
     points = [
@@ -283,6 +334,7 @@ def _kept(
         for name in dict.fromkeys(positions.values())
         for axis, nanometres in zip(AXES, in_nanometres(table, name), strict=True)
     ]
+    points += [f"{sql.quote(name)} AS {sql.quote(inner)}" for name, inner in carried.items()]
     synapse = "id" if "id" in table.roles else "CAST(NULL AS BIGINT) AS id"
     relation = engine.table(
         "kept",
@@ -319,43 +371,6 @@ def _sites(
     return f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY {order}"
 
 
-def summary(engine: SqlEngine, table: Relation, neurons: Sequence[NeuronId], attached: Attached) -> Result:
-    """One row per skeleton: sites attached and left out, distances, cable, sites per length.
-
-    Returns
-    -------
-    Result
-        `cable_um` is in micrometres, `median_distance_nm` is of attached sites and null without any,
-        `sites_per_um` null without cable. `not_placed` sites have no position, or their skeleton has no node.
-    """
-    import numpy as np
-
-    tally = attached.tally
-    numbers = engine.columns_table(
-        "tally",
-        {
-            "place": np.arange(len(neurons)),
-            "nodes": tally.nodes,
-            "cable_um": tally.cable / 1000,
-            "sites": tally.attached.sum(axis=1),
-            "pre_sites": tally.attached[:, 0],
-            "post_sites": tally.attached[:, 1],
-            "too_far": tally.far.sum(axis=1),
-            "not_placed": tally.unplaced.sum(axis=1) + tally.bare.sum(axis=1),
-        },
-    )
-    skeletons = engine.id_table("skeletons", neurons, table.id_type)
-    medians = f"SELECT place, median(distance) AS median_distance_nm FROM {attached.relation} GROUP BY place"
-    query = (
-        "SELECT s.id AS neuron_id, nodes, cable_um, sites, pre_sites, post_sites, too_far, not_placed, "
-        "median_distance_nm, CASE WHEN cable_um > 0 THEN sites / cable_um END AS sites_per_um "
-        f"FROM {numbers} AS t JOIN {skeletons} AS s ON s.position = t.place LEFT JOIN ({medians}) AS m "
-        "ON m.place = t.place ORDER BY t.place"
-    )
-    found = attached.result
-    return Result(query, SUMMARY, len(neurons), found.ledger, found.completeness, found.facts)
-
-
 def _notes(neurons: Sequence[NeuronId], tally: SiteCounts, limit: float) -> list[str]:
     """What the user should be told of sites and skeletons that went without each other."""
     import numpy as np
@@ -389,4 +404,4 @@ def _notes(neurons: Sequence[NeuronId], tally: SiteCounts, limit: float) -> list
     return notes
 
 
-__all__ = ["COLUMNS", "CURRENT", "MAX_DISTANCE", "SUMMARY", "Arbors", "Attach", "Attached", "attach", "summary"]
+__all__ = ["COLUMNS", "CURRENT", "MAX_DISTANCE", "SUMMARY", "Arbors", "Attach", "Attached", "attach"]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
-from crantcli.core.question import Table
+from crantcli.core.question import EdgeTable, Graph, Table
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -23,13 +23,13 @@ from crantcli.core.questions.base import (
 )
 from crantcli.core.relation import Annotations, Completeness, Relation, Result, Totals
 from crantcli.core.rows.absent import absent_notes
-from crantcli.core.rows.denominators import Side
+from crantcli.core.rows.denominators import Side, told_totals
 from crantcli.core.rows.edge_list import EdgeList
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
-from crantcli.core.rows.groups import group_columns, parse_by
+from crantcli.core.rows.groups import GroupColumns, group_columns, parse_by
 from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.sweep import SWEEP, told_per_threshold
-from crantcli.core.rows.weights import Signs, Weight
+from crantcli.core.rows.weights import Signs, Weighing, Weight
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.text import P
@@ -81,7 +81,7 @@ class Connectivity(Question):
     thresholds: tuple[int, ...] = ()
 
     command: ClassVar[str] = "connectivity"
-    outputs: ClassVar[Mapping[str, type]] = {"": Table, "sweep": Table}
+    outputs: ClassVar[Mapping[str, type]] = {"": EdgeTable, "sweep": Table}
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")
@@ -91,9 +91,7 @@ class Connectivity(Question):
         if self.top is not None and self.top < 1:
             raise UsageError(f"top {self.top}: at least 1 partner per neuron")
         object.__setattr__(self, "weight", Weight.parse(self.weight))
-        if self.min_fraction is not None and not 0 <= self.min_fraction <= 1:
-            raise UsageError(f"{P.min_fraction(self.min_fraction)}: a fraction is from 0 to 1")
-        if self.normalize and self.weighed.column:
+        if self.weighing.column and self.normalize:
             raise UsageError(
                 f"{P.normalize(self.normalize)} is of synapses, and {P.weight(str(self.weight))} of others"
             )
@@ -113,9 +111,9 @@ class Connectivity(Question):
             raise UsageError(f"{P.annotate} adds columns per neuron, and {P.by('type')} has none; use one of them")
 
     @property
-    def weighed(self) -> Weight:
-        """What the weights are."""
-        return Weight.parse(self.weight)
+    def weighing(self) -> Weighing:
+        """What is told of pairs, and which are strong enough."""
+        return Weighing(Weight.parse(self.weight), self.min_fraction, self.signs)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -125,7 +123,7 @@ class Connectivity(Question):
     def needs(self) -> Needs:
         """Neurons, their labels where columns come of these, and totals for fractions."""
         useless = f"{P.totals} goes with {P.normalize('input')}, {P.normalize('output')} or {P.min_fraction}"
-        column = self.weighed.column
+        column = self.weighing.column
         return Needs(
             {"neurons": self.neurons},
             labels=bool(self.annotate) or self.by == "type" or bool(self.groups) or self.signs is not None,
@@ -149,15 +147,15 @@ class Connectivity(Question):
             "annotate": self.annotate,
             "by": list(self.groups) or self.by,
             "complete": self.complete or None,
-            "weight": str(self.weight) if self.weighed.column else None,
-            "min_fraction": self.min_fraction,
-            **({} if self.signs is None else {name: value or None for name, value in vars(self.signs).items()}),
+            **self.weighing.record(),
             "top": self.top,
             "normalize": self.normalize,
             "sum_duplicates": self.sum_duplicates or None,
         }
         kind, what = ("groups", "pairs of groups") if self.groups else ("edges", "edges")
         results = Results.of_table(result, kind, what, options=options)
+        main = EdgeTable(result.query, result.columns, result.rows, graph=result.graph)
+        results = replace(results, outputs={"": main})
         if result.sweep is not None:
             query = f"SELECT * FROM {result.sweep} ORDER BY threshold"
             sweep = Table(query, SWEEP, len(self.thresholds), {"kind": "sweep"})
@@ -181,9 +179,10 @@ class Connectivity(Question):
 
 @dataclass
 class ConnectivityResult(Result):
-    """Edges, and where several thresholds were given, a relation with what is left at each."""
+    """Edges as a graph, too, and where several thresholds were given, a relation with what is left at each."""
 
     sweep: str | None = None
+    graph: Graph | None = None
 
 
 def connectivity(
@@ -223,12 +222,13 @@ def connectivity(
         rows,
         split=split,
         sum_duplicates=question.sum_duplicates,
-        values=question.weighed.column is not None,
+        values=question.weighing.column is not None,
         weak=totals is None and (question.normalize is not None or question.min_fraction is not None),
     )
     work = EdgeList(
-        engine, table, found, split, question.weighed, neurons, rows, annotations, totals, question.sum_duplicates
-    )
+        engine, table, found, split, question.weighing.weight, wanted, rows, annotations, totals,
+        question.sum_duplicates,
+    )  # fmt: skip
     work.notes += absent_notes(engine, table, wanted, found.pairs, rows)
     if question.min_fraction is not None:
         work.keep_strong_inputs(question.min_fraction)
@@ -250,29 +250,42 @@ def connectivity(
         work.annotate(question.annotate)
     number = engine.execute(f"SELECT count(*) FROM {work.relation}")[0][0]
     found.ledger.check()
-    facts: dict[str, Any] = {"labels": "groups" if question.groups else "types" if question.by == "type" else "neurons"}
-    if question.weighed.column is not None:
-        facts["weights"] = f"{question.weighed.how} of {question.weighed.column}"
-    if question.signs is not None:
-        facts["signed"] = True
+    labels = "groups" if question.groups else "types" if question.by == "type" else "neurons"
+    facts: dict[str, Any] = {"labels": labels, **question.weighing.facts(table)}
+    counts = labels == "neurons" and question.weighing.column is None
+    told = question.completeness(table, neurons, _filtered_by(question, table, rows))
+    if counts and not told.whole:
+        facts |= told_totals(engine, table, work.wholes)
     return ConnectivityResult(
         f"SELECT {sql.columns(work.columns)} FROM {work.relation} ORDER BY weight DESC, {sql.columns(work.keys)}",
         tuple(work.columns),
         int(number),
         found.ledger,
-        question.completeness(table, neurons, _filtered_by(question, table, rows)),
+        told,
         facts,
         work.notes,
         sweep,
+        _graph(question, work, groups, table, annotations),
     )
+
+
+def _graph(
+    question: Connectivity, work: EdgeList, groups: GroupColumns, table: Relation, annotations: Annotations | None
+) -> Graph | None:
+    """The edges as a graph: of neurons, types, or groups that have one name on each side."""
+    if question.groups:
+        if (len(groups.pre), len(groups.post)) != (1, 1):
+            return None
+        return Graph(work.relation, (f"pre_{groups.pre[0]}", f"post_{groups.post[0]}"), "VARCHAR", groups.own)
+    if question.by == "type":
+        return Graph(work.relation, ("pre", "post"), "VARCHAR")
+    apart = ("neuropil",) if question.by == "neuropil" else ()
+    return Graph(work.relation, ("pre", "post"), table.id_type, apart, annotations=annotations)
 
 
 def _filtered_by(question: Connectivity, table: Relation, rows: RowFilter) -> str:
     reasons = [filtered_by] if (filtered_by := rows.filtered_by(table)) else []
-    if question.min_fraction:
-        reasons.append(P.min_fraction(question.min_fraction))
-    if question.signs is not None and question.signs.unsigned == "drop":
-        reasons.append(P.unsigned("drop"))
+    reasons += question.weighing.reasons()
     if question.top is not None:
         reasons.append(P.top(question.top))
     if question.by == "type":

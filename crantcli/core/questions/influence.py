@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
@@ -15,8 +14,8 @@ from crantcli.core.network.seeding import (
     Driven,
     adjusted,
     drive,
-    named_sets,
 )
+from crantcli.core.network.seeds import has_names, named_sets, seed_sets, selection_name
 from crantcli.core.network.wiring import EdgeWeight, InputTotals, Wiring, wired
 from crantcli.core.question import Table
 from crantcli.core.questions.base import (
@@ -33,7 +32,6 @@ from crantcli.core.questions.base import (
 )
 from crantcli.core.rows.weights import Signs
 from crantcli.errors import ArgumentTypeError, UsageError
-from crantcli.ids import Criteria, LiteralId, NamedNeurons, Selector, parse_selectors, python_selectors
 from crantcli.text import P, plural
 
 if TYPE_CHECKING:
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
 
 #: What a network is scaled to, where nothing else is said.
 GAIN = 0.99
-
-#: NAME=SELECTOR.
-_NAME = re.compile(r"\s*([^\s=!~,\"'@:][^=!~,\"'@:]*?)\s*=\s*(\S.*)", re.DOTALL)
 
 _RANKED = ("neuron_id", "influence", "adjusted_influence", "is_seed")
 _GROUPED = ("neurons", "seeds", "influence", "mean_influence", "adjusted_influence", "mean_without_seeds")
@@ -90,7 +85,7 @@ class Influence(Question):
     outputs: ClassVar[Mapping[str, type]] = {"": Table}
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "seeds", _sets(self.seeds))
+        object.__setattr__(self, "seeds", seed_sets(self.seeds, P.seeds, "drive the network"))
         normalize_selectors(self, "silence")
         object.__setattr__(self, "by", as_names(self.by))
         check_choice("weight", self.weight, get_args(EdgeWeight))
@@ -108,10 +103,12 @@ class Influence(Question):
 
     def needs(self) -> Needs:
         """Seeds and silenced neurons, and labels of groups and of who inhibits."""
-        named = any(isinstance(one, NamedNeurons) for chosen in self.seeds.values() for one in chosen)
         return Needs(
-            {**{_parameter(name): chosen for name, chosen in self.seeds.items()}, "silence": self.silence},
-            labels=bool(self.by) or self.signs is not None or named,
+            {
+                **{selection_name("seeds", name): chosen for name, chosen in self.seeds.items()},
+                "silence": self.silence,
+            },
+            labels=bool(self.by) or self.signs is not None or has_names(self.seeds),
             without_totals=f"{P.totals} of {P.weight('norm')} are those of the table itself, or after-threshold",
         )
 
@@ -124,8 +121,8 @@ class Influence(Question):
 
     def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
         """Find the steady state of each set of seeds."""
-        selected = {name: given.neurons[_parameter(name)] for name in self.seeds}
-        sets = named_sets(self.seeds, selected, given.annotations)
+        selected = {name: given.neurons[selection_name("seeds", name)] for name in self.seeds}
+        sets = named_sets(self.seeds, selected, given.annotations, P.seeds)
         wiring = wired(engine, given, self.weight, self.totals, self.signs, self.sum_duplicates)
         answers = drive(engine, given.source, wiring, sets, given.neurons["silence"], self.gain)
         table, what = self._table(engine, given, wiring, answers)
@@ -234,55 +231,3 @@ class Influence(Question):
         )
         number = int(engine.execute(f"SELECT count(*) FROM {summed}")[0][0])
         return Table(query, (*(["seed"] if seed else []), *names, *_GROUPED), number), "groups"
-
-
-def parse_seeds(values: Iterable[str], ignore_case: bool = False) -> dict[str, Selectors]:
-    """Read sets of seeds as they are typed: a selector, or `NAME=SELECTOR`.
-
-    What follows the first `=` is a selector by itself where it is `@FILE`, `-` or a criterion. `NAME=WORD,...` is a
-    criterion where the annotations have a column NAME, else these are IDs.
-    """
-    found: dict[str, Selectors] = {}
-    for value in values:
-        name, chosen = _parse_set(value, ignore_case)
-        found[name] = (*(found.get(name) or ()), *chosen)
-    return found
-
-
-def _parse_set(value: str, ignore_case: bool) -> tuple[str, tuple[Selector, ...]]:
-    """A set's name, "" where it has none, and its selectors."""
-    whole = parse_selectors([value], ignore_case)
-    match = _NAME.fullmatch(value)
-    if match is None:
-        return "", whole
-    name, rest = match.groups()
-    start, more, _ = rest.partition(" and ")
-    if isinstance(parse_selectors([start])[0], Criteria):
-        return name, parse_selectors([rest], ignore_case)
-    if more:  # COLUMN=VALUE and COLUMN=VALUE
-        return "", whole
-    chosen = parse_selectors([rest], ignore_case)
-    ids = tuple(one for one in chosen if isinstance(one, LiteralId))
-    if not ids:
-        return name, chosen
-    (criterion,) = whole
-    assert isinstance(criterion, Criteria)
-    return name, (NamedNeurons(criterion.criteria, ids),)
-
-
-def _sets(given: Any) -> dict[str, tuple[Selector, ...]]:
-    """Sets of seeds as a caller from Python gives them; "" is the name of the only one that has none."""
-    if given is None:
-        raise UsageError(f"{P.seeds.metavar('SELECTOR')}: name the neurons that drive the network")
-    if not isinstance(given, Mapping):
-        return {"": python_selectors(given)}
-    if not given:
-        raise UsageError(f"{P.seeds}: an empty mapping names no set of seeds")
-    for name in given:
-        if not isinstance(name, str):
-            raise ArgumentTypeError(f"seeds: {name!r} is no name of a set; give text")
-    return {name: python_selectors(chosen) for name, chosen in given.items()}
-
-
-def _parameter(name: str) -> str:
-    return f"seeds {name}" if name else "seeds"

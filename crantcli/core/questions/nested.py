@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.matrix.order import NEURON_ORDERS, NeuronOrder, TypeOrder, label_text
-from crantcli.core.nested.axes import AxisChoice
-from crantcli.core.nested.matrix import (
-    AnnotationScope,
-    NestedQuestion,
-    NestedResult,
-    WeightMode,
-    nested,
-    types_completeness,
-)
-from crantcli.core.nested.matrix import Scope as NormalizationScope
+from crantcli.core.nested.axes import block_columns
+from crantcli.core.nested.choice import AnnotationScope, AxisChoice, NestedQuestion, WeightMode
+from crantcli.core.nested.choice import Scope as NormalizationScope
+from crantcli.core.nested.matrix import NestedResult, nested, types_completeness
 from crantcli.core.nested.scope import further_neurons, needed_neurons
 from crantcli.core.nested.type_sums import TypeSums, one_pass, type_sums
 from crantcli.core.question import Figure, Matrix, Output, Table
@@ -35,13 +29,15 @@ from crantcli.core.questions.base import (
     normalize_selectors,
 )
 from crantcli.core.relation import Annotations, Relation
-from crantcli.core.rows.labels import typed
+from crantcli.core.rows.groups import parse_by
+from crantcli.core.rows.weights import Signs, Weighing, Weight
 from crantcli.errors import UsageError
-from crantcli.ids import Selection
+from crantcli.ids import Selection, Selector
 from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.core.matrix.blocks import BlockMatrix
+    from crantcli.core.matrix.labelled import LabelledMatrix
 
 #: Outputs that have a row and a column per type.
 OF_TYPES = frozenset({"type_sum", "type_mean", "relative_types"})
@@ -52,7 +48,6 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "weight_mode": (None, "relative_outgoing", "relative_incoming", "count", "column"),
     "normalization_scope": ("selected", "all"),
     "annotation_scope": ("annotated_only", "all"),
-    "neuron_order": NEURON_ORDERS,
 }
 
 
@@ -76,12 +71,21 @@ class Nested(Question):
         None means `relative_outgoing` for synapses, and the weights as they are for other tables.
     weight_column : str or None
         What the mode `column` adds up.
+    weight : {"count", "sum:COL", "mean:COL"} or None
+        The same as commands without a mode have it: `count` is the mode of that name, `sum:COL` is the mode `column`
+        with this column, and `mean:COL` is of it, too. Fractions are of synapses.
+    min_fraction : float or None
+        Show pairs that are at least this part of the post neuron's input. Who is on the axes does not depend on it.
+    signs : Signs or None
+        Weights of inhibitory neurons are negative; fractions are of absolute totals.
+    by : names of columns, or None
+        Columns of the annotations whose labels, joined by a colon, make the blocks, instead of that of cell types.
     normalization_scope : {"selected", "all"}
         Fractions of what is shown, or of all partners.
     annotation_scope : {"annotated_only", "all"}
         Neurons that are annotated, or all.
-    neuron_order : {"annotation", "id", "weight"}
-        Within a type.
+    neuron_order : {"annotation", "id", "weight"}, or neurons
+        Within a type; neurons in their order, as `Similar` tells it, and others after them.
     keep_unconnected : bool
         Chosen neurons without synapses are on the axis; of a square matrix for which nobody is chosen, all that are
         annotated.
@@ -103,10 +107,14 @@ class Nested(Question):
     weight_column: str | None = None
     normalization_scope: NormalizationScope = "selected"
     annotation_scope: AnnotationScope = "annotated_only"
-    neuron_order: NeuronOrder = "annotation"
+    neuron_order: NeuronOrder | tuple[Selector, ...] = "annotation"
     keep_unconnected: bool = False
     sum_duplicates: bool = False
     ignore_case: bool = False
+    weight: str | Weight | None = None
+    min_fraction: float | None = None
+    signs: Signs | None = None
+    by: str | tuple[str, ...] | None = None
 
     command: ClassVar[str] = "nested"
     chosen_by: ClassVar[str] = f"{P.source_types}, {P.source_neurons}, {P.target_types} or {P.target_neurons}"
@@ -121,18 +129,56 @@ class Nested(Question):
             if value not in choices:
                 listed = ", ".join(repr(choice) for choice in choices if choice is not None)
                 raise UsageError(f"{name}={value!r}: one of {listed}")
+        if isinstance(self.neuron_order, str):
+            if self.neuron_order not in NEURON_ORDERS:
+                listed = ", ".join(map(repr, NEURON_ORDERS))
+                raise UsageError(f"neuron_order={self.neuron_order!r}: one of {listed}, or a list of neurons")
+        else:
+            normalize_selectors(self, "neuron_order")
         for name in ("source_types", "target_types"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, as_labels(getattr(self, name)))
         normalize_selectors(self, "source_neurons", "target_neurons")
-        if (self.weight_mode == "column") != (self.weight_column is not None):
-            raise UsageError("a weight column and the weight mode 'column' go together: give both or none")
+        self._settle_weight()
+        _ = self.weighing  # refuses what is no fraction
+        by = parse_by(self.by)
+        object.__setattr__(self, "by", by or None)
+        if any(name.startswith(("pre:", "post:")) for name in by):
+            raise UsageError(f"{P.by(','.join(by))}: columns of the annotations, which make blocks of both axes")
         own = self.source_type_order is not None or self.target_type_order is not None
         if own and not self.directed:
             raise UsageError(
                 f"{P.source_type_order} and {P.target_type_order} are for rectangular matrices; use {P.type_order}, "
                 f"or {P.directed(True)}"
             )
+
+    def _settle_weight(self) -> None:
+        """Take a weight for the mode and the column that it means.
+
+        Raises
+        ------
+        UsageError
+            Where one contradicts the other.
+        """
+        given = None if self.weight is None else Weight.parse(self.weight)
+        if given is not None:
+            mode, column = ("column", given.column) if given.column else (self.weight_mode or "count", None)
+            if (self.weight_mode or mode) != mode or (mode == "column") != (given.column is not None):
+                raise UsageError(f"{P.weight(str(given))} and {P.weight_mode(str(self.weight_mode))}: give one of them")
+            if self.weight_column is not None and (self.weight_column != column or given.how != "sum"):
+                raise UsageError(f"{P.weight(str(given))} and {P.weight_column(self.weight_column)}: give one of them")
+            for name, value in (("weight", given), ("weight_mode", mode), ("weight_column", column)):
+                object.__setattr__(self, name, value)
+        if (self.weight_mode == "column") != (self.weight_column is not None):
+            raise UsageError("a weight column and the weight mode 'column' go together: give both or none")
+
+    @property
+    def weighing(self) -> Weighing:
+        """What is told of pairs, and which are strong enough."""
+        how: Literal["count", "sum", "mean"] = "count" if self.weight_column is None else "sum"
+        if isinstance(self.weight, Weight):
+            how = self.weight.how
+        return Weighing(Weight(how, self.weight_column), self.min_fraction, self.signs)
 
     def about(self, neurons: Mapping[str, Selection | None]) -> NestedQuestion:
         """What is asked of these neurons."""
@@ -141,10 +187,11 @@ class Nested(Question):
             source,
             self._axis("target", neurons) if self.directed else None,
             self.weight_mode,
-            self.weight_column,
+            self.weighing,
+            self.by if isinstance(self.by, tuple) else (),
             self.normalization_scope,
             self.annotation_scope,
-            self.neuron_order,
+            self.neuron_order if isinstance(self.neuron_order, str) else neurons.get("neuron_order") or Selection(()),
             self.keep_unconnected,
             self.sum_duplicates,
             self.ignore_case,
@@ -157,18 +204,26 @@ class Nested(Question):
 
     def needs(self) -> Needs:
         """Neurons with their types, and what is added up."""
-        useless = f"{P.totals} goes with {P.normalization_scope('all')}; other fractions are of what is shown"
+        useless = (
+            f"{P.totals} goes with {P.normalization_scope('all')} or {P.min_fraction}; other fractions are of what is "
+            "shown"
+        )
+        whole = self.normalization_scope == "all" or self.min_fraction is not None
         return Needs(
-            {"source_neurons": self.source_neurons, "target_neurons": self.target_neurons},
+            {
+                "source_neurons": self.source_neurons,
+                "target_neurons": self.target_neurons,
+                **({} if isinstance(self.neuron_order, str) else {"neuron_order": self.neuron_order}),
+            },
             labels=True,
             columns=() if self.weight_column is None else (self.weight_column,),
             value=self.weight_column,
-            without_totals="" if self.normalization_scope == "all" else useless,
+            without_totals="" if whole else useless,
         )
 
     def check_annotations(self, annotations: Annotations | None) -> None:
         """They must have types."""
-        typed(annotations, "a nested matrix")
+        block_columns(annotations, self.by if isinstance(self.by, tuple) else ())
 
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
         """Synapses between the axes, and with others where fractions are of all partners."""
@@ -200,6 +255,10 @@ class Nested(Question):
                 engine, table, given.annotations, question, given.rows, given.totals, given.further, types_only
             )
         results = self.results(engine, result, table, wanted)
+        for name in ("", "relative"):
+            matrix = results.outputs.get(name)
+            if isinstance(matrix, Matrix):
+                results.outputs = {**results.outputs, name: matrix._replace(annotations=given.annotations)}
         results.options["totals"] = (given.totals is not None) or None
         return results
 
@@ -210,7 +269,8 @@ class Nested(Question):
         types_only = bool(wanted) and wanted <= OF_TYPES
         blocks = result.blocks if isinstance(result, NestedResult) else None
         main = result.type_sum if blocks is None or types_only else blocks.matrix
-        types = dict(zip(("source", "target"), result.type_sum.shape, strict=True))
+        shape_of_types = main.shape if blocks is None else (len(blocks.source.types), len(blocks.target.types))
+        types = dict(zip(("source", "target"), shape_of_types, strict=True))
         shown = f"{types['source']:,} x {types['target']:,} types"
         shape = None if types_only else main.shape
         entries = len(main.weights)
@@ -255,7 +315,7 @@ class Nested(Question):
             shares = replace(result.completeness, filtered_by=why)
             made[""] = Matrix(lambda: blocks.matrix)
             made["type_mean"] = Matrix(lambda: blocks.type_mean, **of_types("mean"))
-            made["relative"] = Matrix(lambda: blocks.matrix.normalize("output"), _OF_ROW, "neurons", shares)
+            made["relative"] = Matrix(lambda: _of_rows(blocks), _OF_ROW, "neurons", shares)
             made["plot"] = Figure("nested", blocks)
             if "order" in wanted:
                 made["order"] = self.order_table(engine, blocks)
@@ -292,12 +352,21 @@ class Nested(Question):
             "keep_silent": self.keep_unconnected or None,
             "weight_mode": mode,
             "weight_column": self.weight_column,
+            **self.weighing.record(),
+            "weight": str(self.weight) if self.weighing.weight.how == "mean" else None,
+            "by": list(asked.by),
             "normalization_scope": self.normalization_scope if mode.startswith("relative") else None,
             "annotation_scope": self.annotation_scope,
-            "neuron_order": self.neuron_order,
+            "neuron_order": self.neuron_order if isinstance(self.neuron_order, str) else "listed",
             "sum_duplicates": self.sum_duplicates or None,
             **orders,
         }
+
+
+def _of_rows(blocks: BlockMatrix) -> LabelledMatrix:
+    """Weights as fractions of their row."""
+    blocks.check_sums()
+    return blocks.matrix.normalize("output")
 
 
 def as_labels(given: Any) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from crantcli.core.engine import SqlEngine
 from crantcli.core.filenames import safe_file_names
 from crantcli.core.ledger import Ledger
-from crantcli.core.nested.matrix import NestedQuestion, NestedResult
+from crantcli.core.nested.choice import NestedQuestion
+from crantcli.core.nested.matrix import NestedResult
 from crantcli.core.neuropils.assign import OTHER, POSITION, Assignment, assign
 from crantcli.core.neuropils.matrices import Remarks, matrices
 from crantcli.core.neuropils.members import Count, count_alone, in_neuropil
@@ -83,6 +84,11 @@ class Neuropil(Question):
         for name in ("neuropils", "exclude"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, as_labels(getattr(self, name)))
+        if self.nested.weighing.weight.how == "mean" and not self.assignments_only:
+            raise UsageError(
+                f"{P.weight(str(self.nested.weighing.weight))}: tables of each neuropil add weights up, and means do "
+                "not add up; crantcli nested draws them"
+            )
 
     def needs(self) -> Needs:
         """Meshes, and synapses with positions; what a nested matrix needs, unless there is to be none."""

@@ -23,7 +23,8 @@ from crantcli.core.questions.base import (
 from crantcli.core.relation import Relation, Unit
 from crantcli.core.rows.filters import NeuronFilter
 from crantcli.core.rows.units import convert_positions, unit_record
-from crantcli.core.synapses import synapse_rows
+from crantcli.core.rows.weights import Weighing
+from crantcli.core.synapses import StrongInputs, synapse_rows
 from crantcli.errors import UsageError
 from crantcli.text import P
 
@@ -42,6 +43,8 @@ class Synapses(Question):
         Positions whose unit is not known are an error where they were to be converted; else they stay as they are.
     columns : tuple of str
         Columns that are wanted, in their order; all if empty.
+    min_fraction : float or None
+        Rows of pairs that are at least this part of the post neuron's input.
     """
 
     pre: Selectors = None
@@ -49,6 +52,7 @@ class Synapses(Question):
     units: Unit | None = None
     units_required: bool = True
     columns: tuple[str, ...] = ()
+    min_fraction: float | None = None
 
     command: ClassVar[str] = "synapses"
     chosen_by: ClassVar[str] = f"{P.pre} or {P.post}"
@@ -57,30 +61,38 @@ class Synapses(Question):
     def __post_init__(self) -> None:
         normalize_selectors(self, "pre", "post")
         object.__setattr__(self, "columns", as_names(self.columns))
+        Weighing(min_fraction=self.min_fraction)  # refuses what is no fraction
         if self.units not in (None, "nm", "pixels"):
             raise UsageError(f"{P.units(self.units)}: 'nm' or 'pixels'")
 
     def needs(self) -> Needs:
         """Rows of synapses with all that they have."""
-        return Needs({"pre": self.pre, "post": self.post}, synapses=True, columns=self.columns or None, carry=True)
+        useless = "" if self.min_fraction is not None else f"{P.totals} goes with {P.min_fraction}"
+        return Needs(
+            {"pre": self.pre, "post": self.post}, synapses=True, columns=self.columns or None, carry=True,
+            without_totals=useless,
+        )  # fmt: skip
 
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
-        """Synapses from the one to the other."""
-        return Scope(given.neurons["pre"], given.neurons["post"])
+        """Synapses from the one to the other; all inputs of the latter where these are what fractions are of."""
+        pre, post = given.neurons["pre"], given.neurons["post"]
+        whole = self.min_fraction is not None and not given.has_totals and post is not None
+        return Scope(None if whole else pre, post)
 
     def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
         """Select them."""
         table, notes = given.source, list[str]()
         conversions, unit, voxel = convert_positions(table, self._units(table, notes))
         chosen = NeuronFilter(given.neurons["pre"], given.neurons["post"])
-        result = synapse_rows(engine, table, chosen, given.rows, conversions, self.columns)
+        strong = None if self.min_fraction is None else StrongInputs(self.min_fraction, given.totals)
+        result = synapse_rows(engine, table, chosen, given.rows, conversions, self.columns, strong)
         units = unit_record(table, result.columns, unit, voxel)
         result.notes[:0] = notes
         return Results.of_table(
             result,
             "synapses",
             "synapses",
-            options={"units": self.units, "columns": self.columns},
+            options={"units": self.units, "columns": self.columns, "min_fraction": self.min_fraction},
             units=units,
             units_advice=f"tell the next command with {P.coordinates} and {P.voxel_size}, or write .parquet",
             details=units,

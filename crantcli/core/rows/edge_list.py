@@ -8,14 +8,13 @@ from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Annotations, Completeness, Relation, Totals, annotation_column
 from crantcli.core.rows.denominators import ENDS, Side, denominators
-from crantcli.core.rows.filters import RowFilter
-from crantcli.core.rows.groups import GroupColumns, grouped
+from crantcli.core.rows.filters import NeuronFilter, RowFilter
+from crantcli.core.rows.groups import GroupColumns, group_sums, grouped, joint_groups
 from crantcli.core.rows.labels import key, typed, types_view
 from crantcli.core.rows.pairs import Edges, edges
-from crantcli.core.rows.weights import Signs, Weight, signed_edges
+from crantcli.core.rows.weights import Signs, Weighing, Weight, signed_edges
 from crantcli.core.sql import quote
 from crantcli.errors import DataError, UsageError
-from crantcli.ids import Selection
 from crantcli.schema import Kind
 from crantcli.text import P, did_you_mean
 
@@ -33,8 +32,8 @@ class EdgeList:
     split : tuple of str
         Columns by which the rows of a pair are kept apart.
     weight : Weight
-    asked : Selection or None
-        Neurons whose edges they are; None for all.
+    wanted : NeuronFilter
+        Neurons whose edges they are.
     rows : RowFilter
     annotations : Annotations or None
     totals : Totals or None
@@ -50,6 +49,8 @@ class EdgeList:
         What is told, and what tells rows of one weight apart.
     notes : list of str
         What the user should be told.
+    wholes : dict of "input" and "output" to str
+        Tables `id, whole` that fractions were taken of.
     """
 
     def __init__(
@@ -59,14 +60,14 @@ class EdgeList:
         found: Edges,
         split: tuple[str, ...],
         weight: Weight,
-        asked: Selection | None,
+        wanted: NeuronFilter,
         rows: RowFilter,
         annotations: Annotations | None,
         totals: Totals | None,
         sum_duplicates: bool,
     ) -> None:
         self._engine, self._table, self._found, self._weight = engine, table, found, weight
-        self._split, self._asked, self._rows = split, asked, rows
+        self._split, self._wanted, self._rows = split, wanted, rows
         self._annotations, self._totals, self._sum_duplicates = annotations, totals, sum_duplicates
         self._types: str | None = None
         #: Where edges are added up by columns: tables `id, code` of the neurons on both sides.
@@ -78,20 +79,53 @@ class EdgeList:
         self.columns: list[str] = []
         self.keys: list[str] = []
         self.notes = list(found.notes)
+        self.wholes: dict[Side, str] = {}
+
+    def weigh(self, weighing: Weighing) -> None:
+        """Keep strong inputs and give signs, as far as it is asked for."""
+        if weighing.min_fraction is not None:
+            self.keep_strong_inputs(weighing.min_fraction)
+        if weighing.signs is not None:
+            self.sign(weighing.signs)
 
     def keep_strong_inputs(self, least: float) -> None:
-        """Keep pairs that are at least this part of the post neuron's input."""
+        """Keep pairs that are at least this part of the post neuron's input.
+
+        The quotient, as it is told, is compared: 7 of 100 are 0.07, while 0.07 times 100 is more than 7 to a computer.
+        """
         whole = self._wholes("input", f"SELECT post AS id FROM {self.relation}")
         names = sql.columns(self._names())
+        pair = "sum(e.n) OVER (PARTITION BY e.pre, e.post)" if self._split else "e.n"
+        pair = f"abs({pair})" if self._table.signed else pair  # as the input is of absolute weights
         shares = self._engine.table(
             "shares",
-            f"SELECT {names}, (pair >= CAST({least!r} AS DOUBLE) * whole) AS strong FROM (SELECT e.*, "
-            "CAST(sum(e.n) OVER (PARTITION BY e.pre, e.post) AS DOUBLE) AS pair, CAST(w.whole AS DOUBLE) AS whole "
+            f"SELECT {names}, (pair / whole >= CAST({least!r} AS DOUBLE)) AS strong FROM (SELECT e.*, "
+            f"CAST({pair} AS DOUBLE) AS pair, CAST(w.whole AS DOUBLE) AS whole "
             f"FROM {self.relation} AS e JOIN {whole} AS w ON e.post = w.id)",
         )
         self._remove("threshold", f"{shares} WHERE NOT strong")
         self.relation = self._engine.view("strong_inputs", f"SELECT {names} FROM {shares} WHERE strong")
         self._counted = self.relation
+
+    def leave_out_strangers(self, known: str, outside: str, drop: bool) -> int:
+        """Count rows of neurons that are not in a table `id`, and drop them, if that is not to be done elsewhere.
+
+        Parameters
+        ----------
+        outside : str
+            A condition that holds for edges that count as unselected.
+        drop : bool
+
+        Returns
+        -------
+        int
+            How many rows these are.
+        """
+        strange = sql.any_of([f"{end} NOT IN (SELECT id FROM {known})" for end in ("pre", "post")])
+        number = self._remove("unannotated", f"{self.relation} WHERE NOT ({outside}) AND {strange}")
+        if drop:
+            self.relation = self._engine.view("known_edges", f"SELECT * FROM {self.relation} WHERE NOT {strange}")
+        return number
 
     def sign(self, signs: Signs) -> None:
         """Give the weights of inhibitory neurons a minus."""
@@ -139,6 +173,37 @@ class EdgeList:
         self.notes += made.notes
         self._leave_out(made.unlabelled, "a label")
 
+    def add_up_labels(self, groups: GroupColumns) -> dict[str, str]:
+        """Tell each pair of groups by the joint labels of its neurons.
+
+        Returns
+        -------
+        dict of "pre" and "post" to str
+            Tables `id, label` of the neurons that have a label.
+        """
+        sums = group_sums(
+            self._engine, self._table, self.relation, self._weight.total(self._table), groups, self._annotations,
+            self._rows,
+        )  # fmt: skip
+        named = {
+            side: joint_groups(self._engine, table, labels)
+            for (side, table), labels in zip(sums.groups.items(), (groups.pre, groups.post), strict=True)
+        }
+        self.relation = self._engine.table(
+            "label_sums",
+            f"SELECT x.label AS pre, y.label AS post, s.weight FROM {sums.relation} AS s "
+            f"JOIN {named['pre']} AS x ON s.a = x.code JOIN {named['post']} AS y ON s.b = y.code",
+        )
+        self.columns, self.keys = ["pre", "post", "weight"], ["pre", "post"]
+        self._leave_out(sums.unlabelled, "a label")
+        return {
+            side: self._engine.view(
+                "label_members",
+                f"SELECT m.id, g.label FROM {members} AS m JOIN {named[side]} AS g ON m.code = g.code",
+            )
+            for side, members in sums.members.items()
+        }
+
     def add_fraction(self, side: Side) -> None:
         """Add `fraction`, of all input or all output of the neurons on one side."""
         end = ENDS[side]
@@ -165,18 +230,20 @@ class EdgeList:
         """`id, whole`: all input or all output of each neuron that a query `id` gives."""
         ids = self._engine.table("of_neurons", f"SELECT DISTINCT id FROM ({neurons}) WHERE id IS NOT NULL")
         pairs = self._found.pairs
-        if self._totals is None and self._asked is not None:
+        if self._totals is None and not self._wanted.everything:
             condition = f"{ENDS[side]} IN (SELECT id FROM {ids})"
             summed = self._sum_duplicates
             pairs = edges(self._engine, self._table, condition, self._rows, sum_duplicates=summed).pairs
         kept = self._engine.view("kept_numbers", f"SELECT pre, post, n AS weight FROM {self._counted}")
-        return denominators(self._engine, self._table, side, ids, pairs, kept, self._totals, self.notes)
+        self.wholes[side] = denominators(self._engine, self._table, side, ids, pairs, kept, self._totals, self.notes)
+        return self.wholes[side]
 
     def keep_strongest(self, number: int, upstream: bool, downstream: bool) -> None:
         """Keep the strongest partners of each neuron or type that was asked for, in these directions."""
         asked = "TRUE"
-        if self._asked is not None:
-            chosen = f"SELECT id FROM {self._engine.id_table('asked', self._asked.ids, self._table.id_type)}"
+        one = self._wanted.either or self._wanted.pre or self._wanted.post
+        if one is not None:
+            chosen = f"SELECT id FROM {self._engine.id_table('asked', one.ids, self._table.id_type)}"
             if self._types is not None:
                 chosen = f"SELECT label FROM {self._types} WHERE id IN ({chosen})"
             asked = "{end} IN (" + chosen + ")"
@@ -233,10 +300,11 @@ class EdgeList:
         amount = "sum(n)" if self._table.kind is Kind.SYNAPSES else "count(*)"
         return int(self._engine.execute(f"SELECT {amount} FROM {found}")[0][0] or 0)
 
-    def _remove(self, step: str, found: str) -> None:
+    def _remove(self, step: str, found: str) -> int:
         number = self._rows_of(found)
         self._found.ledger.remove(step, number)
         self._found.ledger.kept -= number
+        return number
 
     def _leave_out(self, number: int, what: str) -> None:
         """Count rows of neurons that lack a label, and say so."""

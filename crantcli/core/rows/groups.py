@@ -9,7 +9,7 @@ from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Annotations, Completeness, Relation
 from crantcli.core.rows.filters import RowFilter
-from crantcli.core.rows.labels import labelled_neurons, typed
+from crantcli.core.rows.labels import joint, labelled_neurons, refuse_joint_twins, typed
 from crantcli.core.sql import quote
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import Kind, Names
@@ -134,6 +134,26 @@ def _refuse(name: str, column: str, table: Relation, annotations: Annotations | 
 
 
 @dataclass(frozen=True)
+class GroupSums:
+    """Edges added up per pair of groups of neurons, and of the table's own columns.
+
+    Attributes
+    ----------
+    relation : str
+        `a, b` (numbers of groups), the own columns, `weight, edges, pre_neurons, post_neurons`.
+    members, groups : dict of "pre" and "post" to str
+        Tables `id, code` of the neurons that have all labels, and `code, label_0, ...` of their groups.
+    unlabelled : int
+        Rows of neurons that lack a label.
+    """
+
+    relation: str
+    members: dict[str, str]
+    groups: dict[str, str]
+    unlabelled: int
+
+
+@dataclass(frozen=True)
 class GroupedEdges:
     """Edges added up.
 
@@ -196,25 +216,15 @@ def grouped(
         listed = ", ".join(own)
         relation = engine.table("groups", f"SELECT {listed}, {_figures(weight)} FROM {found} GROUP BY {listed}")
         return GroupedEdges(relation, [*columns.own, "weight", "edges", "pre_neurons", "post_neurons"], 0)
-    assert annotations is not None
-    sides = {
-        side: _members(engine, table, side, labels, annotations, rows)
-        for side, labels in (("pre", columns.pre), ("post", columns.post))
-    }
-    members, groups = ({side: made[place] for side, made in sides.items()} for place in (0, 1))
-    joined = engine.table(
-        "labelled_edges",
-        f"SELECT e.*, a.code AS a, b.code AS b FROM {found} AS e LEFT JOIN {members['pre']} AS a ON e.pre = a.id "
-        f"LEFT JOIN {members['post']} AS b ON e.post = b.id",
-    )
-    amount = "sum(n)" if table.kind is Kind.SYNAPSES else "count(*)"
-    unlabelled = engine.execute(f"SELECT {amount} FROM {joined} WHERE a IS NULL OR b IS NULL")[0][0]
-    keys = ", ".join(["a", "b", *own])
-    sums = engine.table(
-        "group_sums",
-        f"SELECT {keys}, {_figures(weight)} FROM {joined} WHERE a IS NOT NULL AND b IS NOT NULL GROUP BY {keys}",
-    )
-    possible = _possible(engine, table, members, groups, completeness)
+    added = group_sums(engine, table, found, weight, columns, annotations, rows)
+    sums, members, groups = added.relation, added.members, added.groups
+    # Pairs of all groups are many more than those that have an edge.
+    among = f"{groups['pre']} AS x CROSS JOIN {groups['post']} AS y"
+    if not complete:
+        among = f"(SELECT DISTINCT a, b FROM {sums}) AS d JOIN {groups['pre']} AS x ON d.a = x.code "
+        among += f"JOIN {groups['post']} AS y ON d.b = y.code"
+    pairs = engine.table("group_pairs", f"SELECT x.code AS a, y.code AS b FROM {among}")
+    possible = _possible(engine, table, members, groups, pairs, completeness)
     figures = [f"coalesce(s.{name}, 0) AS {name}" for name in ("weight", "edges", "pre_neurons", "post_neurons")]
     told = [f"s.{name}" for name in own]
     pairs = f"{possible} AS p JOIN {sums} AS s ON p.a = s.a AND p.b = s.b"
@@ -233,7 +243,52 @@ def grouped(
         f"JOIN {groups['post']} AS y ON p.b = y.code",
     )
     told = [*columns.names, "weight", "edges", "possible", "probability", "mean", "pre_neurons", "post_neurons"]
-    return GroupedEdges(relation, told, int(unlabelled or 0), members, _notes(completeness))
+    return GroupedEdges(relation, told, added.unlabelled, members, _notes(completeness))
+
+
+def group_sums(
+    engine: SqlEngine,
+    table: Relation,
+    found: str,
+    weight: str,
+    columns: GroupColumns,
+    annotations: Annotations | None,
+    rows: RowFilter,
+) -> GroupSums:
+    """Add edges up per pair of groups, whose neurons are labelled; parameters as of `grouped`."""
+    assert annotations is not None
+    sides = {
+        side: _members(engine, table, side, labels, annotations, rows)
+        for side, labels in (("pre", columns.pre), ("post", columns.post))
+    }
+    members, groups = ({side: made[place] for side, made in sides.items()} for place in (0, 1))
+    joined = engine.table(
+        "labelled_edges",
+        f"SELECT e.*, a.code AS a, b.code AS b FROM {found} AS e LEFT JOIN {members['pre']} AS a ON e.pre = a.id "
+        f"LEFT JOIN {members['post']} AS b ON e.post = b.id",
+    )
+    amount = "sum(n)" if table.kind is Kind.SYNAPSES else "count(*)"
+    unlabelled = engine.execute(f"SELECT {amount} FROM {joined} WHERE a IS NULL OR b IS NULL")[0][0]
+    keys = ", ".join(["a", "b", *(quote(name) for name in columns.own)])
+    sums = engine.table(
+        "group_sums",
+        f"SELECT {keys}, {_figures(weight)} FROM {joined} WHERE a IS NOT NULL AND b IS NOT NULL GROUP BY {keys}",
+    )
+    return GroupSums(sums, members, groups, int(unlabelled or 0))
+
+
+def joint_groups(engine: SqlEngine, groups: str, columns: Sequence[str]) -> str:
+    """A table `code, label` of groups, whose labels are joined to one.
+
+    Raises
+    ------
+    DataError
+        Where two groups would have the same one.
+    """
+    names = [f"label_{number}" for number in range(len(columns))]
+    named = engine.table("joint_groups", f"SELECT code, {joint(names)} AS label FROM {groups}")
+    refuse_joint_twins(engine, named, columns)
+    return named
 
 
 def _figures(weight: str) -> str:
@@ -271,9 +326,14 @@ def _members(
 
 
 def _possible(
-    engine: SqlEngine, table: Relation, members: dict[str, str], groups: dict[str, str], completeness: Completeness
+    engine: SqlEngine,
+    table: Relation,
+    members: dict[str, str],
+    groups: dict[str, str],
+    pairs: str,
+    completeness: Completeness,
 ) -> str:
-    """A table `a, b, possible`: pairs of different neurons that could be connected, and would be told."""
+    """A table `a, b, possible` of pairs of groups: pairs of different neurons that could be connected, and told."""
     covered = {}
     for side, ids in (("pre", completeness.outputs), ("post", completeness.inputs)):
         if completeness.outputs is not None and completeness.inputs is not None:
@@ -302,9 +362,9 @@ def _possible(
     )
     return engine.table(
         "possible",
-        "SELECT x.code AS a, y.code AS b, CAST(x.n * y.n - x.apart * y.apart - coalesce(s.n, 0) AS BIGINT) AS possible "
-        f"FROM {sizes['pre']} AS x CROSS JOIN {sizes['post']} AS y "
-        f"LEFT JOIN {both} AS s ON s.a = x.code AND s.b = y.code",
+        "SELECT p.a, p.b, CAST(x.n * y.n - x.apart * y.apart - coalesce(s.n, 0) AS BIGINT) AS possible "
+        f"FROM {pairs} AS p JOIN {sizes['pre']} AS x ON p.a = x.code JOIN {sizes['post']} AS y ON p.b = y.code "
+        f"LEFT JOIN {both} AS s ON s.a = p.a AND s.b = p.b",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Annotations, Relation, annotation_column
-from crantcli.core.sql import all_of, joined
+from crantcli.core.sql import all_of, joined, text
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import IdType, Names
 from crantcli.text import P, did_you_mean, join_names
@@ -48,8 +48,8 @@ def key(id_type: IdType) -> str:
 def words(column: str, listed: bool) -> str:
     """An annotation column as a label: lists joined, everything as text, blank text as none."""
     name = annotation_column(column)
-    text = joined(name, ";") if listed else f"CAST({name} AS VARCHAR)"
-    return f"nullif(trim({text}), '')"
+    written = joined(name, ";") if listed else f"CAST({name} AS VARCHAR)"
+    return f"nullif(trim({written}), '')"
 
 
 def label(column: str, annotations: Annotations) -> str:
@@ -90,6 +90,40 @@ def label_columns(annotations: Annotations | None, by: Sequence[str]) -> tuple[s
     if len(set(found)) < len(found):
         raise UsageError(f"{asked}: a column is named twice ({join_names(found)})")
     return tuple(found)
+
+
+#: Between the labels of several columns, where they are one: no delimiter of tables.
+_JOINT = ":"
+
+
+def joint(labels: Sequence[str]) -> str:
+    """Labels, as query text, joined to one; null where one of them is."""
+    return f" || {text(_JOINT)} || ".join(labels)
+
+
+def refuse_joint_twins(engine: SqlEngine, labelled: str, columns: Sequence[str]) -> None:
+    """Refuse labels that are joined to the same text, though they differ.
+
+    Parameters
+    ----------
+    labelled : str
+        A relation with one row, and its `label`, for each group.
+    columns : sequence of str
+
+    Raises
+    ------
+    DataError
+    """
+    if len(columns) < 2:
+        return
+    twins = engine.execute(
+        f"SELECT label FROM {labelled} WHERE label IS NOT NULL GROUP BY label HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
+    )
+    if twins:
+        raise DataError(
+            f"{P.by(','.join(columns))}: labels of two groups, joined by {_JOINT}, are both {twins[0][0]}; a label has "
+            f"a {_JOINT} of its own; give the columns in another order, or rename it"
+        )
 
 
 def labelled_neurons(

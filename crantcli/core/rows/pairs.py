@@ -264,7 +264,7 @@ def _edge_pairs(
     sums = f"{weight} AS n, count(*) AS total{value.format('count(value)')}"
     rows_per_key = engine.count_pairs("edge_rows", prepared.relation, keys, sums)
     if not sum_duplicates:
-        _refuse_repeats(engine, rows_per_key, table)
+        refuse_repeated_pairs(engine, rows_per_key, table)
     grouped = rows_per_key
     if "neuropil" in table.roles and "neuropil" not in split:
         weight = sql.total("n", "neuropil, n", table.whole_weights)
@@ -287,7 +287,13 @@ def _edge_pairs(
     return pairs
 
 
-def _refuse_repeats(engine: SqlEngine, rows_per_key: str, table: Relation) -> None:
+def refuse_repeated_pairs(engine: SqlEngine, rows_per_key: str, table: Relation) -> None:
+    """Refuse a table `pre, post, total` that has more than one row for a pair.
+
+    Raises
+    ------
+    DataError
+    """
     repeat = engine.execute(
         f"SELECT pre, post, total FROM {rows_per_key} "
         "WHERE total > 1 AND pre IS NOT NULL AND post IS NOT NULL ORDER BY 1, 2 LIMIT 1"

@@ -1,10 +1,10 @@
-"""What the weight of an edge is: synapses, or sums and means of a column of theirs, and which sign it has."""
+"""What the weight of an edge is: synapses, or sums and means of a column of theirs, which sign it has, which count."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
@@ -118,6 +118,68 @@ def signs_of(
     return Signs(column, names[0], names[1], unsigned)
 
 
+@dataclass(frozen=True)
+class Weighing:
+    """What is told of pairs of neurons, and which of them are strong enough: the same in all commands.
+
+    Attributes
+    ----------
+    weight : Weight
+    min_fraction : float or None
+        Keep pairs that are at least this part of the post neuron's input.
+    signs : Signs or None
+        Weights of inhibitory neurons are negative.
+    """
+
+    weight: Weight = Weight()
+    min_fraction: float | None = None
+    signs: Signs | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_fraction is not None and not 0 <= self.min_fraction <= 1:
+            raise UsageError(f"{P.min_fraction(self.min_fraction)}: a fraction is from 0 to 1")
+
+    @property
+    def column(self) -> str | None:
+        """The column that is added up, where weights are not numbers of synapses."""
+        return self.weight.column
+
+    @property
+    def plain(self) -> bool:
+        """Whether weights are numbers of synapses of whatever pairs there are, without a sign."""
+        return self == Weighing()
+
+    def record(self) -> dict[str, Any]:
+        """What bears on the content, for the options of the provenance."""
+        signs = {} if self.signs is None else {name: value or None for name, value in vars(self.signs).items()}
+        weight = None if self.column is None else str(self.weight)
+        return {"weight": weight, "min_fraction": self.min_fraction, **signs}
+
+    def facts(self, table: Relation) -> dict[str, Any]:
+        """What the weights are, for whoever reads the file; nothing where they are numbers of synapses."""
+        weights = {} if self.column is None else {"weights": self.words}
+        return {**weights, **({"signed": True} if table.signed or self.signs is not None else {})}
+
+    @property
+    def words(self) -> str:
+        """What a weight is where it is of a column, such as `sum of size`."""
+        return f"{self.weight.how} of {self.column}"
+
+    def quantity(self, counted: str) -> str:
+        """What a weight is, for the legend of a picture; `counted` where it is a number of synapses."""
+        told = counted if self.column is None else self.words
+        return told if self.signs is None else f"{told}, signed by {self.signs.column}"
+
+    def reasons(self) -> list[str]:
+        """Why totals of what is left are short, or no totals."""
+        reasons: list[str] = [P.min_fraction(self.min_fraction)] if self.min_fraction else []
+        if self.signs is not None and self.signs.unsigned == "drop":
+            reasons.append(P.unsigned("drop"))
+        if self.weight.how == "mean":
+            reasons.append(P.weight(str(self.weight)))
+        return reasons
+
+
 def _words(given: str | Sequence[str] | None) -> tuple[str, ...]:
     listed = given.split(",") if isinstance(given, str) else given or ()
     return tuple(word.strip() for word in listed if word.strip())
@@ -152,6 +214,8 @@ def signed_edges(
     UsageError, DataError
         Where there is no such column, a label stands nowhere in it, or neurons with outputs have no sign.
     """
+    if table.signed:
+        raise DataError(f"the weights have signs already, and {P.sign(signs.column)} gives them others; leave it out")
     if annotations is None:
         raise UsageError(f"{P.sign(signs.column)} needs {P.annotations.metavar('FILE')}, or a data set that has some")
     column = Names(annotations.columns).get(signs.column)

@@ -305,10 +305,12 @@ class Plot {
       context.globalAlpha = 1;
     });
     if (marks.selection) {
+      // No fill: it would change the colours, which are to be read.
       const { top, bottom, left, right } = marks.selection;
-      context.globalAlpha = 0.12;
-      context.fillRect(this.x(left), this.y(top), this.x(right) - this.x(left), this.y(bottom) - this.y(top));
-      context.globalAlpha = 1;
+      context.strokeStyle = this.ink.paper;
+      context.lineWidth = 5;
+      box(top, bottom, left, right);
+      context.strokeStyle = this.ink.mark;
       context.lineWidth = 2;
       box(top, bottom, left, right);
     }

@@ -8,7 +8,11 @@ const state = { layers: {}, sides: [], layer: null, path: [], sort: null, busy: 
 const plot = new Plot(byId("plot"));
 
 const count = (number) => number.toLocaleString("en-US");
-const amount = (number) => (Number.isInteger(number) ? count(number) : String(Number(number.toPrecision(5))));
+const amount = (number) => {
+  if (Number.isInteger(number)) return count(number);
+  return Math.abs(number) < 1e-3 ? number.toExponential(2) : String(Number(number.toPrecision(5)));
+};
+const several = (number, thing) => `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
 const percent = (part) => `${Number((100 * part).toPrecision(3))} %`;
 
 function element(name, text, more = {}) {
@@ -56,11 +60,15 @@ function showBar() {
 function showSize() {
   const { layer } = state;
   const [rows, columns] = plot.shape.map(count);
-  const what = isTypes() ? "types" : "neurons";
   const { entries } = layer.told;
-  byId("size").textContent = about.layers.neurons.entries
-    ? `${rows} presynaptic × ${columns} postsynaptic ${what}, ${count(entries)} connected ${entries === 1 ? "pair" : "pairs"} (${about.ledger}).`
-    : `No connections: there is nothing to see in ${rows} × ${columns} neurons (${about.ledger}).`;
+  const pairs = several(entries, "connected pair");
+  const untyped = state.sides.map((side) => side.length - side.bounds[side.types.length]);
+  byId("size").textContent = !about.layers.neurons.entries
+    ? `No connections: there is nothing to see in ${rows} × ${columns} neurons (${about.ledger}).`
+    : isTypes()
+      ? `${rows} presynaptic × ${columns} postsynaptic types, ${pairs}; ${several(untyped[0], "presynaptic neuron")} and `
+        + `${count(untyped[1])} postsynaptic without a type are in fractions, and nowhere else.`
+      : `${rows} presynaptic × ${columns} postsynaptic neurons, ${pairs} (${about.ledger}).`;
   const told = layer.told;
   byId("left-out").hidden = !told.left_out;
   if (told.left_out)
@@ -263,8 +271,8 @@ function select(rectangle) {
   kept = kept.sort(strongestFirst).slice(0, MOST_SHOWN);
   const { top, bottom, left, right } = rectangle;
   const what = isTypes() ? "types" : "neurons";
-  byId("selected").textContent = `${count(bottom - top)} × ${count(right - left)} ${what}: ${count(number)} connected `
-    + `${number === 1 ? "pair" : "pairs"}, ${about.quantity} ${amount(sum)}${number > MOST_SHOWN ? `; the ${MOST_SHOWN} strongest` : ""}`
+  byId("selected").textContent = `${count(bottom - top)} × ${count(right - left)} ${what}: ${several(number, "connected pair")}, `
+    + `${about.quantity} ${amount(sum)}${number > MOST_SHOWN ? `; the ${MOST_SHOWN} strongest` : ""}`
     + (layer.told.left_out ? `; pairs with ${unit} of at most ${amount(layer.told.up_to)} are not in this page` : "");
   state.selected = { rectangle, number, connected };
   state.rows = kept.map(([row, column, weight]) => layer.describe(row, column, weight));
@@ -279,7 +287,6 @@ function select(rectangle) {
   }
   byId("selection").hidden = false;
   showTable();
-  say(byId("selected").textContent);
 }
 
 /** Columns of the table, and of the CSV. */
@@ -303,7 +310,7 @@ function columns() {
 function showTable() {
   const shown = columns();
   byId("head").replaceChildren(...shown.map((column, place) => {
-    const cell = element("th", undefined, { scope: "col" });
+    const cell = element("th", undefined, { scope: "col", className: column.number ? "number" : "" });
     const sorted = state.sort?.place === place ? (state.sort.down ? "descending" : "ascending") : "none";
     cell.setAttribute("aria-sort", sorted);
     const arrow = { descending: " ▼", ascending: " ▲", none: "" }[sorted];
@@ -401,7 +408,7 @@ function search() {
     item.setAttribute("role", "option");
     const side = state.sides[one.axis ?? 0];
     const type = one.item === undefined ? -1 : side.typeAt(one.item);
-    const kind = one.item === undefined ? `type, ${count(side.bounds[one.type + 1] - side.bounds[one.type])} neurons` : type < 0 ? "neuron" : side.types[type];
+    const kind = one.item === undefined ? `type, ${several(side.bounds[one.type + 1] - side.bounds[one.type], "neuron")}` : type < 0 ? "neuron" : side.types[type];
     const where = one.axis === null ? "" : [", presynaptic", ", postsynaptic"][one.axis];
     const small = element("small", " ");
     small.append(nameOf(kind), where);

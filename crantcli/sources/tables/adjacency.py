@@ -196,7 +196,8 @@ def _table(
     )[0]
     if infinite:
         raise DataError(f"{name}: a cell holds no finite number, and weights are added up; mend the matrix")
-    if negative and not given.signed:
+    signed = given.signed or recorded.signed
+    if negative and not signed:
         raise DataError(
             f"{name}: {negative:,} weights are negative, which changes sums and orders; "
             f"say {P.signed(True)} if that is meant"
@@ -223,12 +224,13 @@ def _table(
         roles=frozenset(("pre", "post", "weight")),
         whole_weights=whole,
         completeness=recorded.completeness,
+        totals=recorded.totals,
         filters=filters,
         inputs=tuple(records),
         silent=axes,
         read_notes=tuple(notes),
         filtered=filtered,
-        signed=given.signed,
+        signed=signed,
     )
 
 

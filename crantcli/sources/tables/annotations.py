@@ -13,7 +13,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, Criterion
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, IdType, Names
-from crantcli.sources.tables.inference import inspect_ids
+from crantcli.sources.tables.inference import as_number, inspect_ids, numeric_types
 from crantcli.sources.tables.part import Part, check_id_type, fits_int64
 from crantcli.text import P, did_you_mean, join_names, plural
 
@@ -77,7 +77,8 @@ def open_annotations(
         f"SELECT {expression} AS id, row_number() OVER () AS row, {chosen} FROM {part.relation}",
     )
     opened = Annotations("", "", ids, tuple(names), label, frozenset(lists | in_text), tuple(part.records))
-    opened = replace(opened, background=tuple(map(str, background)))
+    plain = [name for name in names if name not in lists | in_text]
+    opened = replace(opened, background=tuple(map(str, background)), numbers=lambda: _numbers(engine, part, plain))
     is_background = _background(opened)
     nulls, unknown = engine.execute(
         f"SELECT count(*) FILTER (id IS NULL), count(*) FILTER ({is_background}) FROM {loaded}"
@@ -273,6 +274,25 @@ def _numbered(name: str) -> str:
     text = f"coalesce(CAST({number} AS VARCHAR), CAST({quote(name)} AS VARCHAR))"
     # Not with isnan, which the engine takes to be false where the statistics of a Parquet file have finite ends.
     return f"nullif({text}, 'nan')"
+
+
+def _numbers(engine: Engine, part: Part, names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Columns of numbers and truths that are labels in our views: query text of their values, and its type."""
+    floats = [name for name in names if part.columns[name] in ("FLOAT", "DOUBLE")]
+    found = {name: (f"CAST({annotation_column(name)} AS DOUBLE)", "DOUBLE") for name in floats}
+    if not part.text:
+        return found
+    for name, kind in numeric_types(engine, part.relation, names).items():
+        if kind != "VARCHAR":
+            found[name] = (as_number(annotation_column(name), kind), kind)
+    rest = [name for name in names if name not in found]
+    if rest:
+        values = [trimmed(quote(name)) for name in rest]
+        tests = ", ".join(f"bool_and(lower({value}) IN ('true', 'false', ''))" for value in values)
+        for name, truths in zip(rest, engine.execute(f"SELECT {tests} FROM {part.relation}")[0], strict=True):
+            if truths:
+                found[name] = (f"lower({annotation_column(name)}) = 'true'", "BOOLEAN")
+    return found
 
 
 def _elements(name: str) -> str:

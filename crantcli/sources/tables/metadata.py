@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,8 @@ class FileMetadata:
         What one row stands for, of a file that we made.
     signed : bool
         Weights are negative on purpose.
+    totals : mapping of "input" and "output" to mapping of str to number
+        All input and all output of neurons, as they were in the table that the file was made of.
     """
 
     unit: Unit = "unknown"
@@ -39,6 +41,7 @@ class FileMetadata:
     neuropils: tuple[str, ...] = ()
     kind: str | None = None
     signed: bool = False
+    totals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def provenance(metadata: dict[str, str], rows: int | None = None) -> dict[str, Any] | None:
@@ -81,6 +84,7 @@ def _read(metadata: dict[str, str], rows: int | None) -> FileMetadata:
         command=_text(record.get("command")),
         kind=_text(record.get("kind")),
         signed=bool(record.get("signed")),
+        totals=_totals(record.get("totals", {})),
         neuropils=tuple(map(str, record.get("options", {}).get("neuropils", ()))),
     )
 
@@ -100,6 +104,18 @@ def _filters(record: dict[str, Any]) -> dict[str, Any]:
     if not all(isinstance(condition, str) for condition in record.get("where", ())):
         raise TypeError
     return dict(record)
+
+
+def _totals(record: Any) -> dict[str, dict[str, float]]:
+    """All input and output of neurons; what is no such thing is left out, and all else that the file says holds."""
+
+    def numbers(side: Any) -> bool:
+        return isinstance(side, dict) and all(
+            type(value) in (int, float) and 0 <= value < float("inf") for value in side.values()
+        )
+
+    sides = record if isinstance(record, dict) else {}
+    return {side: sides[side] for side in ("input", "output") if numbers(sides.get(side))}
 
 
 def _text(value: Any) -> str | None:

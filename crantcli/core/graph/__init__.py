@@ -1,0 +1,1 @@
+"""Graphs: their nodes with what annotations say of them, and edges as matrices."""

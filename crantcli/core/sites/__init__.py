@@ -1,0 +1,1 @@
+"""Sites on skeletons: summed up, and as synapses with compartments."""
