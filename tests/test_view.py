@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -106,8 +107,6 @@ def test_the_strongest_stay_where_not_all_have_room(data: st.DataObject) -> None
 
 
 def _described(matrix: LabelledMatrix, whole: bool) -> str:
-    import json
-
     told = json.dumps({"layers": {"neurons": {"whole": bool(whole)}}})
     sides = {
         name: {"ids": [str(one) for one in ids]}
@@ -290,6 +289,21 @@ def test_a_small_page_is_small_and_the_same_each_time(crant_process: Crant, tmp_
         assert done.code == 0, done.err
     assert (tmp_path / "1.html").read_bytes() == (tmp_path / "2.html").read_bytes()
     assert (tmp_path / "1.html").stat().st_size <= 400_000
+
+
+def test_info_tells_how_a_page_was_made(crant: Crant, tmp_path: Path) -> None:
+    assert crant("view", *WORM, "-t", "5", "-o", "p.html").code == 0
+    told = crant("info", "p.html", "--json")
+    found = json.loads(told.out)
+    assert found["kind"] == "page"
+    assert found["provenance"]["command"] == "view"
+    assert found["provenance"]["ledger"]["removed"]["threshold"] > 0
+    page = (tmp_path / "p.html").read_bytes()
+    for name, content, words in (("cut", page[:-2000], "damaged"), ("other", b"<html>log in</html>", "did not make")):
+        (tmp_path / f"{name}.html").write_bytes(content)
+        done = crant("info", f"{name}.html")
+        assert done.code == 3
+        assert words in done.err
 
 
 def test_nothing_runs_but_the_script_of_the_page() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from crantcli.core.addresses import MeshAddress
 from crantcli.core.relation import VoxelSize
-from crantcli.core.viewer import ShownSynapse, Scene
+from crantcli.core.viewer import Scene, ShownSynapse
 from crantcli.output.figures.colours import UNLABELLED, label_colours
 
 #: Names of the layers.

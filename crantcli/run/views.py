@@ -13,7 +13,7 @@ from crantcli.core.rows.filters import NeuronFilter, RowFilter
 from crantcli.core.rows.labels import key, label
 from crantcli.core.rows.units import convert_positions
 from crantcli.core.synapses import synapse_rows
-from crantcli.core.viewer import ShownSynapse, Scene
+from crantcli.core.viewer import Scene, ShownSynapse
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection, Selector
 from crantcli.run.inputs import Opener

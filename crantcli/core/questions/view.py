@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 #: Bytes that a page may have, where nothing else is said.
-MOST = 25_000_000
+MOST = "25MB"
 
 #: Integers beyond are no numbers that a page could show to the last digit.
 _EXACT = 2**53

@@ -16,7 +16,7 @@ from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.matrix.pooling import reduce
 from crantcli.core.question import Page
 from crantcli.errors import UsageError
-from crantcli.output.pages.packing import PackedMatrix, fit_matrix, numbers, packed, size_of, varints
+from crantcli.output.pages.packing import PackedMatrix, fit_matrix, number_bytes, packed, size_of, varints
 from crantcli.output.provenance import as_text
 from crantcli.text import P
 
@@ -157,8 +157,8 @@ def _totals(blocks: BlockMatrix) -> dict[str, str]:
 
     sizes = replace(blocks.matrix, weights=np.abs(blocks.matrix.weights))
     return {
-        "totals.source": packed(numbers(sizes.row_totals())),
-        "totals.target": packed(numbers(sizes.column_totals())),
+        "totals.source": packed(number_bytes(sizes.row_totals())),
+        "totals.target": packed(number_bytes(sizes.column_totals())),
     }
 
 
@@ -174,7 +174,7 @@ def _overview(matrix: LabelledMatrix) -> str:
 
     cells = reduce(matrix, *_overview_shape(matrix)).ravel()
     cells[np.isnan(cells)] = 0
-    return packed(numbers(cells.astype(np.int64) if matrix.weights.dtype.kind in "iu" else cells))
+    return packed(number_bytes(cells.astype(np.int64) if matrix.weights.dtype.kind in "iu" else cells))
 
 
 def _described(matrix: LabelledMatrix, found: PackedMatrix, overview: bool) -> dict[str, Any]:

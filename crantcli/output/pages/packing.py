@@ -104,7 +104,7 @@ def floats(values: Array) -> bytes:
     return np.ascontiguousarray(planes.T).tobytes()
 
 
-def numbers(values: Array) -> bytes:
+def number_bytes(values: Array) -> bytes:
     """Integers as varints, other numbers as floats."""
     return varints(zigzag(values)) if values.dtype.kind in "iu" else floats(values)
 
@@ -146,7 +146,7 @@ def pack_matrix(matrix: LabelledMatrix) -> dict[str, str]:
         "counts": packed(varints(counts)),
         "gaps": packed((gaps & 255).astype(np.uint8).tobytes()),
         "high": packed(varints(gaps >> 8)),
-        "weights": packed(numbers(matrix.weights)),
+        "weights": packed(number_bytes(matrix.weights)),
     }
 
 
