@@ -55,8 +55,9 @@ def report(
     from pathlib import Path
 
     from crantcli.cli.console import Console
-    from crantcli.output.pages.publish import check_report, failure, publish, summary
+    from crantcli.output.pages.publish import check_failures, check_report, notes_of, publish, summary
     from crantcli.run.report import read_night
+    from crantcli.text import plural
 
     console = Console("crantcli report", quiet)
     check_report(output, history)
@@ -65,10 +66,12 @@ def report(
     found = read_night(files, night, expected, failed or (), map(Path, destinations), named=history is not None)
     published = publish(found, output, history)
     told = summary(found, published, destinations)
-    for note in (*found.warnings, *told["notes"]):
+    for note in notes_of(found, published):
         console.note(note)
-    console.note(f"{told['sentence']} -> {', '.join(destinations)}")
+    console.note(
+        f"{plural(told['files'], 'file')}, {told['others']:,} without provenance, {len(found.failures):,} failed; "
+        f"{plural(published.figures, 'figure')} -> {', '.join(destinations)}"
+    )
     if json:
         console.json(told)
-    if found.failures:
-        raise failure(found)
+    check_failures(found)

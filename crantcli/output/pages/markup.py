@@ -37,6 +37,12 @@ def shown(text: object) -> str:
     return f'<bdi title="{escaped(rest)}">{escaped(whole[:_LONGEST])}…</bdi> ({len(whole):,} characters)'
 
 
+def message(text: object) -> str:
+    """What we say of a file, which may have texts of it in it: whole, but for what no message of ours is as long as."""
+    whole = str(text)
+    return f"<bdi>{escaped(whole if len(whole) <= _MOST else whole[:_MOST] + '…')}</bdi>"
+
+
 def link(path: Path, page: Path, text: str) -> str:
     """A link from a page to a file, relative, so that both can be moved together."""
     try:
@@ -89,3 +95,9 @@ def _side(numeric: bool) -> str:
 def section(heading: str, name: str, body: str) -> str:
     """A part of a page; without a body there is none."""
     return f'<section aria-labelledby="{name}">\n<h2 id="{name}">{heading}</h2>\n{body}</section>\n' if body else ""
+
+
+def contents(sections: Sequence[tuple[str, str, str]]) -> str:
+    """Links to the sections that have a body; each is given as heading, name and body."""
+    links = (f'<li><a href="#{name}">{heading}</a></li>' for heading, name, body in sections if body)
+    return f'<nav aria-label="Sections"><ul>{"".join(links)}</ul></nav>\n'

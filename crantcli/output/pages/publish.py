@@ -16,6 +16,9 @@ from crantcli.output.pages.pictures import pictures_of
 from crantcli.output.pages.report import report_page
 from crantcli.text import P, plural
 
+#: Failures that are named in an error.
+_NAMED = 5
+
 
 class Published(NamedTuple):
     """What was written.
@@ -98,14 +101,11 @@ def summary(report: NightReport, published: Published, destinations: Sequence[st
     Returns
     -------
     dict
-        `command, outputs, night, files, others, failures, figures, nights, replaced, notes, sentence`.
+        `command`; `outputs`; `night` (str or None); `files`, `others` (numbers of files of ours, and of others);
+        `failures`, `warnings` (lists of str); `figures` (of this night), `nights` (in the history), `replaced` (rows of
+        the history).
     """
     ours, others = (sum(file.state == state for file in report.files) for state in ("ours", "other"))
-    notes = []
-    if published.replaced:
-        rows = plural(published.replaced, "row", "are")
-        notes.append(f"{report.night} was in the history already; {rows} replaced by {published.figures:,}")
-    sentence = f"{plural(ours, 'file')}, {others:,} without provenance, {len(report.failures):,} failed"
     return {
         "command": "report",
         "outputs": list(destinations),
@@ -117,11 +117,25 @@ def summary(report: NightReport, published: Published, destinations: Sequence[st
         "figures": published.figures,
         "nights": published.nights,
         "replaced": published.replaced,
-        "notes": notes,
-        "sentence": f"{sentence}; {plural(published.figures, 'figure')}",
     }
 
 
-def failure(report: NightReport) -> ConditionError:
-    """The error of a night that failed, once its page is written."""
-    return ConditionError(f"the night failed: {'; '.join(report.failures[:5])}")
+def notes_of(report: NightReport, published: Published) -> list[str]:
+    """What to say of a report."""
+    notes = list(report.warnings)
+    if published.replaced:
+        rows = plural(published.replaced, "row", "are")
+        notes.append(f"{report.night} was in the history already; its {rows} replaced by {published.figures:,}")
+    return notes
+
+
+def check_failures(report: NightReport) -> None:
+    """Raise an error for a night that failed, once its page is written.
+
+    Raises
+    ------
+    ConditionError
+    """
+    if report.failures:
+        more = f"; and {len(report.failures) - _NAMED:,} more" if len(report.failures) > _NAMED else ""
+        raise ConditionError(f"the night failed: {'; '.join(report.failures[:_NAMED])}{more}")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from crantcli import __version__
 from crantcli.core.report.history import Change, HistoryRow, Number, changes_since, nights_of, series_of
-from crantcli.core.report.night import NightFile, NightReport, states_of
+from crantcli.core.report.night import Excerpt, NightFile, NightReport, states_of
 from crantcli.core.rows.steps import STEPS
 from crantcli.output.pages.charts import line_chart
-from crantcli.output.pages.markup import escaped, link, number, section, shown, signed, table
+from crantcli.output.pages.markup import contents, escaped, link, message, number, section, shown, signed, table
 from crantcli.output.pages.pictures import ShownPicture
 from crantcli.output.provenance import as_text
 from crantcli.schema import KEY
@@ -21,6 +22,10 @@ from crantcli.text import as_flags, plural
 
 #: Changes since the last night that are listed.
 _CHANGES = 20
+
+#: What the columns of a comparison begin with that name what is compared, and what the numbers in the others look like.
+_LABELS = ("pre", "post", "neuron", "old_ids", "new_ids")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?")
 
 
 def report_page(
@@ -47,15 +52,14 @@ def report_page(
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     title = f"Night of {report.night}" if report.night else "Report"
     ours = [file for file in report.files if file.state != "other"]
-    body = [
-        _verdict(report),
-        section("Versions", "versions", _versions(ours)),
-        section("Files and totals", "files", _files(ours, page)),
-        section("What became of every row", "ledger", _ledgers(ours)),
-        section("Changes since the night before", "changes", _changes(report, history, page)),
-        section("History", "history", _history(report, history)),
-        section("Pictures", "pictures", _pictures(pictures, page)),
-        section("Other files", "others", _others(report.files, page)),
+    sections = [
+        ("Versions", "versions", _versions(ours)),
+        ("What changed", "changes", _changes(report, history, page)),
+        ("Files and totals", "files", _files(ours, page)),
+        ("What became of every row", "ledger", _ledgers(ours)),
+        ("History", "history", _history(report, history)),
+        ("Pictures", "pictures", _pictures(pictures, page)),
+        ("Other files", "others", _others(report.files, page)),
     ]
     return "".join([
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
@@ -63,7 +67,9 @@ def report_page(
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
         f'<meta name="{KEY}" content="{escaped(as_text(_record(report)))}">\n',
         f"<title>{escaped(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n",
-        f"<header>\n<h1>{escaped(title)}</h1>\n</header>\n<main>\n{''.join(body)}</main>\n",
+        f"<header>\n<h1>{escaped(title)}</h1>\n</header>\n<main>\n{_verdict(report)}{contents(sections)}",
+        *(section(*each) for each in sections),
+        "</main>\n",
         f"<footer>Made by crantcli {escaped(__version__)}. Numbers are those that the files hold.</footer>\n",
         "</body>\n</html>\n",
     ]).encode("utf-8", "backslashreplace")  # fmt: skip
@@ -93,7 +99,7 @@ def _verdict(report: NightReport) -> str:
 
 
 def _list(texts: Iterable[str]) -> str:
-    return f"<ul>{''.join(f'<li>{shown(as_flags(text))}</li>' for text in texts)}</ul>"
+    return f"<ul>{''.join(f'<li>{message(as_flags(text))}</li>' for text in texts)}</ul>"
 
 
 def _versions(found: Sequence[NightFile]) -> str:
@@ -109,7 +115,7 @@ def _files(found: Sequence[NightFile], page: Path) -> str:
     for file in found:
         origin = file.origin
         name = shown(file.name) if file.why == "is not there" else link(file.path, page, shown(file.name))
-        trouble = f'<div class="fail">{shown(as_flags(file.why))}</div>' if file.state == "failed" else ""
+        trouble = f'<div class="fail">{message(as_flags(file.why))}</div>' if file.state == "failed" else ""
         made = f"{shown(origin.command)} {_options(origin.options)}" if origin else ""
         totals = "" if _compared(file) else _figures(file.figures)
         size = "" if file.size is None else number(file.size)
@@ -162,16 +168,14 @@ def _ledgers(found: Sequence[NightFile]) -> str:
 
 def _changes(report: NightReport, history: Sequence[HistoryRow] | None, page: Path) -> str:
     """What compare tells, and figures that the history has otherwise for the night before."""
-    parts = []
+    before, changes = changes_since(history, report.night) if history is not None else (None, [])
+    parts = [] if before is None else [f"<h3>Figures since {escaped(before)}</h3>\n{_changed_figures(changes)}"]
     for file in report.files:
         if _compared(file):
             head = f"<h3>{link(file.path, page, shown(file.name))}</h3>\n"
             parts.append(f"{head}{_sides(file)}{_figures(file.figures)}\n")
         if file.excerpt is not None:
             parts.append(_excerpt(file, page))
-    before, changes = changes_since(history, report.night) if history is not None else (None, [])
-    if before is not None:
-        parts.append(f"<h3>Figures since {escaped(before)}</h3>\n" + _changed_figures(changes))
     return "".join(parts)
 
 
@@ -186,12 +190,29 @@ def _excerpt(file: NightFile, page: Path) -> str:
     excerpt = file.excerpt
     assert excerpt is not None
     told = f"{len(excerpt.rows):,} of {plural(excerpt.total, 'row')}: {excerpt.what}"
+    numeric = [place for place in range(len(excerpt.columns)) if _is_numeric(excerpt, place)]
     body = table(
         [shown(name) for name in excerpt.columns],
-        [["" if cell is None else shown(cell) for cell in row] for row in excerpt.rows],
+        [[_cell(cell, place in numeric) for place, cell in enumerate(row)] for row in excerpt.rows],
         f"Rows of {file.name}",
+        numeric,
     )
     return f'<h3>{link(file.path, page, shown(file.name))}</h3>\n<p class="soft">{told}</p>\n{body}'
+
+
+def _is_numeric(excerpt: Excerpt, place: int) -> bool:
+    """Whether a column holds numbers, and no IDs."""
+    cells = [row[place] for row in excerpt.rows]
+    return not excerpt.columns[place].startswith(_LABELS) and all(
+        cell is None or _NUMBER.fullmatch(cell) for cell in cells
+    )
+
+
+def _cell(text: str | None, numeric: bool) -> str:
+    """A cell as it is, but for fractions of more digits than anybody reads."""
+    if text is None:
+        return ""
+    return escaped(f"{float(text):.6g}") if numeric and len(text) > 8 and not text.isdigit() else shown(text)
 
 
 def _changed_figures(changes: Sequence[Change]) -> str:
@@ -227,17 +248,18 @@ def _history(report: NightReport, history: Sequence[HistoryRow] | None) -> str:
     told += "" if report.night in nights else " No file of this night has a figure."
     place = nights.index(report.night) if report.night in nights else None
     cards: dict[str, list[str]] = {}
-    still = []
+    still: dict[str, dict[str, Number]] = {}
     for (file, figure), values in series_of(history).items():
         if len(set(values)) == 1:
-            still.append((shown(file), shown(figure), number(values[0] or 0)))
+            still.setdefault(file, {})[figure] = values[0] or 0
             continue
         cards.setdefault(file, []).append(_card(nights, values, place, file, figure))
     parts = [f'<p class="soft">{escaped(told)}</p>\n']
     parts += [f'<h3>{shown(file)}</h3>\n<div class="cards">\n{"".join(made)}</div>\n' for file, made in cards.items()]
     if still:
+        rows = [(shown(file), _figures(figures)) for file, figures in still.items()]
         parts.append("<h3>The same in every night</h3>\n")
-        parts.append(table(("File", "Figure", "Value"), still, "Figures that are the same in every night", [2]))
+        parts.append(table(("File", "Figures"), rows, "Figures that are the same in every night"))
     return "".join(parts)
 
 
@@ -271,7 +293,7 @@ def _others(found: Sequence[NightFile], page: Path) -> str:
     rows = []
     for file in found:
         if file.state == "other":
-            figures = ", ".join(f"{shown(label)} {number(value)}" for label, value in file.figures.items())
-            rows.append((link(file.path, page, shown(file.name)), shown(file.kind), figures, shown(as_flags(file.why))))
+            name, why = link(file.path, page, shown(file.name)), message(as_flags(file.why))
+            rows.append((name, shown(file.kind), _figures(file.figures), why))
     told = '<p class="soft">Nothing says how these came about, so nothing says whether they are of this night.</p>\n'
     return told + table(("File", "Kind", "Totals", "Why"), rows, "Other files") if rows else ""
