@@ -105,9 +105,11 @@ class NightReport:
 
     @property
     def figures(self) -> dict[str, dict[str, Number]]:
-        """File -> figure -> value, of those that a history can hold."""
+        """File -> figure -> value, of files that have not failed, and of figures that a history can hold."""
         found = {
-            file.name: {name: value for name, value in figures_of(file).items() if holds(value)} for file in self.files
+            file.name: {name: value for name, value in figures_of(file).items() if holds(value)}
+            for file in self.files
+            if file.state != "failed"
         }
         return {name: figures for name, figures in found.items() if figures}
 
@@ -151,13 +153,17 @@ def _outdated(file: NightFile, files: Sequence[NightFile]) -> NightFile:
     """The file, as failed where one beside it has the name of one that it was made of, and is another by now."""
     if file.origin is None or file.state != "ours":
         return file
-    beside = {other.path.name: other for other in files if other.path.parent == file.path.parent and other.fingerprint}
+    beside = {other.path.name: other for other in files if other.path.parent == file.path.parent and _is_known(other)}
     for name in dict.fromkeys(item.name for item in file.origin.files):
         made_of = {item.sha256 for item in file.origin.files if item.name == name}
         if name in beside and beside[name].fingerprint not in made_of:
             why = f"was made from another {name} than the one that is there now; make it again"
             return replace(file, state="failed", why=why)
     return file
+
+
+def _is_known(file: NightFile) -> bool:
+    return bool(file.fingerprint) and file.state != "failed"
 
 
 def _warnings(versions: Mapping[DataState, Sequence[str]]) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from crantcli.errors import UsageError
 from crantcli.schema import MANIFEST
 
 
@@ -44,6 +45,11 @@ def list_night(given: Iterable[str], expected: Sequence[str], without: Iterable[
     -------
     list of Listed
         In the order of their names; each path once.
+
+    Raises
+    ------
+    UsageError
+        Where a folder may not be read.
     """
     left_out = {os.path.realpath(path) for path in without}
     folders = [Path(name) for name in given if os.path.isdir(name)]
@@ -51,7 +57,7 @@ def list_night(given: Iterable[str], expected: Sequence[str], without: Iterable[
     for name in given:
         path = Path(name)
         inside = path in folders
-        for each in sorted(path.iterdir()) if inside else [path]:
+        for each in _entries(path) if inside else [path]:
             if os.path.realpath(each) in left_out or (inside and each.name.startswith(".")):
                 continue
             key = os.path.abspath(each)
@@ -63,6 +69,13 @@ def list_night(given: Iterable[str], expected: Sequence[str], without: Iterable[
     return sorted(
         Listed(_plain(path.name if times[path.name] == 1 else str(path)), path, must) for path, must in found.values()
     )
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except PermissionError:
+        raise UsageError(f"{folder}: no permission to read this folder") from None
 
 
 def _expected(name: str, known: Sequence[Path], folders: Sequence[Path]) -> list[Path]:

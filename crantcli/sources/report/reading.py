@@ -123,7 +123,7 @@ def _lock(found: NightFile, content: Mapping[str, Any]) -> NightFile:
             version = "live" if cave["version"] is None else str(cave["version"])
             states = (DataState(f"{cave['datastack']}/{cave['table']}", version, str(cave["time"])),)
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise DataError("is no lock file of crantcli, or damaged; make it with crantcli lock") from None
+        return replace(found, why="is no lock file of crantcli, or damaged; make it with crantcli lock")
     return replace(found, state="ours", kind="lock", states=states)
 
 

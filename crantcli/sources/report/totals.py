@@ -23,7 +23,7 @@ _COMPARED = (("old", "new"), ("weight_a", "weight_b"))
 _NEURONS = ("neuron", "change", "old_ids", "new_ids")
 
 
-class Totals(NamedTuple):
+class TableTotals(NamedTuple):
     """What a table sums up to.
 
     Attributes
@@ -36,7 +36,7 @@ class Totals(NamedTuple):
     excerpt: Excerpt | None
 
 
-def table_totals(path: Path, described: Mapping[str, Any]) -> Totals:
+def table_totals(path: Path, described: Mapping[str, Any]) -> TableTotals:
     """Sum up a table.
 
     Parameters
@@ -47,7 +47,7 @@ def table_totals(path: Path, described: Mapping[str, Any]) -> Totals:
 
     Returns
     -------
-    Totals
+    TableTotals
         Distinct labels of both sides, where the table is known to have them, and the sum of its weights, where these
         are whole numbers. Of a table of comparison the largest changes.
     """
@@ -55,14 +55,14 @@ def table_totals(path: Path, described: Mapping[str, Any]) -> Totals:
     pair = next((pair for pair in _COMPARED if set(pair) <= set(columns)), None)
     neurons = set(_NEURONS) <= set(columns)
     if not pair and not neurons and not {"pre", "post"} <= set(roles):
-        return Totals({}, None)
+        return TableTotals({}, None)
     with Engine(files=engine_files(str(path))) as engine:
         relation = parts(engine, [prepared(engine, expand([str(path)], engine)[0])])[0].relation
         if neurons:
             return _changed_neurons(engine, relation, columns)
         if pair:
-            return Totals({}, _largest(engine, relation, columns, pair))
-        return Totals(_sums(engine, relation, roles), None)
+            return TableTotals({}, _largest(engine, relation, columns, pair))
+        return TableTotals(_sums(engine, relation, roles), None)
 
 
 def _sums(engine: Engine, relation: str, roles: Mapping[str, str]) -> dict[str, Number]:
@@ -85,13 +85,13 @@ def _largest(engine: Engine, relation: str, columns: Sequence[str], pair: tuple[
     return _excerpt(engine, relation, columns, f"abs({after} - {before})", "largest changes first")
 
 
-def _changed_neurons(engine: Engine, relation: str, columns: Sequence[str]) -> Totals:
+def _changed_neurons(engine: Engine, relation: str, columns: Sequence[str]) -> TableTotals:
     counted = engine.execute(
         f"SELECT CAST(change AS VARCHAR) AS change, count(*) FROM {relation} GROUP BY ALL ORDER BY change"
     )
     figures: dict[str, Number] = {f"neurons {change}": int(number) for change, number in counted}
     changed = f"(SELECT * FROM {relation} WHERE change <> 'same')"
-    return Totals(figures, _excerpt(engine, changed, columns, "0", "neurons that are not the same"))
+    return TableTotals(figures, _excerpt(engine, changed, columns, "0", "neurons that are not the same"))
 
 
 def _excerpt(engine: Engine, relation: str, columns: Sequence[str], size: str, what: str) -> Excerpt:
