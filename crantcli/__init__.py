@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crantcli.api.links import neuroglancer_state
     from crantcli.api.navis import attach_synapses
     from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix
+    from crantcli.api.reports import report
     from crantcli.api.updates import update_ids
     from crantcli.core import questions
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
@@ -29,6 +30,7 @@ _HOMES = {
     "get_connectivity": "api.functions",
     "get_synapse_counts": "api.functions",
     "neuroglancer_state": "api.links",
+    "report": "api.reports",
     "update_ids": "api.updates",
     "LiveOptions": "remote.settings",
     "NestedMatrix": "api.nested",
@@ -52,6 +54,7 @@ __all__ = [
     "get_synapse_counts",
     "update_ids",
     "neuroglancer_state",
+    "report",
     "LiveOptions",
     "NestedMatrix",
     "DirectedNestedMatrix",
