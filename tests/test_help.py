@@ -53,6 +53,7 @@ LACKING = {
     "compare": {"--weight", "--min-fraction", "--sign", "--totals"},  # numbers of synapses are what is compared
     "influence": {"--min-fraction"},  # every edge conducts; its --weight and --totals are of its own kind
     "attach": {"--by", "--weight", "--min-fraction", "--sign", "--totals"},  # sites, and no pairs
+    "partition": {"--threshold", "--min-size", "--by", "--weight", "--min-fraction", "--sign", "--totals"},  # all rows
     "sort": {"--threshold", "--min-size", "--by", "--weight", "--min-fraction", "--sign", "--totals"},  # all rows
 }
 

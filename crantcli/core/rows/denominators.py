@@ -88,19 +88,19 @@ def _check_completeness(
         raise DataError(
             f"fractions of {side} cannot be told: {what} was thinned by {completeness.filtered_by}; {advice}"
         )
-    lacking = uncovered(engine, ids, completeness.inputs if side == "input" else completeness.outputs)
+    lacking = uncovered(engine, ids, completeness, side)
     if lacking:
         raise DataError(f"fractions of {side} cannot be told: {what} does not hold every {side} of {lacking}; {advice}")
     if not completeness.known:
         notes.append(f"fractions take {what} to hold every {side} of the neurons; its origin is not recorded")
 
 
-def uncovered(engine: SqlEngine, ids: str, covered: frozenset[str] | None) -> str:
-    """Which neurons of a table `id` are not among those that are covered, in words; "" where all are."""
-    if covered is None:
+def uncovered(engine: SqlEngine, ids: str, completeness: Completeness, side: Side) -> str:
+    """Which neurons of a table `id` lack inputs, or outputs, in words; "" where all have theirs."""
+    if (completeness.inputs if side == "input" else completeness.outputs) is None:
         return ""
-    neurons = [str(row[0]) for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
-    missing = [neuron for neuron in neurons if neuron not in covered]
+    neurons = [row[0] for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
+    missing = [neuron for neuron in neurons if not completeness.covers(side, neuron)]
     return f"{len(missing):,} of {len(neurons):,} neurons, such as {missing[0]}" if missing else ""
 
 
