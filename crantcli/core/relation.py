@@ -39,6 +39,11 @@ class Completeness:
     filtered_by: str = ""
     part: PartsOf | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether a table holds everything of everybody."""
+        return self.inputs is None and self.outputs is None and not self.filtered_by
+
     def narrowed(
         self, inputs: frozenset[str] | None, outputs: frozenset[str] | None, filtered_by: str = ""
     ) -> Completeness:
@@ -146,6 +151,8 @@ class Relation:
     whole_rows : str or None
         A view of the rows with all their columns, under the names that they have in the source, beside `pre` and
         `post`: to tell what rows of one pair differ in.
+    totals : mapping of "input" and "output" to mapping of str to number
+        All input and all output of neurons, by IDs as text, where the file tells what they were in a larger table.
     partial : bool
         It was fetched for the neurons that were asked for, and says nothing of others.
     """
@@ -176,6 +183,7 @@ class Relation:
     read_as: str = ""
     read_notes: tuple[str, ...] = ()
     whole_rows: str | None = None
+    totals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     partial: bool = False
 
     @property

@@ -72,7 +72,7 @@ def link(
     ] = None,
     ignore_case: IgnoreCase = False,
 ) -> None:
-    """Neurons, their synapses and neuropils in Neuroglancer: a state as JSON, or an address."""
+    """Neurons, synapses and neuropils in Neuroglancer."""
     from crantcli.cli.ask import CommandSink, settings_of
     from crantcli.core.ledger import Ledger
     from crantcli.core.questions.base import Needs, Results

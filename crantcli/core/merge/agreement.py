@@ -10,11 +10,23 @@ from typing import Any
 from crantcli.core.ledger import Ledger
 from crantcli.core.partition import PartsOf, joined_parts, named_parts
 from crantcli.core.relation import Completeness
+from crantcli.core.rows.denominators import MOST_TOLD
 from crantcli.errors import DataError
 from crantcli.text import join_names
 
 #: What the provenance of two parts' answers may say differently.
-_OWN = {"inputs", "ledger", "complete_for", "rows", "read_as", "silent", "first_silent", "assigned", "unique_ids"}
+_OWN = {
+    "inputs",
+    "ledger",
+    "complete_for",
+    "rows",
+    "read_as",
+    "silent",
+    "first_silent",
+    "assigned",
+    "unique_ids",
+    "totals",
+}
 
 
 @dataclass(frozen=True)
@@ -149,7 +161,7 @@ def joined_record(answers: Sequence[PartAnswer], rows: int) -> dict[str, Any]:
     inputs = {json.dumps(given, sort_keys=True): given for answer in answers for given in answer.record["inputs"]}
     first = answers[0].record
     unique = {"unique_ids": all(answer.record["unique_ids"] for answer in answers)} if "unique_ids" in first else {}
-    return {
+    found = {
         **first,
         **unique,
         "inputs": list(inputs.values()),
@@ -158,6 +170,20 @@ def joined_record(answers: Sequence[PartAnswer], rows: int) -> dict[str, Any]:
         "rows": rows,
         "merged": {"partition": answers[0].part.partition, "parts": answers[0].part.of},
     }
+    totals = _joined_totals(answers)
+    return {**found, "totals": totals} if totals else {name: value for name, value in found.items() if name != "totals"}
+
+
+def _joined_totals(answers: Sequence[PartAnswer]) -> dict[str, dict[str, float]]:
+    """Totals of neurons that the answers tell; those of a side that one had too many to tell, as the whole has."""
+    told = [answer.record.get("totals", {}) for answer in answers if answer.record["rows"]]
+    joined: dict[str, dict[str, float]] = {}
+    for side in sorted({side for totals in told for side in totals}):
+        if all(side in totals for totals in told):
+            neurons = {neuron: total for totals in told for neuron, total in totals[side].items()}
+            if len(neurons) <= MOST_TOLD:
+                joined[side] = neurons
+    return joined
 
 
 def joined_ledger(answers: Sequence[PartAnswer]) -> Ledger:

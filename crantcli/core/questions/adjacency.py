@@ -24,6 +24,7 @@ from crantcli.core.questions.base import (
 )
 from crantcli.core.relation import Annotations, Completeness, Relation, Totals
 from crantcli.core.rows.absent import absent_notes
+from crantcli.core.rows.denominators import told_totals
 from crantcli.core.rows.edge_list import EdgeList
 from crantcli.core.rows.filters import NeuronFilter, RowFilter, pair_completeness
 from crantcli.core.rows.groups import GroupColumns, group_columns, parse_by
@@ -237,6 +238,8 @@ def adjacency(
     if groups is not None:
         reasons.append(f"{P.by(','.join(question.groups))}, which leaves out neurons without a label")
     completeness = pair_completeness(table, wanted, " and ".join(reasons))
+    if groups is None and weighing.column is None and not completeness.whole:
+        facts |= told_totals(engine, table, work.wholes)
     return MatrixResult(matrix, found.ledger, completeness, facts, [*work.notes, *notes])
 
 

@@ -23,7 +23,7 @@ from crantcli.core.questions.base import (
 )
 from crantcli.core.relation import Annotations, Completeness, Relation, Result, Totals
 from crantcli.core.rows.absent import absent_notes
-from crantcli.core.rows.denominators import Side
+from crantcli.core.rows.denominators import Side, told_totals
 from crantcli.core.rows.edge_list import EdgeList
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
 from crantcli.core.rows.groups import GroupColumns, group_columns, parse_by
@@ -252,12 +252,16 @@ def connectivity(
     found.ledger.check()
     labels = "groups" if question.groups else "types" if question.by == "type" else "neurons"
     facts: dict[str, Any] = {"labels": labels, **question.weighing.facts(table)}
+    counts = labels == "neurons" and question.weighing.column is None
+    told = question.completeness(table, neurons, _filtered_by(question, table, rows))
+    if counts and not told.whole:
+        facts |= told_totals(engine, table, work.wholes)
     return ConnectivityResult(
         f"SELECT {sql.columns(work.columns)} FROM {work.relation} ORDER BY weight DESC, {sql.columns(work.keys)}",
         tuple(work.columns),
         int(number),
         found.ledger,
-        question.completeness(table, neurons, _filtered_by(question, table, rows)),
+        told,
         facts,
         work.notes,
         sweep,

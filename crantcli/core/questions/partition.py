@@ -18,6 +18,7 @@ from crantcli.core.questions.base import Describe, Given, Inputs, Needs, Questio
 from crantcli.core.questions.sort import sorting
 from crantcli.core.relation import Relation
 from crantcli.core.rows.deduplicate import refuse_conflicts
+from crantcli.core.rows.denominators import told_totals
 from crantcli.core.rows.units import unit_record
 from crantcli.core.sql import id_literal, quote
 from crantcli.core.synapses import output_columns
@@ -89,7 +90,11 @@ class Partition(Question):
             table.rows,
             f"{kind} in {plural(self.parts, 'part')}",
             options={"parts": self.parts},
-            facts={"unique_ids": unique, **({"signed": True} if table.signed else {})},
+            facts={
+                "unique_ids": unique,
+                **({"signed": True} if table.signed else {}),
+                **told_totals(engine, table, {}),
+            },
             units=units,
             notes=_notes(engine, table, cuts),
             details={"parts": [cut.rows for cut in cuts], **units},

@@ -10,6 +10,7 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.question import Table
 from crantcli.core.questions.base import Describe, Given, Inputs, Needs, Question, Results, Scope
 from crantcli.core.relation import Relation
+from crantcli.core.rows.denominators import told_totals
 from crantcli.core.rows.units import unit_record
 from crantcli.core.sql import quote
 from crantcli.core.synapses import output_columns
@@ -60,7 +61,11 @@ class Sort(Question):
             table.completeness,
             table.rows,
             kind,
-            facts={"sorted_by": sort.first, "unique_ids": table.unique_ids},
+            facts={
+                "sorted_by": sort.first,
+                "unique_ids": table.unique_ids,
+                **told_totals(engine, table, {}),
+            },
             units=units,
             units_advice=f"tell the next command with {P.coordinates} and {P.voxel_size}, or write .parquet",
             details=units,

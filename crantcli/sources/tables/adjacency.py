@@ -223,6 +223,7 @@ def _table(
         roles=frozenset(("pre", "post", "weight")),
         whole_weights=whole,
         completeness=recorded.completeness,
+        totals=recorded.totals,
         filters=filters,
         inputs=tuple(records),
         silent=axes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +31,8 @@ class FileMetadata:
         Weights are negative on purpose.
     text_ids : frozenset of str
         Columns whose IDs are text, even where they look like numbers: in other parts of the table they do not.
+    totals : mapping of "input" and "output" to mapping of str to number
+        All input and all output of neurons, as they were in the table that the file was made of.
     """
 
     unit: Unit = "unknown"
@@ -43,6 +45,7 @@ class FileMetadata:
     kind: str | None = None
     signed: bool = False
     text_ids: frozenset[str] = frozenset()
+    totals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def provenance(metadata: dict[str, str], rows: int | None = None) -> dict[str, Any] | None:
@@ -85,6 +88,7 @@ def _read(metadata: dict[str, str], rows: int | None) -> FileMetadata:
         command=_text(record.get("command")),
         kind=_text(record.get("kind")),
         signed=bool(record.get("signed")),
+        totals=_totals(record.get("totals", {})),
         neuropils=tuple(map(str, record.get("options", {}).get("neuropils", ()))),
         text_ids=frozenset(map(str, record.get("text_ids", ()))),
     )
@@ -105,6 +109,18 @@ def _filters(record: dict[str, Any]) -> dict[str, Any]:
     if not all(isinstance(condition, str) for condition in record.get("where", ())):
         raise TypeError
     return dict(record)
+
+
+def _totals(record: Any) -> dict[str, dict[str, float]]:
+    """All input and output of neurons; what is no such thing is left out, and all else that the file says holds."""
+
+    def numbers(side: Any) -> bool:
+        return isinstance(side, dict) and all(
+            type(value) in (int, float) and 0 <= value < float("inf") for value in side.values()
+        )
+
+    sides = record if isinstance(record, dict) else {}
+    return {side: sides[side] for side in ("input", "output") if numbers(sides.get(side))}
 
 
 def _text(value: Any) -> str | None:
@@ -162,8 +178,10 @@ def combine(records: Sequence[FileMetadata], names: Sequence[str]) -> FileMetada
         filters = merge_filters(filters, record.filters)
     unit = units.pop() if len(units) == 1 else "unknown"
     signed = any(record.signed for record in records)
-    unique = joined is not None and joined.unique_ids
-    return FileMetadata(unit, voxels.pop() if voxels else None, completeness, unique, filters, signed=signed)
+    found = FileMetadata(unit, voxels.pop() if voxels else None, completeness, False, filters, signed=signed)
+    if joined is None:
+        return found
+    return replace(found, unique_ids=joined.unique_ids, totals=records[0].totals)  # which are those of the whole table
 
 
 def resolve_units(

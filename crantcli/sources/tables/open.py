@@ -203,6 +203,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
         unit=unit,
         voxel_size=voxel_size,
         completeness=recorded.completeness,
+        totals=recorded.totals,
         filters=filters,
         inputs=inputs,
         notes=told,

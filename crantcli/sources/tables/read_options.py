@@ -89,6 +89,12 @@ class ReadOptions:
     annotated: Callable[[Sequence[str]], bool] | None = None
     points: bool = False
 
+    @property
+    def as_written(self) -> bool:
+        """Whether rows of a file of ours are what they were when it was written."""
+        others = (self.kind, self.pre_col, self.post_col, self.weight_col, self.fill_down, self.undirected, self.where)
+        return not any(others)
+
     def __post_init__(self) -> None:
         if self.weight_col is not None and self.kind not in (None, Kind.EDGES):
             raise UsageError(f"{P.weight_col} goes with edges, and {P.kind} says {self.kind}; use one of them")
