@@ -58,6 +58,7 @@ LACKING = {
     "paths": {"--weight"},  # fractions of input are what is multiplied
     "similar": {"--weight", "--min-fraction", "--sign", "--totals"},  # vectors of numbers of synapses
     "attach": {"--by", "--weight", "--min-fraction", "--sign", "--totals"},  # sites, and no pairs
+    "partition": ALL_ROWS,
     "sort": ALL_ROWS,
     "export": ALL_ROWS,
 }
