@@ -42,12 +42,11 @@ def text(value: Any) -> str | None:
 
 def split_edges(table: Drawn, chosen: Chosen, rule: Rules) -> dict[tuple[Any, ...], Any]:
     """Weights of pairs of neurons and parts: `pre, post, (pre_part, post_part)`."""
-    rows = [
-        {**row, "neuropil": "|".join(text(row[f"{end}_part"]) or "" for end in ("pre", "post"))} for row in table.rows
-    ]
+    parts = [[text(row[f"{end}_part"]) or "" for end in ("pre", "post")] for row in table.rows]
+    rows = [{**row, "neuropil": "|".join(both)} for row, both in zip(table.rows, parts, strict=True)]
     make = oracle.table_edges if table.has("weight") else oracle.synapse_edges
     found = make(rows, chosen, rule, by_neuropil=True)[0]
-    return {(pre, post, tuple(parts.split("|"))): weight for (pre, post, parts), weight in found.items()}
+    return {(pre, post, tuple(both.split("|"))): weight for (pre, post, both), weight in found.items()}
 
 
 def entries(found: pd.DataFrame) -> dict[tuple[str, str], Any]:
@@ -99,7 +98,8 @@ def test_a_matrix_by_parts_is_the_table_of_connectivity(
                 expected[pair] += weight
     asked: dict[str, Any] = {
         "threshold": rule.threshold, "min_size": rule.min_size, "clean": rule.clean, "source": table.frame,
-        "by": (*labels, *own), "kind": "edges" if table.has("weight") else "synapses", "annotations": frame(cells, ANNOTATION_COLUMNS), **AS_DRAWN,
+        "by": (*labels, *own), "kind": "edges" if table.has("weight") else "synapses",
+        "annotations": frame(cells, ANNOTATION_COLUMNS), **AS_DRAWN,
     }  # fmt: skip
     found = cc.get_adjacency(chosen.pre, **asked)
     assert entries(found) == rounded({pair: weight for pair, weight in expected.items() if weight})
