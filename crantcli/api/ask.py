@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names
 from crantcli.checks import check_choice, path_name
-from crantcli.core.question import Page, Table
+from crantcli.core.question import Folder, Page, Table
 from crantcli.core.questions.base import Question
 from crantcli.core.relation import VoxelSize
 from crantcli.engine.limits import DEFAULT_MEMORY
@@ -100,6 +100,8 @@ def ask(
     tables = [name for name, kind in question.outputs.items() if kind is Table and name]
     if output and output not in tables:
         raise UsageError(f"output={output!r}: {question.command} has {join_names(tables) or 'none but the usual one'}")
+    if question.outputs.get("") is Folder and not isinstance(question, Neuropil):
+        raise UsageError(f"{question.command} makes a folder of files, and no DataFrame; see partition_table")
     sink: Any = FrameSink(output)
     if question.command == "nested" and not output:
         sink = MatrixSink()

@@ -92,12 +92,13 @@ def _table(name: str) -> dict[str, Any]:
         rows = part.rows
         if rows is None:
             rows = int(engine.execute(f"SELECT count(*) FROM {part.relation}")[0][0])
-        metadata = _metadata(engine, source)
+        metadata = file_metadata(engine, source)
         found = {"rows": rows, "columns": list(part.columns), "metadata": metadata}
         return {**_taken_for(engine, part), **found, "notes": part.notes}
 
 
-def _metadata(engine: Engine, source: Source) -> dict[str, str]:
+def file_metadata(engine: Engine, source: Source) -> dict[str, str]:
+    """Key-value metadata of a Parquet or Arrow file; none of others."""
     from crantcli.sources.tables.files import arrow_metadata, literal_path
 
     if source.format == "arrow":

@@ -1,1 +1,1 @@
-"""Pages that show a matrix: what they hold, packed, and the script that draws it."""
+"""Pages: one file each, which asks for nothing else: matrices with the script that draws them, and reports."""

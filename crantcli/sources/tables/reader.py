@@ -57,14 +57,15 @@ class Reader:
             self._roles["value"] = found
         self.notes: list[str] = []
         used = {column.lower() for column in self._roles.values()} | set(self._roles)
-        self.positions = named_positions(match.positions, types, given.position) if carry else {}
-        hidden = {column for columns in self.positions.values() for column in columns}
-        hidden |= {joint for name in self.positions if (joint := Names(types).get(name)) is not None}
-        everything = carry is True
+        positions = named_positions(match.positions, types, given.position) if carry else {}
+        self.positions = {} if isinstance(carry, tuple) else positions
+        hidden = {column for columns in positions.values() for column in columns}
+        hidden |= {joint for name in positions if (joint := Names(types).get(name)) is not None}
+        everything, named = carry is True, set(Names(types).all(carry)) if isinstance(carry, tuple) else set()
         self._others = [
             name
             for name in types
-            if everything
+            if (everything or name in named)
             and name.lower() not in used
             and name not in hidden
             and name not in match.dropped
