@@ -339,6 +339,9 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     assert set(side["ids"]) == set(names)
     assert pages.types(side) == dict(zip(names, names[::-1], strict=True))
     assert pages.about(page)["title"] == names[0]
+    told = re.search(r'id="about">(.*?)</script>', page)
+    assert told is not None
+    assert not set(told[1]) & set("<>&")
 
 
 def test_the_wheel_has_the_script() -> None:

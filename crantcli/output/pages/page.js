@@ -213,7 +213,7 @@ function describe(cell) {
     definition(list, "of input", percent(told.input));
     definition(list, "of output", percent(told.output));
   } else definition(list, about.quantity, !layer.ready ? "still unpacking" : layer.told.left_out ? `none above ${amount(layer.told.up_to)}` : "none");
-  if (pairs > 1 && best) definition(list, "here", `strongest of ${count(number)} connected in ${count(pairs)} pairs`);
+  if (pairs > 1 && best) definition(list, "here", `the strongest of ${several(number, "connected pair")}, of ${count(pairs)} pairs in this pixel`);
   return list;
 }
 
