@@ -211,6 +211,11 @@ def grouped(
         `mean` = weight / possible (float64, null where nothing is possible); `pre_neurons`, `post_neurons`: neurons of
         the group that have such an edge.
     """
+    if completeness.part is not None:
+        raise DataError(
+            f"groups take the whole table, and this is {completeness.part.words}: neither pairs that could be nor "
+            "numbers of neurons add up. Merge the edges of all parts, and ask of these"
+        )
     own = [quote(name) for name in columns.own]
     if not columns.labelled:
         listed = ", ".join(own)
