@@ -72,11 +72,14 @@ crantcli export "$out/worm_edges.csv" -a $cells -o "$out/worm.graphml"
 crantcli adjacency $worm -a $cells -o "$out/worm.mtx"
 crantcli link cell_type=ER2,EPG/PEG -d $brain --synapses sample_data/synapses.parquet --coordinates nm -o "$out/compass.json"
 
+# The page of a night that made all this, and the figures that it leaves for the nights to come.
+crantcli report "$out" --night 2026-11-29 -o "$out/report.html" --history "$out/history.parquet" --expect nested.npz,neuropils
+
 echo "== What was made"
 printf '%-32s %-10s %8s  %s\n' file kind rows "made by"
 for file in "$out"/* "$out"/neuropils/ellipsoid_body.*; do
     [ -f "$file" ] || continue
-    case $file in *.graphml | *.mtx | "$out/worm.rows.csv" | "$out/worm.columns.csv" | */compass.json) continue ;; esac
+    case $file in *.graphml | *.mtx | *.html | "$out/worm.rows.csv" | "$out/worm.columns.csv" | */compass.json) continue ;; esac
     crantcli info --quiet "$file" | awk -v file="$file" '
         $1 == "kind" { kind = $2 }
         $1 == "rows" { rows = $2 }

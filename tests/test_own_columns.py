@@ -175,3 +175,16 @@ def test_a_label_and_a_value_that_read_as_two_others_are_refused(tables: Path, c
     by = ("-a", "types.csv", "--by", "cell_type,pre_part,post_part", "-o", "out.npz")
     done = crant("adjacency", "twins.csv", "--kind", "synapses", *by)
     assert (done.code, "are both a:b:c" in done.err) == (3, True), done.err
+
+
+@pytest.mark.parametrize("command", ["connectivity", "counts"])
+@pytest.mark.parametrize("name", ["a", "B", "n", "weight", "edges", "p"])
+def test_a_column_that_is_called_as_a_figure_is_not_taken_for_it(
+    tmp_path: Path, crant: Crant, command: str, name: str
+) -> None:
+    """Numbers in it would be added up, or group numbers be taken for its values."""
+    (tmp_path / "named.csv").write_text(f"pre,post,size,{name}\n1,2,3,5\n1,2,3,6\n2,3,3,7\n")
+    (tmp_path / "types.csv").write_text("root_id,cell_type\n1,A\n2,A\n3,B\n")
+    done = crant(command, "named.csv", "--kind", "synapses", "-a", "types.csv", "--by", f"cell_type,{name}")
+    assert done.code == 3, done.err
+    assert f"column {name} has the name of a figure that is made here; rename it" in done.err or "have it" in done.err

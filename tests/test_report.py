@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-import random
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -619,28 +617,59 @@ def test_a_chart_has_a_gap_where_a_night_has_no_figure() -> None:
     assert single.count("<circle") == 1
 
 
-#: Puts nights into a history, one after another, from a number on; says which are in it.
+#: Puts nights into a history, one after another, and says of each when it is in it. With a number of runs, does so in
+#: as many processes, each of which is killed at some time, and keeps what it left.
 WRITER = """
-import sys
-import crantcli as cc
-cc.report("n/types.csv", f"{sys.argv[3]}.html", history="warm.parquet", night="2026-01-01")
-print("ready", flush=True)
-for number in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
-    night = f"2026-{number // 28 + 1:02}-{number % 28 + 1:02}"
-    cc.report("n/types.csv", f"{sys.argv[3]}.html", history="h.parquet", night=night)
-    print(night, flush=True)
+import os, random, shutil, signal, sys, time
+from dataclasses import replace
+from crantcli.output.pages.publish import publish
+from crantcli.run.report import read_night
+page, year, number, runs = sys.argv[1], *map(int, sys.argv[2:])
+report, chance = read_night(["n/types.csv"], "2000-01-01"), random.Random(7)
+publish(report, page, "warm.parquet")
+
+def write():
+    said = os.open(f"{page}.txt", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+    for count in range(number):
+        night = f"{year + count // 336}-{count // 28 % 12 + 1:02}-{count % 28 + 1:02}"
+        publish(replace(report, night=night), page, "h.parquet")
+        os.write(said, f"{night}\\n".encode())
+
+open(f"{page}.txt", "a").close()
+for run in range(runs):
+    before = os.path.getsize(f"{page}.txt")
+    child = os.fork()
+    if child == 0:
+        year += 10 * run
+        write()
+        os._exit(0)
+    wanted = before + 11 * chance.randrange(4)
+    while os.path.getsize(f"{page}.txt") < wanted:
+        time.sleep(0.001)
+    time.sleep(chance.uniform(0, 0.06))
+    os.kill(child, signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    if os.path.exists("h.parquet"):
+        shutil.copyfile("h.parquet", f"kept{run}.parquet")
+        shutil.copyfile(f"{page}.txt", f"said{run}.txt")
+if not runs:
+    write()
 """
 
 
-def writer(start: int, number: int, page: str = "page") -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(start), str(number), page], stdout=subprocess.PIPE, encoding="utf-8"
-    )
+def writer(page: str, year: int, number: int, runs: int = 0) -> subprocess.Popen[bytes]:
+    arguments = [sys.executable, "-W", "ignore", "-c", WRITER, page, *map(str, (year, number, runs))]
+    return subprocess.Popen(arguments, stderr=subprocess.PIPE)
 
 
-def nights_kept(rows_each: int) -> set[str]:
+def said(path: str) -> set[str]:
+    """Nights that a writer has said to be in the history."""
+    return set(Path(path).read_text().split())
+
+
+def nights_kept(path: str = "h.parquet") -> set[str]:
     """Nights of a history that is sound, each of which is whole."""
-    found = history()
+    found, rows_each = history(path), 4
     assert (found.groupby("night").size() == rows_each).all()
     return set(found["night"])
 
@@ -648,35 +677,28 @@ def nights_kept(rows_each: int) -> set[str]:
 @pytest.mark.slow
 def test_a_history_survives_kills(crant: Crant) -> None:
     text_file("n/types.csv", "pre,post,weight\na,b,1\nb,a,2\n")
-    chance = random.Random(7)
-    acknowledged: set[str] = set()
-    for run in range(30):
-        process = writer(run * 10, 300)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(chance.uniform(0, 0.4))
-        process.kill()
-        acknowledged |= set(process.stdout.read().split())
-        assert process.wait(60) == -signal.SIGKILL
-        process.stdout.close()
-        if Path("h.parquet").exists():
-            assert acknowledged <= nights_kept(4)
-    assert len(acknowledged) > 30
-    left = left_by_the_dead("h.parquet")
-    text_file(left, "x")
-    done = crant("report", "n/types.csv", "-o", "page.html", "--history", "h.parquet", "--night", "2030-01-01", "-q")
+    process = writer("page.html", 2000, 3000, runs=30)
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told.decode()
+    kept = sorted(path.name for path in Path().glob("kept*"))
+    assert len(kept) > 20
+    for name in kept:
+        assert said(name.replace("kept", "said").replace("parquet", "txt")) <= nights_kept(name)
+    assert len(said("page.html.txt")) > 30
+    text_file(left_by_the_dead("h.parquet"), "x")
+    done = crant("report", "n/types.csv", "-o", "page.html", "--history", "h.parquet", "--night", "2400-01-01", "-q")
     assert done.code == 0
-    assert {path.name for path in Path().iterdir()} == {
-        "n", "h.parquet", ".h.parquet.lock", "page.html", "warm.parquet", ".warm.parquet.lock"
-    }  # fmt: skip
-    assert nights_kept(4) >= acknowledged | {"2030-01-01"}
+    assert not list(Path().glob("*.tmp")), "what the killed ones had begun is gone"
+    assert nights_kept() >= said("page.html.txt") | {"2400-01-01"}
 
 
 @pytest.mark.slow
 def test_two_writers_at_once_are_both_in_the_history() -> None:
     text_file("n/types.csv", "pre,post,weight\na,b,1\nb,a,2\n")
-    both = [writer(0, 20, "one"), writer(100, 20, "other")]
-    told = [set(process.communicate(timeout=120)[0].split()) - {"ready"} for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert nights_kept(4) == told[0] | told[1]
-    assert len(told[0] | told[1]) == 40
+    both = [writer("one.html", 2000, 60), writer("other.html", 2010, 60)]
+    for process in both:
+        _, told = process.communicate(timeout=300)
+        assert process.returncode == 0, told.decode()
+    written = said("one.html.txt") | said("other.html.txt")
+    assert len(written) == 120
+    assert nights_kept() == written

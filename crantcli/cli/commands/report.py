@@ -10,7 +10,7 @@ from crantcli.cli.command import command
 from crantcli.cli.help import LOOK, OUTPUT
 from crantcli.cli.options import Debug, Quiet
 
-EPILOG = """Example: crantcli report edges.parquet types.npz --night 2026-11-29 -o night.html --history history.parquet
+EPILOG = """Example: crantcli report edges.parquet --night 2026-11-29 -o night.html --history history.parquet
 
 The page is one file without a script, and asks for nothing else: versions, what was read, removed and kept, totals, the
 largest changes of a compare among the files, charts of the history, pictures. It is the same for the same files.

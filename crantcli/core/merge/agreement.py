@@ -162,20 +162,26 @@ def joined_record(answers: Sequence[PartAnswer], rows: int) -> dict[str, Any]:
     first = answers[0].record
     unique = {"unique_ids": all(answer.record["unique_ids"] for answer in answers)} if "unique_ids" in first else {}
     found = {
-        **first,
+        **{name: value for name, value in first.items() if name not in _OWN},
         **unique,
         "inputs": list(inputs.values()),
         "ledger": joined_ledger(answers).as_dict(),
         "complete_for": joined_completeness(answers).as_dict(),
         "rows": rows,
+        **({"read_as": first["read_as"]} if "read_as" in first else {}),
         "merged": {"partition": answers[0].part.partition, "parts": answers[0].part.of},
     }
     totals = _joined_totals(answers)
-    return {**found, "totals": totals} if totals else {name: value for name, value in found.items() if name != "totals"}
+    return {**found, **({"totals": totals} if totals else {})}
 
 
 def _joined_totals(answers: Sequence[PartAnswer]) -> dict[str, dict[str, float]]:
-    """Totals of neurons that the answers tell; those of a side that one had too many to tell, as the whole has."""
+    """Totals of neurons that the answers tell, as far as one run would: none of a side of which it has too many.
+
+    Edges that have all inputs and outputs tell none.
+    """
+    if answers[0].record["command"] == "connectivity" and joined_completeness(answers).whole:
+        return {}
     told = [answer.record.get("totals", {}) for answer in answers if answer.record["rows"]]
     joined: dict[str, dict[str, float]] = {}
     for side in sorted({side for totals in told for side in totals}):

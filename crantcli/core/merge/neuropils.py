@@ -78,13 +78,13 @@ def merged_folder(
 
 def _summary(engine: SqlEngine, summaries: Sequence[str]) -> Table:
     """Synapses and pairs of each neuropil, in the order of the folders' own."""
-    listed = " UNION ALL ".join(f"SELECT *, {number} AS place FROM {one}" for number, one in enumerate(summaries))
-    numbered = engine.table("held", f"SELECT *, row_number() OVER () AS at FROM ({listed})")
+    listed = " UNION ALL ".join(f"SELECT * FROM {one}" for one in summaries)
+    numbered = engine.table("held", f"SELECT *, row_number() OVER () AS position FROM ({listed})")
     columns = ("neuropil", "synapses", "pairs")
     summed = engine.table(
         "summed",
         "SELECT neuropil, CAST(sum(synapses) AS BIGINT) AS synapses, CAST(sum(pairs) AS BIGINT) AS pairs, "
-        f"min(at) AS at FROM {numbered} GROUP BY neuropil",
+        f"min(position) AS position FROM {numbered} GROUP BY neuropil",
     )
     rows = int(engine.execute(f"SELECT count(*) FROM {summed}")[0][0])
-    return Table(f"SELECT neuropil, synapses, pairs FROM {summed} ORDER BY at", columns, rows)
+    return Table(f"SELECT neuropil, synapses, pairs FROM {summed} ORDER BY position", columns, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from crantcli.output.pages.markup import escaped, number
+from crantcli.output.pages.markup import figure_text, html_text
 
 #: Size in the units of the drawing, which the page scales, and the part of it in which the line is.
 _WIDTH, _HEIGHT = 300, 122
@@ -40,7 +40,8 @@ def line_chart(nights: Sequence[str], values: Sequence[float | None], name: str)
         None if value is None else (place, _BOTTOM - _part(value, low, high) * (_BOTTOM - _TOP))
         for place, value in zip(places, values, strict=True)
     ]
-    told = f"{name}: {len(known)} nights from {nights[0]} to {nights[-1]}, lowest {number(low)}, highest {number(high)}"
+    ends = f"lowest {figure_text(low)}, highest {figure_text(high)}"
+    told = f"{name}: {len(known)} nights from {nights[0]} to {nights[-1]}, {ends}"
     marks = [f'<line class="axis" x1="{_LEFT}" y1="{y}" x2="{_RIGHT}" y2="{y}"/>' for y in (_TOP, _BOTTOM)]
     for run in _runs(points):
         if len(run) > 1:
@@ -50,11 +51,11 @@ def line_chart(nights: Sequence[str], values: Sequence[float | None], name: str)
     last = points[-1]
     if last is not None:
         marks.append(f'<circle class="last" cx="{last[0]:.1f}" cy="{last[1]:.1f}" r="4.5"/>')
-    texts = [(_LEFT, _TOP - 6, "start", number(high)), (_LEFT, _HEIGHT - 4, "start", nights[0])]
+    texts = [(_LEFT, _TOP - 6, "start", figure_text(high)), (_LEFT, _HEIGHT - 4, "start", nights[0])]
     texts += [(_RIGHT, _HEIGHT - 4, "end", nights[-1])]
-    texts += [(_LEFT, _BOTTOM + 14, "start", number(low))] if low != high else []
-    marks += [f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escaped(text)}</text>' for x, y, anchor, text in texts]
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escaped(told)}">{"".join(marks)}</svg>\n'
+    texts += [(_LEFT, _BOTTOM + 14, "start", figure_text(low))] if low != high else []
+    marks += [f'<text x="{x}" y="{y}" text-anchor="{anchor}">{html_text(text)}</text>' for x, y, anchor, text in texts]
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html_text(told)}">{"".join(marks)}</svg>\n'
 
 
 def _along(times: Sequence[float]) -> list[float]:

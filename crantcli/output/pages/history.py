@@ -18,7 +18,7 @@ _COLUMNS = {"night": "string", "file": "string", "figure": "string", "value": "d
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
+def history_lock(path: Path) -> Iterator[None]:
     """Let nobody else write a history meanwhile.
 
     Raises

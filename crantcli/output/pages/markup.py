@@ -1,4 +1,4 @@
-"""Pieces of HTML. All that comes from elsewhere goes through `shown` or `escaped`, and is text, whatever it says."""
+"""Pieces of HTML. All that comes from elsewhere goes through `shown` or `html_text`, and is text, whatever it says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST = 120
 _MOST = 4000
 
 
-def escaped(text: object) -> str:
+def html_text(text: object) -> str:
     """A text as HTML has it, quotes included. Marks that do not print, which HTML may not hold, become a box."""
     whole = str(text)
     if not whole.isprintable():
@@ -32,15 +32,15 @@ def shown(text: object) -> str:
     """A text of a file, which keeps its direction to itself, and is cut where it is long."""
     whole = str(text)
     if len(whole) <= _LONGEST:
-        return f"<bdi>{escaped(whole)}</bdi>"
+        return f"<bdi>{html_text(whole)}</bdi>"
     rest = f"{whole[:_MOST]}…" if len(whole) > _MOST else whole
-    return f'<bdi title="{escaped(rest)}">{escaped(whole[:_LONGEST])}…</bdi> ({len(whole):,} characters)'
+    return f'<bdi title="{html_text(rest)}">{html_text(whole[:_LONGEST])}…</bdi> ({len(whole):,} characters)'
 
 
 def message(text: object) -> str:
     """What we say of a file, which may have texts of it in it: whole, but for what no message of ours is as long as."""
     whole = str(text)
-    return f"<bdi>{escaped(whole if len(whole) <= _MOST else whole[:_MOST] + '…')}</bdi>"
+    return f"<bdi>{html_text(whole if len(whole) <= _MOST else whole[:_MOST] + '…')}</bdi>"
 
 
 def link(path: Path, page: Path, text: str) -> str:
@@ -52,7 +52,7 @@ def link(path: Path, page: Path, text: str) -> str:
     return f'<a href="{escape(quote(os.fsencode(way)))}">{text}</a>'
 
 
-def number(value: float) -> str:
+def figure_text(value: float) -> str:
     """A figure for people: whole numbers in full, others to six digits."""
     if isinstance(value, int) or (value.is_integer() and abs(value) < 2**53):
         return f"{int(value):,}"
@@ -61,7 +61,7 @@ def number(value: float) -> str:
 
 def signed(value: float) -> str:
     """A difference, with its sign."""
-    return ("+" if value > 0 else "") + number(value).replace("-", "−")
+    return ("+" if value > 0 else "") + figure_text(value).replace("-", "−")
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], name: str, numeric: Iterable[int] = ()) -> str:
@@ -78,7 +78,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], name: str, numeri
     """
     right = set(numeric)
     parts = [
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escaped(name)}"><table>\n<thead><tr>',
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{html_text(name)}"><table>\n<thead><tr>',
         *(f'<th scope="col"{_side(place in right)}>{head}</th>' for place, head in enumerate(heads)),
         "</tr></thead>\n<tbody>\n",
     ]
@@ -97,7 +97,7 @@ def section(heading: str, name: str, body: str) -> str:
     return f'<section aria-labelledby="{name}">\n<h2 id="{name}">{heading}</h2>\n{body}</section>\n' if body else ""
 
 
-def contents(sections: Sequence[tuple[str, str, str]]) -> str:
+def section_links(sections: Sequence[tuple[str, str, str]]) -> str:
     """Links to the sections that have a body; each is given as heading, name and body."""
     links = (f'<li><a href="#{name}">{heading}</a></li>' for heading, name, body in sections if body)
     return f'<nav aria-label="Sections"><ul>{"".join(links)}</ul></nav>\n'

@@ -29,13 +29,13 @@ class ShownPicture(NamedTuple):
     path : Path
     content : bytes
         A PNG; empty for one that is too large for a page.
-    told : str
+    note : str
     """
 
     name: str
     path: Path
     content: bytes
-    told: str
+    note: str
 
 
 def pictures_of(files: Sequence[NightFile], tmp_dir: str | None = None) -> list[ShownPicture]:

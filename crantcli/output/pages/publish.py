@@ -11,7 +11,7 @@ from crantcli.core.report.history import HistoryRow, nights_of, with_night
 from crantcli.core.report.night import NightReport
 from crantcli.errors import ConditionError, CrantError, UsageError
 from crantcli.output.atomic import check_destination, outputs
-from crantcli.output.pages.history import held, read_history, write_history
+from crantcli.output.pages.history import history_lock, read_history, write_history
 from crantcli.output.pages.pictures import pictures_of
 from crantcli.output.pages.report import report_page
 from crantcli.text import P, plural
@@ -82,7 +82,7 @@ def publish(report: NightReport, page: str, history: str | None = None, tmp_dir:
     replaced = 0
     with contextlib.ExitStack() as entered:
         if history is not None:
-            entered.enter_context(held(Path(history)))
+            entered.enter_context(history_lock(Path(history)))
             rows, replaced = with_night(read_history(Path(history)), report.night, figures)
         out = entered.enter_context(outputs(written, tmp_dir))
         content = report_page(report, rows, pictures, Path(page))

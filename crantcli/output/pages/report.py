@@ -14,7 +14,17 @@ from crantcli.core.report.history import Change, HistoryRow, Number, changes_sin
 from crantcli.core.report.night import Excerpt, NightFile, NightReport, states_of
 from crantcli.core.rows.steps import STEPS
 from crantcli.output.pages.charts import line_chart
-from crantcli.output.pages.markup import contents, escaped, link, message, number, section, shown, signed, table
+from crantcli.output.pages.markup import (
+    figure_text,
+    html_text,
+    link,
+    message,
+    section,
+    section_links,
+    shown,
+    signed,
+    table,
+)
 from crantcli.output.pages.pictures import ShownPicture
 from crantcli.output.provenance import as_text
 from crantcli.schema import KEY
@@ -65,12 +75,12 @@ def report_page(
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
-        f'<meta name="{KEY}" content="{escaped(as_text(_record(report)))}">\n',
-        f"<title>{escaped(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n",
-        f"<header>\n<h1>{escaped(title)}</h1>\n</header>\n<main>\n{_verdict(report)}{contents(sections)}",
+        f'<meta name="{KEY}" content="{html_text(as_text(_record(report)))}">\n',
+        f"<title>{html_text(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n",
+        f"<header>\n<h1>{html_text(title)}</h1>\n</header>\n<main>\n{_verdict(report)}{section_links(sections)}",
         *(section(*each) for each in sections),
         "</main>\n",
-        f"<footer>Made by crantcli {escaped(__version__)}. Numbers are those that the files hold.</footer>\n",
+        f"<footer>Made by crantcli {html_text(__version__)}. Numbers are those that the files hold.</footer>\n",
         "</body>\n</html>\n",
     ]).encode("utf-8", "backslashreplace")  # fmt: skip
 
@@ -118,7 +128,7 @@ def _files(found: Sequence[NightFile], page: Path) -> str:
         trouble = f'<div class="fail">{message(as_flags(file.why))}</div>' if file.state == "failed" else ""
         made = f"{shown(origin.command)} {_options(origin.options)}" if origin else ""
         totals = "" if _compared(file) else _figures(file.figures)
-        size = "" if file.size is None else number(file.size)
+        size = "" if file.size is None else figure_text(file.size)
         rows.append((f"{name}{trouble}", shown(file.kind), totals, size, made))
     return table(("File", "Kind", "Totals", "Bytes", "Made by"), rows, "Files and totals", [3]) if rows else ""
 
@@ -129,7 +139,7 @@ def _compared(file: NightFile) -> bool:
 
 
 def _figures(figures: Mapping[str, Number]) -> str:
-    listed = "".join(f"<li>{shown(label)} <b>{number(value)}</b></li>" for label, value in figures.items())
+    listed = "".join(f"<li>{shown(label)} <b>{figure_text(value)}</b></li>" for label, value in figures.items())
     return f'<ul class="figures">{listed}</ul>' if listed else ""
 
 
@@ -154,11 +164,11 @@ def _ledgers(found: Sequence[NightFile]) -> str:
     rows = [
         [
             ", ".join(shown(file.name) for file in members),
-            escaped(ledger.unit),
-            number(ledger.read),
-            *(number(ledger.removed.get(step, 0)) for step in steps),
-            *([number(ledger.merged)] if merged else []),
-            number(ledger.kept),
+            html_text(ledger.unit),
+            figure_text(ledger.read),
+            *(figure_text(ledger.removed.get(step, 0)) for step in steps),
+            *([figure_text(ledger.merged)] if merged else []),
+            figure_text(ledger.kept),
         ]
         for members, ledger in ledgers
         if ledger
@@ -169,7 +179,7 @@ def _ledgers(found: Sequence[NightFile]) -> str:
 def _changes(report: NightReport, history: Sequence[HistoryRow] | None, page: Path) -> str:
     """What compare tells, and figures that the history has otherwise for the night before."""
     before, changes = changes_since(history, report.night) if history is not None else (None, [])
-    parts = [] if before is None else [f"<h3>Figures since {escaped(before)}</h3>\n{_changed_figures(changes)}"]
+    parts = [] if before is None else [f"<h3>Figures since {html_text(before)}</h3>\n{_changed_figures(changes)}"]
     for file in report.files:
         if _compared(file):
             head = f"<h3>{link(file.path, page, shown(file.name))}</h3>\n"
@@ -182,7 +192,7 @@ def _changes(report: NightReport, history: Sequence[HistoryRow] | None, page: Pa
 def _sides(file: NightFile) -> str:
     """Which files were compared; both may have one name, and are told apart by their fingerprints."""
     files = file.origin.files if file.origin else ()
-    named = " and ".join(f"{shown(item.name)} ({escaped(item.sha256.removeprefix('ends:')[:8])})" for item in files)
+    named = " and ".join(f"{shown(item.name)} ({html_text(item.sha256.removeprefix('ends:')[:8])})" for item in files)
     return f'<p class="soft">Made of {named}</p>\n' if named else ""
 
 
@@ -212,7 +222,7 @@ def _cell(text: str | None, numeric: bool) -> str:
     """A cell as it is, but for fractions of more digits than anybody reads."""
     if text is None:
         return ""
-    return escaped(f"{float(text):.6g}") if numeric and len(text) > 8 and not text.isdigit() else shown(text)
+    return html_text(f"{float(text):.6g}") if numeric and len(text) > 8 and not text.isdigit() else shown(text)
 
 
 def _changed_figures(changes: Sequence[Change]) -> str:
@@ -230,7 +240,7 @@ def _changed_figures(changes: Sequence[Change]) -> str:
 
 def _difference(before: Number | None, now: Number | None) -> tuple[str, str, str, str]:
     """Both values, their difference, and that as a part of the first; a night without the figure has a dash."""
-    texts = ("–" if before is None else number(before), "–" if now is None else number(now))
+    texts = ("–" if before is None else figure_text(before), "–" if now is None else figure_text(now))
     if before is None or now is None:
         return (*texts, "", "")
     percent = f"{signed(round((now - before) / abs(before) * 100, 2))} %" if before else ""
@@ -254,7 +264,7 @@ def _history(report: NightReport, history: Sequence[HistoryRow] | None) -> str:
             still.setdefault(file, {})[figure] = values[0] or 0
             continue
         cards.setdefault(file, []).append(_card(nights, values, place, file, figure))
-    parts = [f'<p class="soft">{escaped(told)}</p>\n']
+    parts = [f'<p class="soft">{html_text(told)}</p>\n']
     parts += [f'<h3>{shown(file)}</h3>\n<div class="cards">\n{"".join(made)}</div>\n' for file, made in cards.items()]
     if still:
         rows = [(shown(file), _figures(figures)) for file, figures in still.items()]
@@ -266,7 +276,7 @@ def _history(report: NightReport, history: Sequence[HistoryRow] | None) -> str:
 def _card(nights: Sequence[str], values: Sequence[float | None], place: int | None, file: str, figure: str) -> str:
     now = None if place is None else values[place]
     before = None if not place else values[place - 1]
-    told = "not there this night" if now is None else f"<b>{number(now)}</b>"
+    told = "not there this night" if now is None else f"<b>{figure_text(now)}</b>"
     if now is not None and before is not None:
         told += f" {signed(now - before)} since {nights[(place or 1) - 1]}" if now != before else " as the night before"
     chart = line_chart(nights, values, f"{figure} of {file}")
@@ -277,13 +287,13 @@ def _pictures(pictures: Sequence[ShownPicture], page: Path) -> str:
     made = []
     for picture in pictures:
         name = shown(picture.name)
-        caption = f"{link(picture.path, page, name)}{escaped(picture.told)}"
+        caption = f"{link(picture.path, page, name)}{html_text(picture.note)}"
         if not picture.content:
             made.append(f"<figure><figcaption>{caption}</figcaption></figure>\n")
             continue
         data = base64.b64encode(picture.content).decode()
         made.append(
-            f'<figure><img src="data:image/png;base64,{data}" alt="{escaped(picture.name)}"><figcaption>{caption}'
+            f'<figure><img src="data:image/png;base64,{data}" alt="{html_text(picture.name)}"><figcaption>{caption}'
             "</figcaption></figure>\n"
         )
     return f'<div class="pictures">\n{"".join(made)}</div>\n' if made else ""

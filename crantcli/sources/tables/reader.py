@@ -28,8 +28,6 @@ from crantcli.text import P, did_you_mean, plural
 
 #: A position as text: `[1, 2, 3]`, `[1 2 3]`, NumPy's `[ 1.  2.5  3. ]`, or without brackets.
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-
-
 _POSITION = rf"\s*(?:array)?[\[(\s]*{_NUMBER}(?:[\s,;]+{_NUMBER}){{2}}[\s,\])]*"
 
 
