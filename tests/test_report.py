@@ -645,6 +645,7 @@ for run in range(runs):
         os._exit(0)
     wanted = before + 11 * chance.randrange(4)
     while os.path.getsize(f"{page}.txt") < wanted:
+        assert os.waitpid(child, os.WNOHANG) == (0, 0), "it has ended by itself"
         time.sleep(0.001)
     time.sleep(chance.uniform(0, 0.06))
     os.kill(child, signal.SIGKILL)
