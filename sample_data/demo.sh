@@ -60,6 +60,9 @@ crantcli compare $worm "$out/worm_edges.csv" -o "$out/worm_weak.csv" --summary "
 # The whole worm by cell class.
 crantcli nested $worm -a $cells --cell-type-column cell_class --type-order sensory,interneuron,motor --title "C. elegans, chemical connections" -o "$out/worm_nested.npz" --type-sum "$out/worm_class_sums.csv" --plot "$out/worm_nested.png"
 
+# The worm as a page for a browser: zoom, search, select.
+crantcli view $worm -a $cells --cell-type-column cell_class --title "C. elegans, chemical connections" -o "$out/worm.html"
+
 # What a data set has, as files: its annotations, here the proofread ones, and its meshes.
 crantcli annotations -d $brain --proofread-only -o "$out/proofread.parquet"
 crantcli meshes -d $brain --neuropils ellipsoid_body,fan_shaped_body -o "$out/meshes"

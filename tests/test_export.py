@@ -334,6 +334,7 @@ def test_nested_matrices_keep_their_order(crant: Crant, suffix: str) -> None:
         assert found.axes == ([str(node) for node in pre], [str(node) for node in post])
         assert pre != sorted(pre)
     assert set(found.nodes) == {str(node) for node in (*pre, *post)}
+    assert sum("cell_type" in attributes for attributes in found.nodes.values()) > 100
     assert read_graph(f"s{suffix}").record["labels"] == "types"
 
 

@@ -47,14 +47,31 @@ def lists(text: str) -> dict[str, list[str]]:
 #: Commands that read a table of synapses or edges.
 READERS = [name for name in COMMANDS if "--pre-col" in FLAGS[name]]
 
+#: What a command has not that passes on each row as it comes.
+ALL_ROWS = {"--threshold", "--min-size", "--by", "--weight", "--min-fraction", "--sign", "--totals"}
+
 #: Options about rows, groups and weights that such a command has not, and why.
 LACKING = {
     "synapses": {"--by", "--weight", "--sign"},  # rows, and no pairs
     "compare": {"--weight", "--min-fraction", "--sign", "--totals"},  # numbers of synapses are what is compared
     "influence": {"--min-fraction"},  # every edge conducts; its --weight and --totals are of its own kind
+    "paths": {"--weight"},  # fractions of input are what is multiplied
+    "similar": {"--weight", "--min-fraction", "--sign", "--totals"},  # vectors of numbers of synapses
     "attach": {"--by", "--weight", "--min-fraction", "--sign", "--totals"},  # sites, and no pairs
-    "sort": {"--threshold", "--min-size", "--by", "--weight", "--min-fraction", "--sign", "--totals"},  # all rows
+    "view": {
+        "--by",
+        "--weight",
+        "--min-fraction",
+        "--sign",
+        "--totals",
+    },  # pairs as they are, fractions of what is shown
+    "partition": ALL_ROWS,
+    "sort": ALL_ROWS,
+    "export": ALL_ROWS,
 }
+
+#: Who says of an option what is special about it.
+IN_OWN_WORDS = {"influence": {"--weight"}, "paths": {"--min-fraction"}}
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -63,7 +80,8 @@ def test_rows_groups_and_weights_are_chosen_alike(name: str) -> None:
     wanted = set(readme.CHOICES) - {"--neuropil"}  # with assignments only, where the answer has no matrix
     assert wanted - FLAGS[name] == LACKING.get(name, set())
     same = {"--where", "--cell-type-column", "--min-size", "--sign", "--inhibitory", "--excitatory", "--unsigned"}
-    for flag in (same & FLAGS[name]) | ({"--weight", "--min-fraction"} & FLAGS[name] if name != "influence" else set()):
+    same |= {"--weight", "--min-fraction"} - IN_OWN_WORDS.get(name, set())
+    for flag in same & FLAGS[name]:
         assert meanings(name)[flag] == meanings("connectivity")[flag], flag
 
 

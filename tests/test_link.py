@@ -109,6 +109,7 @@ def test_more_synapses_than_are_shown_are_counted(crant: Crant) -> None:
     assert "50 of 6,042 synapses are shown" in done.err
     shown = layer(json.loads(done.out), "synapses")["annotations"]
     assert len(shown) == 50
+    assert len({one["segments"][0][0] for one in shown}) > 9  # spread over all, and not the first ones
     # The same ones in whatever order the table has them.
     table = pq.read_table(SYNAPSES)
     pq.write_table(table.take(np.random.default_rng(1).permutation(len(table))), "shuffled.parquet")

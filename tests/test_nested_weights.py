@@ -214,3 +214,23 @@ def test_larva(crant: Crant, real: Path, tmp_path: Path) -> None:
     expected = {(f"{r[0]}:{r[1]}", f"{r[2]}:{r[3]}"): r[4] for r in told.itertuples(index=False)}
     found = {(pre, post): value for pre, row in sums.iterrows() for post, value in row.items() if value}
     assert found == expected
+
+
+def test_neurons_that_are_not_shown_need_no_sign(tables: Path, crant: Crant) -> None:
+    """Neuron 4 has no side; pairs of others count as unselected once, however weak they are."""
+    words = (
+        "--weight",
+        "count",
+        "--source-types",
+        "A",
+        "--min-fraction",
+        "0.5",
+        "--sign",
+        "side",
+        "--inhibitory",
+        "left",
+    )
+    done = crant("nested", "synapses.csv", "-a", "types.csv", *words, "--json", "-o", "m.npz")
+    assert done.code == 0, done.err
+    removed = json.loads(done.out)["ledger"]["removed"]
+    assert (removed["unselected"], removed["threshold"]) == (3, 1)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import struct
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from conftest import Crant
 from tables import ONE, TWO, answer, complaint, feather_file, ledger, parquet_file, record, text_file, weights
 
 import crantcli as cc
+from crantcli.remote.cache import CacheFolder
 
 # Every kind and spelling, as a table.
 
@@ -82,6 +85,38 @@ def test_npz_is_read_as_we_write_it(crant: Crant) -> None:
     text_file("junk.npz", b"PK\x03\x04 and no more")
     complaint(crant("connectivity", "junk.npz"), 3, "junk.npz", "cannot be read")
     complaint(crant("connectivity", "a.npz", "edges.csv"), 2, "alone")
+
+
+HEADERS = [
+    "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), ", "((((", "'''", "{[1]: 2}", "(" * 5000, "\t\tx\n y",
+    "1 +",
+    "{'descr': [], 'fortran_order': False, 'shape': (2,)}", "{'descr': '<i8', 'fortran_order': 3, 'shape': (2,)}",
+    "{'descr': '<i8', 'fortran_order': False, 'shape': 2}", "{'descr': None, 'fortran_order': False, 'shape': (2,)}",
+    "{'descr': {}, 'fortran_order': False, 'shape': (2,)}", "{1: 2, 'a': 3}", "[]", "\0\0", "\xff\xfe", "-" * 9000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
+def test_arrays_that_say_nonsense_of_themselves_are_damaged(crant: Crant, header: str) -> None:
+    """NumPy reads a header as a piece of Python, and passes on whatever Python says of it."""
+    text_file("edges.csv", SPELLINGS["weight"])
+    assert crant("adjacency", "edges.csv", "-o", "a.npz").code == 0
+    odd = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode("latin1")
+    with zipfile.ZipFile("a.npz") as whole, zipfile.ZipFile("odd.npz", "w") as made:
+        for name in whole.namelist():
+            made.writestr(name, odd if name == "data.npy" else whole.read(name))
+    complaint(crant("connectivity", "odd.npz", "-o", "out.csv"), 3, "odd.npz", "data.npy")
+    assert not Path("out.csv").exists()
+
+
+@pytest.mark.parametrize("nonsense", [b"(((((((((", b"'''      ", b"{[1]:2}  "])
+def test_arrays_in_the_cache_that_say_nonsense_of_themselves_are_fetched_again(tmp_path: Path, nonsense: bytes) -> None:
+    cache = CacheFolder(tmp_path)
+    cache.write_arrays("odd", {"ids": np.arange(3)})
+    assert cache.read_arrays("odd") is not None
+    content = cache.path("odd").read_bytes()
+    cache.path("odd").write_bytes(content.replace(b"{'descr': ", nonsense))
+    assert cache.read_arrays("odd") is None
 
 
 def test_ambiguous_columns_are_refused_with_the_file(crant: Crant) -> None:

@@ -188,3 +188,13 @@ def test_options_that_are_wrong(tables: Path, crant: Crant, options: str, code: 
     assert (done.code, told in done.err) == (code, True), done.err
     assert not (tables / "out.csv").exists()
     assert not (tables / "s.csv").exists()
+
+
+def test_strong_inputs_of_signed_weights_are_told_by_their_size(tables: Path, crant: Crant) -> None:
+    """As the input is the sum of absolute weights; signs that are there already cannot be given again."""
+    (tables / "signed.csv").write_text("pre,post,weight\n1,3,-6\n2,3,4\n")
+    done = crant("connectivity", "signed.csv", "--signed", "--min-fraction", "0.5", "-o", "-")
+    assert done.rows()[1:] == [["1", "3", "-6"]]
+    twice = ("--signed", "-a", "types.csv", "--sign", "nt", "--inhibitory", "gaba")
+    done = crant("connectivity", "signed.csv", *twice)
+    assert (done.code, "the weights have signs already" in done.err) == (3, True)

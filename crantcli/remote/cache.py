@@ -11,8 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +18,13 @@ from typing import Any
 
 from crantcli.errors import CrantError
 from crantcli.remote.body import parse_json
+from crantcli.system.archives import DAMAGED
 from crantcli.system.locking import one_at_a_time
 from crantcli.system.temporary import remove, sweep, temporary_path
 from crantcli.text import P
 
 #: Environment variable with the cache folder, where `--cache-dir` is not given.
 CACHE_VARIABLE = "CRANTCLI_CACHE_DIR"
-
-#: What NumPy raises for a damaged .npz file.
-_DAMAGED = (OSError, ValueError, EOFError, NotImplementedError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
 
 
 class CacheError(CrantError):
@@ -90,7 +86,7 @@ class CacheFolder:
         try:
             with self.path(name).open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-        except _DAMAGED:
+        except DAMAGED:
             return None
 
     def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:

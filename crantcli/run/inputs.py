@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.addresses import Dataset
 from crantcli.core.questions.base import Given, Inputs, Meshes, Other, Question, Scope, Selectors
-from crantcli.core.relation import Annotations, Relation
+from crantcli.core.relation import Annotations, Relation, merge_filters
 from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from crantcli.run.request import Request
     from crantcli.run.skeletons import KnownSkeletons, OpenSkeletons
     from crantcli.sources.cave.query import Query
+
+
+def _counted_alike(table: Relation, request: Request) -> bool:
+    """Whether the totals that a file tells are those of the rows that count."""
+    now = merge_filters(table.filters, request.filters)
+    same = all(table.filters.get(name) == now[name] for name in ("clean", "min_size"))
+    return same and request.read.as_written and request.assignments is None
 
 
 class Opener(LiveOpener):
@@ -60,6 +67,8 @@ class Opener(LiveOpener):
             query = self._query(question, request, scope)
         table = self.table(request.source, reading) if query is None else self.live_table(query, reading)
         request.refuse(table)
+        if table.totals and not _counted_alike(table, request):
+            table = replace(table, totals={})
         if request.assignments is not None:
             table = self.members(request.assignments, request.neuropil, table).within(table)
         check(self.paths)

@@ -17,7 +17,7 @@ Nothing is left out but rows without an ID. connectivity, adjacency and nested w
 
 @command("export", section=DATA, epilog=EPILOG, after="sort")
 def export(source: SourceOptions, run: RunOptions, sum_duplicates: SumDuplicates = False) -> None:
-    """Edges or a matrix for other programs: GraphML, GEXF, SQLite, Matrix Market, AnnData."""
+    """Edges or a matrix in the formats of other programs."""
     from crantcli.cli.ask import ask
     from crantcli.core.questions.export import Export
 

@@ -10,6 +10,7 @@ from crantcli.cli.command import command
 from crantcli.cli.help import LOOK, OUTPUT
 from crantcli.cli.options import Debug, Quiet
 from crantcli.core.rows.steps import STEPS
+from crantcli.text import plural
 
 EPILOG = """Example: crantcli info er2.parquet"""
 
@@ -86,7 +87,10 @@ def _history(record: dict[str, Any] | None) -> list[str]:
     lines += [f"{'':12}{removed[step]:>14,}  {step}" for step in STEPS if removed.get(step)]
     lines += [f"{'':12}{ledger['merged']:>14,}  merged"] if ledger.get("merged") else []
     lines.append(f"{'':12}{ledger['kept']:>14,}  kept")
-    return [*lines, *_completeness(record["complete_for"])] if "complete_for" in record else lines
+    lines += _completeness(record["complete_for"]) if "complete_for" in record else []
+    for side, neurons in record.get("totals", {}).items():
+        lines.append(f"{'totals':12}all {side} of {plural(len(neurons), 'neuron')} in the table it was made of")
+    return lines
 
 
 def _completeness(complete: dict[str, Any]) -> list[str]:
@@ -94,6 +98,15 @@ def _completeness(complete: dict[str, Any]) -> list[str]:
     if complete["thinned_by"]:
         return [f"{'complete':12}for no neuron's totals: thinned by {complete['thinned_by']}"]
     lines = []
+    if "part" in complete:
+        part = complete["part"]
+        numbers = ", ".join(map(str, part["numbers"]))
+        lines.append(f"{'part':12}{numbers} of {part['of']} of partition {part['partition']}")
+        for first, end in part["outputs_between"]:
+            bounds = [f"from {first}"] if first is not None else []
+            bounds += [f"below {end}"] if end is not None else []
+            lines.append(f"{'complete':12}outputs of neurons {' and '.join(bounds)}{relative}")
+        return [*lines, f"{'complete':12}inputs of no neuron: they are spread over all parts"]
     for side in ("inputs_of", "outputs_of"):
         neurons = complete[side]
         number = "all" if neurons == "all" else f"{len(neurons):,}" if neurons else "no"

@@ -255,6 +255,10 @@ class Nested(Question):
                 engine, table, given.annotations, question, given.rows, given.totals, given.further, types_only
             )
         results = self.results(engine, result, table, wanted)
+        for name in ("", "relative"):
+            matrix = results.outputs.get(name)
+            if isinstance(matrix, Matrix):
+                results.outputs = {**results.outputs, name: matrix._replace(annotations=given.annotations)}
         results.options["totals"] = (given.totals is not None) or None
         return results
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
@@ -11,6 +12,9 @@ from crantcli.errors import DataError, UsageError
 from crantcli.text import P
 
 Side = Literal["input", "output"]
+
+#: A file tells the totals of no more neurons, since whoever opens it reads them all.
+MOST_TOLD = 50_000
 
 #: The end of a pair whose neuron's total it is.
 ENDS: dict[Side, Literal["pre", "post"]] = {"input": "post", "output": "pre"}
@@ -53,11 +57,17 @@ def denominators(
     """
     if table.signed and totals is not None:
         raise UsageError(f"{P.totals} holds sums, and fractions of signed weights are of absolute ones; leave it out")
-    if totals is None:
-        check_whole(engine, table, side, ids, notes)
-        return _from_pairs(engine, table, ids, pairs, ENDS[side])
-    _check_completeness(engine, ids, totals.completeness, side, P.totals, notes)
-    return _from_file(engine, table, totals, kept, ids, side)
+    if totals is not None:
+        _check_completeness(engine, ids, totals.completeness, side, P.totals, notes)
+        return _from_file(engine, table, totals.relation, kept, ids, side, P.totals)
+    told = table.totals.get(side, {})
+    known = Completeness(frozenset(told), frozenset(told))
+    if told and _lacking(engine, ids, table.completeness, side, "") and not uncovered(engine, ids, known, side):
+        relative = "" if table.completeness.known else ", if that was whole"
+        notes.append(f"fractions are of all {side} in the table that the input was made of, as it tells{relative}")
+        return _from_file(engine, table, _as_table(engine, told, side), kept, ids, side, "the provenance of the input")
+    check_whole(engine, table, side, ids, notes)
+    return _from_pairs(engine, table, ids, pairs, ENDS[side])
 
 
 def check_whole(engine: SqlEngine, table: Relation, side: Side, ids: str, notes: list[str]) -> None:
@@ -83,24 +93,28 @@ def _check_completeness(
     engine: SqlEngine, ids: str, completeness: Completeness, side: Side, what: str, notes: list[str]
 ) -> None:
     """Refuse fractions of a whole that is known to be incomplete."""
-    advice = f"give {P.totals.metavar('FILE')}, made by counts of the whole table with the same cleaning and size"
-    if completeness.filtered_by:
-        raise DataError(
-            f"fractions of {side} cannot be told: {what} was thinned by {completeness.filtered_by}; {advice}"
-        )
-    lacking = uncovered(engine, ids, completeness.inputs if side == "input" else completeness.outputs)
+    lacking = _lacking(engine, ids, completeness, side, what)
     if lacking:
-        raise DataError(f"fractions of {side} cannot be told: {what} does not hold every {side} of {lacking}; {advice}")
+        advice = f"give {P.totals.metavar('FILE')}, made by counts of the whole table with the same cleaning and size"
+        raise DataError(f"fractions of {side} cannot be told: {lacking}; {advice}")
     if not completeness.known:
         notes.append(f"fractions take {what} to hold every {side} of the neurons; its origin is not recorded")
 
 
-def uncovered(engine: SqlEngine, ids: str, covered: frozenset[str] | None) -> str:
-    """Which neurons of a table `id` are not among those that are covered, in words; "" where all are."""
-    if covered is None:
+def _lacking(engine: SqlEngine, ids: str, completeness: Completeness, side: Side, what: str) -> str:
+    """Why not all input or output of some neurons is there, "" where it is."""
+    if completeness.filtered_by:
+        return f"{what} was thinned by {completeness.filtered_by}"
+    missing = uncovered(engine, ids, completeness, side)
+    return f"{what} does not hold every {side} of {missing}" if missing else ""
+
+
+def uncovered(engine: SqlEngine, ids: str, completeness: Completeness, side: Side) -> str:
+    """Which neurons of a table `id` lack inputs, or outputs, in words; "" where all have theirs."""
+    if (completeness.inputs if side == "input" else completeness.outputs) is None:
         return ""
-    neurons = [str(row[0]) for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
-    missing = [neuron for neuron in neurons if neuron not in covered]
+    neurons = [row[0] for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
+    missing = [neuron for neuron in neurons if not completeness.covers(side, neuron)]
     return f"{len(missing):,} of {len(neurons):,} neurons, such as {missing[0]}" if missing else ""
 
 
@@ -114,26 +128,56 @@ def _from_pairs(engine: SqlEngine, table: Relation, ids: str, pairs: str, end: s
     )
 
 
-def _from_file(engine: SqlEngine, table: Relation, totals: Totals, kept: str, ids: str, side: Side) -> str:
+def _as_table(engine: SqlEngine, told: Mapping[str, float], side: Side) -> str:
+    """A table `id` (text) and the side."""
+    import numpy as np
+
+    return engine.columns_table("told_totals", {"id": np.array(list(told)), side: np.array(list(told.values()))})
+
+
+def told_totals(engine: SqlEngine, table: Relation, found: Mapping[Side, str]) -> dict[str, Any]:
+    """What a file of pairs of neurons tells of the whole of these, so that fractions can be made of it.
+
+    Parameters
+    ----------
+    table : Relation
+        What the pairs are of. What it tells is passed on.
+    found : mapping of "input" and "output" to str
+        Tables `id, whole` that were made on the way.
+
+    Returns
+    -------
+    dict
+        `totals` for the provenance; empty where there is nothing to tell, or of more than `MOST_TOLD` neurons.
+    """
+    told: dict[str, dict[str, float]] = {side: dict(of) for side, of in table.totals.items()}
+    for side, relation in found.items():
+        rows = engine.execute(f"SELECT CAST(id AS VARCHAR), whole FROM {relation} WHERE whole IS NOT NULL ORDER BY id")
+        told[side] = {**told.get(side, {}), **dict(rows)}
+    told = {side: of for side, of in told.items() if 0 < len(of) <= MOST_TOLD}
+    return {"totals": told} if told else {}
+
+
+def _from_file(engine: SqlEngine, table: Relation, totals: str, kept: str, ids: str, side: Side, what: str) -> str:
     end = ENDS[side]
     whole = engine.table(
         "wholes",
         f"SELECT i.id, t.{side} AS whole FROM {ids} AS i LEFT JOIN "
-        f"(SELECT TRY_CAST(id AS {table.id_type}) AS id, {side} FROM {totals.relation}) AS t ON i.id = t.id",
+        f"(SELECT TRY_CAST(id AS {table.id_type}) AS id, {side} FROM {totals}) AS t ON i.id = t.id",
     )
     missing = engine.execute(
         f"SELECT id FROM {whole} WHERE whole IS NULL AND id IN (SELECT {end} FROM {kept}) ORDER BY id LIMIT 1"
     )
     if missing:
-        raise DataError(f"{P.totals} has no row for neuron {missing[0][0]}; make it with counts of the whole table")
+        raise DataError(f"{what} has no row for neuron {missing[0][0]}; make it with counts of the whole table")
     short = engine.execute(
-        f"SELECT e.id, e.weight, w.whole FROM (SELECT {end} AS id, sum(weight) AS weight FROM {kept} "
+        f"SELECT e.id, e.weight, w.whole FROM (SELECT {end} AS id, sum(abs(weight)) AS weight FROM {kept} "
         f"GROUP BY {end}) AS e JOIN {whole} AS w ON e.id = w.id WHERE e.weight > w.whole ORDER BY e.id LIMIT 1"
     )
     if short:
         neuron, weight, known = short[0]
         raise DataError(
-            f"{P.totals} gives neuron {neuron} {known} synapses of {side}, and the input alone has {weight}; "
+            f"{what} gives neuron {neuron} {known} synapses of {side}, and the input alone has {weight}; "
             "they do not belong together"
         )
     return whole

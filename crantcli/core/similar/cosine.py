@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-#: Entries that a block of rows has at most: it takes some ten times as many bytes, in each thread.
-_BLOCK = 8_000_000
+#: Entries that a block of rows has at most. Arrays of 16 MB are kept by the allocator for the next block; larger ones
+#: come from the system each time, which took a quarter of the work.
+_BLOCK = 2_000_000
 
 #: Cells of a matrix that is made as a whole: 12 bytes each.
 MOST_CELLS = 150_000_000

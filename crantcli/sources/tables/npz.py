@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from crantcli.errors import CrantError, DataError
 from crantcli.schema import KEY
+from crantcli.system.archives import DAMAGED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,18 +25,6 @@ if TYPE_CHECKING:
 
 #: Arrays of a matrix, as `output.matrices` writes them.
 MATRIX = ("format", "shape", "data", "indices", "indptr", "pre", "post")
-
-#: What zipfile and NumPy raise for damaged files.
-_DAMAGED = (
-    OSError,
-    ValueError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    SyntaxError,
-)
 
 #: No content shrinks more than this when it is deflated (zlib's own figure).
 _MOST_DEFLATED = 1032
@@ -93,7 +81,7 @@ def read_npz(path: Path, name: str, wanted: Sequence[str]) -> tuple[dict[str, Ar
                 return {array: _read(archive, member) for array, member in members.items()}, list(infos)
     except DataError as error:
         raise DataError(f"{name}: cannot be read as .npz ({error.message}); make it again") from None
-    except _DAMAGED as error:
+    except DAMAGED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{name}: cannot be read as .npz ({reason}); is it damaged? Make it again") from None
 
@@ -106,7 +94,10 @@ def _described(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
         # Longer headers than version 1.0 has room for are for records of many fields.
         if npy.read_magic(file) != (1, 0):
             raise DataError(f"{info.filename} is of a version that is not known")
-        shape, _, dtype = npy.read_array_header_1_0(file)
+        try:
+            shape, _, dtype = npy.read_array_header_1_0(file)
+        except (*DAMAGED, MemoryError):  # of what is nested too deeply, too
+            raise DataError(f"{info.filename} does not say what it holds") from None
         start = file.tell()
     if dtype.hasobject or dtype.names or dtype.kind not in "biufSU":
         raise DataError(f"{info.filename} holds neither numbers nor text")
