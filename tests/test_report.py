@@ -40,8 +40,8 @@ HOSTILE = (
 #: Tags that a page of ours has, and attributes.
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav", "section", "h1", "h2", "h3",
-    "h4", "p", "div", "ul", "li", "a", "b", "bdi", "strong", "table", "thead", "tbody", "tr", "th", "td", "details",
-    "summary", "figure", "figcaption", "img", "svg", "line", "polyline", "circle", "text",
+    "h4", "p", "div", "span", "ul", "li", "a", "b", "bdi", "strong", "table", "thead", "tbody", "tr", "th", "td", 
+    "details", "summary", "figure", "figcaption", "img", "svg", "line", "polyline", "circle", "text",
 }  # fmt: skip
 ATTRIBUTES = {
     "lang", "charset", "http-equiv", "content", "name", "class", "id", "href", "role", "title", "tabindex", "scope",
@@ -296,8 +296,10 @@ def test_hostile_texts_stay_texts(crant: Crant) -> None:
     shown = {row[0].strip() for row in page.tables["Other files"][1:]}
     assert {*names, r"\xff.csv"} <= shown
     text_file(f"n/{names[0]}", "pre,post,weight\n1,2,3\n3,4,4\n")
+    Path(f"n/{names[1]}").unlink()
     page = night(crant, "--history", "h.parquet", "--night", "2026-11-29")
     assert names[0] in {row[0].strip() for row in page.tables["Figures that changed"]}
+    assert f"Only in the night before: {names[1]} : distinct post, distinct pre, rows, sum of weights" in page.text
 
 
 def test_other_files_are_listed_as_such(crant: Crant, made: Path) -> None:
@@ -506,7 +508,17 @@ def test_a_history_has_a_row_per_night_and_figure(crant: Crant, made: Path) -> N
     labels = [found["aria-label"] for tag, found in page.tags if tag == "svg"]
     assert any(label.startswith("rows of edges.parquet: 3 nights from 2026-11-27 to 2026-11-29") for label in labels)
     assert "sum of entries" in page.tables["Figures that are the same in every night"][2][1] or len(labels) < 20
-    assert crant("info", "h.parquet", "--json").code == 0
+    for file, kind in (("h.parquet", "history"), ("night.html", "page")):
+        told = crant("info", file).text
+        assert f"kind        {kind}" in told
+        assert "crantcli 0.1.0 report" in told
+    night(crant)
+    Path("n/last.html").write_bytes(Path("night.html").read_bytes())
+    assert crant("view", EDGES, "-q", "-o", "n/view.html").code == 0
+    Path("n/strange.html").write_text("<p>hello</p>")
+    page = night(crant, "--night", "2026-11-30")
+    assert page.row("Files and totals", "last.html")[1] == page.row("Files and totals", "view.html")[1] == "page"
+    assert "did not make" in page.row("Other files", "strange.html")[3]
 
 
 def test_the_same_night_again_takes_the_place_of_its_rows(crant: Crant, made: Path) -> None:
@@ -645,6 +657,7 @@ for run in range(runs):
         os._exit(0)
     wanted = before + 11 * chance.randrange(4)
     while os.path.getsize(f"{page}.txt") < wanted:
+        assert os.waitpid(child, os.WNOHANG) == (0, 0), "it has ended by itself"
         time.sleep(0.001)
     time.sleep(chance.uniform(0, 0.06))
     os.kill(child, signal.SIGKILL)

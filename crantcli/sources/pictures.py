@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import zlib
@@ -46,9 +47,12 @@ def picture_metadata(path: Path) -> dict[str, str]:
 
 
 def _page_texts(data: bytes, name: str) -> dict[str, str]:
-    """The record in a page that `view` made."""
+    """The record in a page that `view` or `report` made."""
     start, end = b'<script type="application/json" id="about">', b"</script>"
     _, found, rest = data.partition(start)
+    report = re.search(rb'<meta name="crantcli" content="([^"]*)">', data)
+    if not found and report and data.rstrip().endswith(b"</html>"):
+        return {KEY: html.unescape(report[1].decode("utf-8", "replace"))}
     if not found:
         raise DataError(f"{name}: is an HTML page that crantcli did not make")
     content, found, _ = rest.partition(end)

@@ -135,7 +135,7 @@ def night_report(night: str, files: Sequence[NightFile], failed: Sequence[str]) 
 
 def figures_of(file: NightFile) -> dict[str, Number]:
     """What is kept of a file from night to night: its figures, and how many rows were read and kept for it."""
-    ledger = file.origin.ledger if file.origin and file.kind != "picture" else None
+    ledger = file.origin.ledger if file.origin and file.kind not in ("picture", "page") else None
     read = {} if ledger is None else {f"{ledger.unit} read": ledger.read, f"{ledger.unit} kept": ledger.kept}
     return {**file.figures, **read}
 
@@ -151,7 +151,7 @@ def states_of(files: Sequence[NightFile]) -> dict[DataState, list[str]]:
 
 def _outdated(file: NightFile, files: Sequence[NightFile]) -> NightFile:
     """The file, as failed where one beside it has the name of one that it was made of, and is another by now."""
-    if file.origin is None or file.state != "ours":
+    if file.origin is None or file.state != "ours" or file.origin.command == "report":
         return file
     beside = {other.path.name: other for other in files if other.path.parent == file.path.parent and _is_known(other)}
     for name in dict.fromkeys(item.name for item in file.origin.files):

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from crantcli import __version__
 from crantcli.core.report.history import HistoryRow, night_name
@@ -97,7 +98,14 @@ def write_history(path: Path, rows: Sequence[HistoryRow]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    record = {"crantcli": __version__, "command": "report", "kind": "history", "rows": len(rows)}
+    record: dict[str, Any] = {
+        "crantcli": __version__,
+        "command": "report",
+        "kind": "history",
+        "options": {},
+        "inputs": [],
+    }
+    record["rows"] = len(rows)
     about = {name.encode(): text.encode() for name, text in metadata(record).items()}
     fields = [pa.field(name, pa.string() if kind == "string" else pa.float64()) for name, kind in _COLUMNS.items()]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in fields]

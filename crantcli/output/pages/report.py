@@ -228,14 +228,31 @@ def _cell(text: str | None, numeric: bool) -> str:
 def _changed_figures(changes: Sequence[Change]) -> str:
     if not changes:
         return "<p>No figure has changed.</p>\n"
+    both = [change for change in changes if change.before is not None and change.now is not None]
     rows = [
         (shown(change.file), shown(change.figure), *_difference(change.before, change.now))
-        for change in changes[:_CHANGES]
+        for change in both[:_CHANGES]
     ]
-    rest = len(changes) - _CHANGES
+    rest = len(both) - _CHANGES
     more = f'<p class="soft">{plural(rest, "smaller change", "are")} not listed.</p>\n' if rest > 0 else ""
     heads = ("File", "Figure", "Before", "Now", "Difference", "%")
-    return table(heads, rows, "Figures that changed", range(2, 6)) + more
+    listed = table(heads, rows, "Figures that changed", range(2, 6)) if rows else ""
+    return listed + more + _came_and_went(changes)
+
+
+def _came_and_went(changes: Sequence[Change]) -> str:
+    """Figures that only one of both nights has, by file: mostly all of a file that came or went."""
+    parts = []
+    for heading, side in (("Only in this night", "before"), ("Only in the night before", "now")):
+        by_file: dict[str, list[str]] = {}
+        for change in sorted(changes, key=lambda change: change[:2]):
+            if getattr(change, side) is None:
+                by_file.setdefault(change.file, []).append(change.figure)
+        listed = "".join(
+            f"<li>{shown(file)}: {', '.join(map(html_text, names))}</li>" for file, names in by_file.items()
+        )
+        parts.append(f"<p>{heading}:</p>\n<ul>{listed}</ul>\n" if listed else "")
+    return "".join(parts)
 
 
 def _difference(before: Number | None, now: Number | None) -> tuple[str, str, str, str]:
@@ -277,9 +294,11 @@ def _card(nights: Sequence[str], values: Sequence[float | None], place: int | No
     now = None if place is None else values[place]
     before = None if not place else values[place - 1]
     told = "not there this night" if now is None else f"<b>{figure_text(now)}</b>"
-    if now is not None and before is not None:
-        told += f" {signed(now - before)} since {nights[(place or 1) - 1]}" if now != before else " as the night before"
-    chart = line_chart(nights, values, f"{figure} of {file}")
+    if now is not None and before is not None and place:
+        since = f"{signed(now - before)} since {nights[place - 1]}" if now != before else "as the night before"
+        told += f" <span>{since}</span>"
+    once = sum(value is not None for value in values) == 1
+    chart = "" if once else line_chart(nights, values, f"{figure} of {file}")
     return f'<div class="card"><h4>{shown(figure)}</h4><p>{told}</p>{chart}</div>\n'
 
 

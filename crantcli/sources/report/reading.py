@@ -27,7 +27,8 @@ from crantcli.sources.tables.npz import read_matrix
 #: Formats that cannot be taken for another's: one that cannot be read is damaged.
 _TELLING = (".parquet", ".pq", ".feather", ".arrow", ".ipc", ".npz", ".png", ".svg", ".pdf", ".json")
 
-_PICTURES = (".png", ".svg", ".pdf")
+#: What is no table, and has its provenance in it all the same.
+_SHOWING = (".png", ".svg", ".pdf", ".html")
 
 
 def read_night_file(listed: Listed) -> NightFile:
@@ -51,7 +52,7 @@ def read_night_file(listed: Listed) -> NightFile:
     if path.name == MANIFEST and is_folder_of_ours(path.parent):
         return _tried(found, lambda one: _folder(replace(one, path=path.parent)), failing=True)
     suffix = path.suffix.lower()
-    read = _json if suffix == ".json" else _table if suffix in _PICTURES or file_format(path.name) else _unknown
+    read = _json if suffix == ".json" else _table if suffix in _SHOWING or file_format(path.name) else _unknown
     return _tried(found, read, failing=listed.must or suffix in _TELLING)
 
 
@@ -141,6 +142,8 @@ def _table(found: NightFile) -> NightFile:
     if kind == "picture":
         png = found.path.suffix.lower() == ".png" and made.state == "ours"
         return replace(made, picture=found.path.read_bytes() if png else b"")
+    if kind == "page":
+        return made
     if file_format(found.path.name) == "npz":
         return made if record is None else _matrix(made)
     totals = table_totals(found.path, described)
