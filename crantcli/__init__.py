@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from crantcli.api.links import neuroglancer_state
     from crantcli.api.navis import attach_synapses
     from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix
+    from crantcli.api.parts import merge_parts, partition_table
+    from crantcli.api.reports import report
     from crantcli.api.updates import update_ids
     from crantcli.core import questions
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
@@ -29,6 +31,9 @@ _HOMES = {
     "get_connectivity": "api.functions",
     "get_synapse_counts": "api.functions",
     "neuroglancer_state": "api.links",
+    "merge_parts": "api.parts",
+    "partition_table": "api.parts",
+    "report": "api.reports",
     "update_ids": "api.updates",
     "LiveOptions": "remote.settings",
     "NestedMatrix": "api.nested",
@@ -50,8 +55,11 @@ __all__ = [
     "get_adjacency",
     "get_connectivity",
     "get_synapse_counts",
+    "merge_parts",
+    "partition_table",
     "update_ids",
     "neuroglancer_state",
+    "report",
     "LiveOptions",
     "NestedMatrix",
     "DirectedNestedMatrix",

@@ -10,7 +10,7 @@ from typing import Any
 import oracle
 import pandas as pd
 import pytest
-from conftest import Crant
+from conftest import SAMPLE, Crant
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import Chosen, Rules
@@ -345,3 +345,53 @@ def test_what_does_not_go_with_parts_is_said(tables: Path, crant: Crant, argumen
     assert not (tables / "out.csv").exists()
     chance = crant("compare", "p.csv", "--kind", "synapses", "--by", "pre_part", "--against", "erdos-renyi")
     assert (chance.code, "--where 'pre_part = VALUE'" in chance.err) == (2, True), chance.err
+
+
+# ------------------------------------------------------------------------------------------ others
+
+
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        ("pre_compartment,post_compartment", "'pre_compartment = VALUE' keeps one kind of them, and crantcli adj"),
+        ("cell_type,neuropil", "--where 'neuropil = VALUE' keeps one kind of them, and crantcli connectivity --by"),
+    ],
+)  # fmt: skip
+def test_blocks_of_neurons_cannot_be_by_synapses(tables: Path, crant: Crant, by: str, told: str) -> None:
+    for labels in (("-a", "t.csv"), ()):
+        done = crant("nested", "s.csv", *labels, "--by", by, "-o", "n.npz")
+        assert (done.code, told in done.err) == (2, True), done.err
+    assert not (tables / "n.npz").exists()
+    axons = ("--where", "pre_compartment = axon", "-a", "t.csv", "--weight-mode", "count", "--type-sum", "n.csv")
+    assert crant("nested", "s.csv", *axons).code == 0
+    assert (tables / "n.csv").read_text() == "pre/post,A\nA,3\n"
+
+
+def test_partners_are_counted_by_compartment(tables: Path, crant: Crant) -> None:
+    """Of outgoing synapses it is the partner's, of incoming ones the neuron's own."""
+    done = crant("counts", "s.csv", "-n", "1,2", "--by", "post_compartment", "-o", "-")
+    assert done.code == 0, done.err
+    assert done.rows() == [
+        ["neuron_id", "post_compartment", "pre", "post", "pre_synapses", "post_synapses"],
+        ["1", "axon", "1", "0", "1", "0"],
+        ["1", "dendrite", "2", "2", "2", "2"],
+        ["2", "axon", "0", "1", "0", "1"],
+        ["2", "dendrite", "1", "2", "1", "2"],
+    ]
+
+
+def test_what_attach_splits(crant: Crant, tmp_path: Path) -> None:
+    """The table of the example, through each command that takes groups."""
+    split = ("-d", SAMPLE / "sample.toml", "-n", "576460752650373913", "--split")
+    done = crant("attach", *split, "-o", "c.parquet", "--synapses", "split.parquet")
+    assert done.code == 0, done.err
+    table = pd.read_parquet(tmp_path / "split.parquet")
+    ends = ["pre_compartment", "post_compartment"]
+    counted = {key: len(rows) for key, rows in table.groupby(ends)}
+    by = ",".join(ends)
+    assert crant("adjacency", "split.parquet", "--by", by, "-o", "a.csv").code == 0
+    assert entries(pd.read_csv(tmp_path / "a.csv", index_col=0)) == counted
+    rows = crant("connectivity", "split.parquet", "--by", by, "-o", "-").rows()[1:]
+    assert {(row[0], row[1]): int(row[2]) for row in rows} == counted
+    compared = crant("compare", "split.parquet", "split.parquet", "--by", by, "-o", "-").rows()[1:]
+    assert {(row[0], row[1]): (int(row[2]), int(row[3])) for row in compared} == {k: (n, n) for k, n in counted.items()}

@@ -288,6 +288,24 @@ class SqlEngine(Protocol):
         """
         return f"SELECT * FROM ({query}) ORDER BY {', '.join(f'{quote(name)} NULLS LAST' for name in keys)}"
 
+    def ordered_parts(self, query: str, keys: Sequence[str], parts: Sequence[tuple[str, int]]) -> Iterator[str]:
+        """A query's rows in order, part by part. Each is to be run before the next one is asked for.
+
+        Parameters
+        ----------
+        query, keys
+            As for `ordered`.
+        parts : sequence of tuple of str and int
+            Conditions on the query's columns, of which one holds for each row, in the order of the first key; rows.
+
+        Yields
+        ------
+        str
+            Query text of each part, which may be one that can be run once.
+        """
+        for condition, rows in parts:
+            yield self.ordered(f"SELECT * FROM ({query}) WHERE {condition}", keys, rows)
+
     def count_pairs(self, stem: str, rows: str, keys: str, sums: str) -> str:
         """Add up rows per pair of neurons in a temporary table, and return its name.
 

@@ -56,6 +56,25 @@ class Ledger:
         merged = {"merged": self.merged} if self.unit == "edges" else {}
         return {"unit": self.unit, "read": self.read, "removed": steps, **merged, "kept": self.kept}
 
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Ledger:
+        """Read back what `as_dict` wrote.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            Where it is not of that form, or does not add up.
+        """
+        found = cls(str(record["unit"]), record["read"], kept=record["kept"], merged=record.get("merged", 0))
+        for step, rows in record["removed"].items():
+            found.remove(step, rows)
+        numbers = (found.read, found.kept, found.merged, *found.removed.values())
+        if not all(type(number) is int and number >= 0 for number in numbers):
+            raise TypeError("numbers of rows are whole")
+        if sum(numbers[1:]) != found.read:
+            raise ValueError("the steps do not add up")
+        return found
+
     def sentence(self) -> str:
         """For people: `1,000 synapses read, 12 null, 30 autapse, 958 kept`."""
         losses = [f"{self.removed[step]:,} {step}" for step in STEPS if self.removed.get(step)]

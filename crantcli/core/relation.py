@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from crantcli.core import sql
 from crantcli.core.ledger import Ledger
+from crantcli.core.partition import PartsOf, ids_listed, listed_ids
 from crantcli.errors import DataError
-from crantcli.schema import AXES, PAIRS, IdType, Kind
+from crantcli.schema import AXES, PAIRS, IdType, Kind, NeuronId
 from crantcli.text import as_flags
 
 Unit = Literal["nm", "pixels", "unknown"]
@@ -28,12 +29,15 @@ class Completeness:
         False where the table's origin is unknown, so that the two are only relative to that table.
     filtered_by : str
         Why the totals are short even so (a threshold, `--top`), or "".
+    part : PartsOf or None
+        The parts of a partitioned table that these rows are. Then `outputs` are those of nobody: see `covers`.
     """
 
     inputs: frozenset[str] | None = None
     outputs: frozenset[str] | None = None
     known: bool = False
     filtered_by: str = ""
+    part: PartsOf | None = None
 
     @property
     def whole(self) -> bool:
@@ -44,26 +48,46 @@ class Completeness:
         self, inputs: frozenset[str] | None, outputs: frozenset[str] | None, filtered_by: str = ""
     ) -> Completeness:
         """What is still covered after a selection."""
-        return Completeness(
-            _both(self.inputs, inputs), _both(self.outputs, outputs), self.known, self.filtered_by or filtered_by
+        part = self.part
+        if part is not None:
+            part = replace(part, inputs=_both(part.inputs, inputs), outputs=_both(part.outputs, outputs))
+        reason = self.filtered_by or filtered_by
+        return Completeness(_both(self.inputs, inputs), _both(self.outputs, outputs), self.known, reason, part)
+
+    def covers(self, side: Literal["input", "output"], neuron: NeuronId) -> bool:
+        """Whether every input, or every output, of a neuron is here."""
+        covered = self.inputs if side == "input" else self.outputs
+        if covered is None or str(neuron) in covered:
+            return True
+        if self.part is None or side == "input" or not self.part.holds(neuron):
+            return False
+        return self.part.outputs is None or str(neuron) in self.part.outputs
+
+    def of_parts(self, part: PartsOf) -> Completeness:
+        """What parts of a table of this completeness cover; the same where these are all."""
+        if part.complete:
+            return replace(self, part=None)
+        nobody = frozenset[str]()
+        return replace(
+            self, inputs=nobody, outputs=nobody, part=replace(part, inputs=self.inputs, outputs=self.outputs)
         )
 
     def as_dict(self) -> dict[str, Any]:
         """For the provenance; IDs sorted as text."""
         return {
-            "inputs_of": "all" if self.inputs is None else sorted(self.inputs),
-            "outputs_of": "all" if self.outputs is None else sorted(self.outputs),
+            "inputs_of": listed_ids(self.inputs),
+            "outputs_of": listed_ids(self.outputs),
             "origin": "known" if self.known else "unknown",
             "thinned_by": as_flags(self.filtered_by),
+            **({} if self.part is None else {"part": self.part.as_dict()}),
         }
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Completeness:
         """Read back what `as_dict` wrote."""
-        sides = [
-            None if record[side] == "all" else frozenset(map(str, record[side])) for side in ("inputs_of", "outputs_of")
-        ]
-        return cls(sides[0], sides[1], record.get("origin") == "known", record.get("thinned_by", ""))
+        part = PartsOf.from_dict(record["part"]) if "part" in record else None
+        inputs, outputs = (ids_listed(record[side]) for side in ("inputs_of", "outputs_of"))
+        return cls(inputs, outputs, record.get("origin") == "known", record.get("thinned_by", ""), part)
 
 
 def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:

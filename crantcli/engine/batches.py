@@ -131,6 +131,23 @@ def even(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatc
         yield pa.concat_batches(held)
 
 
+def cut(batches: Iterable[pa.RecordBatch], sizes: Iterable[int]) -> Iterator[Iterator[pa.RecordBatch]]:
+    """The same rows in pieces of so many each, one after the other: each is to be used up before the next one."""
+    rest: list[pa.RecordBatch] = []
+    coming = iter(batches)
+
+    def piece(size: int) -> Iterator[pa.RecordBatch]:
+        while size:
+            batch = rest.pop() if rest else next(coming)
+            if batch.num_rows > size:
+                rest.append(batch.slice(size))
+                batch = batch.slice(0, size)
+            size -= batch.num_rows
+            yield batch
+
+    return (piece(size) for size in sizes)
+
+
 @contextmanager
 def no_room(scratch: Path) -> Iterator[None]:
     """Say where the engine's folder is, when the disk does not take what is written to it."""

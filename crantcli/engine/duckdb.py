@@ -19,7 +19,7 @@ from crantcli.core.engine import (
     SqlEngine,
     StoredSynapses,
 )
-from crantcli.core.sql import hashed, quote, text
+from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
 from crantcli.engine.explain import explained, explained_batches
 from crantcli.engine.limits import DEFAULT_MEMORY, MOST_THREADS, parse_memory
@@ -40,9 +40,6 @@ SORTED_FROM = 8_000_000
 
 #: Rows from which sorting bucket by bucket takes less time than the engine's own (measured).
 ORDERED_FROM = 4_000_000
-
-#: Rows that are looked at to tell where buckets begin.
-_SAMPLE = 50_000
 
 
 class Engine(SqlEngine):
@@ -394,23 +391,35 @@ class Engine(SqlEngine):
 
     def ordered(self, query: str, keys: Sequence[str], rows: int) -> str:
         """The rows of a query in order. Many are sorted at once, and can be asked for once, as a whole."""
-        if rows < ORDERED_FROM:
-            return super().ordered(query, keys, rows)
+        stream = self._ordered_stream(query, keys, rows)
+        return super().ordered(query, keys, rows) if stream is None else self._streamed("ordered", stream)
+
+    def ordered_parts(self, query: str, keys: Sequence[str], parts: Sequence[tuple[str, int]]) -> Iterator[str]:
+        """The rows of a query in order, part by part. Many are sorted at once, and cut then."""
+        stream = self._ordered_stream(query, keys, sum(rows for _, rows in parts))
+        if stream is None:
+            yield from super().ordered_parts(query, keys, parts)
+            return
         import pyarrow as pa
 
-        from crantcli.engine.ordering import BATCH, Buckets, can_be_ordered
+        from crantcli.engine.batches import cut
 
-        schema = self.reader(f"SELECT * FROM ({query}) LIMIT 0").read_all().schema
-        if not can_be_ordered(schema, keys):
-            return super().ordered(query, keys, rows)
-        first = quote(keys[0])
-        some = f"{hashed([quote(key) for key in keys[:3]])} % {max(1, rows // _SAMPLE)} = 0"
-        sample = self.arrays(f"SELECT {first} FROM ({query}) WHERE {first} IS NOT NULL AND {some}")[keys[0]]
-        buckets = Buckets(self.scratch / self.name("rows"), schema, keys, sample)
+        for batches in cut(stream, [rows for _, rows in parts]):
+            yield self._streamed("ordered", pa.RecordBatchReader.from_batches(stream.schema, batches))
+
+    def _ordered_stream(self, query: str, keys: Sequence[str], rows: int) -> pa.RecordBatchReader | None:
+        """The rows of a query in order, where they are many, and can be sorted here."""
+        if rows < ORDERED_FROM:
+            return None
+        from crantcli.engine.ordering import ordered_stream
+
+        path = self.scratch / self.name("rows")
         with explained(self.reading):
-            buckets.fill(self.reader(query, BATCH), rows, self.memory, self.threads)
-        stream = pa.RecordBatchReader.from_batches(schema, buckets.ordered(self.threads))
-        made = f"SELECT * FROM {self.register('ordered', stream)}"
+            return ordered_stream(self.reader, self.arrays, query, keys, rows, path, self.memory, self.threads)
+
+    def _streamed(self, stem: str, stream: pa.RecordBatchReader) -> str:
+        """A query that gives the rows of a stream, once."""
+        made = f"SELECT * FROM {self.register(stem, stream)}"
         self._streams[made] = stream
         return made
 

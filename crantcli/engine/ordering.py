@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from crantcli.core.parallel import in_order
+from crantcli.core.sql import hashed, quote
 from crantcli.engine.batches import column, no_room, numbers
 
 #: Rows that one thread gets at a time.
@@ -30,6 +32,9 @@ _AT_ONCE = 24
 
 _MOST_BUCKETS = 4096
 
+#: Rows that are looked at to tell where buckets begin.
+_SAMPLE = 50_000
+
 Ranks = NDArray[np.uint64]
 
 
@@ -40,6 +45,39 @@ def can_be_ordered(schema: pa.Schema, keys: Sequence[str]) -> bool:
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind) or pa.types.is_boolean(kind)
         for kind in kinds
     )
+
+
+def ordered_stream(
+    reader: Callable[[str, int], pa.RecordBatchReader],
+    arrays: Callable[[str], dict[str, NDArray[Any]]],
+    query: str,
+    keys: Sequence[str],
+    rows: int,
+    path: Path,
+    memory: int,
+    threads: int,
+) -> pa.RecordBatchReader | None:
+    """The rows of a query in order; None where they are not sorted here.
+
+    Parameters
+    ----------
+    reader, arrays : function
+        Give the result of a query in batches of so many rows, or as columns.
+    query, keys, rows
+        As for `SqlEngine.ordered`.
+    path : Path
+        A file for the rows on their way.
+    memory, threads : int
+    """
+    schema = reader(f"SELECT * FROM ({query}) LIMIT 0", BATCH).read_all().schema
+    if not can_be_ordered(schema, keys):
+        return None
+    first = quote(keys[0])
+    some = f"{hashed([quote(key) for key in keys[:3]])} % {max(1, rows // _SAMPLE)} = 0"
+    sample = arrays(f"SELECT {first} FROM ({query}) WHERE {first} IS NOT NULL AND {some}")[keys[0]]
+    buckets = Buckets(path, schema, keys, sample)
+    buckets.fill(reader(query, BATCH), rows, memory, threads)
+    return pa.RecordBatchReader.from_batches(schema, buckets.ordered(threads))
 
 
 class Buckets:

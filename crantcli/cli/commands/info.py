@@ -98,6 +98,15 @@ def _completeness(complete: dict[str, Any]) -> list[str]:
     if complete["thinned_by"]:
         return [f"{'complete':12}for no neuron's totals: thinned by {complete['thinned_by']}"]
     lines = []
+    if "part" in complete:
+        part = complete["part"]
+        numbers = ", ".join(map(str, part["numbers"]))
+        lines.append(f"{'part':12}{numbers} of {part['of']} of partition {part['partition']}")
+        for first, end in part["outputs_between"]:
+            bounds = [f"from {first}"] if first is not None else []
+            bounds += [f"below {end}"] if end is not None else []
+            lines.append(f"{'complete':12}outputs of neurons {' and '.join(bounds)}{relative}")
+        return [*lines, f"{'complete':12}inputs of no neuron: they are spread over all parts"]
     for side in ("inputs_of", "outputs_of"):
         neurons = complete[side]
         number = "all" if neurons == "all" else f"{len(neurons):,}" if neurons else "no"

@@ -119,7 +119,7 @@ def _refuse_incomplete(engine: SqlEngine, side: NetworkSide, notes: list[str]) -
             f"{side.source} was thinned by {known.filtered_by}, so that neither fractions nor probabilities can be "
             f"told; {advice}"
         )
-    lacking = uncovered(engine, side.neurons, known.inputs)
+    lacking = uncovered(engine, side.neurons, known, "input")
     if lacking:
         raise DataError(
             f"{side.source} does not hold every input of {lacking}, so that neither fractions nor probabilities can be "

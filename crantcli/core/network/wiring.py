@@ -300,7 +300,7 @@ def _check_inputs(
         if whole or known.filtered_by != f"a threshold of {limit}":
             raise DataError(f"{subject} cannot be told: the input was thinned by {known.filtered_by}; {advice}")
         notes.append(f"the network is that of pairs with {limit} synapses or more: the table has no others")
-    lacking = uncovered(engine, neurons, known.inputs)
+    lacking = uncovered(engine, neurons, known, "input")
     if lacking:
         raise DataError(f"{subject} cannot be told: the input does not hold every input of {lacking}; {advice}")
     if not known.known:

@@ -244,7 +244,7 @@ def adjacency(
         reasons.append(f"{P.by(','.join(question.groups))}, which leaves out {lacking}")
     completeness = pair_completeness(table, wanted, " and ".join(reasons))
     if groups is None and weighing.column is None and not completeness.whole:
-        facts |= told_totals(engine, table, work.wholes)
+        facts |= told_totals(engine, table, work.denominators)
     return MatrixResult(matrix, found.ledger, completeness, facts, [*work.notes, *notes])
 
 

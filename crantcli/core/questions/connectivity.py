@@ -255,7 +255,7 @@ def connectivity(
     counts = labels == "neurons" and question.weighing.column is None
     told = question.completeness(table, neurons, _filtered_by(question, table, rows))
     if counts and not told.whole:
-        facts |= told_totals(engine, table, work.wholes)
+        facts |= told_totals(engine, table, work.denominators)
     return ConnectivityResult(
         f"SELECT {sql.columns(work.columns)} FROM {work.relation} ORDER BY weight DESC, {sql.columns(work.keys)}",
         tuple(work.columns),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.question import Table
 from crantcli.core.questions.base import Describe, Given, Inputs, Needs, Question, Results, Scope
+from crantcli.core.relation import Relation
 from crantcli.core.rows.denominators import told_totals
 from crantcli.core.rows.units import unit_record
 from crantcli.core.sql import quote
@@ -45,19 +46,15 @@ class Sort(Question):
     def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
         """Sort it."""
         table = given.source
-        names = output_columns(table)
-        first = [name for name in ("pre", "post", "id") if name in names]
-        order = [*first, *(name for name in names if name not in first)]
-        chosen = ", ".join(f"{quote(inner)} AS {quote(outer)}" for inner, outer in names.items())
-        query = engine.ordered(f"SELECT {chosen} FROM {table.relation}", [names[name] for name in order], table.rows)
+        sort = sorting(table)
+        query = engine.ordered(sort.query, sort.keys, table.rows)
         ledger = table.ledger()
         ledger.kept = table.rows
         ledger.check()
-        columns = tuple(names.values())
-        units = unit_record(table, columns, table.unit, table.voxel_size)
+        units = unit_record(table, sort.columns, table.unit, table.voxel_size)
         kind = "synapses" if table.kind is Kind.SYNAPSES else "edges"
         return Results(
-            {"": Table(query, columns, table.rows)},
+            {"": Table(query, sort.columns, table.rows)},
             kind,
             table.rows,
             ledger,
@@ -65,7 +62,7 @@ class Sort(Question):
             table.rows,
             kind,
             facts={
-                "sorted_by": [names[name] for name in first],
+                "sorted_by": sort.first,
                 "unique_ids": table.unique_ids,
                 **told_totals(engine, table, {}),
             },
@@ -73,3 +70,38 @@ class Sort(Question):
             units_advice=f"tell the next command with {P.coordinates} and {P.voxel_size}, or write .parquet",
             details=units,
         )
+
+
+class Sorting(NamedTuple):
+    """How a table is sorted.
+
+    Attributes
+    ----------
+    query : str
+        Its rows, in any order.
+    columns : tuple of str
+        Their names.
+    keys : list of str
+        All columns, in the order in which they count.
+    first : list of str
+        Those of neurons and synapses, which come first.
+    """
+
+    query: str
+    columns: tuple[str, ...]
+    keys: list[str]
+    first: list[str]
+
+
+def sorting(table: Relation) -> Sorting:
+    """All rows of a table as they are, to be sorted by pre, post and id, then by all other columns."""
+    names = output_columns(table)
+    first = [name for name in ("pre", "post", "id") if name in names]
+    order = [*first, *(name for name in names if name not in first)]
+    chosen = ", ".join(f"{quote(inner)} AS {quote(outer)}" for inner, outer in names.items())
+    return Sorting(
+        f"SELECT {chosen} FROM {table.relation}",
+        tuple(names.values()),
+        [names[name] for name in order],
+        [names[name] for name in first],
+    )

@@ -39,13 +39,11 @@ def deduplicate(engine: SqlEngine, relation: str, needed: tuple[str, ...], table
     """
     if _ids_are_unique(engine, relation):
         return relation, 0
-    whole = "id IS NOT NULL AND pre IS NOT NULL AND post IS NOT NULL"
-    repeated = engine.table(
-        "repeated", f"SELECT id, count(*) AS n FROM {relation} WHERE {whole} GROUP BY id HAVING count(*) > 1"
-    )
+    repeated = _repeated(engine, relation)
     rows, distinct = engine.execute(f"SELECT coalesce(sum(n), 0), count(*) FROM {repeated}")[0]
     if not distinct:
         return relation, 0
+    whole = _WHOLE
     copies = engine.table(
         "copies", f"SELECT {sql.columns(needed)} FROM {relation} WHERE {whole} AND id IN (SELECT id FROM {repeated})"
     )
@@ -63,6 +61,42 @@ def deduplicate(engine: SqlEngine, relation: str, needed: tuple[str, ...], table
         f"UNION ALL SELECT {sql.columns(needed)} FROM {kept}",
     )
     return distinct_rows, int(rows) - int(distinct)
+
+
+#: A condition that holds for rows that can be a synapse that stands in another row, too.
+_WHOLE = "id IS NOT NULL AND pre IS NOT NULL AND post IS NOT NULL"
+
+
+def _repeated(engine: SqlEngine, relation: str) -> str:
+    """A table `id, n` of synapses that stand in several rows."""
+    return engine.table(
+        "repeated", f"SELECT id, count(*) AS n FROM {relation} WHERE {_WHOLE} GROUP BY id HAVING count(*) > 1"
+    )
+
+
+def refuse_conflicts(engine: SqlEngine, table: Relation) -> bool:
+    """Refuse a table in which one synapse id stands for different neurons.
+
+    Returns
+    -------
+    bool
+        Whether every row has an id, and none comes twice.
+
+    Raises
+    ------
+    DataError
+    """
+    relation = table.relation
+    nulls, rows = engine.execute(f"SELECT count(*) FILTER (id IS NULL), count(*) FROM {relation}")[0]
+    if _ids_are_unique(engine, relation):
+        return not nulls
+    repeated = _repeated(engine, relation)
+    if engine.execute(f"SELECT 1 FROM {repeated} LIMIT 1"):
+        copies = f"(SELECT id, pre, post FROM {relation} WHERE {_WHOLE} AND id IN (SELECT id FROM {repeated}))"
+        _refuse_conflicts(engine, copies, table)
+        return False
+    # Rows that lack a neuron may have the id of another row.
+    return not nulls and bool(engine.execute(f"SELECT count(DISTINCT id) = {rows} FROM {relation}")[0][0])
 
 
 def _ids_are_unique(engine: SqlEngine, relation: str) -> bool:

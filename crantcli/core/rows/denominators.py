@@ -61,7 +61,8 @@ def denominators(
         _check_completeness(engine, ids, totals.completeness, side, P.totals, notes)
         return _from_file(engine, table, totals.relation, kept, ids, side, P.totals)
     told = table.totals.get(side, {})
-    if told and _lacking(engine, ids, table.completeness, side, "") and not uncovered(engine, ids, frozenset(told)):
+    known = Completeness(frozenset(told), frozenset(told))
+    if told and _lacking(engine, ids, table.completeness, side, "") and not uncovered(engine, ids, known, side):
         relative = "" if table.completeness.known else ", if that was whole"
         notes.append(f"fractions are of all {side} in the table that the input was made of, as it tells{relative}")
         return _from_file(engine, table, _as_table(engine, told, side), kept, ids, side, "the provenance of the input")
@@ -104,16 +105,16 @@ def _lacking(engine: SqlEngine, ids: str, completeness: Completeness, side: Side
     """Why not all input or output of some neurons is there, "" where it is."""
     if completeness.filtered_by:
         return f"{what} was thinned by {completeness.filtered_by}"
-    missing = uncovered(engine, ids, completeness.inputs if side == "input" else completeness.outputs)
+    missing = uncovered(engine, ids, completeness, side)
     return f"{what} does not hold every {side} of {missing}" if missing else ""
 
 
-def uncovered(engine: SqlEngine, ids: str, covered: frozenset[str] | None) -> str:
-    """Which neurons of a table `id` are not among those that are covered, in words; "" where all are."""
-    if covered is None:
+def uncovered(engine: SqlEngine, ids: str, completeness: Completeness, side: Side) -> str:
+    """Which neurons of a table `id` lack inputs, or outputs, in words; "" where all have theirs."""
+    if (completeness.inputs if side == "input" else completeness.outputs) is None:
         return ""
-    neurons = [str(row[0]) for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
-    missing = [neuron for neuron in neurons if neuron not in covered]
+    neurons = [row[0] for row in engine.execute(f"SELECT id FROM {ids} ORDER BY id")]
+    missing = [neuron for neuron in neurons if not completeness.covers(side, neuron)]
     return f"{len(missing):,} of {len(neurons):,} neurons, such as {missing[0]}" if missing else ""
 
 

@@ -50,7 +50,7 @@ class EdgeList:
         What is told, and what tells rows of one weight apart.
     notes : list of str
         What the user should be told.
-    wholes : dict of "input" and "output" to str
+    denominators : dict of "input" and "output" to str
         Tables `id, whole` that fractions were taken of.
     """
 
@@ -80,7 +80,7 @@ class EdgeList:
         self.columns: list[str] = []
         self.keys: list[str] = []
         self.notes = list(found.notes)
-        self.wholes: dict[Side, str] = {}
+        self.denominators: dict[Side, str] = {}
 
     def weigh(self, weighing: Weighing) -> None:
         """Keep strong inputs and give signs, as far as it is asked for."""
@@ -233,8 +233,10 @@ class EdgeList:
             summed = self._sum_duplicates
             pairs = edges(self._engine, self._table, condition, self._rows, sum_duplicates=summed).pairs
         kept = self._engine.view("kept_numbers", f"SELECT pre, post, n AS weight FROM {self._counted}")
-        self.wholes[side] = denominators(self._engine, self._table, side, ids, pairs, kept, self._totals, self.notes)
-        return self.wholes[side]
+        self.denominators[side] = denominators(
+            self._engine, self._table, side, ids, pairs, kept, self._totals, self.notes
+        )
+        return self.denominators[side]
 
     def keep_strongest(self, number: int, upstream: bool, downstream: bool) -> None:
         """Keep the strongest partners of each neuron or type that was asked for, in these directions."""

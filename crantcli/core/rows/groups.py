@@ -234,6 +234,11 @@ def grouped(
         `mean` = weight / possible (float64, null where nothing is possible); `pre_neurons`, `post_neurons`: neurons of
         the group that have such an edge.
     """
+    if completeness.part is not None:
+        raise DataError(
+            f"groups take the whole table, and this is {completeness.part.words}: neither pairs that could be nor "
+            "numbers of neurons add up. Merge the edges of all parts, and ask of these"
+        )
     own = [quote(name) for name in columns.own]
     added = group_sums(engine, table, found, weight, columns, annotations, rows)
     sums, members, groups = added.relation, added.members, added.groups

@@ -38,9 +38,9 @@ class Edges:
 
 #: Columns by which pairs are split may not be called as what is made of pairs on the way to an answer.
 _MADE = frozenset(
-    {"a", "b", "dropped", "edges", "fraction", "id", "mean", "n", "p", "p_in", "pair", "possible", "post", "pre",
-     "post_neurons", "pre_neurons", "probability", "s", "s_in", "sign", "strong", "total", "v", "v_in", "value",
-     "valued", "weight", "whole"}
+    {"a", "b", "dropped", "edges", "fraction", "id", "mean", "n", "p", "p_in", "pair", "possible", "post",
+     "post_neurons", "pre", "pre_neurons", "probability", "s", "s_in", "sign", "strong", "total", "v", "v_in",
+     "value", "valued", "weight", "whole"}
 )  # fmt: skip
 
 

@@ -287,7 +287,7 @@ class _VectorMaker:
                 raise DataError(f"similarity cannot be told: the input was thinned by {known.filtered_by}; {advice}")
             self.notes.append(f"pairs have {limit} synapses or more: the table has no others")
         for side in self._choice.sides:
-            lacking = uncovered(self._engine, ids, known.inputs if side == "input" else known.outputs)
+            lacking = uncovered(self._engine, ids, known, "input" if side == "input" else "output")
             if lacking:
                 raise DataError(
                     f"similarity cannot be told: the input does not hold every {side} of {lacking}; {advice}, or name "

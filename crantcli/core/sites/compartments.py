@@ -11,7 +11,7 @@ from crantcli.core.ledger import Ledger
 from crantcli.core.question import Table
 from crantcli.core.relation import Completeness, Relation
 from crantcli.core.rows.absent import some
-from crantcli.core.rows.denominators import uncovered
+from crantcli.core.rows.denominators import Side, uncovered
 from crantcli.core.rows.filters import no_null_ids
 from crantcli.core.rows.units import unit_record
 from crantcli.core.sql import quote
@@ -56,8 +56,9 @@ def require_whole(engine: SqlEngine, table: Relation, neurons: Sequence[NeuronId
     if known.filtered_by:
         raise DataError(f"compartments cannot be told: the input was thinned by {known.filtered_by}; {advice}")
     ids = engine.id_table("split", dict.fromkeys(neurons), table.id_type)
-    for what, covered in (("input", known.inputs), ("output", known.outputs)):
-        if lacking := uncovered(engine, ids, covered):
+    sides: tuple[Side, Side] = ("input", "output")
+    for what in sides:
+        if lacking := uncovered(engine, ids, known, what):
             raise DataError(f"compartments cannot be told: the input does not hold every {what} of {lacking}; {advice}")
     if not known.known:
         notes.append("compartments take the input to hold every synapse of the neurons; its origin is not recorded")

@@ -133,15 +133,17 @@ def inspect_ids(engine: Engine, part: Part, columns: Sequence[str], neurons: boo
         Where IDs have gone through a floating-point number, where cells hold more than an ID, where a header comes
         again, and for words like NA among names; naming file, column, row and value.
     """
+    known = {column: TextIds(False, False, words=()) for column in columns if column in part.text_ids}
+    columns = [column for column in columns if column not in known]
     if not columns:
-        return {}
+        return known
     # Whatever our own files call a neuron is a name.
     null_text = "" if part.recorded and all(record.command for record in part.recorded) else part.null_text
     words = null_words(null_text)
     names = {column: column if part.text else "" for column in columns}
     counted = ", ".join(f"histogram({_state(quote(column), words, names[column])})" for column in columns)
     found = engine.execute(f"SELECT {counted} FROM {part.relation}")[0]
-    result = {}
+    result = known
     for column, counts in zip(columns, found, strict=True):
         states: dict[str, int] = {}
         for state, number in dict(counts or {}).items():

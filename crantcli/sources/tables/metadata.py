@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from crantcli.core.partition import joined_parts
 from crantcli.core.relation import Completeness, Unit, VoxelSize, merge_filters
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import KEY, PANDAS_KEY
@@ -28,6 +29,8 @@ class FileMetadata:
         What one row stands for, of a file that we made.
     signed : bool
         Weights are negative on purpose.
+    text_ids : frozenset of str
+        Columns whose IDs are text, even where they look like numbers: in other parts of the table they do not.
     totals : mapping of "input" and "output" to mapping of str to number
         All input and all output of neurons, as they were in the table that the file was made of.
     """
@@ -41,6 +44,7 @@ class FileMetadata:
     neuropils: tuple[str, ...] = ()
     kind: str | None = None
     signed: bool = False
+    text_ids: frozenset[str] = frozenset()
     totals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
@@ -86,6 +90,7 @@ def _read(metadata: dict[str, str], rows: int | None) -> FileMetadata:
         signed=bool(record.get("signed")),
         totals=_totals(record.get("totals", {})),
         neuropils=tuple(map(str, record.get("options", {}).get("neuropils", ()))),
+        text_ids=frozenset(map(str, record.get("text_ids", ()))),
     )
 
 
@@ -136,13 +141,13 @@ def _units(record: Any) -> dict[str, Any]:
     return found
 
 
-def combine(records: Sequence[FileMetadata]) -> FileMetadata:
-    """What several files together say.
+def combine(records: Sequence[FileMetadata], names: Sequence[str]) -> FileMetadata:
+    """What several files together say; `names` are what to call them in messages.
 
     Raises
     ------
     DataError
-        Where their units or voxel sizes differ.
+        Where their units or voxel sizes differ, or one part of a table comes twice.
     """
     if len(records) == 1:
         return records[0]
@@ -153,8 +158,15 @@ def combine(records: Sequence[FileMetadata]) -> FileMetadata:
             f"the files record different units or voxel sizes; convert them with synapses {P.units.flag} nm first"
         )
     known = all(record.completeness.known for record in records)
+    parts = [record.completeness.part for record in records if record.completeness.part is not None]
+    joined = joined_parts(parts, names) if len(parts) == len(records) else None
     completeness = Completeness()
-    if all(record.command for record in records):
+    if joined is not None:
+        one = records[0].completeness
+        completeness = replace(one, inputs=parts[0].inputs, outputs=parts[0].outputs).of_parts(joined)
+    elif parts:  # beside other tables
+        completeness = Completeness(frozenset(), frozenset(), known)
+    elif all(record.command for record in records):
         sides = [[getattr(record.completeness, side) for record in records] for side in ("inputs", "outputs")]
         inputs, outputs = (None if None in found else frozenset().union(*found) for found in sides)
         filtered_by = next(
@@ -166,7 +178,10 @@ def combine(records: Sequence[FileMetadata]) -> FileMetadata:
         filters = merge_filters(filters, record.filters)
     unit = units.pop() if len(units) == 1 else "unknown"
     signed = any(record.signed for record in records)
-    return FileMetadata(unit, voxels.pop() if voxels else None, completeness, False, filters, signed=signed)
+    found = FileMetadata(unit, voxels.pop() if voxels else None, completeness, False, filters, signed=signed)
+    if joined is None:
+        return found
+    return replace(found, unique_ids=joined.unique_ids, totals=records[0].totals)  # which are those of the whole table
 
 
 def resolve_units(

@@ -156,7 +156,10 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
     whole = kind is not Kind.EDGES or all(reader.whole_weights for reader in readers)
     relation = engine.view("source", " UNION ALL BY NAME ".join(selects))
     _tell_stored(engine, relation, kind, readers)
-    recorded = combine([record for part, _ in matched for record in part.recorded])
+    recorded = combine(
+        [record for part, _ in matched for record in part.recorded],
+        [name for part, _ in matched for name in part.recorded_names],
+    )
     unit, voxel_size = resolve_units(recorded, given.coordinates, given.voxel_size, given.dataset)
     rows = [reader.rows for reader in readers]
     total = sum(number for number in rows if number is not None)
@@ -170,9 +173,15 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
     notes = [note for part, match in matched for note in (*part.notes, *match.notes)]
     notes += [note for reader in readers for note in reader.notes]
     told: tuple[str, ...] = ()
-    if kind is Kind.SYNAPSES and len(inputs) > 1 and "id" not in canonical:
+    of_parts = all(record.completeness.part is not None for part, _ in matched for record in part.recorded)
+    if kind is Kind.SYNAPSES and len(inputs) > 1 and "id" not in canonical and not of_parts:
         told = ("the tables have no id column, so a synapse that stands in two of them counts twice",)
-    if kind is not Kind.POINTS and not recorded.command:
+    if recorded.completeness.part is not None:
+        told += (
+            f"{recorded.completeness.part.words} of a partitioned table: these have all outputs of their presynaptic "
+            "neurons, and inputs are spread over all parts; crantcli merge puts results of all parts together",
+        )
+    if kind is not Kind.POINTS and not (recorded.command or of_parts):
         notes += _alike(engine, relation) if id_type == "VARCHAR" else _numbered(engine, relation)
     filters = dict(recorded.filters)
     if given.where:
@@ -191,7 +200,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
         carried=tuple(name for name in canonical if name not in head),
         known=tuple(dict.fromkeys(name for part, _ in matched for name in part.columns)),
         positions=positions,
-        unique_ids=recorded.unique_ids and len(inputs) == 1,
+        unique_ids=recorded.unique_ids,
         unit=unit,
         voxel_size=voxel_size,
         completeness=recorded.completeness,

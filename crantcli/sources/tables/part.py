@@ -56,6 +56,8 @@ class Part:
         All rows are those of Parquet files, as they stand there.
     pieces : dict of str to str
         Path of each text file -> what reads it alone.
+    recorded_paths : list of str
+        The file of each of `recorded`, where there are several.
     """
 
     relation: str
@@ -78,6 +80,18 @@ class Part:
     null_text: str | None = None
     stored: bool = False
     pieces: dict[str, str] = field(default_factory=dict)
+    recorded_paths: list[str] = field(default_factory=list)
+
+    @property
+    def recorded_names(self) -> list[str]:
+        """What to call the file of each of `recorded` in messages."""
+        names = [self.files.get(path, self.name) for path in self.recorded_paths]
+        return names or [self.name] * len(self.recorded)
+
+    @property
+    def text_ids(self) -> frozenset[str]:
+        """Columns whose IDs are text, whatever they look like."""
+        return frozenset().union(*(record.text_ids for record in self.recorded))
 
     def filtered(self, condition: str) -> Part:
         """The rows that meet a condition."""

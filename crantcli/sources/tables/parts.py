@@ -54,7 +54,7 @@ def parts(
     for source in sources:
         if source.format == "arrow":
             part = _parquet_part(engine, [replace(source, path=stage_arrow(engine, source), format="parquet")])
-            part.recorded = [read_metadata(arrow_metadata(source), part.rows)]
+            part.recorded, part.recorded_paths = [read_metadata(arrow_metadata(source), part.rows)], []
             part.records = [source.record()]
             found.append(part)
         elif source.format == "delta":
@@ -150,7 +150,7 @@ def _delta_part(engine: Engine, source: Source) -> Part:
     relation, paths, record = delta_relation(engine, source)
     files = "[" + ", ".join(literal_path(Path(path)) for path in paths) + "]"
     part = _footers(engine, relation, files, source.name, dict.fromkeys(map(str, paths), source.name))
-    part.recorded, part.records = [FileMetadata()], [record]
+    part.recorded, part.records, part.recorded_paths = [FileMetadata()], [record], []
     part.notes = [f"{source.name}: a Delta Lake table, version {record['delta_version']}"]
     return part
 
@@ -182,6 +182,7 @@ def _footers(engine: Engine, relation: str, files: str, name: str, names: dict[s
         files=names,
         floats={column: names.get(file, name) for column, file in floats},
         nulls=dict(nulls),
+        recorded_paths=list(rows),
     )
 
 
