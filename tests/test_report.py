@@ -40,7 +40,7 @@ HOSTILE = (
 #: Tags that a page of ours has, and attributes.
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav", "section", "h1", "h2", "h3",
-    "h4", "p", "div", "span", "ul", "li", "a", "b", "bdi", "strong", "table", "thead", "tbody", "tr", "th", "td", 
+    "h4", "p", "div", "span", "ul", "li", "a", "b", "bdi", "strong", "table", "thead", "tbody", "tr", "th", "td",
     "details", "summary", "figure", "figcaption", "img", "svg", "line", "polyline", "circle", "text",
 }  # fmt: skip
 ATTRIBUTES = {

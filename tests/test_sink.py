@@ -101,7 +101,10 @@ def test_what_is_wanted() -> None:
     ("kind", "suffixes"),
     [
         (Table, "write to .parquet, .feather, .csv, .csv.gz, .tsv, .tsv.gz"),
-        (Matrix, "write to .parquet, .feather, .csv, .csv.gz, .tsv, .tsv.gz, .npz"),
+        (
+            Matrix,
+            "write to .parquet, .feather, .csv, .csv.gz, .tsv, .tsv.gz, .npz, .gexf, .graphml, .h5ad, .mtx, .sqlite",
+        ),
         (Figure, "a picture ends in .png, .pdf, .svg"),
     ],
 )
@@ -378,5 +381,5 @@ def test_a_format_takes_one_file_that_registers(crant: Crant) -> None:
     done = crant("nested", "edges.csv", "-a", "types.csv", "--type-sum", "t.toy", "-o", "n.toy")
     assert done.code == 0, done.err
     assert json.loads(Path("t.toy").read_text()) == {"pre": ["A", "B"], "to": "t.toy", **told, "cells": "sum"}
-    assert complaint(crant("adjacency", "edges.csv", "-o", "m.doc"), 2, "unknown suffix").endswith(".npz, .toy")
+    assert complaint(crant("adjacency", "edges.csv", "-o", "m.doc"), 2, "unknown suffix").endswith(".sqlite, .toy")
     complaint(crant("counts", "edges.csv", "-o", "m.toy"), 2, "m.toy: unknown suffix")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from typer.core import TyperCommand
@@ -33,14 +34,9 @@ class GroupedCommand(TyperCommand):
 
     def get_help(self, ctx: Any) -> str:
         """The whole text."""
-        return super().get_help(ctx).replace(_WHOLE, "-")
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write what comes last."""
-        if self.epilog:
-            formatter.write_paragraph()
-            with formatter.indentation():
-                formatter.write_text(self.epilog.replace("-", _WHOLE))
+        shown = copy(self)
+        shown.epilog = (self.epilog or "").replace("-", _WHOLE)
+        return super(GroupedCommand, shown).get_help(ctx).replace(_WHOLE, "-")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, options of the command's own, and those under headings."""
