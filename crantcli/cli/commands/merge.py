@@ -14,7 +14,8 @@ EPILOG = """Example: crantcli merge part_1.parquet part_2.parquet -o edges.parqu
 
 Takes what connectivity, counts, synapses, sort or neuropil (without matrices) made of each part that crantcli
 partition wrote, as .parquet or .feather, and gives what one run on the whole table would have given: rows, order,
-ledger, and what it is complete for. A missing part, one that comes twice, and answers to different questions are refused.
+ledger, and what it is complete for. A missing part, one that comes twice, and answers to different questions are
+refused.
 
 Sums per type or group are made from merged edges."""
 
