@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crantcli.api.navis import attach_synapses
     from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix
     from crantcli.api.parts import merge_parts, partition_table
+    from crantcli.api.reports import report
     from crantcli.api.updates import update_ids
     from crantcli.core import questions
     from crantcli.errors import CrantError, CrantWarning, DataError, UsageError
@@ -32,6 +33,7 @@ _HOMES = {
     "neuroglancer_state": "api.links",
     "merge_parts": "api.parts",
     "partition_table": "api.parts",
+    "report": "api.reports",
     "update_ids": "api.updates",
     "LiveOptions": "remote.settings",
     "NestedMatrix": "api.nested",
@@ -57,6 +59,7 @@ __all__ = [
     "partition_table",
     "update_ids",
     "neuroglancer_state",
+    "report",
     "LiveOptions",
     "NestedMatrix",
     "DirectedNestedMatrix",

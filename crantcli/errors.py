@@ -68,7 +68,7 @@ class IncompleteError(CrantError):
 
 
 class ConditionError(CrantError):
-    """A condition holds that `--fail-on` asked to be an error. What was asked for is written all the same."""
+    """A condition holds that `--fail-on` asked to be an error, or a night failed. All is written all the same."""
 
     exit_code = 7
 

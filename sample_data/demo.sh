@@ -66,6 +66,9 @@ crantcli compare $worm "$out/worm_edges.csv" -o "$out/worm_weak.csv" --summary "
 # The whole worm by cell class.
 crantcli nested $worm -a $cells --cell-type-column cell_class --type-order sensory,interneuron,motor --title "C. elegans, chemical connections" -o "$out/worm_nested.npz" --type-sum "$out/worm_class_sums.csv" --plot "$out/worm_nested.png"
 
+# The worm as a page for a browser: zoom, search, select.
+crantcli view $worm -a $cells --cell-type-column cell_class --title "C. elegans, chemical connections" -o "$out/worm.html"
+
 # What a data set has, as files: its annotations, here the proofread ones, and its meshes.
 crantcli annotations -d $brain --proofread-only -o "$out/proofread.parquet"
 crantcli meshes -d $brain --neuropils ellipsoid_body,fan_shaped_body -o "$out/meshes"
@@ -75,11 +78,14 @@ crantcli export "$out/worm_edges.csv" -a $cells -o "$out/worm.graphml"
 crantcli adjacency $worm -a $cells -o "$out/worm.mtx"
 crantcli link cell_type=ER2,EPG/PEG -d $brain --synapses sample_data/synapses.parquet --coordinates nm -o "$out/compass.json"
 
+# The page of a night that made all this, and the figures that it leaves for the nights to come.
+crantcli report "$out" --night 2026-11-29 -o "$out/report.html" --history "$out/history.parquet" --expect nested.npz,neuropils
+
 echo "== What was made"
 printf '%-32s %-10s %8s  %s\n' file kind rows "made by"
 for file in "$out"/* "$out"/neuropils/ellipsoid_body.*; do
     [ -f "$file" ] || continue
-    case $file in *.graphml | *.mtx | "$out/worm.rows.csv" | "$out/worm.columns.csv" | */compass.json) continue ;; esac
+    case $file in *.graphml | *.mtx | *.html | "$out/worm.rows.csv" | "$out/worm.columns.csv" | */compass.json) continue ;; esac
     crantcli info --quiet "$file" | awk -v file="$file" '
         $1 == "kind" { kind = $2 }
         $1 == "rows" { rows = $2 }

@@ -159,6 +159,24 @@ def edge_tables(draw: st.DrawFn, *, neuropils: bool | None = None, tidy: bool | 
     return Drawn([{name: row[name] for name in columns} for row in rows], columns, neurons)
 
 
+PARTS = ("axon", "dendrite", "a:b", 7, " ", None)
+
+
+def with_parts(table: Drawn, seed: int) -> Drawn:
+    """The same with columns `pre_part` and `post_part`, which copies of a synapse share, and without a neuropil."""
+    rows = []
+    for place, row in enumerate(table.rows):
+        synapse = row.get("id")
+        chance = random.Random(f"{seed} {place if synapse is None else synapse}")
+        parts = {f"{side}_part": chance.choice(PARTS) for side in ("pre", "post")}
+        # A pair stands in several rows of an edge table, for one of each neuropil.
+        parts |= {"pre_part": row["neuropil"]} if "neuropil" in row else {}
+        rows.append({**row, **parts})
+    names = tuple(name for name in table.columns if name != "neuropil")
+    return Drawn([{n: row[n] for n in (*names, "pre_part", "post_part")} for row in rows],
+                 (*names, "pre_part", "post_part"), table.neurons)  # fmt: skip
+
+
 @st.composite
 def rules(draw: st.DrawFn, table: Drawn) -> Rules:
     """What a table can be filtered by."""

@@ -26,6 +26,7 @@ from strategies import (
     maybe_asked,
     rules,
     synapse_tables,
+    tuples,
 )
 
 import crantcli as cc
@@ -58,11 +59,11 @@ def pairs_of(table: pd.DataFrame, asked: tuple[Any, Any], groups: bool) -> dict[
     ends = [[name for name in table.columns if name == end or name.startswith(f"{end}_")] for end in ("pre", "post")]
     ends = [[name for name in names if not name.endswith("_neurons")] for names in ends]
     entries = {}
-    for _, row in table.iterrows():
-        pre, post = (":".join(row[name] for name in names) if groups else cell(row[names[0]]) for names in ends)
-        weight = cell(row["weight"])
-        if weight:
-            entries[pre, post] = weight
+    for values in tuples(table):
+        row = dict(zip(table.columns, values, strict=True))
+        pre, post = (":".join(row[name] for name in names) if groups else row[names[0]] for names in ends)
+        if row["weight"]:
+            entries[pre, post] = row["weight"]
     return entries
 
 

@@ -58,6 +58,13 @@ LACKING = {
     "paths": {"--weight"},  # fractions of input are what is multiplied
     "similar": {"--weight", "--min-fraction", "--sign", "--totals"},  # vectors of numbers of synapses
     "attach": {"--by", "--weight", "--min-fraction", "--sign", "--totals"},  # sites, and no pairs
+    "view": {
+        "--by",
+        "--weight",
+        "--min-fraction",
+        "--sign",
+        "--totals",
+    },  # pairs as they are, fractions of what is shown
     "partition": ALL_ROWS,
     "sort": ALL_ROWS,
     "export": ALL_ROWS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -66,8 +67,24 @@ class Night:
         return {str(p.relative_to(self.folder)): (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
 
     def results(self) -> dict[str, tuple[int, bytes]]:
-        """The same without what is kept of the night before."""
-        return {name: made for name, made in self.contents().items() if not name.startswith("before/")}
+        """The same without what is kept of the night before, and what tells of every night."""
+        others = ("before/", "report.html", "history.parquet", ".history.parquet.lock")
+        return {name: made for name, made in self.contents().items() if not name.startswith(others)}
+
+    def version(self) -> dict[str, Any]:
+        """What the lock says of the synapses."""
+        return dict(json.loads((self.folder / "crant.lock").read_text())["cave"])
+
+    def page(self) -> str:
+        """What the page of the night says, without its marks."""
+        body = (self.folder / "report.html").read_text(encoding="utf-8").partition("</style>")[2]
+        return " ".join(re.sub(r"<[^>]*>", " ", body).split())
+
+    def rows(self) -> dict[str, float]:
+        """Night -> rows of the edges by type, as the history has them."""
+        kept = pd.read_parquet(self.folder / "history.parquet")
+        kept = kept[(kept["file"] == "types.csv") & (kept["figure"] == "rows")]
+        return dict(zip(kept["night"], kept["value"], strict=True))
 
     def edit(self) -> None:
         """Day 4: a neuron gets another ID; day 5: that is published."""
@@ -128,8 +145,19 @@ def test_cron_and_make_follow_the_brain_from_night_to_night(night: Night) -> Non
     summary = pd.read_csv(night.folder / "neuropils" / "summary.csv").set_index("neuropil")["synapses"]
     assert summary["left"] > 20 < summary["right"]
 
+    nights = [night.version()["time"][:10]]
+    assert "and nothing failed" in night.page()
+    assert (
+        f"{night.version()['table']} 3 {night.version()['time']} annotations.parquet , crant.lock , synapses.parquet"
+        in night.page()
+    )
+    assert night.rows() == {nights[0]: len(types)}
+    assert night.run("make", "--silent", "nightly").stderr == ""
+    assert night.rows() == {nights[0]: len(types)}
+
     night.cave.asked.clear()
     assert night.run(*job).stderr == ""
+    assert night.rows() == {nights[0]: len(types)}, "no other brain, no other night"
     assert night.results() == before
     assert night.cave.data_queries() == []
     assert not (night.folder / "changes.csv").exists(), "nothing had changed"
@@ -143,6 +171,10 @@ def test_cron_and_make_follow_the_brain_from_night_to_night(night: Night) -> Non
     assert became[became != "same"].to_dict() == {str(night.cave.brain.neurons[0] + 1): "renamed"}
     changes = json.loads((night.folder / "changes.json").read_text())
     assert changes["removed"] == changes["added"] == 0
+    assert "compare ended with exit code 7" in night.page()
+    assert f"{neurons[0] + 1} renamed {neurons[0]} {neurons[0] + 1}" in night.page()
+    nights.append(night.version()["time"][:10])
+    assert night.rows() == {nights[0]: len(types), nights[1]: len(types)}
     after = night.results()
     assert json.loads(after["crant.lock"][1])["cave"]["version"] == 4
     assert after["types.csv"][1] == before["types.csv"][1], "the neuron has another ID, and its label"
@@ -152,11 +184,14 @@ def test_cron_and_make_follow_the_brain_from_night_to_night(night: Night) -> Non
 
     night.cave.weather.token = "another"
     refused = night.run(*job)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    told, of_make = refused.stderr.splitlines()
+    assert (refused.returncode, refused.stdout) == (7, "")
+    told, of_make, of_report = refused.stderr.splitlines()
     assert told.startswith("crantcli lock:")
     assert "not accepted" in told
     assert "crant.lock" in of_make
+    assert of_report == "crantcli report: the night failed: make ended with exit code 2"
+    assert "make ended with exit code 2" in night.page()
+    assert set(night.rows()) == set(nights)
     assert night.results() == after
 
 

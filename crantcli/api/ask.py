@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from crantcli.api.frames import FrameSink, answer, checked_voxel_size, neuropil_names
 from crantcli.checks import check_choice, path_name
-from crantcli.core.question import Folder, Table
+from crantcli.core.question import Folder, Page, Table
 from crantcli.core.questions.base import Question
 from crantcli.core.relation import VoxelSize
 from crantcli.engine.limits import DEFAULT_MEMORY
@@ -80,15 +80,15 @@ def ask(
 
     Returns
     -------
-    DataFrame, NestedMatrix, DirectedNestedMatrix or NeuropilCollection
+    DataFrame, NestedMatrix, DirectedNestedMatrix, NeuropilCollection or str
         A table or a matrix as a DataFrame; a nested matrix as an object of its class, several as a collection of them;
-        where `Neuropil` is to make no matrices, the table of assignments.
+        where `Neuropil` is to make no matrices, the table of assignments; of `View` the text of the page.
 
     Raises
     ------
     UsageError, DataError (ValueErrors)
     """
-    from crantcli.api.sinks import AssignmentSink, CollectionSink, MatrixSink
+    from crantcli.api.sinks import AssignmentSink, CollectionSink, MatrixSink, PageSink
     from crantcli.core.questions.neuropil import Neuropil
     from crantcli.run.skeletons import SkeletonCollections, skeleton_paths
     from crantcli.sources.shapes.skeletons import SKELETON_UNITS, find_skeletons
@@ -105,6 +105,8 @@ def ask(
     sink: Any = FrameSink(output)
     if question.command == "nested" and not output:
         sink = MatrixSink()
+    elif question.outputs.get("") is Page:
+        sink = PageSink()
     elif isinstance(question, Neuropil) and not output:
         sink = AssignmentSink() if question.assignments_only else CollectionSink()
     with ExitStack() as stack:
@@ -142,8 +144,10 @@ def ask(
 def _pandas(question: Any, sink: Any) -> Any:
     """What the sink has taken, as users know it."""
     from crantcli.api.nested import DirectedNestedMatrix, NestedMatrix, collected
-    from crantcli.api.sinks import CollectionSink, MatrixSink
+    from crantcli.api.sinks import CollectionSink, MatrixSink, PageSink
 
+    if isinstance(sink, PageSink):
+        return sink.page
     if isinstance(sink, MatrixSink):
         kind = DirectedNestedMatrix if question.directed else NestedMatrix
         return kind._of(sink.results.subject.blocks)

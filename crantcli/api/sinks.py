@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crantcli.api.frames import FrameSink, frame_of
-from crantcli.core.question import Output
+from crantcli.core.question import Output, Page
 from crantcli.core.questions.base import Results
 from crantcli.engine.duckdb import Engine
 from crantcli.run.inputs import Opener
@@ -20,6 +20,21 @@ class MatrixSink(FrameSink):
 
     def take(self, name: str, output: Output, results: Results, record: Mapping[str, Any], engine: Engine) -> None:
         """The matrix is in the results."""
+
+
+class PageSink(FrameSink):
+    """Takes a page as the text of its file."""
+
+    page: str
+
+    def take(self, name: str, output: Output, results: Results, record: Mapping[str, Any], engine: Engine) -> None:
+        """Make the page."""
+        from crantcli.output.pages.document import make_page
+
+        assert isinstance(output, Page)
+        made = make_page(output, record)
+        self.page = made.content.decode()
+        results.notes += made.notes
 
 
 class AssignmentSink(FrameSink):

@@ -20,6 +20,9 @@ INPUT, NEURONS, FILTERS, OUTPUT, SERVER, ENGINE = HEADINGS = (
 #: Width of the column of names; meanings of longer ones start on a line of their own.
 _NAMES_WIDTH = 30
 
+#: Stands for a hyphen while lines are broken, so that no option is taken apart at one.
+_WHOLE = "\N{NON-BREAKING HYPHEN}"
+
 
 class GroupedCommand(TyperCommand):
     """A command, whose help lists options by heading."""
@@ -27,6 +30,17 @@ class GroupedCommand(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters, `--help` among them."""
         return plain_ones(super().get_params(ctx))
+
+    def get_help(self, ctx: Any) -> str:
+        """The whole text."""
+        return super().get_help(ctx).replace(_WHOLE, "-")
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write what comes last."""
+        if self.epilog:
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(self.epilog.replace("-", _WHOLE))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, options of the command's own, and those under headings."""
@@ -50,4 +64,5 @@ def write_lists(formatter: Any, rows: Mapping[str, Sequence[tuple[str, str]]]) -
     for title, listed in rows.items():
         if listed:
             with formatter.section(title):
-                formatter.write_dl([(names.ljust(width), meaning) for names, meaning in listed], col_max=_NAMES_WIDTH)
+                rows_of_text = [(names.ljust(width), meaning.replace("-", _WHOLE)) for names, meaning in listed]
+                formatter.write_dl(rows_of_text, col_max=_NAMES_WIDTH)

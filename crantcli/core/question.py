@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
+    from crantcli.core.matrix.blocks import BlockMatrix
     from crantcli.core.matrix.labelled import LabelledMatrix
     from crantcli.core.relation import Annotations, Completeness
     from crantcli.schema import IdType
@@ -171,8 +172,39 @@ class Summary(NamedTuple):
         return {"rows": None}
 
 
+class Page(NamedTuple):
+    """A matrix to look at in a browser.
+
+    Attributes
+    ----------
+    blocks : BlockMatrix
+        Whole.
+    square : bool
+        Rows and columns are the same neurons in the same order.
+    orders : mapping of str to tuple of ndarray of int64
+        Orders beside that by type: "id", "file" -> which row, and which column, of the matrix comes at each place.
+    title : str
+    most_bytes : int
+        Size of the file, at most.
+    ledger : str
+        What became of the rows of the table, as a sentence.
+    """
+
+    blocks: BlockMatrix
+    square: bool
+    orders: Mapping[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]
+    title: str
+    most_bytes: int
+    ledger: str
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the provenance says of this output in particular; what was left out is added when it is made."""
+        return {}
+
+
 #: What goes into one file.
-Single = Table | Matrix | Figure | Mesh | Summary
+Single = Table | Matrix | Figure | Mesh | Summary | Page
 
 
 class FolderFile(NamedTuple):
@@ -213,4 +245,4 @@ class Folder(NamedTuple):
     manifest: Callable[[], Mapping[str, Any]]
 
 
-Output = Table | Matrix | Figure | Summary | Folder
+Output = Table | Matrix | Figure | Summary | Page | Folder

@@ -130,6 +130,8 @@ class Relation:
         What the ID columns are called in the source.
     carried : tuple of str
         Further columns, in the source's order, positions taken apart into `_x _y _z`.
+    known : tuple of str
+        Names of all columns of the source, for messages.
     positions : tuple of str
         Names of the positions among them; "" is that of columns x, y, z.
     unique_ids : bool
@@ -168,6 +170,7 @@ class Relation:
     whole_weights: bool = True
     whole_values: bool = True
     carried: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
     unique_ids: bool = False
     unit: Unit = "unknown"

@@ -69,11 +69,11 @@ def synapse_rows(
     extra = (*table.having("size", "neuropil"), *table.carried)
     prepared = prepare(engine, table, _selecting(engine, table, wanted), extra)
     of_whole: list[str] = []
-    wholes: dict[Side, str] = {}
+    denominators: dict[Side, str] = {}
     if strong is None:
         kept = kept_condition(engine, prepared, rows)
     else:
-        kept = _strong_condition(engine, prepared, rows, wanted, strong, of_whole, wholes)
+        kept = _strong_condition(engine, prepared, rows, wanted, strong, of_whole, denominators)
     ledger = prepared.ledger
     names = output_columns(table)
     shown = _chosen_columns(table, names, columns)
@@ -91,7 +91,7 @@ def synapse_rows(
     reasons += [P.min_fraction(strong.least)] if strong is not None and strong.least else []
     completeness = pair_completeness(table, wanted, " and ".join(reasons))
     notes = of_whole + absent_notes(engine, table, wanted, prepared.relation, rows)
-    facts = {"unique_ids": unique, **({} if completeness.whole else told_totals(engine, table, wholes))}
+    facts = {"unique_ids": unique, **({} if completeness.whole else told_totals(engine, table, denominators))}
     return Result(query, tuple(shown.values()), ledger.kept, ledger, completeness, facts, notes)
 
 
@@ -102,9 +102,9 @@ def _strong_condition(
     wanted: NeuronFilter,
     strong: StrongInputs,
     notes: list[str],
-    wholes: dict[Side, str],
+    denominators: dict[Side, str],
 ) -> str:
-    """As `kept_condition`, for rows of strong inputs. What these are told by goes to `wholes`."""
+    """As `kept_condition`, for rows of strong inputs. What these are told by goes to `denominators`."""
     table = prepared.table
     pairs = synapse_pairs(engine, prepared, rows)
     kept = engine.view(
@@ -114,7 +114,7 @@ def _strong_condition(
     work = EdgeList(engine, table, found, (), Weight(), wanted, rows, None, strong.totals, False)
     work.keep_strong_inputs(strong.least)
     notes += work.notes
-    wholes.update(work.wholes)
+    denominators.update(work.denominators)
     prepared.ledger.check()
     there = engine.table("strong", f"SELECT pre, post FROM {work.relation}")
     passing = f"EXISTS (SELECT 1 FROM {there} AS s WHERE s.pre = r.pre AND s.post = r.post)"

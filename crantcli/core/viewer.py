@@ -27,7 +27,7 @@ class ShownSynapse:
 
 
 @dataclass(frozen=True)
-class View:
+class Scene:
     """What a viewer is to show.
 
     Attributes

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from crantcli.core.question import EdgeTable, Figure, Folder, FolderFile, Matrix, Output, Single, Summary, Table
+from crantcli.core.question import EdgeTable, Figure, Folder, FolderFile, Matrix, Output, Page, Single, Summary, Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
 from crantcli.output.atomic import Outputs, check_destination, check_folder
@@ -117,8 +117,10 @@ class FileSink:
         asked, main = self._outputs.get(""), self._given.get("", "-")
         if asked is Folder and main == "-":
             raise UsageError(f"crantcli {self._command} makes many files; say where with {P.output.metavar('FOLDER')}")
+        if asked is Page and main == "-":
+            raise UsageError(f"crantcli {self._command} makes a page; say where with {P.output.metavar('FILE.html')}")
         writer = None
-        if asked is not None and asked in (Table, EdgeTable, Matrix, Figure) and main != "-":
+        if asked is not None and asked in (Table, EdgeTable, Matrix, Figure, Page) and main != "-":
             writer = find_writer(asked, main)
         self._check_further(Table)
         return writer

@@ -12,7 +12,7 @@ from typing import Any
 
 from crantcli.core.addresses import MeshAddress
 from crantcli.core.relation import VoxelSize
-from crantcli.core.viewer import ShownSynapse, View
+from crantcli.core.viewer import Scene, ShownSynapse
 from crantcli.output.figures.colours import UNLABELLED, label_colours
 
 #: Names of the layers.
@@ -24,7 +24,7 @@ _NM = 1e-9
 _AXES = "xyz"
 
 
-def state_of(view: View) -> dict[str, Any]:
+def state_of(view: Scene) -> dict[str, Any]:
     """The state that shows a view, ready for JSON."""
     layers = [_neurons(view)]
     if view.viewer.image is not None:
@@ -42,13 +42,13 @@ def state_of(view: View) -> dict[str, Any]:
     }
 
 
-def neuron_colours(view: View) -> dict[int, str]:
+def neuron_colours(view: Scene) -> dict[int, str]:
     """The colour of each neuron: that of its type, grey without one."""
     known = label_colours(kind for kind in view.neurons.values() if kind is not None)
     return {neuron: UNLABELLED if kind is None else known[kind] for neuron, kind in view.neurons.items()}
 
 
-def _neurons(view: View) -> dict[str, Any]:
+def _neurons(view: Scene) -> dict[str, Any]:
     return {
         "type": "segmentation",
         "source": view.viewer.segmentation or [],
@@ -58,7 +58,7 @@ def _neurons(view: View) -> dict[str, Any]:
     }
 
 
-def _synapses(view: View) -> dict[str, Any]:
+def _synapses(view: Scene) -> dict[str, Any]:
     dimensions = _dimensions(view.voxel_size)
     return {
         "type": "annotation",
@@ -81,7 +81,7 @@ def _voxels(point: Sequence[float], voxel_size: VoxelSize) -> list[float]:
     return [round(value / size, 3) for value, size in zip(point, voxel_size, strict=True)]
 
 
-def _middle(view: View) -> list[float]:
+def _middle(view: Scene) -> list[float]:
     """The middle of the synapses' box, in voxels."""
     points = [point for synapse in view.synapses for point in synapse.points]
     return _voxels([(min(axis) + max(axis)) / 2 for axis in zip(*points, strict=True)], view.voxel_size)

@@ -19,13 +19,9 @@ from typing import Any
 from crantcli.errors import CrantError
 from crantcli.remote.body import parse_json
 from crantcli.system.archives import DAMAGED
+from crantcli.system.locking import one_at_a_time
 from crantcli.system.temporary import remove, sweep, temporary_path
 from crantcli.text import P
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - not on Windows
-    fcntl = None  # type: ignore[assignment]
 
 #: Environment variable with the cache folder, where `--cache-dir` is not given.
 CACHE_VARIABLE = "CRANTCLI_CACHE_DIR"
@@ -124,13 +120,11 @@ class CacheFolder:
         """Only one process at a time gets here; the next one waits, and then finds what the first has fetched."""
         path = self.path(f"{name}.lock")
         self._prepare(path.parent)
-        try:
-            file = path.open("w")
-        except OSError as error:
-            raise CacheError(path, error) from None
-        with file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(one_at_a_time(path))
+            except OSError as error:
+                raise CacheError(path, error) from None
             yield
 
     def _prepare(self, folder: Path) -> None:

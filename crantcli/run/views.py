@@ -13,7 +13,7 @@ from crantcli.core.rows.filters import NeuronFilter, RowFilter
 from crantcli.core.rows.labels import key, label
 from crantcli.core.rows.units import convert_positions
 from crantcli.core.synapses import synapse_rows
-from crantcli.core.viewer import ShownSynapse, View
+from crantcli.core.viewer import Scene, ShownSynapse
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection, Selector
 from crantcli.run.inputs import Opener
@@ -29,7 +29,7 @@ _POINTS = ("ctr_pt_position", "pre_pt_position", "post_pt_position")
 
 def open_view(
     opener: Opener, request: Request, neurons: Sequence[Selector], neuropils: Sequence[str], max_points: int
-) -> View:
+) -> Scene:
     """What a viewer is to show of neurons.
 
     Parameters
@@ -75,7 +75,7 @@ def open_view(
     voxel = dataset.voxel_size or (None if table is None else table.voxel_size)
     if voxel is None:
         opener.notes.append("the voxel size is not known, so that coordinates are in nm; [voxel] size_nm says it")
-    return View(_types(opener, chosen), dataset.viewer, voxel or (1.0, 1.0, 1.0), shown, place, names)
+    return Scene(_types(opener, chosen), dataset.viewer, voxel or (1.0, 1.0, 1.0), shown, place, names)
 
 
 def _types(opener: Opener, chosen: Selection) -> dict[int, str | None]:

@@ -42,14 +42,15 @@ def describe(name: str) -> dict[str, Any]:
         return _stream(name)
     suffix = path.suffix.lower()
     found: dict[str, Any]
-    if suffix in (".png", ".svg", ".pdf"):
-        found = {"kind": "picture", "rows": None, "columns": None, "metadata": picture_metadata(path)}
+    if suffix in (".png", ".svg", ".pdf", ".html"):
+        kind = "page" if suffix == ".html" else "picture"
+        found = {"kind": kind, "rows": None, "columns": None, "metadata": picture_metadata(path)}
     else:
         found = _table(name)
     metadata = found.pop("metadata")
     recorded = read_metadata(metadata, found["rows"])
     record = provenance(metadata, found["rows"])
-    if record is not None and found["kind"] != "picture":
+    if record is not None and found["kind"] not in ("picture", "page"):
         found["kind"] = recorded.kind or found["kind"]
         found.pop("refused", None)
     voxel = list(recorded.voxel_size) if recorded.voxel_size else None

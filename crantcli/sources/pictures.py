@@ -1,7 +1,8 @@
-"""The provenance in pictures: PNG, SVG and PDF, as matplotlib writes them."""
+"""The provenance in pictures, PNG, SVG and PDF, as matplotlib writes them, and in pages."""
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import zlib
@@ -33,7 +34,7 @@ def picture_metadata(path: Path) -> dict[str, str]:
         raise UsageError(f"{path}: there is no such file or folder") from None
     except PermissionError:
         raise UsageError(f"{path}: no permission to read this file") from None
-    read = {".png": _png_texts, ".svg": _svg_texts, ".pdf": _pdf_texts}[path.suffix.lower()]
+    read = {".png": _png_texts, ".svg": _svg_texts, ".pdf": _pdf_texts, ".html": _page_texts}[path.suffix.lower()]
     found = read(data, path.name)
     if KEY in found:
         try:
@@ -43,6 +44,25 @@ def picture_metadata(path: Path) -> dict[str, str]:
         if not sound:
             _damaged(path.name, "its provenance is no JSON")
     return found
+
+
+def _page_texts(data: bytes, name: str) -> dict[str, str]:
+    """The record in a page that `view` or `report` made."""
+    start, end = b'<script type="application/json" id="about">', b"</script>"
+    _, found, rest = data.partition(start)
+    report = re.search(rb'<meta name="crantcli" content="([^"]*)">', data)
+    if not found and report and data.rstrip().endswith(b"</html>"):
+        return {KEY: html.unescape(report[1].decode("utf-8", "replace"))}
+    if not found:
+        raise DataError(f"{name}: is an HTML page that crantcli did not make")
+    content, found, _ = rest.partition(end)
+    try:
+        record = json.loads(content)["record"]
+    except (ValueError, RecursionError, TypeError, KeyError):
+        record = None
+    if not found or not isinstance(record, str) or not data.rstrip().endswith(b"</html>"):
+        _damaged(name, "its end or its record is missing")
+    return {KEY: record}
 
 
 def _damaged(name: str, what: str) -> NoReturn:

@@ -81,6 +81,8 @@ def _history(record: dict[str, Any] | None) -> list[str]:
         lines.append(f"{'selection':12}{name}: {', '.join(selection['named'])} ({selection['neurons']:,} neurons)")
     if "sorted_by" in record:
         lines.append(f"{'sorted by':12}{', '.join(record['sorted_by'])}")
+    if record["command"] == "report":  # it tells of files, and of no rows
+        return lines
     ledger = record["ledger"]
     lines.append(f"{'ledger':12}{ledger['read']:,} {ledger['unit']} read")
     removed = ledger["removed"]

@@ -20,7 +20,7 @@ from crantcli.cli.options import (
     VoxelSizeText,
 )
 
-EPILOG = """Example: crantcli link "cell_type=ER2" -d brain.toml --synapses synapses.parquet -o er2.json
+EPILOG = """Example: crantcli link cell_type=ER2 -d brain.toml --synapses synapses.parquet --coordinates nm -o er2.json
 
 A state of Neuroglancer: neurons in the colours of their types, some of their synapses as lines from pre to post or as
 points, neuropils. As JSON, or with --url as an address. A data set's TOML says where things are: [viewer] url (of a

@@ -96,6 +96,13 @@ class LabelledMatrix:
             self.weights[kept],
         )
 
+    def chosen(self, kept: Array) -> LabelledMatrix:
+        """The same rows and columns with some of the entries: a boolean for each."""
+        import numpy as np
+
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return replace(self, indptr=before[self.indptr], indices=self.indices[kept], weights=self.weights[kept])
+
     def row_totals(self) -> Array:
         """The sum of each row, shape (rows,)."""
         return _totals(self.weights, self.rows, self.shape[0])

@@ -27,11 +27,11 @@ from crantcli.core.rows.absent import absent_notes
 from crantcli.core.rows.denominators import told_totals
 from crantcli.core.rows.edge_list import EdgeList
 from crantcli.core.rows.filters import NeuronFilter, RowFilter, pair_completeness
-from crantcli.core.rows.groups import GroupColumns, group_columns, parse_by
+from crantcli.core.rows.groups import GroupColumns, group_columns, named_columns, parse_by
 from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.weights import Signs, Weighing, Weight
 from crantcli.errors import UsageError
-from crantcli.schema import Kind
+from crantcli.schema import Kind, fold
 from crantcli.text import P, join_names, plural
 
 
@@ -54,7 +54,8 @@ class Adjacency(Question):
         Add up edge rows that repeat a pair.
     by : names of columns, or None
         Rows and columns are groups: labels of the annotations, for both sides or as `pre:COL` and `post:COL` for one,
-        those of several columns joined by a colon.
+        then values of the table's columns `pre_COL` and `post_COL`, each on its side; those of several columns joined
+        by a colon.
     weight, min_fraction, signs
         As of `Connectivity`.
     """
@@ -97,6 +98,7 @@ class Adjacency(Question):
             {"pre": self.pre, "post": self.post},
             labels=bool(self.groups) or self.signs is not None,
             columns=() if column is None else (column,),
+            carry=named_columns(self.groups),
             value=column,
             without_totals="" if self.min_fraction is not None else f"{P.totals} goes with {P.min_fraction}",
         )
@@ -202,24 +204,26 @@ def adjacency(
     weighing = question.weighing
     groups = _groups(table, question, annotations)
     condition = None if wanted.everything else wanted.condition(engine, table.id_type)
+    split = () if groups is None else groups.own
     found = edges(
         engine,
         table,
         condition,
         rows,
+        split=split,
         sum_duplicates=question.sum_duplicates,
         values=weighing.column is not None,
         weak=weighing.min_fraction is not None and totals is None,
     )
     work = EdgeList(
-        engine, table, found, (), weighing.weight, wanted, rows, annotations, totals, question.sum_duplicates
+        engine, table, found, split, weighing.weight, wanted, rows, annotations, totals, question.sum_duplicates
     )
     work.weigh(weighing)
     members = None
     if groups is None:
         work.leave_pairs()
     else:
-        members = work.add_up_labels(groups)
+        members = work.add_up_labels(groups, question.keep_unconnected)
     found.ledger.check()
     kept = engine.table("kept_edges", f"SELECT pre, post, weight FROM {work.relation}")
     keep_unconnected = question.keep_unconnected
@@ -236,10 +240,11 @@ def adjacency(
     notes += [*_without_weight(engine, kept), *absent_notes(engine, table, wanted, found.pairs, rows)]
     reasons = [*([thinned] if (thinned := rows.filtered_by(table)) else []), *weighing.reasons()]
     if groups is not None:
-        reasons.append(f"{P.by(','.join(question.groups))}, which leaves out neurons without a label")
+        lacking = "neurons without a label" if groups.labelled else "rows without a value"
+        reasons.append(f"{P.by(','.join(question.groups))}, which leaves out {lacking}")
     completeness = pair_completeness(table, wanted, " and ".join(reasons))
     if groups is None and weighing.column is None and not completeness.whole:
-        facts |= told_totals(engine, table, work.wholes)
+        facts |= told_totals(engine, table, work.denominators)
     return MatrixResult(matrix, found.ledger, completeness, facts, [*work.notes, *notes])
 
 
@@ -254,13 +259,23 @@ def _groups(table: Relation, question: Adjacency, annotations: Annotations | Non
     if not question.groups:
         return None
     found, given = group_columns(table, question.groups, annotations), P.by(",".join(question.groups))
-    if found.own:
+    if found.of_rows:
         raise UsageError(
-            f"{given}: {join_names(list(found.own))} is of the table's rows, and the axes of a matrix are neurons or "
-            "groups of them; crantcli connectivity takes such columns"
+            f"{given}: {join_names(list(found.of_rows))} is of the table's rows, and the axes of a matrix are neurons "
+            "or groups of them; crantcli connectivity takes such columns"
         )
-    if question.symmetric and found.pre != found.post:
+    own = {side: found.own_of(side) for side in ("pre", "post")}
+    lacking = [side for side, columns in own.items() if not (columns or found.labelled)]
+    if lacking:
+        raise UsageError(f"{given}: no column for the {lacking[0]} side; a matrix has both, so name a {lacking[0]}_COL")
+    bare = [[fold(name[len(side) :]) for name in columns] for side, columns in own.items()]
+    if question.symmetric and (found.pre != found.post or bare[0] != bare[1]):
         raise UsageError(f"{given} has other columns for rows than for columns, and {P.symmetric(True)} wants the same")
+    if question.keep_unconnected and not found.labelled:
+        raise UsageError(
+            f"{given}: {P.keep_unconnected(True)} keeps groups of neurons, and these are of the table's rows; add a "
+            "column of the annotations"
+        )
     return found
 
 
@@ -289,7 +304,7 @@ def _axes(
     for side, selection in (("pre", wanted.pre), ("post", wanted.post)):
         sources[side].append(f"SELECT {side} AS id FROM {kept}")
         if members is not None:
-            if keep_unconnected:
+            if keep_unconnected and side in members:  # none are labelled where groups are of the table's rows
                 chosen = f"SELECT label AS id FROM {members[side]}"
                 if selection is not None:
                     chosen += f" WHERE id IN (SELECT id FROM {engine.id_table('asked', selection.ids, table.id_type)})"

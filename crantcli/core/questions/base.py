@@ -59,8 +59,8 @@ class Needs:
         Columns to fetch from a server beside neurons and sizes; None for all that there are.
     ordered : bool
         The rows are passed on in the order in which they come: of a server's, by pre, post and id.
-    carry : bool or "positions"
-        Whether further columns are kept, or positions only.
+    carry : bool, "positions" or tuple of str
+        Whether further columns are kept, or positions only, or those that are named, as far as there are such.
     value, position : str or None
         A column to add up; a further column that is a position.
     points : bool
@@ -82,7 +82,7 @@ class Needs:
     synapses: bool = False
     columns: tuple[str, ...] | None = ()
     ordered: bool = False
-    carry: bool | Literal["positions"] = False
+    carry: bool | Literal["positions"] | tuple[str, ...] = False
     value: str | None = None
     position: str | None = None
     points: bool = False

@@ -26,7 +26,7 @@ from crantcli.core.rows.absent import absent_notes
 from crantcli.core.rows.denominators import Side, told_totals
 from crantcli.core.rows.edge_list import EdgeList
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
-from crantcli.core.rows.groups import GroupColumns, group_columns, parse_by
+from crantcli.core.rows.groups import GroupColumns, group_columns, named_columns, parse_by
 from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.sweep import SWEEP, told_per_threshold
 from crantcli.core.rows.weights import Signs, Weighing, Weight
@@ -128,7 +128,7 @@ class Connectivity(Question):
             {"neurons": self.neurons},
             labels=bool(self.annotate) or self.by == "type" or bool(self.groups) or self.signs is not None,
             columns=() if column is None else (column,),
-            carry=bool(self.groups),
+            carry=named_columns(self.groups),
             value=column,
             without_totals="" if self.normalize or self.min_fraction is not None else useless,
         )
@@ -255,7 +255,7 @@ def connectivity(
     counts = labels == "neurons" and question.weighing.column is None
     told = question.completeness(table, neurons, _filtered_by(question, table, rows))
     if counts and not told.whole:
-        facts |= told_totals(engine, table, work.wholes)
+        facts |= told_totals(engine, table, work.denominators)
     return ConnectivityResult(
         f"SELECT {sql.columns(work.columns)} FROM {work.relation} ORDER BY weight DESC, {sql.columns(work.keys)}",
         tuple(work.columns),

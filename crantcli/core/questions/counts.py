@@ -24,7 +24,7 @@ from crantcli.core.relation import Annotations, Relation, Result, Totals
 from crantcli.core.rows.absent import absent, absent_note, some
 from crantcli.core.rows.edge_list import EdgeList
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
-from crantcli.core.rows.groups import GroupColumns, group_columns, parse_by
+from crantcli.core.rows.groups import GroupColumns, group_columns, named_columns, parse_by
 from crantcli.core.rows.labels import key, label
 from crantcli.core.rows.pairs import edges
 from crantcli.core.rows.weights import Signs, Weighing, Weight
@@ -87,7 +87,7 @@ class Counts(Question):
             {"neurons": self.neurons},
             labels=bool(self.groups) or self.signs is not None,
             columns=() if column is None else (column,),
-            carry=bool(self.groups),
+            carry=named_columns(self.groups),
             value=column,
             without_totals="" if self.min_fraction is not None else f"{P.totals} goes with {P.min_fraction}",
         )

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Annotations, Completeness, Relation, Totals, annotation_column
+from crantcli.core.rows.axis_labels import blank, label_sums
 from crantcli.core.rows.denominators import ENDS, Side, denominators
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
-from crantcli.core.rows.groups import GroupColumns, group_sums, grouped, joint_groups
+from crantcli.core.rows.groups import GroupColumns, group_sums, grouped
 from crantcli.core.rows.labels import key, typed, types_view
 from crantcli.core.rows.pairs import Edges, edges
 from crantcli.core.rows.weights import Signs, Weighing, Weight, signed_edges
@@ -49,7 +50,7 @@ class EdgeList:
         What is told, and what tells rows of one weight apart.
     notes : list of str
         What the user should be told.
-    wholes : dict of "input" and "output" to str
+    denominators : dict of "input" and "output" to str
         Tables `id, whole` that fractions were taken of.
     """
 
@@ -79,7 +80,7 @@ class EdgeList:
         self.columns: list[str] = []
         self.keys: list[str] = []
         self.notes = list(found.notes)
-        self.wholes: dict[Side, str] = {}
+        self.denominators: dict[Side, str] = {}
 
     def weigh(self, weighing: Weighing) -> None:
         """Keep strong inputs and give signs, as far as it is asked for."""
@@ -173,36 +174,33 @@ class EdgeList:
         self.notes += made.notes
         self._leave_out(made.unlabelled, "a label")
 
-    def add_up_labels(self, groups: GroupColumns) -> dict[str, str]:
-        """Tell each pair of groups by the joint labels of its neurons.
+    def add_up_labels(self, groups: GroupColumns, everything: bool) -> dict[str, str]:
+        """Tell each pair of groups by the joint labels of its neurons, and of the table's columns of either side.
+
+        Parameters
+        ----------
+        everything : bool
+            Groups without an edge are asked for, too.
 
         Returns
         -------
         dict of "pre" and "post" to str
             Tables `id, label` of the neurons that have a label.
         """
+        if groups.own:
+            number = self._remove("unannotated", f"{self.relation} WHERE {blank(groups.own)}")
+            if number:
+                names = f"{'a value of ' if len(groups.own) > 1 else ''}{' or '.join(groups.own)}"
+                self.notes.append(f"{number:,} {self._found.ledger.unit} without {names} are left out")
+            self.relation = self._engine.view("told", f"SELECT * FROM {self.relation} WHERE NOT {blank(groups.own)}")
         sums = group_sums(
             self._engine, self._table, self.relation, self._weight.total(self._table), groups, self._annotations,
             self._rows,
         )  # fmt: skip
-        named = {
-            side: joint_groups(self._engine, table, labels)
-            for (side, table), labels in zip(sums.groups.items(), (groups.pre, groups.post), strict=True)
-        }
-        self.relation = self._engine.table(
-            "label_sums",
-            f"SELECT x.label AS pre, y.label AS post, s.weight FROM {sums.relation} AS s "
-            f"JOIN {named['pre']} AS x ON s.a = x.code JOIN {named['post']} AS y ON s.b = y.code",
-        )
+        self.relation, members = label_sums(self._engine, sums, groups, everything)
         self.columns, self.keys = ["pre", "post", "weight"], ["pre", "post"]
         self._leave_out(sums.unlabelled, "a label")
-        return {
-            side: self._engine.view(
-                "label_members",
-                f"SELECT m.id, g.label FROM {members} AS m JOIN {named[side]} AS g ON m.code = g.code",
-            )
-            for side, members in sums.members.items()
-        }
+        return members
 
     def add_fraction(self, side: Side) -> None:
         """Add `fraction`, of all input or all output of the neurons on one side."""
@@ -235,8 +233,10 @@ class EdgeList:
             summed = self._sum_duplicates
             pairs = edges(self._engine, self._table, condition, self._rows, sum_duplicates=summed).pairs
         kept = self._engine.view("kept_numbers", f"SELECT pre, post, n AS weight FROM {self._counted}")
-        self.wholes[side] = denominators(self._engine, self._table, side, ids, pairs, kept, self._totals, self.notes)
-        return self.wholes[side]
+        self.denominators[side] = denominators(
+            self._engine, self._table, side, ids, pairs, kept, self._totals, self.notes
+        )
+        return self.denominators[side]
 
     def keep_strongest(self, number: int, upstream: bool, downstream: bool) -> None:
         """Keep the strongest partners of each neuron or type that was asked for, in these directions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.relation import Annotations, Completeness, Relation
 from crantcli.core.rows.filters import RowFilter
-from crantcli.core.rows.labels import joint, labelled_neurons, refuse_joint_twins, typed
+from crantcli.core.rows.labels import labelled_neurons, typed
 from crantcli.core.sql import quote
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import Kind, Names
@@ -42,6 +43,11 @@ def parse_by(given: str | Sequence[str] | None) -> tuple[str, ...]:
     return names
 
 
+def named_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of these names that may be columns of the table: what has to be carried along."""
+    return tuple(name for name in names if ":" not in name)
+
+
 @dataclass(frozen=True)
 class GroupColumns:
     """Columns by which edges are added up.
@@ -68,6 +74,21 @@ class GroupColumns:
         """Whether neurons are labelled."""
         return bool(self.pre)
 
+    def own_of(self, side: str) -> tuple[str, ...]:
+        """Columns of the table that tell of the synapse's pre, or its post side, by their names: pre_X, post_X."""
+        return tuple(name for name in self.own if side_of(name) == side)
+
+    @property
+    def of_rows(self) -> tuple[str, ...]:
+        """Columns of the table that tell of neither side alone, such as a neuropil."""
+        return tuple(name for name in self.own if side_of(name) is None)
+
+
+def side_of(name: str) -> str | None:
+    """The side of a synapse that a column of a table tells of, by its name: pre_X, post_X."""
+    found = re.match(r"(pre|post)[_.\-\s]", name, re.IGNORECASE)
+    return found and found.group(1).lower()
+
 
 def group_columns(table: Relation, names: Sequence[str], annotations: Annotations | None) -> GroupColumns:
     """Find the columns that are named.
@@ -81,7 +102,7 @@ def group_columns(table: Relation, names: Sequence[str], annotations: Annotation
     for name in names:
         side, colon, column = name.rpartition(":")
         label_column = _label_column(column, annotations)
-        own = None if colon else _own_column(column, table)
+        own = None if colon else own_column(column, table)
         if label_column is not None and own is not None:
             raise UsageError(
                 f"{P.by(name)}: the annotations and the table have a column {name}; say "
@@ -112,7 +133,8 @@ def _label_column(name: str, annotations: Annotations | None) -> str | None:
     return None if annotations is None else Names(annotations.columns).get(name)
 
 
-def _own_column(name: str, table: Relation) -> str | None:
+def own_column(name: str, table: Relation) -> str | None:
+    """The column of the table that is called so, by its canonical name."""
     if name.lower() in _NEUROPIL and "neuropil" in table.roles:
         return "neuropil"
     return Names(_own_columns(table)).get(name)
@@ -126,7 +148,7 @@ def _own_columns(table: Relation) -> list[str]:
 def _refuse(name: str, column: str, table: Relation, annotations: Annotations | None) -> None:
     if name.lower() in _NEUROPIL:
         raise DataError(f"{P.by(name)} needs a column neuropil or roi, and this table has neither")
-    known = [*(annotations.columns if annotations else ()), *(_own_columns(table) if ":" not in name else ())]
+    known = [*(annotations.columns if annotations else ()), *(table.known if ":" not in name else ())]
     if annotations is None:
         told = f"the table has no such column, and there are no annotations; {P.annotations.metavar('FILE')} gives some"
         raise UsageError(f"{P.by(name)}: {told}")
@@ -140,7 +162,8 @@ class GroupSums:
     Attributes
     ----------
     relation : str
-        `a, b` (numbers of groups), the own columns, `weight, edges, pre_neurons, post_neurons`.
+        `a, b` (numbers of groups, where neurons are labelled), the own columns, `weight, edges, pre_neurons,
+        post_neurons`.
     members, groups : dict of "pre" and "post" to str
         Tables `id, code` of the neurons that have all labels, and `code, label_0, ...` of their groups.
     unlabelled : int
@@ -217,12 +240,10 @@ def grouped(
             "numbers of neurons add up. Merge the edges of all parts, and ask of these"
         )
     own = [quote(name) for name in columns.own]
-    if not columns.labelled:
-        listed = ", ".join(own)
-        relation = engine.table("groups", f"SELECT {listed}, {_figures(weight)} FROM {found} GROUP BY {listed}")
-        return GroupedEdges(relation, [*columns.own, "weight", "edges", "pre_neurons", "post_neurons"], 0)
     added = group_sums(engine, table, found, weight, columns, annotations, rows)
     sums, members, groups = added.relation, added.members, added.groups
+    if not columns.labelled:
+        return GroupedEdges(sums, [*columns.own, "weight", "edges", "pre_neurons", "post_neurons"], 0)
     # Pairs of all groups are many more than those that have an edge.
     among = f"{groups['pre']} AS x CROSS JOIN {groups['post']} AS y"
     if not complete:
@@ -260,7 +281,11 @@ def group_sums(
     annotations: Annotations | None,
     rows: RowFilter,
 ) -> GroupSums:
-    """Add edges up per pair of groups, whose neurons are labelled; parameters as of `grouped`."""
+    """Add edges up per pair of groups; parameters as of `grouped`."""
+    if not columns.labelled:
+        listed = sql.columns(columns.own)
+        query = f"SELECT {listed}, {_figures(weight)} FROM {found} GROUP BY {listed}"
+        return GroupSums(engine.table("group_sums", query), {}, {}, 0)
     assert annotations is not None
     sides = {
         side: _members(engine, table, side, labels, annotations, rows)
@@ -280,20 +305,6 @@ def group_sums(
         f"SELECT {keys}, {_figures(weight)} FROM {joined} WHERE a IS NOT NULL AND b IS NOT NULL GROUP BY {keys}",
     )
     return GroupSums(sums, members, groups, int(unlabelled or 0))
-
-
-def joint_groups(engine: SqlEngine, groups: str, columns: Sequence[str]) -> str:
-    """A table `code, label` of groups, whose labels are joined to one.
-
-    Raises
-    ------
-    DataError
-        Where two groups would have the same one.
-    """
-    names = [f"label_{number}" for number in range(len(columns))]
-    named = engine.table("joint_groups", f"SELECT code, {joint(names)} AS label FROM {groups}")
-    refuse_joint_twins(engine, named, columns)
-    return named
 
 
 def _figures(weight: str) -> str:

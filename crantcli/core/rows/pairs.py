@@ -36,6 +36,28 @@ class Edges:
     notes: tuple[str, ...] = ()
 
 
+#: Columns by which pairs are split may not be called as what is made of pairs on the way to an answer.
+_MADE = frozenset(
+    {"a", "b", "dropped", "edges", "fraction", "id", "mean", "n", "p", "p_in", "pair", "possible", "post",
+     "post_neurons", "pre", "pre_neurons", "probability", "s", "s_in", "sign", "strong", "total", "v", "v_in",
+     "value", "valued", "weight", "whole"}
+)  # fmt: skip
+
+
+def _refuse_made_names(split: tuple[str, ...]) -> None:
+    """Refuse columns whose names would be taken for others.
+
+    Raises
+    ------
+    DataError
+    """
+    taken = [name for name in split if name.lower() in _MADE]
+    if taken:
+        raise DataError(
+            f"{P.by(taken[0])}: the table's column {taken[0]} has the name of a figure that is made here; rename it"
+        )
+
+
 def edges(
     engine: SqlEngine,
     table: Relation,
@@ -70,6 +92,7 @@ def edges(
         Pairs below the threshold are asked for, too.
     """
     rows.check(table)
+    _refuse_made_names(split)
     notes: list[str] = []
     stored = None
     if table.kind is Kind.SYNAPSES and not (split or values) and condition is None and table.within is None:

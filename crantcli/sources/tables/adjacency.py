@@ -57,8 +57,9 @@ def open_wide(engine: Engine, part: Part, decision: Decision, given: ReadOptions
     )
     axes = engine.view(
         "axes",
-        f"SELECT 'pre' AS side, {pre} AS id FROM (SELECT {quote(index)} AS source FROM {rows.relation}) "
-        f"UNION ALL SELECT 'post', {post} FROM {label_rows}",
+        f"SELECT 'pre' AS side, {pre} AS id, row_number() OVER () - 1 AS position FROM "
+        f"(SELECT {quote(index)} AS source FROM {rows.relation}) "
+        f"UNION ALL SELECT 'post', {post}, row_number() OVER () - 1 FROM {label_rows}",
     )
     _refuse_repeats(engine, part, axes)
     whole = engine.execute(f"SELECT coalesce(bool_and(weight = trunc(weight)), true) FROM {entries}")[0][0]
@@ -272,7 +273,10 @@ def open_npz(engine: Engine, source: Source, given: ReadOptions) -> Relation:
         f"FROM {entries} AS e JOIN {axes[0]} AS r ON e.i = r.position JOIN {axes[1]} AS c ON e.j = c.position "
         "WHERE e.weight <> 0",
     )
-    silent = engine.view("axes", f"SELECT 'pre' AS side, id FROM {axes[0]} UNION ALL SELECT 'post', id FROM {axes[1]}")
+    silent = engine.view(
+        "axes",
+        f"SELECT 'pre' AS side, id, position FROM {axes[0]} UNION ALL SELECT 'post', id, position FROM {axes[1]}",
+    )
     metadata = {KEY: str(arrays[KEY].item())} if KEY in arrays else {}
     recorded, records = read_metadata(metadata), [source.record()]
     table = _table(engine, relation, id_type, whole, silent, recorded, records, source.name, given)

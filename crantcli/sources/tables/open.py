@@ -198,6 +198,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
         whole_weights=whole,
         whole_values=all(reader.whole_values for reader in readers),
         carried=tuple(name for name in canonical if name not in head),
+        known=tuple(dict.fromkeys(name for part, _ in matched for name in part.columns)),
         positions=positions,
         unique_ids=recorded.unique_ids,
         unit=unit,
@@ -217,10 +218,11 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
 
 def _needed(part: Part, match: Decision, given: ReadOptions) -> set[str]:
     """Columns that are read: of synapses those that play a part, if no others are kept or looked at."""
-    if match.kind is not Kind.SYNAPSES or given.carry or given.where or given.fill_down:
+    named = given.carry if isinstance(given.carry, tuple) else ()
+    if match.kind is not Kind.SYNAPSES or (given.carry and not named) or given.where or given.fill_down:
         return set(part.columns)
-    added_up = None if given.value is None else Names(part.columns).get(given.value)
-    return {*match.roles.values(), *([added_up] if added_up else [])}
+    further = [*named, *([] if given.value is None else [given.value])]
+    return {*match.roles.values(), *Names(part.columns).all(further)}
 
 
 def _tell_stored(engine: Engine, relation: str, kind: Kind, readers: list[Reader]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crantcli.sources.tables.metadata import FileMetadata
 
 #: Which columns are wanted beside those that counting needs: all, none, or positions only.
-Carry = bool | Literal["positions"]
+Carry = bool | Literal["positions"] | tuple[str, ...]
 
 
 #: Options that are on or off.
@@ -55,8 +55,9 @@ class ReadOptions:
         Unit of the positions, and nanometres per voxel.
     dataset : FileMetadata or None
         What the data set says where the file does not.
-    carry : bool or "positions"
-        Whether further columns are wanted, or only those that counting needs; or these and positions.
+    carry : bool, "positions" or tuple of str
+        Whether further columns are wanted, or only those that counting needs; or these and positions, or those that are
+        named, as far as there are such.
     value : str or None
         A column of numbers to add up per pair of neurons; it is called `value`.
     position : str or None

@@ -28,8 +28,6 @@ from crantcli.text import P, did_you_mean, plural
 
 #: A position as text: `[1, 2, 3]`, `[1 2 3]`, NumPy's `[ 1.  2.5  3. ]`, or without brackets.
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-
-
 _POSITION = rf"\s*(?:array)?[\[(\s]*{_NUMBER}(?:[\s,;]+{_NUMBER}){{2}}[\s,\])]*"
 
 
@@ -57,14 +55,15 @@ class Reader:
             self._roles["value"] = found
         self.notes: list[str] = []
         used = {column.lower() for column in self._roles.values()} | set(self._roles)
-        self.positions = named_positions(match.positions, types, given.position) if carry else {}
-        hidden = {column for columns in self.positions.values() for column in columns}
-        hidden |= {joint for name in self.positions if (joint := Names(types).get(name)) is not None}
-        everything = carry is True
+        positions = named_positions(match.positions, types, given.position) if carry else {}
+        self.positions = {} if isinstance(carry, tuple) else positions
+        hidden = {column for columns in positions.values() for column in columns}
+        hidden |= {joint for name in positions if (joint := Names(types).get(name)) is not None}
+        everything, named = carry is True, set(Names(types).all(carry)) if isinstance(carry, tuple) else set()
         self._others = [
             name
             for name in types
-            if everything
+            if (everything or name in named)
             and name.lower() not in used
             and name not in hidden
             and name not in match.dropped

@@ -1,0 +1,1 @@
+"""Pages: one file each, which asks for nothing else: matrices with the script that draws them, and reports."""

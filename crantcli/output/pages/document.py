@@ -1,0 +1,260 @@
+"""Makes a page: what it holds, its script and its style in one file that asks for nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from crantcli.core.matrix.labelled import LabelledMatrix
+from crantcli.core.matrix.pooling import reduce
+from crantcli.core.question import Page
+from crantcli.errors import UsageError
+from crantcli.output.pages.packing import PackedMatrix, fit_matrix, number_bytes, packed, size_of, varints
+from crantcli.output.provenance import as_text
+from crantcli.text import P
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from crantcli.core.matrix.blocks import Axis, BlockMatrix
+
+    Array = np.ndarray[Any, Any]
+
+#: Parts of the script, in their order.
+_SCRIPTS = ("decode.js", "matrix.js", "canvas.js", "page.js")
+
+#: Cells of an overview, a side, at most: about as many as a screen has pixels for it.
+_OVERVIEW = 1024
+
+#: Matrices of more entries than this have an overview, which is there before they are unpacked.
+_LARGE = 300_000
+
+#: Bytes that are enough for what is said of the layers, and for the marks around a stream.
+_DESCRIPTIONS, _MARKS = 1000, 100
+
+#: Part of the room for entries that sums per pair of types may take.
+_OF_TYPES = 0.4
+
+
+@dataclass(frozen=True)
+class MadePage:
+    """A page.
+
+    Attributes
+    ----------
+    content : bytes
+    notes : list of str
+        What the user should be told.
+    """
+
+    content: bytes
+    notes: list[str]
+
+
+def make_page(page: Page, record: Mapping[str, Any]) -> MadePage:
+    """Make a page.
+
+    Parameters
+    ----------
+    page : Page
+    record : mapping
+        Provenance.
+
+    Returns
+    -------
+    MadePage
+        The same bytes for the same page and provenance.
+
+    Raises
+    ------
+    UsageError
+        Where not even its names fit into the size that it may have.
+    """
+    blocks = page.blocks
+    streams = {"names": packed(_json(_names(page)).encode("ascii")), **_orders(page), **_totals(blocks)}
+    layers = {"neurons": blocks.matrix} | ({"types": blocks.type_sum} if _has_types(blocks) else {})
+    room = page.most_bytes - len(_document(page, record, streams, {})) - _DESCRIPTIONS
+    fitted: dict[str, tuple[PackedMatrix, str]] = {}
+    # Types take what they need of their part, neurons what is left, and types what these leave.
+    for name, share in (("types", _OF_TYPES), ("neurons", 1), ("types", 1)):
+        if name in layers and (name not in fitted or fitted[name][0].left_out):
+            room += _size(_streams(name, fitted))
+            fitted[name] = _fitted(layers[name], int(room * share))
+            room -= _size(_streams(name, fitted))
+    if room < 0:
+        raise UsageError(
+            f"{P.max_size} {page.most_bytes:,}: without a single pair, the page has {page.most_bytes - room:,} bytes; "
+            "give more, or a table of fewer neurons"
+        )
+    for name in layers:
+        streams |= _streams(name, fitted)
+    described = {name: _described(matrix, fitted[name][0], bool(fitted[name][1])) for name, matrix in layers.items()}
+    return MadePage(_document(page, record, streams, described), _notes(described, blocks))
+
+
+def _streams(name: str, fitted: Mapping[str, tuple[PackedMatrix, str]]) -> dict[str, str]:
+    """Streams of a layer, none where there is none yet."""
+    if name not in fitted:
+        return {}
+    found, overview = fitted[name]
+    parts = {f"{name}.{part}": text for part, text in found.streams.items()}
+    return parts | ({f"{name}.overview": overview} if overview else {})
+
+
+def _fitted(matrix: LabelledMatrix, room: int) -> tuple[PackedMatrix, str]:
+    """What fits of a matrix, and its overview where it is large or some of it does not fit; "" where it has none."""
+    room -= 5 * _MARKS
+    overview = _overview(matrix) if len(matrix.weights) > _LARGE else ""
+    found = fit_matrix(matrix, room - size_of(overview))
+    if found.left_out and not overview:
+        overview = _overview(matrix)
+        found = fit_matrix(matrix, room - size_of(overview))
+    return found, overview
+
+
+def _has_types(blocks: BlockMatrix) -> bool:
+    return bool(blocks.source.types) and bool(blocks.target.types)
+
+
+def _names(page: Page) -> dict[str, Any]:
+    """IDs as text, types, and where these start."""
+    axes = {"source": page.blocks.source} | ({} if page.square else {"target": page.blocks.target})
+    return {side: _axis_names(axis) for side, axis in axes.items()}
+
+
+def _axis_names(axis: Axis) -> dict[str, Any]:
+    return {
+        "ids": [str(neuron) for neuron in axis.neurons.tolist()],
+        "types": list(axis.types),
+        "bounds": axis.bounds.tolist(),
+    }
+
+
+def _orders(page: Page) -> dict[str, str]:
+    """Orders other than the one in which the page has its neurons."""
+    import numpy as np
+
+    made = {}
+    for name, sides in page.orders.items():
+        if all(np.array_equal(order, np.arange(len(order))) for order in sides):
+            continue
+        for side, order in zip(("source", "target"), sides, strict=True):
+            if side == "source" or not page.square:
+                made[f"order.{name}.{side}"] = packed(varints(order))
+    return made
+
+
+def _totals(blocks: BlockMatrix) -> dict[str, str]:
+    """Output of each row, input of each column, as far as it is shown; magnitudes, as for all fractions."""
+    import numpy as np
+
+    sizes = replace(blocks.matrix, weights=np.abs(blocks.matrix.weights))
+    return {
+        "totals.source": packed(number_bytes(sizes.row_totals())),
+        "totals.target": packed(number_bytes(sizes.column_totals())),
+    }
+
+
+def _overview_shape(matrix: LabelledMatrix) -> list[int]:
+    """Rows and columns of the overview, with no more cells than twice the entries, most of which would be empty."""
+    most = max(64, min(_OVERVIEW, math.isqrt(2 * len(matrix.weights))))
+    return [min(most, side) for side in matrix.shape]
+
+
+def _overview(matrix: LabelledMatrix) -> str:
+    """The strongest entry of each cell of a small picture of a matrix; 0 where there is none."""
+    import numpy as np
+
+    cells = reduce(matrix, *_overview_shape(matrix)).ravel()
+    cells[np.isnan(cells)] = 0
+    return packed(number_bytes(cells.astype(np.int64) if matrix.weights.dtype.kind in "iu" else cells))
+
+
+def _described(matrix: LabelledMatrix, found: PackedMatrix, overview: bool) -> dict[str, Any]:
+    import numpy as np
+
+    strengths = np.abs(matrix.weights)
+    return {
+        "shape": list(matrix.shape),
+        "entries": len(matrix.weights),
+        "left_out": found.left_out,
+        "up_to": found.up_to,
+        "whole": matrix.weights.dtype.kind in "iu",
+        "signed": bool((matrix.weights < 0).any()),
+        "least": strengths.min().item() if len(strengths) else None,
+        "most": strengths.max().item() if len(strengths) else None,
+        "overview": _overview_shape(matrix) if overview else None,
+    }
+
+
+def _notes(described: Mapping[str, Mapping[str, Any]], blocks: BlockMatrix) -> list[str]:
+    """What was left out."""
+    pairs = {"neurons": "pairs of neurons", "types": "pairs of types"}
+    unit = "a weight" if blocks.quantity == "weight" else blocks.quantity
+    return [
+        f"{told['left_out']:,} of {told['entries']:,} {pairs[name]}, all with {unit} of at most {told['up_to']:,}, do "
+        "not fit into the page, which shows them from afar only"
+        for name, told in described.items()
+        if told["left_out"]
+    ]
+
+
+def _size(streams: Mapping[str, str]) -> int:
+    """Room that streams take with the marks around them."""
+    return sum(size_of(_block(name, text)) for name, text in streams.items())
+
+
+def _json(content: Any) -> str:
+    """JSON in ASCII that no mark of HTML stands in."""
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _block(name: str, text: str) -> str:
+    return f'<script type="text/plain" data-stream="{name}">{text}</script>\n'
+
+
+def _document(
+    page: Page, record: Mapping[str, Any], streams: Mapping[str, str], described: Mapping[str, Mapping[str, Any]]
+) -> bytes:
+    """The file."""
+    folder = files("crantcli.output.pages")
+    style = folder.joinpath("view.css").read_text(encoding="utf-8")
+    script = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    body = folder.joinpath("view.html").read_text(encoding="utf-8")
+    about = {
+        "title": page.title,
+        "quantity": page.blocks.quantity,
+        "square": page.square,
+        "sorted": _has_types(page.blocks),
+        "given": "type" if _has_types(page.blocks) else "file" if "file" in page.orders else "id",
+        "ledger": page.ledger,
+        "layers": described,
+        "record": as_text(dict(record)),
+    }
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    )
+    parts = [
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
+        f"<title>{escape(page.title)}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}",
+        f'<script type="application/json" id="about">{_json(about)}</script>\n',
+        *(_block(name, text) for name, text in streams.items()),
+        f"<script>{script}</script>\n</body>\n</html>\n",
+    ]
+    return "".join(parts).encode("utf-8", "backslashreplace")
+
+
+def _hash(text: str) -> str:
+    """How a policy names what may run: by its hash."""
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

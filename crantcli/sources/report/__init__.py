@@ -1,0 +1,1 @@
+"""Reads what a night has left, file by file."""
