@@ -116,6 +116,20 @@ def test_conditions_count_and_files_of_text_are_parted(crant: Crant) -> None:
     assert crant("connectivity", "parts/part-01.parquet").out == b"pre,post,weight\n007,7,3\n"
 
 
+def test_a_dump_of_cave_as_it_comes(crant: Crant) -> None:
+    """Without a header line, and with a file of names and types."""
+    text_file("s.csv.gz", f"1,{ONE},5,3\n2,{TWO},5,4\n3,{TWO},{ONE},4\n")
+    text_file("header.csv", "id,int\npre_pt_root_id,int\npost_pt_root_id,int\nsize,float\n")
+    assert crant("partition", "s.csv.gz", "--header", "@header.csv", "--parts", "2", "-o", "parts").code == 0
+    assert record("parts/part-01.parquet")["unique_ids"] is True
+    assert pq.read_table(sorted(Path("parts").glob("*.parquet"))).to_pydict() == {
+        "id": [1, 2, 3],
+        "pre_pt_root_id": [ONE, TWO, TWO],
+        "post_pt_root_id": [5, 5, ONE],
+        "size": [3, 4, 4],
+    }
+
+
 def test_signs_units_and_totals_stay(crant: Crant) -> None:
     parquet_file("e.parquet", pre=[1, 2], post=[2, 1], weight=[-1, 2])
     assert crant("partition", "e.parquet", "--signed", "--parts", "2", "-o", "parts").code == 0
