@@ -16,6 +16,12 @@ echo "== Invented brain: 40,000 synapses"
 crantcli synapses -d $brain --pre cell_type=ER2 -o "$out/er2_synapses.parquet"
 # The whole table in the order of its neurons: questions about a few of them read little of it.
 crantcli sort sample_data/synapses.parquet -o "$out/sorted.parquet"
+# The same in two parts, for two machines, and their edges put together.
+crantcli partition sample_data/synapses.parquet --parts 2 -o "$out/parts"
+for part in 01 02; do
+    crantcli connectivity "$out/parts/part-$part.parquet" -o "$out/part_$part.parquet"
+done
+crantcli merge "$out/part_01.parquet" "$out/part_02.parquet" -o "$out/merged.parquet"
 # Who talks to whom with at least five synapses, and of which type they are.
 crantcli connectivity -d $brain -t 5 --annotate cell_type,side -o "$out/edges.csv"
 # The same by cell type, as fractions of each type's whole input.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import oracle
 import pandas as pd
 import pytest
-from conftest import Crant
+from conftest import SAMPLE, Crant
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import Chosen, Rules
@@ -40,13 +41,15 @@ def text(value: Any) -> str | None:
     return None if value is None or not str(value).strip() else str(value)
 
 
-def split_edges(table: Drawn, chosen: Chosen, rule: Rules) -> dict[tuple[Any, ...], Any]:
-    """Weights of pairs of neurons and parts: `pre, post, (pre_part, post_part)`."""
-    parts = [[text(row[f"{end}_part"]) or "" for end in ("pre", "post")] for row in table.rows]
+def split_edges(table: Drawn, chosen: Chosen, rule: Rules, raw: bool = False) -> dict[tuple[Any, ...], Any]:
+    """Weights of pairs of neurons and parts: `pre, post, (pre_part, post_part)`; `raw`: parts may be blank, or none."""
+    show = (lambda value: "none" if value is None else str(value)) if raw else (lambda value: text(value) or "")
+    parts = [[show(row[f"{end}_part"]) for end in ("pre", "post")] for row in table.rows]
     rows = [{**row, "neuropil": "|".join(both)} for row, both in zip(table.rows, parts, strict=True)]
     make = oracle.table_edges if table.has("weight") else oracle.synapse_edges
     found = make(rows, chosen, rule, by_neuropil=True)[0]
-    return {(pre, post, tuple(both.split("|"))): weight for (pre, post, both), weight in found.items()}
+    split = {key: tuple(None if raw and part == "none" else part for part in key[2].split("|")) for key in found}
+    return {(*key[:2], split[key]): weight for key, weight in found.items()}
 
 
 def entries(found: pd.DataFrame) -> dict[tuple[str, str], Any]:
@@ -188,3 +191,207 @@ def test_a_column_that_is_called_as_a_figure_is_not_taken_for_it(
     done = crant(command, "named.csv", "--kind", "synapses", "-a", "types.csv", "--by", f"cell_type,{name}")
     assert done.code == 3, done.err
     assert f"column {name} has the name of a figure that is made here; rename it" in done.err or "have it" in done.err
+
+
+# ------------------------------------------------------------------------------------------ compare
+
+
+def share(part: float, whole: float | None) -> float | None:
+    return part / whole if whole else None
+
+
+def sides_by_hand(
+    kept: list[dict[Any, Any]], whole: list[dict[Any, Any]], labels: list[dict[Any, Any]] | None
+) -> dict[tuple[Any, ...], list[Any]]:
+    """Groups by label, where there are labels, and by parts: weights, edges, and what could be."""
+    found: dict[Any, dict[str, Any]] = defaultdict(
+        lambda: {f"{n}_{side}": 0 for n in ("weight", "edges") for side in "ab"}
+    )
+    for side, edges, known in zip("ab", kept, labels or [None, None], strict=True):
+        connected = defaultdict(set)
+        for (pre, post, parts), weight in edges.items():
+            if known is None or (pre in known and post in known):
+                key = (*(() if known is None else (known[pre], known[post])), *parts)
+                found[key][f"weight_{side}"] += weight
+                connected[key] |= {(pre, post)} - {(pre, pre)}
+        for key, pairs in connected.items():
+            found[key][f"edges_{side}"] = len(pairs)
+    if labels is None:
+        return {key: [row[n] for n in ("weight_a", "weight_b", "edges_a", "edges_b")] for key, row in found.items()}
+    told = {}
+    for key, row in found.items():
+        numbers: dict[str, Any] = dict(row)
+        for side, edges, known in zip("ab", whole, labels, strict=True):
+            sizes = [sum(label == one for label in known.values()) for one in key[:2]]
+            numbers[f"possible_{side}"] = sizes[0] * sizes[1] - (sizes[0] if key[0] == key[1] else 0)
+            numbers[f"probability_{side}"] = share(row[f"edges_{side}"], numbers[f"possible_{side}"])
+            received = sum(weight for (_, post, _), weight in edges.items() if known.get(post) == key[1])
+            numbers[f"fraction_{side}"] = share(row[f"weight_{side}"], received)
+        fractions = numbers["fraction_a"], numbers["fraction_b"]
+        numbers["ratio"] = share(fractions[1], fractions[0]) if None not in fractions else None
+        told[key] = [numbers[name] for name in GROUPED]
+    return told
+
+
+GROUPED = ["weight_a", "weight_b", "edges_a", "possible_a", "edges_b", "possible_b", "probability_a", "probability_b",
+           "fraction_a", "fraction_b", "ratio"]  # fmt: skip
+
+
+@NOTES_ARE_FINE
+@SETTINGS
+@given(data=st.data(), seed=SEEDS, labelled=st.booleans(), kind=st.sampled_from([synapse_tables, edge_tables]))
+def test_parts_of_two_brains_are_compared_as_by_hand(data: st.DataObject, seed: int, labelled: bool, kind: Any) -> None:
+    more = {} if kind is synapse_tables else {"tidy": True}
+    neuropils = kind is edge_tables
+    drawn = [data.draw(kind(neuropils=neuropils, **more)) for _ in "ab"]
+    tables = [with_parts(table, seed + place) for place, table in enumerate(drawn)]
+    rule = data.draw(rules(tables[0]))
+    if not all(table.has("size") for table in tables):
+        rule = Rules(rule.clean, None, rule.threshold)
+    cells = [data.draw(annotation_tables(table.neurons)) for table in tables]
+    for rows in cells:
+        rows[-1] |= {"cell_type": "other"}
+    labels = [{n: row["cell_type"].strip() for n, row in oracle.annotated(rows).items() if text(row["cell_type"])}
+              for rows in cells]  # fmt: skip
+    kept, whole = (
+        [split_edges(table, Chosen(), Rules(rule.clean, rule.min_size, limit), raw=True) for table in tables]
+        for limit in (rule.threshold, 1)
+    )
+    by = ("cell_type", "pre_part", "post_part") if labelled else ("post_part", "pre_part")
+    found = cc.ask(
+        cc.questions.Compare(by=by), source=tables[0].frame, other=tables[1].frame,
+        kind="edges" if kind is edge_tables else "synapses", clean=rule.clean, min_size=rule.min_size,
+        threshold=rule.threshold, **({"annotations": frame(cells[0], ANNOTATION_COLUMNS),
+        "other_annotations": frame(cells[1], ANNOTATION_COLUMNS)} if labelled else {}), **AS_DRAWN,
+    )  # fmt: skip
+    expected = sides_by_hand(kept, whole, labels if labelled else None)
+    at = 4 if labelled else 2
+    told = {}
+    for row in tuples(found):
+        parts = [None if value is None else str(value) for value in row[at - 2 : at]]
+        told[(*row[: at - 2], tuple(parts if labelled else parts[::-1]))] = list(row[at:])
+    again = {(*key[:-2], tuple(key[-2:])): row for key, row in expected.items()}
+    assert {key: rounded(dict(enumerate(row))) for key, row in told.items()} == {
+        key: rounded(dict(enumerate(row))) for key, row in again.items()
+    }
+    assert len(found) == len(expected)
+    sizes = [abs(b - a) for a, b in zip(found["weight_a"], found["weight_b"], strict=True)]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_compartments_of_two_tables(tables: Path, crant: Crant) -> None:
+    content = (tables / "s.csv").read_text().replace("5,3,2,,dendrite,FB\n", "5,3,2,axon,axon,FB\n8,3,2,axon,axon,EB\n")
+    (tables / "b.csv").write_text(content)
+    by = ("--by", "pre_compartment,post_compartment")
+    done = crant("compare", "s.csv", "b.csv", *by, "-o", "-", "--summary", "f.json", "--plot", "f.png")
+    assert done.code == 0, done.err
+    assert done.rows() == [
+        ["pre_compartment", "post_compartment", "weight_a", "weight_b", "edges_a", "edges_b"],
+        ["axon", "axon", "1", "3", "1", "2"],
+        ["", "dendrite", "1", "0", "1", "0"],
+        ["axon", "dendrite", "3", "3", "3", "3"],
+        ["dendrite", "dendrite", "1", "1", "1", "1"],
+    ]
+    figures = json.loads((tables / "f.json").read_text())
+    assert (figures["edges_a"], figures["edges_b"], figures["groups_only_a"]) == (5, 5, 1)
+    assert not any(name.startswith(("density", "possible")) for name in figures)
+    labels = ("-a", "t.csv", "--by", "cell_type,post_compartment", "--test", "score", "--complete", "-t", "1,2")
+    done = crant("compare", "s.csv", "b.csv", *labels, "-o", "g.csv", "--sweep", "w.csv")
+    assert done.code == 0, done.err
+    found = pd.read_csv(tables / "g.csv").set_index(["pre_cell_type", "post_cell_type", "post_compartment"])
+    assert len(found) == 3 * 3 * 2
+    # Neurons 1 and 2 have an edge with both compartments, and with two synapses an edge at threshold 2.
+    assert found.loc[("A", "A", "axon"), ["edges_a", "possible_a"]].tolist() == [1, 2]
+    assert found.loc[("B", "A", "axon"), ["edges_a", "edges_b"]].tolist() == [0, 1]
+    assert pd.read_csv(tables / "w.csv")["edges_a"].tolist() == [4, 1]
+
+
+def test_compartments_of_two_sides(tables: Path, crant: Crant) -> None:
+    """Who is named is known, so that it is known what could be."""
+    sides = ("-a", "t.csv", "--a", "1,2", "--b", "3,9", "--by", "post_compartment", "-o", "-")
+    done = crant("compare", "s.csv", *sides)
+    assert done.code == 0, done.err
+    assert [row[:6] for row in done.rows()] == [
+        ["post_compartment", "weight_a", "weight_b", "edges_a", "possible_a", "edges_b"],
+        ["dendrite", "2", "0", "2", "2", "0"],
+        ["axon", "1", "0", "1", "2", "0"],
+    ]
+
+
+def test_text_in_one_table_and_numbers_in_the_other(tables: Path, crant: Crant) -> None:
+    pd.DataFrame({"pre": [1, 2], "post": [2, 3], "pre_part": [7, 8]}).to_parquet(tables / "n.parquet")
+    (tables / "m.csv").write_text("pre,post,pre_part\n1,2,7\n2,3,x\n")
+    done = crant("compare", "n.parquet", "m.csv", "--kind", "synapses", "--by", "pre_part", "-o", "-")
+    assert done.code == 0, done.err
+    assert done.rows()[1:] == [["8", "1", "0", "1", "0"], ["x", "0", "1", "0", "1"], ["7", "1", "1", "1", "1"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ("--by neuropil,pre_part", 3, "B has no column neuropil, and A has; both need it"),
+        ("--by pre_part --test score", 2, "--test score is about neurons that could be connected, and pre_part is of"),
+        ("--by pre_part --complete", 2, "add a column of the annotations"),
+        ("--by pre_part,pre-part", 2, "a column is named twice"),
+        ("--by colour", 2, "the table has no column colour, and there are no annotations"),
+        ("--by colour -a t.csv", 3, "no column colour in the annotations"),
+    ],
+)
+def test_what_does_not_go_with_parts_is_said(tables: Path, crant: Crant, arguments: str, code: int, told: str) -> None:
+    (tables / "p.csv").write_text("pre,post,pre_part,neuropil\n1,2,x,EB\n")
+    (tables / "q.csv").write_text("pre,post,pre_part\n1,2,x\n")
+    done = crant("compare", "p.csv", "q.csv", "--kind", "synapses", "-o", "out.csv", *arguments.split())
+    assert (done.code, told in done.err) == (code, True), done.err
+    assert not (tables / "out.csv").exists()
+    chance = crant("compare", "p.csv", "--kind", "synapses", "--by", "pre_part", "--against", "erdos-renyi")
+    assert (chance.code, "--where 'pre_part = VALUE'" in chance.err) == (2, True), chance.err
+
+
+# ------------------------------------------------------------------------------------------ others
+
+
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        ("pre_compartment,post_compartment", "'pre_compartment = VALUE' keeps one kind of them, and crantcli adj"),
+        ("cell_type,neuropil", "--where 'neuropil = VALUE' keeps one kind of them, and crantcli connectivity --by"),
+    ],
+)  # fmt: skip
+def test_blocks_of_neurons_cannot_be_by_synapses(tables: Path, crant: Crant, by: str, told: str) -> None:
+    for labels in (("-a", "t.csv"), ()):
+        done = crant("nested", "s.csv", *labels, "--by", by, "-o", "n.npz")
+        assert (done.code, told in done.err) == (2, True), done.err
+    assert not (tables / "n.npz").exists()
+    axons = ("--where", "pre_compartment = axon", "-a", "t.csv", "--weight-mode", "count", "--type-sum", "n.csv")
+    assert crant("nested", "s.csv", *axons).code == 0
+    assert (tables / "n.csv").read_text() == "pre/post,A\nA,3\n"
+
+
+def test_partners_are_counted_by_compartment(tables: Path, crant: Crant) -> None:
+    """Of outgoing synapses it is the partner's, of incoming ones the neuron's own."""
+    done = crant("counts", "s.csv", "-n", "1,2", "--by", "post_compartment", "-o", "-")
+    assert done.code == 0, done.err
+    assert done.rows() == [
+        ["neuron_id", "post_compartment", "pre", "post", "pre_synapses", "post_synapses"],
+        ["1", "axon", "1", "0", "1", "0"],
+        ["1", "dendrite", "2", "2", "2", "2"],
+        ["2", "axon", "0", "1", "0", "1"],
+        ["2", "dendrite", "1", "2", "1", "2"],
+    ]
+
+
+def test_what_attach_splits(crant: Crant, tmp_path: Path) -> None:
+    """The table of the example, through each command that takes groups."""
+    split = ("-d", SAMPLE / "sample.toml", "-n", "576460752650373913", "--split")
+    done = crant("attach", *split, "-o", "c.parquet", "--synapses", "split.parquet")
+    assert done.code == 0, done.err
+    table = pd.read_parquet(tmp_path / "split.parquet")
+    ends = ["pre_compartment", "post_compartment"]
+    counted = {key: len(rows) for key, rows in table.groupby(ends)}
+    by = ",".join(ends)
+    assert crant("adjacency", "split.parquet", "--by", by, "-o", "a.csv").code == 0
+    assert entries(pd.read_csv(tmp_path / "a.csv", index_col=0)) == counted
+    rows = crant("connectivity", "split.parquet", "--by", by, "-o", "-").rows()[1:]
+    assert {(row[0], row[1]): int(row[2]) for row in rows} == counted
+    compared = crant("compare", "split.parquet", "split.parquet", "--by", by, "-o", "-").rows()[1:]
+    assert {(row[0], row[1]): (int(row[2]), int(row[3])) for row in compared} == {k: (n, n) for k, n in counted.items()}

@@ -56,6 +56,7 @@ def test_look_ups_skip_row_groups(crant: Crant) -> None:
     number = 300_000
     parquet_file("raw.parquet", pre=[n % 1000 for n in range(number)], post=[1] * number, id=list(range(number)))
     assert crant("sort", "raw.parquet", "-o", "sorted.parquet").code == 0
+    assert record("sorted.parquet")["sorted_by"] == ["pre", "post", "id"]
     footer = pq.read_metadata("sorted.parquet")
     ranges = [footer.row_group(n).column(1).statistics for n in range(footer.num_row_groups)]
     assert footer.schema.names[1] == "pre"

@@ -78,13 +78,15 @@ def _write_parquet(batches: Iterator[pa.RecordBatch], path: Path, metadata: dict
     import pyarrow.parquet as pq
 
     first = next(batches)
-    schema = first.schema.with_metadata(metadata)
+    schema = first.schema.remove_metadata()
     repeating = [name for place, name in enumerate(schema.names) if _repeats(first.column(place))]
     with _explained(path), pq.ParquetWriter(
         str(path), schema, use_dictionary=repeating, compression="snappy", store_schema=False
     ) as writer:  # fmt: skip
         for batch in chain([first], batches):
-            writer.write_batch(batch.replace_schema_metadata(metadata), row_group_size=ROW_GROUP)
+            writer.write_batch(batch.replace_schema_metadata(), row_group_size=ROW_GROUP)
+        # The metadata of a schema that is not stored would be lost.
+        writer.add_key_value_metadata(metadata)
 
 
 def _repeats(values: pa.Array) -> bool:

@@ -23,7 +23,9 @@ from crantcli.cli.options import (
 EPILOG = """Example: crantcli adjacency edges.parquet --pre "cell_type=ER2" -a annotations.csv -o er2.npz --plot er2.png
 
 Rows are presynaptic, columns postsynaptic neurons. scipy.sparse.load_npz opens the .npz; its arrays pre and
-post are the IDs. With --by cell_type,side they are groups, called ER2:left; a neuron without a label is in none."""
+post are the IDs. With --by cell_type,side they are groups, called ER2:left; a neuron without a label is in none.
+Columns of the table that tell of one side are on its axis: --by cell_type,pre_compartment,post_compartment has rows
+and columns such as ER2:axon, and a synapse without a value is in none."""
 
 
 @command("adjacency", section=ASK, epilog=EPILOG, after="connectivity")
@@ -50,7 +52,9 @@ def adjacency(
     by: Annotated[
         str | None,
         typer.Option(
-            "--by", metavar="COL,...", help="Groups of neurons, by columns of the annotations: COL, pre:COL, post:COL."
+            "--by",
+            metavar="COL,...",
+            help="Groups, by columns of annotations (COL, pre:COL) or table (pre_COL).",
         ),
     ] = None,
     totals: InputTotalsFile = None,

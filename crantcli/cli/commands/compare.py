@@ -26,6 +26,7 @@ moved_in and moved_out, under the IDs of B; --neurons tells merges, splits and n
 
 Brains whose neurons are not the same are compared with --by COLUMN; two sides of one table with --a side=left
 --b side=right, group by group with --by, or neuron by neuron with --pair; groups of one table with chance by --against.
+--by takes columns of the tables, too, such as pre_compartment,post_compartment, where both have them.
 
 --fail-on takes conditions on the figures of the summary, such as "changed>1000"."""
 
@@ -54,7 +55,7 @@ def compare(
     b: Annotated[Selectors, typer.Option("--b", metavar="NEURONS", help="The other side, likewise.")] = None,
     by: Annotated[
         list[str] | None,
-        typer.Option("--by", metavar="COL,...", help="Compare groups of neurons, by columns of the annotations."),
+        typer.Option("--by", metavar="COL,...", help="Compare groups, by columns of the annotations or of the tables."),
     ] = None,
     pair: Annotated[
         str | None,

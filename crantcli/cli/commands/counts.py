@@ -27,7 +27,8 @@ are numbers of synapses. Where a live data set has a neuron under another ID tha
 under the ID that was asked for, and current_id is what was counted.
 
 --by cell_type makes a row for each group of a neuron's partners (partner_cell_type; empty where they have no label),
-and --by neuropil one for each neuropil. --weight sum:COL and --sign add pre_weight and post_weight."""
+and --by neuropil or --by post_compartment, columns of the table, one for each of their values. --weight sum:COL and
+--sign add pre_weight and post_weight."""
 
 
 @command("counts", section=ASK, epilog=EPILOG, after="adjacency")

@@ -12,9 +12,9 @@ from crantcli.cli.options import RunOptions
 
 EPILOG = """Example: crantcli merge part_1.parquet part_2.parquet -o edges.parquet
 
-Takes what connectivity, counts, synapses, sort or neuropil --assignments-only made of each part that crantcli partition
-wrote, as .parquet or .feather, and gives what one run on the whole table would have given: rows, order, ledger, and
-what it is complete for. A missing part, one that comes twice, and answers to different questions are refused.
+Takes what connectivity, counts, synapses, sort or neuropil (without matrices) made of each part that crantcli
+partition wrote, as .parquet or .feather, and gives what one run on the whole table would have given: rows, order,
+ledger, and what it is complete for. A missing part, one that comes twice, and answers to different questions are refused.
 
 Sums per type or group are made from merged edges."""
 
@@ -24,7 +24,7 @@ def merge(
     results: Annotated[
         list[str],
         typer.Argument(
-            metavar="RESULT...", help="What was made of each part: files, globs or folders.", show_default=False
+            metavar="RESULTS", help="What was made of each part: files, globs or folders.", show_default=False
         ),
     ],
     run: RunOptions,

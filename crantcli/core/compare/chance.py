@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from crantcli.core import sql
+from crantcli.core.compare.columns import compared_columns
 from crantcli.core.compare.comparison import CompareOptions, Comparison
 from crantcli.core.compare.groups import LabelledSide, labelled_side
 from crantcli.core.compare.histogram import WeightHistogram
@@ -18,6 +19,8 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.question import Table
 from crantcli.core.questions.base import Inputs
 from crantcli.core.rows.labels import label_columns
+from crantcli.errors import UsageError
+from crantcli.text import P, join_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,6 +100,12 @@ def against_chance(engine: SqlEngine, given: Inputs, options: CompareOptions) ->
     """Pairs of groups of one table against a model of chance."""
     import numpy as np
 
+    own = compared_columns([("the table", given.source, given.annotations)], options.by, []).own[0]
+    if own:
+        raise UsageError(
+            f"{P.against} draws graphs of neurons, and {join_names(list(own))} is of the table's rows; keep one kind "
+            f"with {P.where(f'{own[0]} = VALUE')}"
+        )
     side, ledger, notes = one_network(engine, given, options.sum_duplicates, options.by)
     labelled = labelled_side(engine, side, options.by, (given.rows.threshold or 1,), ledger, notes)
     ends = len(options.by)

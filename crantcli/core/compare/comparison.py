@@ -11,6 +11,7 @@ from crantcli.core.compare.statistics import TestName
 from crantcli.core.ledger import Ledger
 from crantcli.core.question import Table
 from crantcli.core.relation import Relation, merge_filters
+from crantcli.core.rows.filters import RowFilter
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ def _value(value: float | int | None) -> str:
     if value is None:
         return "CAST(NULL AS DOUBLE)"
     return f"CAST({value!r} AS {'BIGINT' if isinstance(value, int) else 'DOUBLE'})"
+
+
+def filters_of(rows: RowFilter) -> dict[str, Any]:
+    """What rows are filtered by, as `Relation.filters` has it."""
+    return {"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold or 1}
 
 
 def filter_notes(a: Relation, b: Relation, given: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.rows.denominators import uncovered
 from crantcli.core.rows.labels import label_columns, labelled_neurons
-from crantcli.errors import DataError
+from crantcli.errors import DataError, UsageError
 from crantcli.schema import Kind
 from crantcli.text import P, join_names, plural
 
@@ -62,9 +62,20 @@ class GroupTests:
 
 
 def labelled_side(
-    engine: SqlEngine, side: NetworkSide, by: Sequence[str], limits: Sequence[int], ledger: Ledger, notes: list[str]
+    engine: SqlEngine,
+    side: NetworkSide,
+    by: Sequence[str],
+    limits: Sequence[int],
+    ledger: Ledger,
+    notes: list[str],
+    split: bool = False,
 ) -> LabelledSide:
     """Give the neurons of a network their labels; what has none is taken from the ledger.
+
+    Parameters
+    ----------
+    split : bool
+        A pair may have several rows.
 
     Raises
     ------
@@ -79,7 +90,8 @@ def labelled_side(
         labels = labelled_neurons(engine, side.table.id_type, side.annotations, columns)
     labels = engine.table("side_labels", f"SELECT * FROM {labels} WHERE id IN (SELECT id FROM {side.neurons})")
     neurons = int(engine.execute(f"SELECT count(*) FROM {side.neurons}")[0][0])
-    _refuse_incomplete(engine, side, notes)
+    if side.named:
+        _refuse_incomplete(engine, side, notes)
     amount = "sum(weight)" if side.table.kind is Kind.SYNAPSES else "count(*)"
     ends = " AND ".join(f"{end} IN (SELECT id FROM {labels})" for end in ("pre", "post"))
     unlabelled = engine.execute(f"SELECT {amount} FROM {side.kept} WHERE NOT ({ends})")[0][0]
@@ -91,7 +103,10 @@ def labelled_side(
         )
     inside = " AND ".join(f"{end} IN (SELECT id FROM {side.neurons})" for end in ("pre", "post"))
     counts = ", ".join(f"count(*) FILTER (weight >= {limit})" if limit > 1 else "count(*)" for limit in limits)
-    edges = engine.execute(f"SELECT {counts} FROM {side.kept} WHERE pre <> post AND {inside}")[0]
+    pairs = side.kept
+    if split:
+        pairs = f"(SELECT pre, post, sum(weight) AS weight FROM {side.kept} GROUP BY pre, post)"
+    edges = engine.execute(f"SELECT {counts} FROM {pairs} WHERE pre <> post AND {inside}")[0]
     return LabelledSide(side, labels, neurons, tuple(map(int, edges)))
 
 
@@ -115,19 +130,32 @@ def _refuse_incomplete(engine: SqlEngine, side: NetworkSide, notes: list[str]) -
 
 
 def group_table(
-    engine: SqlEngine, a: LabelledSide, b: LabelledSide, by: Sequence[str], limits: Sequence[int], complete: bool
+    engine: SqlEngine,
+    a: LabelledSide,
+    b: LabelledSide,
+    by: Sequence[str],
+    limits: Sequence[int],
+    complete: bool,
+    own: int = 0,
 ) -> str:
     """A table of pairs of groups, largest difference first.
+
+    Parameters
+    ----------
+    own : int
+        How many columns of the tables split the pairs.
 
     Returns
     -------
     str
-        `place` from 0, `pre_0, ..., post_0, ...` (labels), and for each side `weight_a`, `edges_a`, `possible_a`,
-        `probability_a`, `fraction_a`, then `ratio`; `edges_a_1, ...` for further thresholds.
+        `place` from 0, `pre_0, ..., post_0, ...` (labels), `own_0, ...`, and for each side `weight_a`, `edges_a`,
+        `possible_a`, `probability_a`, `fraction_a`, then `ratio`; `edges_a_1, ...` for further thresholds. A pair of
+        neurons is an edge of every group of which it has a synapse; thresholds are of the whole pair.
     """
     number = max(1, len(by))
-    keys = [f"{end}_{place}" for end in ("pre", "post") for place in range(number)]
-    sums = {name: _sums(engine, side, keys, limits) for name, side in (("a", a), ("b", b))}
+    values = [f"own_{place}" for place in range(own)]
+    keys = [*(f"{end}_{place}" for end in ("pre", "post") for place in range(number)), *values]
+    sums = {name: _sums(engine, side, number, values, limits) for name, side in (("a", a), ("b", b))}
     sizes = {name: _sizes(engine, side, number) for name, side in (("a", a), ("b", b))}
     listed = ", ".join(keys)
     groups = f"SELECT {listed} FROM {sums['a']} UNION SELECT {listed} FROM {sums['b']}"
@@ -137,11 +165,15 @@ def group_table(
         named = [
             f"{t}.label_{place} AS {end}_{place}" for t, end in (("p", "pre"), ("q", "post")) for place in range(number)
         ]
-        groups = f"SELECT {', '.join(named)} FROM {every} AS p CROSS JOIN {every} AS q"
+        groups = f"SELECT {', '.join(named + values)} FROM {every} AS p CROSS JOIN {every} AS q"
+        if own:
+            there = " UNION ".join(f"SELECT {', '.join(values)} FROM {sums[name]}" for name in "ab")
+            groups += f" CROSS JOIN ({there})"
     same = sql.all_of([f"g.pre_{place} = g.post_{place}" for place in range(number)])
     columns, joins = [f"g.{name}" for name in keys], []
     for name in "ab":
-        alike = " AND ".join(f"g.{column} = s_{name}.{column}" for column in keys)
+        # A column of a table may be empty, which is a group like any other.
+        alike = " AND ".join(f"g.{column} IS NOT DISTINCT FROM s_{name}.{column}" for column in keys)
         joins.append(f"LEFT JOIN {sums[name]} AS s_{name} ON {alike}")
         for end in ("pre", "post"):
             alike = " AND ".join(f"g.{end}_{place} = {end}_{name}.label_{place}" for place in range(number))
@@ -170,18 +202,20 @@ def _edges(side: str, place: int) -> str:
     return f"edges_{side}_{place}" if place else f"edges_{side}"
 
 
-def _sums(engine: SqlEngine, side: LabelledSide, keys: Sequence[str], limits: Sequence[int]) -> str:
-    """Weights and edges of pairs of groups."""
-    number = len(keys) // 2
+def _sums(engine: SqlEngine, side: LabelledSide, number: int, own: Sequence[str], limits: Sequence[int]) -> str:
+    """Weights and edges of pairs of groups, by `number` labels on each side and columns of the table."""
     labels = [
         f"{t}.label_{place} AS {end}_{place}" for t, end in (("p", "pre"), ("q", "post")) for place in range(number)
     ]
+    keys = [*(f"{end}_{place}" for end in ("pre", "post") for place in range(number)), *own]
     counts = [
-        f"count(*) FILTER (pre <> post{f' AND weight >= {limit}' if limit > 1 else ''}) AS edges_{place}"
+        f"count(*) FILTER (pre <> post{f' AND pair >= {limit}' if limit > 1 else ''}) AS edges_{place}"
         for place, limit in enumerate(limits)
     ]
+    pair = "sum(e.weight) OVER (PARTITION BY e.pre, e.post)" if own else "e.weight"
+    values = "".join(f", e.{name}" for name in own)
     rows = (
-        f"SELECT {', '.join(labels)}, e.pre, e.post, e.weight FROM {side.side.kept} AS e "
+        f"SELECT {', '.join(labels)}{values}, e.pre, e.post, e.weight, {pair} AS pair FROM {side.side.kept} AS e "
         f"JOIN {side.labels} AS p ON e.pre = p.id JOIN {side.labels} AS q ON e.post = q.id"
     )
     weight = sql.total("weight", "pre, post", side.side.table.whole_weights)
@@ -245,16 +279,37 @@ def group_tests(
 
 
 def group_query(
-    engine: SqlEngine, groups: str, by: Sequence[str], tests: GroupTests | None
+    engine: SqlEngine,
+    groups: str,
+    by: Sequence[str],
+    tests: GroupTests | None,
+    own: Sequence[str] = (),
+    named_neurons: bool = True,
 ) -> tuple[str, tuple[str, ...]]:
-    """The table of groups, and its columns."""
+    """The table of groups, and its columns.
+
+    Parameters
+    ----------
+    by, own : sequence of str
+        What the columns of labels are called, and those of the tables.
+    named_neurons : bool
+        It is known which neurons there are, and so what could be, and what their input is.
+
+    Raises
+    ------
+    UsageError
+        Where two columns would have one name.
+    """
     named = [f"{end}_{name}" for end in ("pre", "post") for name in by]
     keys = [f"{end}_{place}" for end in ("pre", "post") for place in range(len(by))]
+    named, keys = [*named, *own], [*keys, *(f"own_{place}" for place in range(len(own)))]
     chosen = [f"g.{key} AS {sql.quote(name)}" for key, name in zip(keys, named, strict=True)]
-    numbers = (
+    numbers: tuple[str, ...] = (
         "weight_a", "weight_b", "edges_a", "possible_a", "edges_b", "possible_b", "probability_a", "probability_b",
         "fraction_a", "fraction_b", "ratio",
     )  # fmt: skip
+    if not named_neurons:
+        numbers = ("weight_a", "weight_b", "edges_a", "edges_b")
     chosen += [f"g.{name}" for name in numbers]
     source = f"{groups} AS g"
     if tests is not None:
@@ -266,6 +321,9 @@ def group_query(
         chosen += [f"CASE WHEN t.{name} >= 0 THEN t.{name} END AS {name}" for name in _TESTED]
         source += f" JOIN {told} AS t ON g.place = t.place"
     columns = (*named, *numbers, *(_TESTED if tests is not None else ()))
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise UsageError(f"{P.by} would make two columns of one name ({join_names(twice)}); rename one")
     return f"SELECT {', '.join(chosen)} FROM {source} ORDER BY g.place", columns
 
 
@@ -276,7 +334,7 @@ def group_figures(engine: SqlEngine, groups: str, a: LabelledSide, b: LabelledSi
         f"SELECT count(*) FILTER ({one} > 0 AND {other} > 0), count(*) FILTER ({one} > 0 AND {other} = 0), "
         f"count(*) FILTER ({one} = 0 AND {other} > 0) FROM {groups}"
     )[0]
-    return {
+    figures = {
         "groups": int(both + only_a + only_b),
         "groups_both": int(both),
         "groups_only_a": int(only_a),
@@ -290,6 +348,8 @@ def group_figures(engine: SqlEngine, groups: str, a: LabelledSide, b: LabelledSi
         "density_a": a.density(place),
         "density_b": b.density(place),
     }
+    named = a.side.named and b.side.named
+    return {name: value for name, value in figures.items() if named or not name.startswith(("possible", "density"))}
 
 
 def missing_labels(engine: SqlEngine, a: LabelledSide, b: LabelledSide, by: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from crantcli.core import sql
-from crantcli.core.compare.comparison import CompareOptions, Comparison, filter_notes, sweep_table
+from crantcli.core.compare.comparison import CompareOptions, Comparison, filter_notes, filters_of, sweep_table
 from crantcli.core.compare.edges import (
     ComparedPairs,
     WeightedPairs,
@@ -56,7 +56,7 @@ def versions(engine: SqlEngine, given: Inputs, options: CompareOptions) -> Compa
         figures,
         told,
         lambda: ComparisonPicture(histogram, largest_changes(engine, table, 1, 1, ("old", "new")), "pairs", told),
-        filter_notes(a, b, _filters(given.rows)),
+        filter_notes(a, b, filters_of(given.rows)),
         _told(*found.ledgers),
         {"neurons": Table(neurons, NEURON_COLUMNS, figures["neurons"]), "sweep": _sweep(engine, histogram, options)},
     )
@@ -66,7 +66,7 @@ def same_neurons(engine: SqlEngine, given: Inputs, options: CompareOptions) -> C
     """Pairs of A with the same pairs of B."""
     assert given.other is not None
     a, b = given.source, given.other.table
-    notes = filter_notes(a, b, _filters(given.rows))
+    notes = filter_notes(a, b, filters_of(given.rows))
     joined = None
     if given.renames is None and not any(t.kind is Kind.SYNAPSES or "neuropil" in t.roles for t in (a, b)):
         joined = compare_rows(engine, a, b, given.rows)
@@ -144,10 +144,6 @@ def _added_up(
 
 def _weighted(table: Relation, found: Edges) -> WeightedPairs:
     return WeightedPairs(found.relation, table.id_type, table.whole_weights)
-
-
-def _filters(rows: RowFilter) -> dict[str, Any]:
-    return {"clean": rows.clean, "min_size": rows.min_size, "threshold": rows.threshold or 1}
 
 
 def _told(a: Ledger, b: Ledger) -> dict[str, Any]:

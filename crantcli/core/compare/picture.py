@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,12 @@ class ComparisonPicture:
 
 
 def largest_changes(
-    engine: SqlEngine, table: Table, pre: int, post: int, weights: tuple[str, str]
+    engine: SqlEngine,
+    table: Table,
+    pre: int,
+    post: int,
+    weights: tuple[str, str],
+    more: Sequence[Sequence[str]] = ((), ()),
 ) -> list[tuple[str, str, Any, Any]]:
     """The first rows of a table that is in the order of changes.
 
@@ -51,13 +57,19 @@ def largest_changes(
         How many columns name each end: the first ones of the table.
     weights : tuple of str
         Columns of the weights in A and in B.
+    more : sequence of two sequences of str
+        Further columns that name each end.
     """
+    firsts, lasts = (
+        [*range(start, start + number), *map(table.columns.index, names)]
+        for start, number, names in ((0, pre, more[0]), (pre, post, more[1]))
+    )
     found = engine.execute(f"SELECT * FROM ({table.query}) LIMIT {NAMED}")
     places = [table.columns.index(name) for name in weights]
     return [
         (
-            " ".join(map(str, row[:pre])),
-            " ".join(map(str, row[pre : pre + post])),
+            " ".join(str(row[place]) for place in firsts),
+            " ".join(str(row[place]) for place in lasts),
             row[places[0]],
             row[places[1]],
         )

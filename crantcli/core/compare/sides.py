@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from crantcli.core import sql
+from crantcli.core.compare.columns import NO_COLUMNS, ComparedColumns, own_values
 from crantcli.core.compare.components import largest_component
 from crantcli.core.compare.edges import all_edges
 from crantcli.core.engine import SqlEngine
@@ -32,12 +33,15 @@ class NetworkSide:
         What to call its table in messages.
     table : Relation
     kept : str
-        `pre, post, weight`: its pairs that count.
+        `pre, post, weight`: its pairs that count; where groups are by columns of the table also `own_0, ...`, and then
+        a pair has a row for each of its values.
     whole : str
         `pre, post, n, dropped`: pairs before the threshold, with all input that the table has of its neurons.
     neurons : str
         A table `id`: its neurons, connected or not.
     annotations : Annotations or None
+    named : bool
+        `neurons` are those that labels or options name; else those of its edges, which say nothing of what could be.
     """
 
     name: str
@@ -47,6 +51,7 @@ class NetworkSide:
     whole: str
     neurons: str
     annotations: Annotations | None
+    named: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,23 @@ def _labelled(engine: SqlEngine, table: Relation, annotations: Annotations | Non
     return labelled_neurons(engine, table.id_type, annotations, columns)
 
 
-def two_tables(engine: SqlEngine, given: Inputs, sum_duplicates: bool, by: Sequence[str]) -> TwoSides:
-    """The networks of two tables: all their labelled neurons."""
+def two_tables(engine: SqlEngine, given: Inputs, sum_duplicates: bool, columns: ComparedColumns) -> TwoSides:
+    """The networks of two tables: all their labelled neurons; without labels, those of their edges."""
     assert given.other is not None
     sides, ledgers, notes = [], [], list[str]()
     tables = (("A", given.source, given.annotations), ("B", given.other.table, given.other.annotations))
-    for name, table, labelled in tables:
-        found = all_edges(engine, table, given.rows, sum_duplicates)
-        neurons = _labelled(engine, table, labelled, by)
-        sides.append(NetworkSide(name, name, table, found.relation, found.pairs, neurons, labelled))
+    values = own_values(engine, [table for _, table, _ in tables], columns)
+    named = bool(columns.labels)
+    for place, (name, table, labelled) in enumerate(tables):
+        found = edges(engine, table, None, given.rows, split=columns.own[place], sum_duplicates=sum_duplicates)
+        listed = ", ".join(["pre", "post", "weight", *values[place]])
+        kept = engine.view("side_pairs", f"SELECT {listed} FROM {found.relation}")
+        if named:
+            neurons = _labelled(engine, table, labelled, columns.labels)
+        else:
+            ends = " UNION ".join(f"SELECT {end} AS id FROM {kept}" for end in ("pre", "post"))
+            neurons = engine.table("side_neurons", ends)
+        sides.append(NetworkSide(name, name, table, kept, found.pairs, neurons, labelled, named))
         ledgers.append(found.ledger)
         notes += found.notes
     return TwoSides(sides[0], sides[1], (ledgers[0], ledgers[1]), notes)
@@ -96,7 +109,12 @@ def one_network(
 
 
 def one_table(
-    engine: SqlEngine, given: Inputs, sum_duplicates: bool, largest: bool, pair: str | None
+    engine: SqlEngine,
+    given: Inputs,
+    sum_duplicates: bool,
+    largest: bool,
+    pair: str | None,
+    columns: ComparedColumns = NO_COLUMNS,
 ) -> tuple[TwoSides, str | None]:
     """The networks that a table has between two sets of neurons.
 
@@ -127,7 +145,9 @@ def one_table(
         neurons = [engine.view("matched_side", f"SELECT {name} AS id FROM {matched}") for name in "ab"]
     inside = [f"(pre IN (SELECT id FROM {side}) AND post IN (SELECT id FROM {side}))" for side in neurons]
     outside = f"(NOT {sql.any_of(inside)})"
-    found = edges(engine, table, None, given.rows, sum_duplicates=sum_duplicates, outside=outside)
+    split, (values,) = columns.own[0], own_values(engine, [table], columns)
+    found = edges(engine, table, None, given.rows, split=split, sum_duplicates=sum_duplicates, outside=outside)
+    listed_columns = ", ".join(["pre", "post", "weight", *values])
     notes += found.notes
     for name, selection in chosen.items():
         missing = [] if largest else absent(engine, table, selection, found.pairs, ("pre", "post"), given.rows)
@@ -138,7 +158,7 @@ def one_table(
             name,
             "the table",
             table,
-            engine.view("side_pairs", f"SELECT pre, post, weight FROM {found.relation} WHERE {condition}"),
+            engine.view("side_pairs", f"SELECT {listed_columns} FROM {found.relation} WHERE {condition}"),
             found.pairs,
             listed,
             given.annotations,

@@ -13,10 +13,11 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.matrix.order import COLUMN_FIELDS, COLUMNAR_TYPE, ring_place
 from crantcli.core.nested.choice import AxisChoice
 from crantcli.core.relation import Annotations, Relation
+from crantcli.core.rows.groups import side_of
 from crantcli.core.rows.labels import joint, key, label, label_columns, refuse_joint_twins, typed
-from crantcli.errors import DataError
-from crantcli.schema import IdType
-from crantcli.text import did_you_mean
+from crantcli.errors import DataError, UsageError
+from crantcli.schema import IdType, Names
+from crantcli.text import P, did_you_mean
 
 #: Place of a neuron that is not annotated.
 NOWHERE = 2**62
@@ -57,9 +58,28 @@ def block_columns(annotations: Annotations | None, by: tuple[str, ...]) -> tuple
     if not by:
         annotations, column = typed(annotations, "a nested matrix")
         return annotations, (column,)
+    _refuse_columns_of_synapses(annotations, by)
     columns = label_columns(annotations, by)
     assert annotations is not None
     return annotations, columns
+
+
+def _refuse_columns_of_synapses(annotations: Annotations | None, by: tuple[str, ...]) -> None:
+    """Say what to do with a column that tells of synapses, by its name, and that the annotations have not.
+
+    Raises
+    ------
+    UsageError
+    """
+    known = Names(() if annotations is None else annotations.columns)
+    for name in by:
+        if known.get(name) is None and (side_of(name) or name.lower() in ("neuropil", "roi")):
+            command = "adjacency" if side_of(name) else "connectivity"
+            raise UsageError(
+                f"{P.by(name)}: blocks are of neurons, by columns of the annotations, and a column {name} of the "
+                f"table is of its synapses; {P.where(f'{name} = VALUE')} keeps one kind of them, and crantcli "
+                f"{command} {P.by.flag} tells all kinds"
+            )
 
 
 def label_table(engine: SqlEngine, id_type: IdType, annotations: Annotations, columns: tuple[str, ...]) -> str:

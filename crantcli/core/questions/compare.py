@@ -29,6 +29,7 @@ from crantcli.core.questions.base import (
     normalize_selectors,
 )
 from crantcli.core.relation import Completeness
+from crantcli.core.rows.groups import named_columns
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
 from crantcli.text import P
@@ -53,7 +54,7 @@ class Compare(Question):
     a, b : neurons or None
         The two sides of one table: the networks between these neurons.
     by : tuple of str
-        Columns of the annotations: groups of neurons are compared, and not neurons.
+        Columns of the annotations, or of the tables themselves: groups are compared, and not neurons.
     pair : str or None
         A column of the annotations that matches neurons of A and B one to one: the partner's ID, or a common label.
     largest_component : bool
@@ -173,6 +174,7 @@ class Compare(Question):
         return Needs(
             {"a": self.a, "b": self.b} if sides else {},
             labels=bool(self.by) or self.pair is not None,
+            carry=named_columns(self.by),
             without_totals=f"{P.totals} goes with fractions of one table; here they are of all input in the tables",
             other=not sides,
             renames=not sides and not self.by,

@@ -76,12 +76,18 @@ class GroupColumns:
 
     def own_of(self, side: str) -> tuple[str, ...]:
         """Columns of the table that tell of the synapse's pre, or its post side, by their names: pre_X, post_X."""
-        return tuple(name for name in self.own if re.match(rf"{side}[_.\-\s]", name, re.IGNORECASE))
+        return tuple(name for name in self.own if side_of(name) == side)
 
     @property
     def of_rows(self) -> tuple[str, ...]:
         """Columns of the table that tell of neither side alone, such as a neuropil."""
-        return tuple(name for name in self.own if not any(name in self.own_of(side) for side in _SIDES))
+        return tuple(name for name in self.own if side_of(name) is None)
+
+
+def side_of(name: str) -> str | None:
+    """The side of a synapse that a column of a table tells of, by its name: pre_X, post_X."""
+    found = re.match(r"(pre|post)[_.\-\s]", name, re.IGNORECASE)
+    return found and found.group(1).lower()
 
 
 def group_columns(table: Relation, names: Sequence[str], annotations: Annotations | None) -> GroupColumns:
@@ -96,7 +102,7 @@ def group_columns(table: Relation, names: Sequence[str], annotations: Annotation
     for name in names:
         side, colon, column = name.rpartition(":")
         label_column = _label_column(column, annotations)
-        own = None if colon else _own_column(column, table)
+        own = None if colon else own_column(column, table)
         if label_column is not None and own is not None:
             raise UsageError(
                 f"{P.by(name)}: the annotations and the table have a column {name}; say "
@@ -127,7 +133,8 @@ def _label_column(name: str, annotations: Annotations | None) -> str | None:
     return None if annotations is None else Names(annotations.columns).get(name)
 
 
-def _own_column(name: str, table: Relation) -> str | None:
+def own_column(name: str, table: Relation) -> str | None:
+    """The column of the table that is called so, by its canonical name."""
     if name.lower() in _NEUROPIL and "neuropil" in table.roles:
         return "neuropil"
     return Names(_own_columns(table)).get(name)
