@@ -468,6 +468,9 @@ def test_the_night_is_that_of_the_newest_version(crant: Crant) -> None:
     assert page.row("Versions", "ants/synapses")[1:] == ["4", "2026-11-12T03:10:00+00:00", "a.parquet , ant.lock"]
     assert set(history()["night"]) == {"2026-11-12"}
     assert night(crant, "--night", "2026-12-01T04:30").text.startswith("Night of 2026-12-01T04:30")
+    with_record("n/strange.parquet", inputs=[{**live(4, 12), "name": "x", "time": "z<b>"}])
+    assert night(crant).text.startswith("Night of 2026-11-12"), "what is no date is none"
+    Path("n/strange.parquet").unlink()
     with_record("n/b.parquet", inputs=[live(5, 13)])
     page = night(crant)
     assert page.text.startswith("Night of 2026-11-13")
