@@ -468,6 +468,9 @@ def test_the_night_is_that_of_the_newest_version(crant: Crant) -> None:
     assert page.row("Versions", "ants/synapses")[1:] == ["4", "2026-11-12T03:10:00+00:00", "a.parquet , ant.lock"]
     assert set(history()["night"]) == {"2026-11-12"}
     assert night(crant, "--night", "2026-12-01T04:30").text.startswith("Night of 2026-12-01T04:30")
+    with_record("n/strange.parquet", inputs=[{**live(4, 12), "name": "x", "time": "z<b>"}])
+    assert night(crant).text.startswith("Night of 2026-11-12"), "what is no date is none"
+    Path("n/strange.parquet").unlink()
     with_record("n/b.parquet", inputs=[live(5, 13)])
     page = night(crant)
     assert page.text.startswith("Night of 2026-11-13")
@@ -715,3 +718,30 @@ def test_two_writers_at_once_are_both_in_the_history() -> None:
     written = said("one.html.txt") | said("other.html.txt")
     assert len(written) == 120
     assert nights_kept() == written
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of a colour, as WCAG 2 defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_texts_can_be_read_in_the_light_and_in_the_dark_and_on_paper() -> None:
+    """Contrast of at least 4.5, which WCAG 2 wants at level AA."""
+    style = (Path(cc.__file__).parent / "output" / "pages" / "report.css").read_text()
+    schemes = [
+        dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{[^}]*\}", style)
+    ]
+    assert len(schemes) == 3
+    for scheme in schemes:
+        pairs = [(text, paper) for text in ("ink", "soft", "mark") for paper in ("paper", "panel")]
+        for text, paper in [
+            *pairs,
+            ("bad", "bad-paper"),
+            ("bad", "paper"),
+            ("warn", "warn-paper"),
+            ("good", "good-paper"),
+        ]:
+            high, low = sorted((luminance(scheme[text]), luminance(scheme[paper])), reverse=True)
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (text, paper)

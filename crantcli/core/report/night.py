@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from crantcli.core.report.history import Number, holds
+from crantcli.core.report.history import Number, holds, night_name
 from crantcli.core.report.origin import DataState, Origin
+from crantcli.errors import UsageError
 
 if TYPE_CHECKING:
     from crantcli.core.matrix.labelled import LabelledMatrix
@@ -129,7 +130,7 @@ def night_report(night: str, files: Sequence[NightFile], failed: Sequence[str]) 
     failures = [*failed, *(f"{file.name}: {file.why}" for file in judged if file.state == "failed")]
     failures += [] if judged else ["there are no files"]
     versions = states_of(judged)
-    night = night or max((state.time[:10] for state in versions), default="")
+    night = night or max(map(_date_of, versions), default="")
     return NightReport(night, tuple(judged), tuple(failures), tuple(_warnings(versions)))
 
 
@@ -160,6 +161,14 @@ def _outdated(file: NightFile, files: Sequence[NightFile]) -> NightFile:
             why = f"was made from another {name} than the one that is there now; make it again"
             return replace(file, state="failed", why=why)
     return file
+
+
+def _date_of(state: DataState) -> str:
+    """The date of a version; "" where it has none."""
+    try:
+        return night_name(state.time[:10])
+    except UsageError:
+        return ""
 
 
 def _is_known(file: NightFile) -> bool:
