@@ -337,9 +337,9 @@ crantcli connectivity: --output - and --json both write to stdout; use one of th
 $ connectivity good.csv -o good.csv
 2
 crantcli connectivity: good.csv is an input of this command; write to another file
-$ connectivity good.csv -o out.xyz
+$ counts good.csv -o out.xyz
 2
-crantcli connectivity: out.xyz: unknown suffix; write to .parquet, .feather, .csv, .csv.gz, .tsv, .tsv.gz
+crantcli counts: out.xyz: unknown suffix; write to .parquet, .feather, .csv, .csv.gz, .tsv, .tsv.gz
 $ connectivity good.csv -o nowhere/out.csv
 2
 crantcli connectivity: nowhere/out.csv: there is no folder nowhere; make it first
