@@ -395,3 +395,10 @@ def test_what_attach_splits(crant: Crant, tmp_path: Path) -> None:
     assert {(row[0], row[1]): int(row[2]) for row in rows} == counted
     compared = crant("compare", "split.parquet", "split.parquet", "--by", by, "-o", "-").rows()[1:]
     assert {(row[0], row[1]): (int(row[2]), int(row[3])) for row in compared} == {k: (n, n) for k, n in counted.items()}
+
+
+def test_a_picture_says_that_its_axes_are_groups(tables: Path, crant: Crant) -> None:
+    by = ("--by", "pre_compartment,post_compartment")
+    assert crant("adjacency", "s.csv", *by, "-o", "a.csv", "--plot", "a.svg").code == 0
+    drawn = (tables / "a.svg").read_text()
+    assert ("presynaptic groups (n = 2)" in drawn, "neurons" in drawn) == (True, False)
