@@ -303,7 +303,9 @@ def test_compartments_of_two_tables(tables: Path, crant: Crant) -> None:
     # Neurons 1 and 2 have an edge with both compartments, and with two synapses an edge at threshold 2.
     assert found.loc[("A", "A", "axon"), ["edges_a", "possible_a"]].tolist() == [1, 2]
     assert found.loc[("B", "A", "axon"), ["edges_a", "edges_b"]].tolist() == [0, 1]
-    assert pd.read_csv(tables / "w.csv")["edges_a"].tolist() == [4, 1]
+    sweep = pd.read_csv(tables / "w.csv")
+    assert sweep["edges_a"].tolist() == [4, 1]
+    assert sweep["groups_both"].tolist()[1] == 2
 
 
 def test_compartments_of_two_sides(tables: Path, crant: Crant) -> None:
