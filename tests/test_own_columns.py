@@ -303,7 +303,9 @@ def test_compartments_of_two_tables(tables: Path, crant: Crant) -> None:
     # Neurons 1 and 2 have an edge with both compartments, and with two synapses an edge at threshold 2.
     assert found.loc[("A", "A", "axon"), ["edges_a", "possible_a"]].tolist() == [1, 2]
     assert found.loc[("B", "A", "axon"), ["edges_a", "edges_b"]].tolist() == [0, 1]
-    assert pd.read_csv(tables / "w.csv")["edges_a"].tolist() == [4, 1]
+    sweep = pd.read_csv(tables / "w.csv")
+    assert sweep["edges_a"].tolist() == [4, 1]
+    assert sweep["groups_both"].tolist()[1] == 2
 
 
 def test_compartments_of_two_sides(tables: Path, crant: Crant) -> None:
@@ -395,3 +397,10 @@ def test_what_attach_splits(crant: Crant, tmp_path: Path) -> None:
     assert {(row[0], row[1]): int(row[2]) for row in rows} == counted
     compared = crant("compare", "split.parquet", "split.parquet", "--by", by, "-o", "-").rows()[1:]
     assert {(row[0], row[1]): (int(row[2]), int(row[3])) for row in compared} == {k: (n, n) for k, n in counted.items()}
+
+
+def test_a_picture_says_that_its_axes_are_groups(tables: Path, crant: Crant) -> None:
+    by = ("--by", "pre_compartment,post_compartment")
+    assert crant("adjacency", "s.csv", *by, "-o", "a.csv", "--plot", "a.svg").code == 0
+    drawn = (tables / "a.svg").read_text()
+    assert ("presynaptic groups (n = 2)" in drawn, "neurons" in drawn) == (True, False)

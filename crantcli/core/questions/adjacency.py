@@ -113,20 +113,20 @@ class Adjacency(Question):
         """Make the matrix."""
         chosen, table = NeuronFilter(given.neurons["pre"], given.neurons["post"]), given.source
         result = adjacency(engine, table, chosen, given.rows, self, given.annotations, given.totals)
-        matrix = result.matrix
+        matrix, rows = result.matrix, "groups" if self.groups else "neurons"
         shape, entries = matrix.shape, len(matrix.weights)
         quantity = self.weighing.quantity("weight" if table.kind is Kind.EDGES else "synapses")
         return Results(
             {
                 "": Matrix(lambda: matrix, annotations=None if self.groups else given.annotations),
-                "plot": Figure("matrix", matrix, {"quantity": quantity}),
+                "plot": Figure("matrix", matrix, {"quantity": quantity, "what": rows}),
             },
             "adjacency",
             shape[0],
             result.ledger,
             result.completeness,
             entries,
-            f"entries in {shape[0]:,} x {shape[1]:,} {'groups' if self.groups else 'neurons'}",
+            f"entries in {shape[0]:,} x {shape[1]:,} {rows}",
             options={
                 "symmetric": self.symmetric or None,
                 "keep_silent": self.keep_unconnected or None,

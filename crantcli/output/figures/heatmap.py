@@ -126,7 +126,12 @@ class RenderedFigure:
 
 
 def draw_heatmap(
-    matrix: LabelledMatrix, style: Style, rows: AxisText | None = None, columns: AxisText | None = None
+    matrix: LabelledMatrix,
+    style: Style,
+    rows: AxisText | None = None,
+    columns: AxisText | None = None,
+    *,
+    what: str = "neurons",
 ) -> RenderedFigure:
     """Draw a matrix: rows are presynaptic, columns postsynaptic.
 
@@ -136,6 +141,8 @@ def draw_heatmap(
     style : Style
     rows, columns : AxisText, optional
         What stands beside the axes; None: neurons labelled by their IDs where they fit.
+    what : str
+        What rows and columns are, where nothing else stands beside them: "neurons" or "groups".
 
     Returns
     -------
@@ -148,7 +155,10 @@ def draw_heatmap(
     """
     import matplotlib as mpl
 
-    beside = rows or AxisText("presynaptic", matrix.pre), columns or AxisText("postsynaptic", matrix.post)
+    beside = (
+        rows or AxisText("presynaptic", matrix.pre, what),
+        columns or AxisText("postsynaptic", matrix.post, what),
+    )
     for text, cells in zip(beside, matrix.shape, strict=True):
         if len(text.cells) != cells:
             raise ValueError(f"{len(text.cells)} {text.name} labels for a matrix with {cells}")
