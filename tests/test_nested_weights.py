@@ -88,7 +88,8 @@ def test_a_nested_matrix_is_the_table_of_connectivity(
         words = [(annotated.get(neuron, {}).get(name) or "").strip() for name in names]
         return ":".join(words) if all(words) else None
 
-    texts = {str(neuron): block(neuron) for neuron in [*table.neurons, *annotated]}
+    there = [row[end] for row in table.rows for end in ("pre", "post") if row[end] is not None]
+    texts = {str(neuron): block(neuron) for neuron in [*there, *annotated]}
     assert {neuron: texts[neuron] for neuron in ids} == dict(found.neuron_to_type)
     if weight.startswith("mean"):
         with pytest.raises(cc.UsageError, match="do not add up"):
