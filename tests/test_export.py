@@ -132,6 +132,7 @@ def test_fractions_come_back_as_they_were(crant: Crant, suffix: str) -> None:
     assert sorted(edge[2] for edge in read_graph(f"t{suffix}").edges) == sorted(values)
 
 
+@pytest.mark.slow
 def test_edges_stand_in_their_order_however_many_there_are(crant: Crant) -> None:
     """Strongest first, then by pre and post, in files that are made of many batches in two threads."""
     number = 400_000
@@ -406,6 +407,7 @@ def test_nothing_is_left_of_a_file_that_cannot_be_made(crant: Crant) -> None:
 # Real brains.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [form for form in ALL if form != ".gexf"])  # which takes its reader long
 def test_the_larval_brain_goes_out_whole(crant: Crant, real: Path, form: str) -> None:
     needed(form)

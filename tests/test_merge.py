@@ -22,7 +22,7 @@ from tables import complaint, parquet_file, record, text_file
 import crantcli as cc
 from crantcli.cli.app import run
 
-pytestmark = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
 
 
 def crantcli(*words: Any) -> bool:

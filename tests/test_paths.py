@@ -437,6 +437,7 @@ def test_matrices_and_synapses_are_taken_too(crant: Crant, tmp_path: Path) -> No
     assert others == [first, first]
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_threads(crant_process: Crant, tmp_path: Path) -> None:
     chance = np.random.default_rng(3)
     pairs = np.unique(chance.integers(0, 3000, (60_000, 2)), axis=0)

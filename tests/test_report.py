@@ -691,6 +691,7 @@ def nights_kept(path: str = "h.parquet") -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_history_survives_kills(crant: Crant) -> None:
     text_file("n/types.csv", "pre,post,weight\na,b,1\nb,a,2\n")
     process = writer("page.html", 2000, 3000, runs=30)
@@ -708,6 +709,7 @@ def test_a_history_survives_kills(crant: Crant) -> None:
     assert nights_kept() >= said("page.html.txt") | {"2400-01-01"}
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_two_writers_at_once_are_both_in_the_history() -> None:
     text_file("n/types.csv", "pre,post,weight\na,b,1\nb,a,2\n")

@@ -662,6 +662,7 @@ def test_hemibrain_flow_as_fastcore_has_it(real: Path, name: str) -> None:
     assert np.array_equal(split(made, *counts).flow, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NEURONS)
 def test_hemibrain_neurons_as_navis_splits_them(real: Path, name: str) -> None:
     """Every node in the same compartment. Of the neuron in two pieces navis splits none: it gets the larger one."""
