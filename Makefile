@@ -15,7 +15,7 @@ EXAMPLES ?= 200
 
 help:
 	@echo 'make demo       install into .venv and run every command on the sample data, into demo/'
-	@echo 'make test       the tests, but for those with processes, servers and damage: make slow'
+	@echo 'make test       the tests, but for those with processes, servers, damage and many runs: make slow'
 	@echo 'make check      ruff, format, mypy, all tests, each rule on 200 new tables: what has to pass; SEED=1 for the same again'
 	@echo 'make rules      each rule on 200 new tables, and no other tests; SEED=1 for the same again'
 	@echo 'make same       what this tree does otherwise than BASE=REVISION; ONLY=NAME for some cases, ALLOW=FILE for changes'

@@ -142,6 +142,7 @@ def named(page: Path) -> str:
 SHOWING = [page for page in readme.PAGES if "```" in page.read_text(encoding="utf-8")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", SHOWING, ids=named)
 def test_console_examples_give_what_is_shown(crant: Crant, tmp_path: Path, page: Path) -> None:
     folder, text = readme.clone(tmp_path), page.read_text(encoding="utf-8")

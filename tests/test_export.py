@@ -35,6 +35,8 @@ from crantcli.run.request import Request, Settings
 from crantcli.run.runner import run_question
 from crantcli.sources.tables.read_options import read_options
 
+pytestmark = pytest.mark.slow
+
 ALL = (*GRAPHS, *MATRICES)
 SYNAPSES, TYPES = SAMPLE / "synapses.parquet", SAMPLE / "annotations.csv"
 EDGES = f"pre,post,weight\n{ONE},{TWO},3\n{TWO},{ONE},1\n{ONE},20,2\n"
@@ -132,7 +134,6 @@ def test_fractions_come_back_as_they_were(crant: Crant, suffix: str) -> None:
     assert sorted(edge[2] for edge in read_graph(f"t{suffix}").edges) == sorted(values)
 
 
-@pytest.mark.slow
 def test_edges_stand_in_their_order_however_many_there_are(crant: Crant) -> None:
     """Strongest first, then by pre and post, in files that are made of many batches in two threads."""
     number = 400_000
@@ -407,7 +408,6 @@ def test_nothing_is_left_of_a_file_that_cannot_be_made(crant: Crant) -> None:
 # Real brains.
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", [form for form in ALL if form != ".gexf"])  # which takes its reader long
 def test_the_larval_brain_goes_out_whole(crant: Crant, real: Path, form: str) -> None:
     needed(form)

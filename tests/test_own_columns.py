@@ -31,6 +31,8 @@ from strategies import (
 
 import crantcli as cc
 
+pytestmark = pytest.mark.slow
+
 NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
 TABLES = synapse_tables(neuropils=False) | edge_tables(neuropils=True, tidy=True)
 SEEDS = st.integers(0, 2**16)

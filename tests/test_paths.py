@@ -24,7 +24,7 @@ import crantcli as cc
 from crantcli.core.network.flow import effective_inputs, layers
 from crantcli.core.rows.weights import Signs
 
-pytestmark = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
 
 Network = dict[tuple[int, int], int]
 
@@ -437,7 +437,6 @@ def test_matrices_and_synapses_are_taken_too(crant: Crant, tmp_path: Path) -> No
     assert others == [first, first]
 
 
-@pytest.mark.slow
 def test_bytes_do_not_depend_on_threads(crant_process: Crant, tmp_path: Path) -> None:
     chance = np.random.default_rng(3)
     pairs = np.unique(chance.integers(0, 3000, (60_000, 2)), axis=0)

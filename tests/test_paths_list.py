@@ -24,7 +24,7 @@ from test_paths import Network, ask, edge_frame
 import crantcli as cc
 from crantcli.core.network import routes
 
-pytestmark = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
 
 COSTS = ("product", "inverse", "hops")
 

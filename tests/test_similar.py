@@ -22,7 +22,7 @@ from strategies import AS_DRAWN, SETTINGS, Drawn, annotation_tables, edge_tables
 import crantcli as cc
 from crantcli.core.similar import cosine as cosine_module
 
-pytestmark = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
 
 Question = cc.questions.Similar  # type: ignore[attr-defined]
 WORM = (ROOT / "sample_data" / "celegans_edges.csv", ROOT / "sample_data" / "celegans_cells.csv")
@@ -485,7 +485,6 @@ def test_a_matrix_that_is_too_large_is_refused(crant: Crant, monkeypatch: pytest
     assert crant("similar", WORM[0], "--top", "2", "-o", "s.csv").code == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("of", ["joined", "weighted"])
 @pytest.mark.parametrize("whole", [True, False])
 def test_bytes_do_not_depend_on_threads(crant_process: Crant, tmp_path: Path, of: str, whole: bool) -> None:
@@ -577,7 +576,6 @@ def table(path: Path, kind: type) -> pd.DataFrame:
     return found
 
 
-@pytest.mark.slow
 def test_published_figures_of_homologues(real: Path) -> None:
     rows = read(real.parent / "truths" / "similar_homologues.csv")
     assert rows
@@ -592,7 +590,6 @@ def test_published_figures_of_homologues(real: Path) -> None:
                 assert figures[name] == pytest.approx(float(row[name]), rel=1e-9)
 
 
-@pytest.mark.slow
 def test_published_figures_of_types(real: Path) -> None:
     truths = real.parent / "truths"
     known = table(truths / "similar_mbon_by_type_joined.csv", int)

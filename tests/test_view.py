@@ -26,7 +26,7 @@ from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.matrix.order import label_key
 from crantcli.output.pages import packing
 
-pytestmark = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
 
 SAMPLE = ROOT / "sample_data"
 WORM = (SAMPLE / "celegans_edges.csv", "-a", SAMPLE / "celegans_cells.csv")
