@@ -24,7 +24,6 @@ EPILOG = """Example: crantcli attach synapses.parquet --coordinates nm --skeleto
 A site is where a synapse touches a neuron: a synapse between two of the neurons has one on each skeleton. x, y, z
 and distance are in nm, connector_id counts from 0 within a neuron, node_id is the nearest node of the skeleton.
 Where a live data set has a neuron under another ID than its skeleton, current_id is that.
-
 --split tells axon, dendrite and linker by synapse flow centrality (Schneider-Mizell et al. 2016): the linker is where
 at least 0.9 of the most paths from inputs to outputs run. compartment is unknown for neurons with fewer than 5 inputs
 or 5 outputs, or without axon or dendrite, and on loose pieces; soma and cell body fibre belong to what they hang on.

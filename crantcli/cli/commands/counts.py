@@ -25,7 +25,6 @@ EPILOG = """Example: crantcli counts synapses.parquet -n @neurons.txt -o counts.
 pre and post are numbers of distinct partner neurons (outgoing, incoming); pre_synapses and post_synapses
 are numbers of synapses. Where a live data set has a neuron under another ID than was asked for, all are told
 under the ID that was asked for, and current_id is what was counted.
-
 --by cell_type makes a row for each group of a neuron's partners (partner_cell_type; empty where they have no label),
 and --by neuropil or --by post_compartment, columns of the table, one for each of their values. --weight sum:COL and
 --sign add pre_weight and post_weight."""
