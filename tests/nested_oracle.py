@@ -385,13 +385,13 @@ def is_background(neuron: Neuron | None) -> bool:
 
 
 def strengths(raw: Mapping[Any, Any], square: bool) -> list[dict[Neuron, Any]]:
-    """Sums of what is shown: of the rows and of the columns, or of both for a square matrix."""
+    """Sums of what is shown, whatever its sign: of the rows and of the columns, or of both for a square matrix."""
     found: list[dict[Neuron, Any]] = [defaultdict(int), defaultdict(int)]
     for ends, weight in raw.items():
         for side in (0, 1):
-            found[side][ends[side]] += weight
+            found[side][ends[side]] += abs(weight)
             if square:
-                found[1 - side][ends[side]] += weight
+                found[1 - side][ends[side]] += abs(weight)
     return found
 
 

@@ -35,6 +35,11 @@ class Rules:
     min_size: int | None = None
     threshold: int = 1
 
+    @property
+    def given(self) -> int | None:
+        """The threshold to ask for: 1 that is given drops weights below 1, and here it stands for none."""
+        return None if self.threshold == 1 else self.threshold
+
     def objection(self, row: Row) -> str | None:
         """The first step that removes a row; None for a row that passes all but the threshold."""
         if self.clean and "0" in (str(row["pre"]), str(row["post"])):

@@ -73,7 +73,7 @@ def ask(a: Drawn, b: Drawn, rule: Rules = oracle.USUAL, question: Any = None, **
     asked = question or cc.questions.Compare()
     given = {
         "min_size": rule.min_size,
-        "threshold": None if rule.threshold == 1 else rule.threshold,
+        "threshold": rule.given,
         "clean": rule.clean,
         **AS_DRAWN,
         **more,

@@ -101,10 +101,6 @@ def annotated(draw: st.DrawFn, table: Drawn) -> list[dict[str, Any]]:
     ]
 
 
-def strength(rule: Rules) -> int | None:
-    return None if rule.threshold == 1 else rule.threshold
-
-
 # ------------------------------------------------------------------------------------------ by label
 
 
@@ -123,7 +119,7 @@ def test_groups_of_two_brains_are_compared_as_by_hand(data: st.DataObject, compl
     found = cc.ask(
         cc.questions.Compare(by="cell_type", complete=complete),
         source=tables[0].frame, other=tables[1].frame, annotations=frames[0], other_annotations=frames[1],
-        clean=rule.clean, threshold=strength(rule), **AS_DRAWN,
+        clean=rule.clean, threshold=rule.given, **AS_DRAWN,
     )  # fmt: skip
     assert list(found.columns) == ["pre_cell_type", "post_cell_type", *NUMBERS]
     assert same_groups(found, groups_by_hand(kept, whole, labels, complete))
@@ -142,7 +138,7 @@ def test_sides_of_one_table_are_compared_as_by_hand(data: st.DataObject, table: 
     )
     kept = [{pair: w for pair, w in every.items() if pair[0] in side and pair[1] in side} for side in sides]
     asked = {"annotations": frame(cells, ("root_id", "cell_type", "side", "lobe")), "clean": rule.clean}
-    asked |= {"threshold": strength(rule), **AS_DRAWN}
+    asked |= {"threshold": rule.given, **AS_DRAWN}
     left, right = (cc.NeuronCriteria(side=side) for side in "LR")
     question = cc.questions.Compare(left, right, by="type")
     if not {*sides[0].values()} & {*sides[1].values()}:

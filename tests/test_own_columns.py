@@ -263,7 +263,7 @@ def test_parts_of_two_brains_are_compared_as_by_hand(data: st.DataObject, seed: 
     found = cc.ask(
         cc.questions.Compare(by=by), source=tables[0].frame, other=tables[1].frame,
         kind="edges" if kind is edge_tables else "synapses", clean=rule.clean, min_size=rule.min_size,
-        threshold=rule.threshold, **({"annotations": frame(cells[0], ANNOTATION_COLUMNS),
+        threshold=rule.given, **({"annotations": frame(cells[0], ANNOTATION_COLUMNS),
         "other_annotations": frame(cells[1], ANNOTATION_COLUMNS)} if labelled else {}), **AS_DRAWN,
     )  # fmt: skip
     expected = sides_by_hand(kept, whole, labels if labelled else None)

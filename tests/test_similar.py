@@ -93,11 +93,11 @@ def same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
 OF = st.sampled_from(["input", "output", "joined", "weighted"])
 
 
-def weights_of(table: Drawn, threshold: int) -> dict[Any, float]:
+def weights_of(table: Drawn, rule: Rules) -> dict[Any, float]:
     if table.has("weight"):
-        found, _ = oracle.table_edges(table.rows, rules=Rules(True, None, threshold), sum_duplicates=True)
+        found, _ = oracle.table_edges(table.rows, rules=rule, sum_duplicates=True)
     else:
-        found, _ = oracle.synapse_edges(table.rows, rules=Rules(True, None, threshold))
+        found, _ = oracle.synapse_edges(table.rows, rules=rule)
     return {pair: weight for pair, weight in found.items() if weight}  # type: ignore[misc]
 
 
@@ -110,13 +110,14 @@ def test_a_matrix_is_that_of_dense_vectors(data: st.DataObject, table: Drawn, of
     chosen = data.draw(maybe_asked(table))
     labels = data.draw(annotation_tables(table.neurons))
     by, rows_by = data.draw(st.sampled_from([(), ("cell_type",)])), data.draw(st.sampled_from([(), ("cell_type",)]))
-    weights = weights_of(table, threshold)
+    rule = Rules(threshold=threshold)
+    weights = weights_of(table, rule)
     types = {neuron: row["cell_type"] for neuron, row in oracle.annotated(labels).items() if row["cell_type"]}
     known = {neuron for pair in weights for neuron in pair} if chosen is None else set(chosen)
     known -= {0, "0"}
     rows = {neuron: types[neuron] for neuron in known if neuron in types} if rows_by else {n: n for n in known}
     found = ask(
-        table.frame, of=of, by=by, rows_by=rows_by, neurons=chosen, threshold=threshold, sum_duplicates=True,
+        table.frame, of=of, by=by, rows_by=rows_by, neurons=chosen, threshold=rule.given, sum_duplicates=True,
         annotations=frame(labels, ("root_id", "cell_type", "side")), **AS_DRAWN,
     )  # fmt: skip
     same(found, similarities(vectors(weights, rows, types if by else None), of))

@@ -53,7 +53,7 @@ def test_a_page_holds_the_edges_of_its_table(data: st.DataObject) -> None:
     edges, ledger = oracle.table_edges(table.rows, rules=rule, sum_duplicates=True)
     page = page_of(
         table.frame, frame(cells, ANNOTATION_COLUMNS), clean=rule.clean,
-        threshold=None if rule.threshold == 1 else rule.threshold, sum_duplicates=True, **AS_DRAWN,
+        threshold=rule.given, sum_duplicates=True, **AS_DRAWN,
     )  # fmt: skip
     expected = {(str(pre), str(post)): weight for (pre, post), weight in edges.items()}
     assert pages.entries(page) == expected
