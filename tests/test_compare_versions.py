@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import oracle
 import pandas as pd
 import pytest
@@ -20,9 +21,9 @@ from oracle import Rules
 from strategies import AS_DRAWN, NEAR, SETTINGS, SMALL, TEXT, frame, tuples
 
 import crantcli as cc
-from crantcli.core.compare import unchanged
 from crantcli.core.compare.unchanged import KEY, without_unchanged
 from crantcli.engine.duckdb import Engine
+from crantcli.engine.pairs.onesided import in_one_only
 
 pytestmark = [pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
 
@@ -258,22 +259,40 @@ def test_what_is_wrong_with_versions_is_said(
     assert (tmp_path / "out.csv").exists() == (code == 7)
 
 
-@pytest.mark.parametrize(("block", "most"), [(1 << 21, 50), (7, 50), (7, 10**9)])
-def test_two_synapses_that_are_taken_for_one_are_noticed(
-    monkeypatch: pytest.MonkeyPatch, block: int, most: int
-) -> None:
-    """With keys that many share, everything stays; with one each, what is the same in both goes: in whatever parts."""
-    monkeypatch.setattr(unchanged, "_BLOCK", block)
+@pytest.mark.parametrize(("memory", "expected"), [("2GB", 99), ("2GB", 10**9), ("100MB", 0)])
+def test_two_synapses_that_are_taken_for_one_are_noticed(memory: str, expected: int) -> None:
+    """With keys that many share, everything stays; with one each, what is the same in both goes: held, or in a file."""
     rows = [(number, number % 7, number % 5) for number in range(50)]
     other = [(number, 9 if number < 4 else pre, post) for number, pre, post in rows[1:]]
-    with Engine() as engine:
+    with Engine(memory) as engine:
         a, b = (
             engine.table("side", "SELECT * FROM (VALUES " + ", ".join(map(str, side)) + ") AS t (id, pre, post)")
             for side in (rows, other)
         )
         for key, left in (("CAST(id % 3 AS BIGINT)", (50, 49)), (KEY, (4, 3))):
-            found = without_unchanged(engine, a, b, most, key)
+            found = without_unchanged(engine, a, b, expected, key)
             assert tuple(engine.execute(f"SELECT count(*) FROM {side}")[0][0] for side in found) == left
+        assert not list(engine.scratch.iterdir())
+
+
+@pytest.mark.parametrize("limit", [1, 10**9])
+@pytest.mark.parametrize("expected", [0, 10**9])
+def test_numbers_that_one_side_has(tmp_path: Path, limit: int, expected: int) -> None:
+    """As sets say, however many batches they come in, whether they are held or in a file."""
+    chance = np.random.default_rng(3)
+    sides = [chance.choice(2**62 + chance.integers(0, 2**62, 900), 700, replace=False) for _ in "ab"]
+    sides[1][:400] = sides[0][:400]
+    given = dict(zip(("a", "b"), sides, strict=True))
+
+    def batches(query: str) -> Iterator[dict[str, Any]]:
+        for part in np.array_split(given[query], 9):
+            yield {"key": part, "checked": part + 1}
+
+    found = in_one_only(batches, ("a", "b"), expected, tmp_path / "numbers", limit, 2)
+    for (keys, total), (one, other) in zip(found, (sides, sides[::-1]), strict=True):
+        assert sorted(keys) == sorted(set(one.tolist()) - set(other.tolist()))
+        assert total == sum(value + 1 for value in one.tolist()) % 2**64
+    assert not list(tmp_path.iterdir())
 
 
 def test_python_asks_for_the_other_tables(worked: tuple[Path, Path]) -> None:

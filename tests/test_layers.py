@@ -152,8 +152,8 @@ ARRAYS = {
         "core.matrix.blocks", "core.nested.axes", "core.nested.matrix", "core.nested.scope", "core.nested.sorting",
         "core.nested.type_sums", "core.neuropils.matrices", "core.questions.nested", "core.questions.neuropil",
         "engine.division", "engine.ordering", "engine.pairs.coding",
-        "engine.pairs.counter", "engine.pairs.distinct", "engine.pairs.groups", "engine.pairs.reading",
-        "engine.pairs.runs", "engine.pairs.stored",
+        "engine.pairs.counter", "engine.pairs.distinct", "engine.pairs.groups", "engine.pairs.onesided",
+        "engine.pairs.reading", "engine.pairs.runs", "engine.pairs.stored",
     )
 }  # fmt: skip
 

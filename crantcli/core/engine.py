@@ -324,6 +324,24 @@ class SqlEngine(Protocol):
         """
         return self.table(stem, f"SELECT {keys}, {sums} FROM {rows} GROUP BY {keys}")
 
+    def in_one_only(self, queries: tuple[str, str], rows: int) -> list[tuple[np.ndarray[Any, Any], int]]:
+        """Find the numbers that only one of two queries has.
+
+        Parameters
+        ----------
+        queries : tuple of str
+            Of columns `key`, which is not negative, and `checked`, both int64 without nulls.
+        rows : int
+            About as many rows as both have.
+
+        Returns
+        -------
+        list
+            For each query the keys that it has once and the other has not (int64, in no order), and the sum of
+            `checked` of all its rows, modulo 2^64.
+        """
+        ...
+
     def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:
         """Count synapses per pair in a way of the engine's own, which must give what statements would.
 

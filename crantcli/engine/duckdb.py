@@ -343,6 +343,13 @@ class Engine(SqlEngine):
             self.stored[name] = stored
         return name
 
+    def in_one_only(self, queries: tuple[str, str], rows: int) -> list[tuple[np.ndarray[Any, Any], int]]:
+        """Find the numbers that only one of two queries has."""
+        from crantcli.engine.pairs.onesided import in_one_only
+
+        path = self.scratch / self.name("numbers")
+        return in_one_only(self.integer_batches, queries, rows, path, self.memory, self.threads)
+
     def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:
         """Count synapses per pair by sorting, where the rows stand in Parquet files and are many."""
         if not self._many_stored(rows):

@@ -197,7 +197,7 @@ def _moves(engine: SqlEngine, prepared: list[SelectedRows], rows: RowFilter, id_
         ends = ", ".join(f"CAST({end} AS {id_type}) AS {end}" for end in ("pre", "post"))
         kept = f"SELECT CAST(id AS {kind}) AS id, {ends} FROM {side.relation} WHERE {cascade(steps)[KEPT]}"
         sides.append(engine.view("version", kept))
-    old, new = without_unchanged(engine, sides[0], sides[1], max(side.table.rows for side in prepared))
+    old, new = without_unchanged(engine, sides[0], sides[1], sum(side.table.rows for side in prepared))
     counted = engine.count_pairs("counted", sides[0], "pre, post", "count(*) AS n")
     left = engine.table("left_pairs", f"SELECT pre, post, count(*) AS n FROM {old} GROUP BY pre, post")
     quads = engine.table(
