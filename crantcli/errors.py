@@ -5,6 +5,9 @@ Core, sources, engine and output raise these; the command line prints their text
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from crantcli.text import in_python
 
 
@@ -71,6 +74,21 @@ class ConditionError(CrantError):
     """A condition holds that `--fail-on` asked to be an error, or a night failed. All is written all the same."""
 
     exit_code = 7
+
+
+@contextlib.contextmanager
+def writing_to(place: object) -> Iterator[None]:
+    """Say where the disk does not take what is written to it.
+
+    Raises
+    ------
+    CrantError
+        For any `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CrantError(f"{place}: cannot be written ({error.strerror or error})") from None
 
 
 #: Exit code after SIGHUP: 128 + SIGHUP.

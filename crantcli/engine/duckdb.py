@@ -55,8 +55,7 @@ class Engine(SqlEngine):
         Where to spill; default: the system's temporary folder.
     files : iterable of path
         Files and folders that queries may open, to read and to write, beside the scratch folder. Nothing else is
-        opened, whatever a query says, and no extension is loaded. They must be known from the start: the engine takes
-        no more once it is closed off.
+        opened, whatever a query says, and no extension is loaded. The engine takes no more once it is closed off.
     """
 
     def __init__(
@@ -347,8 +346,8 @@ class Engine(SqlEngine):
         """Find the numbers that only one of two queries has."""
         from crantcli.engine.pairs.onesided import in_one_only
 
-        path = self.scratch / self.name("numbers")
-        return in_one_only(self.integer_batches, queries, rows, path, self.memory, self.threads)
+        spill = self.scratch / self.name("numbers")
+        return in_one_only(self.integer_batches, queries, rows, spill, self.memory, self.threads)
 
     def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:
         """Count synapses per pair by sorting, where the rows stand in Parquet files and are many."""
@@ -381,8 +380,7 @@ class Engine(SqlEngine):
             return None
 
     def _many_stored(self, rows: str) -> bool:
-        stored = self.stored.get(rows)
-        return stored is not None and stored.rows >= SORTED_FROM
+        return rows in self.stored and self.stored[rows].rows >= SORTED_FROM
 
     @contextlib.contextmanager
     def _stored_reader(self, rows: str, rules: PairRules, further: Sequence[str] = ()) -> Iterator[SynapseReader]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crantcli.core.manifest import read_manifest
-from crantcli.errors import CrantError, UsageError
+from crantcli.errors import CrantError, UsageError, writing_to
 from crantcli.output.streams import Stream, find_stream
 from crantcli.schema import MANIFEST
 from crantcli.system.signals import Held
@@ -202,13 +202,11 @@ class Outputs:
                 output.written = _copied(output.written, output.final)
         with Held():
             for output in files:
-                try:
+                with writing_to(output.final):
                     if output.written.is_dir():
                         _replace_folder(output.written, output.final)
                     else:
                         os.replace(output.written, output.final)
-                except OSError as error:
-                    raise CrantError(f"{output.final}: cannot be written ({error.strerror})") from None
                 forget(output.written)
         self._pending.clear()
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Protocol
 
 from crantcli.core.question import EdgeTable, Figure, Folder, FolderFile, Matrix, Output, Page, Single, Summary, Table
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError, UsageError
+from crantcli.errors import UsageError, writing_to
 from crantcli.output.atomic import Outputs, check_destination, check_folder
 from crantcli.output.matrices import may_be_wide, wide_table
 from crantcli.output.provenance import as_text
@@ -250,10 +250,8 @@ class FileSink:
             # Whoever makes them drops what the engine holds, which must not wait until the engine is gone.
             getattr(files, "close", lambda: None)()
         manifest = {**output.manifest(), "files": sorted(path.name for path in folder.iterdir())}
-        try:
+        with writing_to(folder.parent):
             (folder / MANIFEST).write_text(as_text(manifest) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise CrantError(f"{folder.parent}: cannot be written ({error.strerror})") from None
         return notes
 
     def unit_notes(self, recorded: Mapping[str, Any], advice: str) -> list[str]:

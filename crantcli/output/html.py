@@ -6,7 +6,7 @@ from typing import Any
 
 from crantcli.core.question import Page
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError
+from crantcli.errors import writing_to
 from crantcli.output.writers import Target, Writer, register
 
 
@@ -15,10 +15,8 @@ def _write(engine: Engine, page: Page, record: dict[str, Any], target: Target) -
 
     made = make_page(page, record)
     path = target.place()
-    try:
+    with writing_to(target.destination):
         path.write_bytes(made.content)
-    except OSError as error:
-        raise CrantError(f"{target.destination}: cannot be written ({error.strerror})") from None
     return [f"{target.destination}: {note}" for note in made.notes]
 
 

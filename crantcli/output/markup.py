@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from crantcli.core.graph.nodes import NODE, PLACE
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError, DataError
+from crantcli.errors import DataError, writing_to
 from crantcli.output.graphs import GraphTables
 from crantcli.text import plural
 
@@ -78,11 +78,8 @@ def text_output(path: Path, destination: str) -> Iterator[IO[bytes]]:
     ------
     CrantError
     """
-    try:
-        with path.open("wb") as file:
-            yield file
-    except OSError as error:
-        raise CrantError(f"{destination}: cannot be written ({error.strerror or error})") from None
+    with writing_to(destination), path.open("wb") as file:
+        yield file
 
 
 def write_lines(engine: Engine, query: str, file: IO[bytes]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crantcli.core.question import Mesh
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError
+from crantcli.errors import writing_to
 from crantcli.output.writers import Target, Writer, register
 
 if TYPE_CHECKING:
@@ -40,10 +40,8 @@ def write_ply(vertices: Array, faces: Array, path: Path) -> None:
     )
     rows = np.empty(len(faces), dtype=[("corners", "u1"), ("vertices", "<i4", 3)])
     rows["corners"], rows["vertices"] = 3, faces
-    try:
+    with writing_to(path.parent):
         path.write_bytes(header.encode() + np.ascontiguousarray(vertices, dtype="<f8").tobytes() + rows.tobytes())
-    except OSError as error:
-        raise CrantError(f"{path.parent}: cannot be written ({error.strerror})") from None
 
 
 def _write(engine: Engine, surface: Mesh, record: dict[str, Any], target: Target) -> list[str]:

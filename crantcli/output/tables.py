@@ -15,7 +15,7 @@ from crantcli.core.question import Table
 from crantcli.core.sql import text
 from crantcli.engine.batches import even
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError
+from crantcli.errors import CrantError, writing_to
 from crantcli.output.provenance import metadata
 from crantcli.output.writers import Target, Write, Writer, register
 from crantcli.schema import PANDAS_KEY
@@ -80,7 +80,7 @@ def _write_parquet(batches: Iterator[pa.RecordBatch], path: Path, metadata: dict
     first = next(batches)
     schema = first.schema.remove_metadata()
     repeating = [name for place, name in enumerate(schema.names) if _repeats(first.column(place))]
-    with _explained(path), pq.ParquetWriter(
+    with writing_to(path.parent), pq.ParquetWriter(
         str(path), schema, use_dictionary=repeating, compression="snappy", store_schema=False
     ) as writer:  # fmt: skip
         for batch in chain([first], batches):
@@ -111,18 +111,13 @@ def _write_feather(engine: Engine, query: str, path: Path, metadata: dict[str, s
         metadata = {**metadata, "pandas": json.dumps(record)}
     schema = reader.schema.with_metadata(metadata)
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with _explained(path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
+    with (
+        writing_to(path.parent),
+        pa.OSFile(str(path), "wb") as sink,
+        pa.ipc.new_file(sink, schema, options=options) as writer,
+    ):
         for batch in even(reader, BATCH):
             writer.write_batch(batch.replace_schema_metadata(schema.metadata))
-
-
-@contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Say where the disk does not take what is written to it."""
-    try:
-        yield
-    except OSError as error:
-        raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
 
 
 def write_csv_stream(engine: Engine, query: str, stream: BinaryIO) -> None:

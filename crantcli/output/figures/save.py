@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.errors import CrantError
+from crantcli.errors import writing_to
 from crantcli.schema import KEY
 
 if TYPE_CHECKING:
@@ -45,13 +45,10 @@ def save(figure: Figure, path: Path, suffix: str, metadata: dict[str, str]) -> N
     settings: Any = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "crantcli", **PLAIN}
     # More effort makes a PNG of many small cells no smaller.
     effort: Any = {"pil_kwargs": {"compress_level": 3}} if suffix == ".png" else {}
-    try:
-        with mpl.rc_context(settings), warnings.catch_warnings():
-            # Whoever draws has noted letters that the font lacks.
-            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-            figure.savefig(path, format=suffix[1:], metadata=told, dpi="figure", facecolor="white", **effort)
-    except OSError as error:
-        raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
+    with writing_to(path.parent), mpl.rc_context(settings), warnings.catch_warnings():
+        # Whoever draws has noted letters that the font lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(path, format=suffix[1:], metadata=told, dpi="figure", facecolor="white", **effort)
 
 
 def save_pages(pages: Iterable[Figure], path: Path, metadata: dict[str, str]) -> None:
@@ -65,12 +62,10 @@ def save_pages(pages: Iterable[Figure], path: Path, metadata: dict[str, str]) ->
     import matplotlib as mpl
     from matplotlib.backends.backend_pdf import PdfPages
 
-    try:
-        with mpl.rc_context({"pdf.fonttype": 42}), PdfPages(path, metadata=_of_pdf(metadata)) as pdf:
-            for page in pages:
-                pdf.savefig(page)
-    except OSError as error:
-        raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
+    told = _of_pdf(metadata)
+    with writing_to(path.parent), mpl.rc_context({"pdf.fonttype": 42}), PdfPages(path, metadata=told) as pdf:
+        for page in pages:
+            pdf.savefig(page)
 
 
 def _of_pdf(metadata: dict[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from crantcli import __version__
 from crantcli.core.report.history import HistoryRow, night_name
-from crantcli.errors import CrantError, DataError, UsageError
+from crantcli.errors import CrantError, DataError, UsageError, writing_to
 from crantcli.output.provenance import metadata
 from crantcli.schema import KEY
 from crantcli.system.locking import one_at_a_time
@@ -110,8 +110,5 @@ def write_history(path: Path, rows: Sequence[HistoryRow]) -> None:
     fields = [pa.field(name, pa.string() if kind == "string" else pa.float64()) for name, kind in _COLUMNS.items()]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in fields]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]
-    try:
-        with path.open("wb") as file:
-            pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields, about)), file, compression="zstd")
-    except OSError as error:
-        raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
+    with writing_to(path.parent), path.open("wb") as file:
+        pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields, about)), file, compression="zstd")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from crantcli.core.report.history import HistoryRow, nights_of, with_night
 from crantcli.core.report.night import NightReport
-from crantcli.errors import ConditionError, CrantError, UsageError
+from crantcli.errors import ConditionError, UsageError, writing_to
 from crantcli.output.atomic import check_destination, outputs
 from crantcli.output.pages.history import history_lock, read_history, write_history
 from crantcli.output.pages.pictures import pictures_of
@@ -86,10 +86,8 @@ def publish(report: NightReport, page: str, history: str | None = None, tmp_dir:
             rows, replaced = with_night(read_history(Path(history)), report.night, figures)
         out = entered.enter_context(outputs(written, tmp_dir))
         content = report_page(report, rows, pictures, Path(page))
-        try:
+        with writing_to(page):
             out.place(page).write_bytes(content)
-        except OSError as error:
-            raise CrantError(f"{page}: cannot be written ({error.strerror})") from None
         if history is not None and rows is not None:
             write_history(out.place(history), rows)
     return Published(sum(map(len, figures.values())), len(nights_of(rows or ())), replaced)

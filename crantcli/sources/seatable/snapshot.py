@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.addresses import TableAddress
-from crantcli.errors import CrantError
+from crantcli.errors import writing_to
 from crantcli.remote.body import parse_json
 from crantcli.remote.cache import CacheError, CacheFolder, cache_store
 from crantcli.remote.lockfile import Lock, check_file_section, require
@@ -131,12 +131,10 @@ def _write(rows: SeatableRows, address: TableAddress, path: Path) -> AnnotationF
         "sha256": rows.digest(),
     }
     kept = {"record": record, "notes": notes, "fetched": time.time()}
-    try:
+    with writing_to(path.parent):
         pq.write_table(
             table.replace_schema_metadata({_RECORD: json.dumps(kept).encode()}), path, write_page_checksum=True
         )
-    except OSError as error:
-        raise CrantError(f"{path.parent}: cannot be written ({error.strerror or error})") from None
     return AnnotationFile(path, record, tuple(notes), "from the server")
 
 
