@@ -32,10 +32,13 @@ _AT_ONCE = 24
 
 _MOST_BUCKETS = 4096
 
+#: Columns that most rows are told apart by.
+_FEW = 3
+
 #: Rows that are looked at to tell where buckets begin.
 _SAMPLE = 50_000
 
-Ranks = NDArray[np.uint64]
+Codes = NDArray[np.uint64]
 
 
 def can_be_ordered(schema: pa.Schema, keys: Sequence[str]) -> bool:
@@ -168,29 +171,39 @@ def _write(descriptor: int, piece: pa.Buffer, place: int) -> None:
 
 
 def order_of(rows: pa.RecordBatch, keys: Sequence[str]) -> NDArray[np.int64]:
-    """Places of rows in the order of some columns, nulls last.
-
-    Ranks by the first columns are refined by one column after the other, until no two are equal.
-    """
-    number = rows.num_rows
-    order = np.arange(number)
-    ranks, distinct = np.zeros(number, np.uint64), 1
-    for key in keys:
-        for codes in _codes(rows.column(rows.schema.get_field_index(key))):
-            if distinct == number:
-                return order
-            packed = _joined(ranks, distinct, codes)
-            order, ascending = _sorted(packed)
-            steps = np.empty(number, np.uint64)
-            steps[0] = 0
-            np.cumsum(ascending[1:] != ascending[:-1], out=steps[1:])
-            ranks = np.empty(number, np.uint64)
-            ranks[order] = steps
-            distinct = int(steps[-1]) + 1
+    """Places of rows in the order of some columns, nulls last. Rows that are equal in all of them keep their order."""
+    first, further = keys[:_FEW], keys[_FEW:]
+    codes = [found for key in first for found in _codes(rows.column(rows.schema.get_field_index(key)))]
+    order = _sorted(codes, rows.num_rows)
+    if further and _equal_neighbours(codes, order):
+        codes += [found for key in further for found in _codes(rows.column(rows.schema.get_field_index(key)))]
+        order = _sorted(codes, rows.num_rows)
     return order
 
 
-def _codes(values: pa.Array) -> Iterator[Ranks]:
+def _sorted(columns: Sequence[Codes], number: int) -> NDArray[np.int64]:
+    """Places of rows in the order of columns: by 16 bits at a time, the last of the last column first.
+
+    NumPy sorts 16 bits by counting them. Six such steps take a quarter of the time that sorting whole numbers takes.
+    """
+    order = np.arange(number)
+    for codes in reversed(columns):
+        for shift in range(0, int(codes.max(initial=0)).bit_length(), 16):
+            bits = (codes >> np.uint64(shift)).astype(np.uint16)
+            order = order[np.argsort(bits[order], kind="stable")]
+    return order
+
+
+def _equal_neighbours(columns: Sequence[Codes], order: NDArray[np.int64]) -> bool:
+    """Whether two rows that follow each other are equal in all columns."""
+    equal = np.ones(max(0, len(order) - 1), bool)
+    for codes in columns:
+        ordered = codes[order]
+        equal &= ordered[1:] == ordered[:-1]
+    return bool(equal.any())
+
+
+def _codes(values: pa.Array) -> Iterator[Codes]:
     """Numbers that sort as the values do: where there are nulls, first whether it is one."""
     if values.null_count:
         yield numbers(values.is_null().cast(pa.uint8())).astype(np.uint64)
@@ -206,37 +219,3 @@ def _least(values: pa.Array) -> int:
     """Any value of a column, so that what stands for a null lies among the others."""
     found = pc.min(values).as_py()
     return 0 if found is None else int(found)
-
-
-def _joined(ranks: Ranks, distinct: int, codes: Ranks) -> Ranks:
-    """Ranks and codes as one number."""
-    bits = _bits(codes)
-    if bits + (distinct - 1).bit_length() > 64:
-        codes = _dense(codes)
-        bits = _bits(codes)
-    return (ranks << np.uint64(bits)) | codes if distinct > 1 else codes
-
-
-def _dense(codes: Ranks) -> Ranks:
-    """Places of numbers among those that there are."""
-    encoded = column(codes).dictionary_encode()
-    values = numbers(encoded.dictionary)
-    places = np.empty(len(values), np.uint64)
-    places[np.argsort(values)] = np.arange(len(values), dtype=np.uint64)
-    found: Ranks = places[numbers(encoded.indices)]
-    return found
-
-
-def _sorted(packed: Ranks) -> tuple[NDArray[np.int64], Ranks]:
-    """The order of some numbers, and the numbers in it."""
-    bits = (len(packed) - 1).bit_length()
-    if _bits(packed) + bits > 64:
-        order = np.argsort(packed)
-        return order, packed[order]
-    # To sort numbers takes a quarter of the time that to sort places by them takes.
-    both = np.sort((packed << np.uint64(bits)) | np.arange(len(packed), dtype=np.uint64))
-    return (both & np.uint64((1 << bits) - 1)).view(np.int64), both >> np.uint64(bits)
-
-
-def _bits(codes: Ranks) -> int:
-    return int(codes.max()).bit_length()
