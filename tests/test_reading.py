@@ -503,6 +503,22 @@ def test_a_delta_table_is_read_by_its_log(crant: Crant) -> None:
     outcome = crant("connectivity", "plain")
     assert rows(outcome) == ["2,3,4", "1,2,3"]
     assert "version 1" in outcome.err
+    deltalake.write_deltalake("plain", table.drop_columns(["region"]).slice(0, 1), mode="overwrite")
+    assert rows(crant("connectivity", "plain")) == ["1,2,3"]
+    outcome = crant("connectivity", "plain", "--delta-version", 1)
+    assert rows(outcome) == ["2,3,4", "1,2,3"]
+    assert "version 1" in outcome.err
+    shown = crant("connectivity", "plain", "--delta-version", 1, "-o", "edges.parquet")
+    assert shown.code == 0, shown.err
+    assert "delta_version = 1" in crant("info", "edges.parquet").text
+    complaint(crant("connectivity", "plain", "--delta-version", 7), 3, "plain", "no version 7", "the latest is 2")
+    complaint(crant("connectivity", "plain", "--delta-version", -1), 2, "from 0")
+    (parquet,) = deltalake.DeltaTable("plain", version=0).file_uris()
+    Path(parquet.removeprefix("file://")).unlink()
+    assert rows(crant("connectivity", "plain", "--delta-version", 1)) == ["2,3,4", "1,2,3"]
+    complaint(crant("connectivity", "plain", "--delta-version", 0), 3, "version 0", "not there any more")
+    text_file("none.csv", "pre,post\n1,2\n")
+    complaint(crant("connectivity", "none.csv", "--delta-version", 1), 2, "--delta-version", "Delta Lake")
     deltalake.write_deltalake("split", table, partition_by=["region"])
     assert rows(crant("connectivity", "split", "--by", "neuropil")) == ["2,3,b,4", "1,2,a,3"]
     complaint(crant("connectivity", "plain/*.parquet"), 3, "plain", "Delta")

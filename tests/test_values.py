@@ -43,6 +43,7 @@ WRONG: dict[str, list[Any]] = {
     "delimiter": ["xx", 5],
     "header": [5, "ab"],
     "null_text": [5],
+    "delta_version": ["x", 1.5, True, -1],
     "pre_col": [5, ""],
     "post_col": [5],
     "weight_col": [5],

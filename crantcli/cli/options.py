@@ -200,6 +200,10 @@ class SourceOptions:
     drop_totals: Annotated[
         bool, typer.Option("--drop-totals", help="Leave out a row and a column of sums of an adjacency.")
     ] = False
+    delta_version: Annotated[
+        int | None,
+        typer.Option("--delta-version", metavar="N", help="Version of a Delta Lake table. Default: the latest."),
+    ] = None
     where: Annotated[
         list[str] | None,
         typer.Option(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from crantcli.core.sql import quote, text
-from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.sources.tables.files import Source, literal_path
 
 
-def live_files(source: Source) -> tuple[dict[tuple[tuple[str, str | None], ...], list[str]], dict[str, str], int]:
-    """Read the log.
+def live_files(
+    source: Source, wanted: int | None
+) -> tuple[dict[tuple[tuple[str, str | None], ...], list[str]], dict[str, str], int]:
+    """Read the log, up to a version that is wanted.
 
     Returns
     -------
@@ -33,6 +34,11 @@ def live_files(source: Source) -> tuple[dict[tuple[tuple[str, str | None], ...],
         ) from None
     try:
         table = deltalake.DeltaTable(str(source.path))
+        latest = int(table.version())
+        if wanted is not None and wanted > latest:
+            raise DataError(f"{source.name}: has no version {wanted}; the latest is {latest}")
+        if wanted is not None:
+            table.load_as_version(wanted)
         features = set(table.protocol().reader_features or ())
         properties = table.metadata().configuration
         actions = table.get_add_actions(flatten=False)
@@ -40,6 +46,8 @@ def live_files(source: Source) -> tuple[dict[tuple[tuple[str, str | None], ...],
         fields = {field.name: str(getattr(field.type, "type", field.type)) for field in table.schema().fields}
         partitions = list(table.metadata().partition_columns)
         version = int(table.version())
+    except DataError:
+        raise
     except Exception as error:
         raise DataError(f"{source.name}: its Delta Lake log cannot be read ({str(error).splitlines()[0]})") from None
     unread = features - {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
@@ -49,6 +57,9 @@ def live_files(source: Source) -> tuple[dict[tuple[tuple[str, str | None], ...],
             f"{source.name}: the Delta Lake table uses {told}, so its files alone do not tell its rows; export it as "
             "plain Parquet files"
         )
+    gone = next((row["path"] for row in rows if not _path(str(source.path / row["path"])).exists()), None)
+    if gone is not None:
+        raise DataError(f"{source.name}: version {version} has the file {gone}, which is not there any more")
     found: dict[tuple[tuple[str, str | None], ...], list[str]] = {}
     for row in rows:
         values = row.get("partition") or row.get("partition_values") or {}
@@ -71,9 +82,16 @@ _TYPES = {
 }  # fmt: skip
 
 
-def delta_relation(engine: Engine, source: Source) -> tuple[str, list[str], dict[str, Any]]:
-    """A FROM expression over the live files of a Delta Lake table, their paths, and a record for the provenance."""
-    groups, types, version = live_files(source)
+def delta_relation(source: Source, wanted: int | None = None) -> tuple[str, list[str], dict[str, Any]]:
+    """A FROM expression over the live files of a Delta Lake table, their paths, and a record for the provenance.
+
+    Parameters
+    ----------
+    source : Source
+    wanted : int or None
+        A version; None for the latest.
+    """
+    groups, types, version = live_files(source, wanted)
     record = {"name": source.name, "delta_version": version}
     paths = [path for files in groups.values() for path in files]
     if not paths:

@@ -58,10 +58,12 @@ def parts(
             part.records = [source.record()]
             found.append(part)
         elif source.format == "delta":
-            found.append(_delta_part(engine, source))
+            found.append(_delta_part(engine, source, given.delta_version))
     texts = [source for source in sources if source.format in ("csv", "xlsx")]
     if given.header and not texts:
         raise UsageError(f"{P.header} names the columns of text files, and there is none among the sources")
+    if given.delta_version is not None and not any(source.format == "delta" for source in sources):
+        raise UsageError(f"{P.delta_version} is for Delta Lake tables, and there is none among the sources")
     found += _text_parts(engine, texts, given, named)
     _refuse_different(found)
     return found
@@ -146,8 +148,8 @@ def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
     return part
 
 
-def _delta_part(engine: Engine, source: Source) -> Part:
-    relation, paths, record = delta_relation(engine, source)
+def _delta_part(engine: Engine, source: Source, version: int | None) -> Part:
+    relation, paths, record = delta_relation(source, version)
     files = "[" + ", ".join(literal_path(Path(path)) for path in paths) + "]"
     part = _footers(engine, relation, files, source.name, dict.fromkeys(map(str, paths), source.name))
     part.recorded, part.records, part.recorded_paths = [FileMetadata()], [record], []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from crantcli.checks import check_names, check_switches
+from crantcli.checks import check_names, check_switches, whole_number
 from crantcli.core.relation import VoxelSize
 from crantcli.core.rows.where import Condition, parse_condition
 from crantcli.errors import ArgumentTypeError, UsageError
@@ -49,6 +49,8 @@ class ReadOptions:
         Weights may be negative.
     drop_totals : bool
         A row and a column of sums are left out of an adjacency.
+    delta_version : int or None
+        Of a Delta Lake table; None: the latest.
     where : tuple of Condition
         Rows that count.
     coordinates, voxel_size
@@ -80,6 +82,7 @@ class ReadOptions:
     undirected: bool = False
     signed: bool = False
     drop_totals: bool = False
+    delta_version: int | None = None
     where: tuple[Condition, ...] = ()
     coordinates: str | None = None
     voxel_size: VoxelSize | None = None
@@ -99,6 +102,8 @@ class ReadOptions:
     def __post_init__(self) -> None:
         if self.weight_col is not None and self.kind not in (None, Kind.EDGES):
             raise UsageError(f"{P.weight_col} goes with edges, and {P.kind} says {self.kind}; use one of them")
+        if self.delta_version is not None and self.delta_version < 0:
+            raise UsageError(f"{P.delta_version(self.delta_version)}: versions are numbered from 0")
         if self.weight_col is not None and self.weight_col in (self.pre_col, self.post_col):
             raise UsageError(f"{P.weight_col} {self.weight_col}: that column holds the neuron IDs")
 
@@ -109,7 +114,7 @@ class ReadOptions:
 
     def record(self) -> dict[str, Any]:
         """What was said of the table, for the provenance."""
-        names = ("pre_col", "post_col", "weight_col", "delimiter", "null_text")
+        names = ("pre_col", "post_col", "weight_col", "delimiter", "null_text", "delta_version")
         return {
             "kind": self.kind.value if self.kind else None,
             **{name: getattr(self, name) for name in names},
@@ -140,6 +145,8 @@ class TableKeywords(TypedDict, total=False):
         Weights may be negative.
     drop_totals : bool
         Leave out a row and a column of sums.
+    delta_version : int
+        Of a Delta Lake table, instead of the latest.
     where : str or sequence of str
         Rows that count, such as "size >= 20"; several are joined by and.
     """
@@ -153,6 +160,7 @@ class TableKeywords(TypedDict, total=False):
     undirected: bool
     signed: bool
     drop_totals: bool
+    delta_version: int
     where: str | Sequence[str]
 
 
@@ -191,6 +199,7 @@ def read_options(given: ReadKeywords | TableKeywords, **more: Any) -> ReadOption
     if unknown:
         raise ArgumentTypeError(f"there is no parameter {unknown[0]!r}")
     check_switches(**{name: values[name] for name in _SWITCHES if name in values})
+    whole_number("delta_version", values.get("delta_version"))
     check_names(**{name: values.get(name) for name in ("pre_col", "post_col", "weight_col", "delimiter")})
     if not isinstance(values.get("null_text"), str | None):
         raise ArgumentTypeError(f"{P.null_text}={values['null_text']!r}: words, joined by commas")
