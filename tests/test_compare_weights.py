@@ -217,6 +217,17 @@ def test_by_hand(tables: Path, crant: Crant) -> None:
     assert [row[:2] for row in done.rows()[1:]] == [["3", "1"], ["1", "2"], ["2", "3"]]
 
 
+def test_what_is_on_no_side_is_neither_weighed_nor_counted_twice(tables: Path, crant: Crant) -> None:
+    """It counts as unselected, whatever its fraction; and its neurons need no sign."""
+    sides = ("compare", "a.csv", "-a", "types.csv", "--a", "1,2", "--b", "3", "-o", "-")
+    done = crant(*sides, "--min-fraction", "0.7")
+    assert done.code == 0, done.err
+    assert "6 synapses read, 3 unselected, 1 threshold, 2 kept" in done.err
+    done = crant(*sides, "--sign", "nt", "--inhibitory", "gaba")
+    assert done.code == 0, done.err
+    assert done.rows()[1][:2] == ["-1", "0"]
+
+
 def test_groups_by_columns_of_the_table_are_weighed(tables: Path, crant: Crant) -> None:
     done = crant("compare", "a.csv", "b.csv", "--by", "neuropil", "--weight", "mean:size", "-t", "1,2", "-o", "-")
     assert done.code == 0, done.err
