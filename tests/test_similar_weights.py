@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import oracle
+import pandas as pd
 import pytest
 from conftest import Crant
 from hypothesis import given
@@ -128,6 +129,28 @@ def test_by_hand(tables: Path, crant: Crant) -> None:
     # 3 has 4 inputs, of which 1 sends 2; 4 has 6, of which 2 and 5 send 2 each.
     assert crant(*asked, "m.csv", "--min-fraction", "0.3").code == 0
     assert matrix("m.csv") == {(one, other): float((one == "1") == (other == "1")) for one in "125" for other in "125"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whole_numbers_that_are_too_large_to_add_up_exactly_are_added_in_the_order_of_neurons(seed: int) -> None:
+    """Large inputs of one type cancel out, and what small ones are left depends on the order of all."""
+    chance = np.random.default_rng(seed)
+    partners, receiver, other = 10 + np.sort(chance.choice(10**6, 12, replace=False)), 1, 2
+    weights = chance.permutation([2**53, -(2**53), 2**53, -(2**53), *[3, 5, 7, 11, 13, 17, 19, 23]])
+    left = 0.0
+    for weight in weights.tolist():
+        left += weight
+    rows = [(partner, receiver, abs(weight)) for partner, weight in zip(partners, weights, strict=True)]
+    rows += [(3, receiver, 40), (partners[weights > 0][0], other, 1)]
+    signs = ["minus" if weight < 0 else "plus" for weight in weights]
+    cells = pd.DataFrame({"root_id": [*partners, 3], "cell_type": ["A"] * 12 + ["B"], "sign": [*signs, "plus"]})
+    for _ in range(3):
+        edges = pd.DataFrame(
+            [rows[place] for place in chance.permutation(len(rows))], columns=["pre", "post", "weight"]
+        )
+        question = cc.questions.Similar(of="input", by="cell_type", signs=Signs("sign", ("minus",)))
+        found = cc.ask(question, source=edges, annotations=cells)
+        assert found.loc[receiver, other] == pytest.approx(left / np.hypot(left, 40), abs=1e-12)
 
 
 def test_fractions_may_be_of_totals_in_a_file(tables: Path, crant: Crant) -> None:
