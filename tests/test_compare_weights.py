@@ -14,12 +14,10 @@ from conftest import Crant
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import (
-    ABSENT,
     ANNOTATION_COLUMNS,
     AS_DRAWN,
     SETTINGS,
     Drawn,
-    annotation_tables,
     edge_tables,
     frame,
     rules,
@@ -27,15 +25,13 @@ from strategies import (
     tuples,
 )
 from test_compare import by_hand, changed_tables, strangers
+from weighed import FRACTIONS, SIGNS, WEIGHTS, labelled, scored
 
 import crantcli as cc
 from crantcli.core.rows.weights import Signs
 
 pytestmark = [pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
 
-WEIGHTS = st.sampled_from(["count", "sum:score", "mean:score"])
-FRACTIONS = st.sampled_from([None, 0.0, 0.25, 0.5, 1.0])
-SIGNS = st.sampled_from([None, *(Signs("side", ("LEFT",), unsigned=each) for each in ("drop", "positive"))])  # type: ignore[arg-type]
 
 Pairs = dict[tuple[Any, Any], Any]
 
@@ -47,20 +43,10 @@ class Asked:
         self.kind, rule = "edges" if table.has("weight") else "synapses", data.draw(rules(table))
         tables = [table, data.draw(changed_tables(table))]
         if self.kind == "synapses":
-            scores = [-2, 0, 1, 2, 5, None]
-            tables = [
-                Drawn([{**row, "score": scores[(7 * place) % 6]} for place, row in enumerate(each.rows)],
-                      (*each.columns, "score"), each.neurons)
-                for each in tables
-            ]  # fmt: skip
+            tables = [scored(each) for each in tables]
         self.weighed = {"weight": weight if self.kind == "synapses" else "count", "min_fraction": least, "signs": signs}
         self.frames = [each.frame for each in tables]
-        # One neuron at least that is left, so that the label of signs is known, and that both have a type in common.
-        left = {"root_id": ABSENT[type(table.neurons[0])], "cell_type": "other", "side": "left"}
-        self.labels = [
-            {row["root_id"]: {"cell_type": None, **row} for row in [*data.draw(annotation_tables(table.neurons)), left]}
-            for _ in "ab"
-        ]
+        self.labels = [{row["root_id"]: row for row in labelled(data, table)} for _ in "ab"]
         self.rows = {"threshold": rule.given, "min_size": rule.min_size, "clean": rule.clean, "kind": self.kind}
         self.rows |= AS_DRAWN
 

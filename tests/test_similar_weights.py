@@ -14,12 +14,10 @@ from conftest import Crant
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import (
-    ABSENT,
     ANNOTATION_COLUMNS,
     AS_DRAWN,
     SETTINGS,
     Drawn,
-    annotation_tables,
     edge_tables,
     frame,
     maybe_asked,
@@ -28,15 +26,12 @@ from strategies import (
     tuples,
 )
 from test_similar import OF, cosine, read, vectors
+from weighed import FRACTIONS, SIGNS, WEIGHTS, labelled, scored
 
 import crantcli as cc
 from crantcli.core.rows.weights import Signs
 
 pytestmark = [pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
-
-WEIGHTS = st.sampled_from(["count", "sum:score", "mean:score"])
-FRACTIONS = st.sampled_from([None, 0.0, 0.25, 0.5, 1.0])
-SIGNS = st.sampled_from([None, *(Signs("side", ("LEFT",), unsigned=each) for each in ("drop", "positive"))])  # type: ignore[arg-type]
 
 
 @SETTINGS
@@ -50,19 +45,13 @@ def test_a_matrix_is_that_of_vectors_of_weights(
     """Of all neurons or some; fractions are of all input in the table."""
     kind, rule = "edges" if table.has("weight") else "synapses", data.draw(rules(table))
     if kind == "synapses":
-        scores = [-2, 0, 1, 2, 5, None]
-        rows = [{**row, "score": scores[(7 * place) % 6]} for place, row in enumerate(table.rows)]
-        table = Drawn(rows, (*table.columns, "score"), table.neurons)
+        table = scored(table)
     weighed: dict[str, Any] = {
         "weight": weight if kind == "synapses" else "count",
         "min_fraction": least,
         "signs": signs,
     }
-    # One neuron at least that is left, so that the label of signs is known.
-    left = {"root_id": ABSENT[type(table.neurons[0])], "cell_type": "other", "side": "left"}
-    labels = {
-        row["root_id"]: {"cell_type": None, **row} for row in [*data.draw(annotation_tables(table.neurons)), left]
-    }
+    labels = {row["root_id"]: row for row in labelled(data, table)}
     by = ("cell_type",) if grouped and not weighed["weight"].startswith("mean") else ()
     types = {neuron: row["cell_type"] for neuron, row in oracle.annotated(list(labels.values())).items()}
     asked = {"annotations": frame(labels.values(), ANNOTATION_COLUMNS), "threshold": rule.given, **AS_DRAWN}
