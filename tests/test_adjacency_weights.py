@@ -7,20 +7,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from conftest import Crant
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import (
-    ABSENT,
     ANNOTATION_COLUMNS,
     AS_DRAWN,
     SETTINGS,
     Drawn,
-    annotation_tables,
-    cell,
     edge_tables,
     frame,
     maybe_asked,
@@ -28,43 +24,32 @@ from strategies import (
     synapse_tables,
     tuples,
 )
+from weighed import FRACTIONS, SIGNS, WEIGHTS, entries, labelled, rounded, scored, weighed_files
 
 import crantcli as cc
+from crantcli.core.rows.weights import Signs
 
 NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
 
 BY = st.sampled_from([None, ("side",), ("cell_type", "side"), ("pre:side", "post:cell_type"), ("type",)])
-WEIGHTS = st.sampled_from(["count", "count", "sum:score", "mean:score"])
-FRACTIONS = st.sampled_from([None, None, 0.0, 0.25, 0.5, 1.0])
-SIGNS = st.sampled_from([{}, *({"sign": "side", "inhibitory": "LEFT", "unsigned": u} for u in ("drop", "positive"))])
 
 
-def scored(table: Drawn) -> Drawn:
-    """The same with a column that can be added up, and lacks values."""
-    chances = [-2, 0, 1, 2, 5, None]
-    rows = [{**row, "score": chances[(7 * place) % 6]} for place, row in enumerate(table.rows)]
-    return Drawn(rows, (*table.columns, "score"), table.neurons)
-
-
-def long_form(found: pd.DataFrame) -> dict[tuple[Any, Any], Any]:
-    """The entries of a matrix."""
-    entries = {}
-    for row, column in np.argwhere(found.to_numpy() != 0).tolist():
-        entries[cell(found.index[row]), cell(found.columns[column])] = cell(found.iat[row, column])
-    return entries
+def spelled_out(signs: Signs | None) -> dict[str, Any]:
+    """Signs as the functions take them."""
+    return {} if signs is None else {"sign": signs.column, "inhibitory": signs.inhibitory, "unsigned": signs.unsigned}
 
 
 def pairs_of(table: pd.DataFrame, asked: tuple[Any, Any], groups: bool) -> dict[tuple[Any, Any], Any]:
     """What `connectivity` tells, with joined labels; pairs without a weight are no entries."""
     ends = [[name for name in table.columns if name == end or name.startswith(f"{end}_")] for end in ("pre", "post")]
     ends = [[name for name in names if not name.endswith("_neurons")] for names in ends]
-    entries = {}
+    told = {}
     for values in tuples(table):
         row = dict(zip(table.columns, values, strict=True))
         pre, post = (":".join(row[name] for name in names) if groups else row[names[0]] for names in ends)
         if row["weight"]:
-            entries[pre, post] = row["weight"]
-    return entries
+            told[pre, post] = row["weight"]
+    return told
 
 
 @NOTES_ARE_FINE
@@ -74,42 +59,30 @@ def pairs_of(table: pd.DataFrame, asked: tuple[Any, Any], groups: bool) -> dict[
     least=FRACTIONS, signs=SIGNS,
 )  # fmt: skip
 def test_a_matrix_is_the_table_of_connectivity(
-    data: st.DataObject, table: Drawn, by: Any, weight: str, least: float | None, signs: dict[str, str]
+    data: st.DataObject, table: Drawn, by: Any, weight: str, least: float | None, signs: Signs | None
 ) -> None:
     """For every combination of groups, weights, least fractions and signs."""
     kind = "edges" if table.has("weight") else "synapses"
     table, weight = (table, "count") if kind == "edges" else (scored(table), weight)
     rule = data.draw(rules(table))
     neurons = data.draw(maybe_asked(table))
-    # One neuron at least that is left, so that the label of signs is known.
-    labels = [*data.draw(annotation_tables(table.neurons)), {"root_id": ABSENT[type(table.neurons[0])], "side": "left"}]
+    labels = labelled(data, table)
     asked: dict[str, Any] = {
         "threshold": rule.threshold, "min_size": rule.min_size, "clean": rule.clean, "source": table.frame,
-        "annotations": frame(({"cell_type": None, **row} for row in labels), ANNOTATION_COLUMNS),
-        "kind": kind, "weight": weight, "min_fraction": least, **signs, **AS_DRAWN,
+        "annotations": frame(labels, ANNOTATION_COLUMNS),
+        "kind": kind, "weight": weight, "min_fraction": least, **spelled_out(signs), **AS_DRAWN,
     }  # fmt: skip
     found = cc.get_adjacency(neurons, by=by, **asked)
     told = cc.get_connectivity(neurons, upstream=neurons is None, by=("cell_type",) if by == ("type",) else by, **asked)
     expected = pairs_of(told, (neurons, None), by is not None)
-    assert rounded(long_form(found)) == rounded(expected)
+    assert rounded(entries(found)) == rounded(expected)
     if by is None and weight == "count" and len(told):
         assert (list(found.index), list(found.columns)) == (sorted({*told["pre"]}), sorted({*told["post"]}))
 
 
-def rounded(entries: dict[tuple[Any, Any], Any]) -> dict[tuple[Any, Any], Any]:
-    """Means of sums of fractions differ in their last digit."""
-    return {pair: round(weight, 9) if isinstance(weight, float) else weight for pair, weight in entries.items()}
-
-
 @pytest.fixture
 def tables(tmp_path: Path) -> Path:
-    (tmp_path / "synapses.csv").write_text(
-        "id,pre,post,size,neuropil\n1,1,2,10,EB\n2,1,2,20,EB\n3,2,1,5,FB\n4,2,3,,FB\n5,3,1,7,EB\n6,3,1,9,EB\n7,4,1,1,FB\n"
-    )
-    (tmp_path / "types.csv").write_text(
-        "root_id,cell_type,side,nt\n1,A,left,gaba\n2,A,right,ach\n3,B,left,ach\n4,B,,ach\n5,C,right,ach\n"
-    )
-    return tmp_path
+    return weighed_files(tmp_path, "1,A,left,gaba\n2,A,right,ach\n3,B,left,ach\n4,B,,ach\n5,C,right,ach\n")
 
 
 def test_groups_are_on_the_axes(tables: Path, crant: Crant) -> None:
@@ -217,4 +190,4 @@ def test_c_elegans(crant: Crant, real: Path, tmp_path: Path) -> None:
     for row in pd.read_csv(edges).rename(columns={"count": "synapses"}).itertuples():
         if isinstance(of.get(row.pre), str) and isinstance(of.get(row.post), str):
             expected[of[row.pre], of[row.post]] += -row.synapses if row.pre in inhibits else row.synapses
-    assert long_form(found) == {p: w for p, w in expected.items() if w}
+    assert entries(found) == {p: w for p, w in expected.items() if w}

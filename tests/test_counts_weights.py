@@ -26,11 +26,11 @@ from strategies import (
     synapse_tables,
     tuples,
 )
+from weighed import FRACTIONS, weighed_files
 
 import crantcli as cc
 
 NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
-FRACTIONS = st.sampled_from([None, 0.0, 0.25, 0.5, 1.0])
 
 
 def strong(table: Drawn, rule: Rules, weights: dict[Any, int], least: float | None) -> dict[Any, int]:
@@ -120,13 +120,7 @@ def test_rows_of_strong_inputs(data: st.DataObject, table: Drawn, least: float) 
 
 @pytest.fixture
 def tables(tmp_path: Path) -> Path:
-    (tmp_path / "synapses.csv").write_text(
-        "id,pre,post,size,neuropil\n1,1,2,10,EB\n2,1,2,20,EB\n3,2,1,5,FB\n4,2,3,,FB\n5,3,1,7,EB\n6,3,1,9,EB\n7,4,1,1,FB\n"
-    )
-    (tmp_path / "types.csv").write_text(
-        "root_id,cell_type,side,nt\n1,A,left,gaba\n2,A,right,ach\n3,B,left,ach\n4,,left,ach\n"
-    )
-    return tmp_path
+    return weighed_files(tmp_path, "1,A,left,gaba\n2,A,right,ach\n3,B,left,ach\n4,,left,ach\n")
 
 
 FIGURES = ["pre", "post", "pre_synapses", "post_synapses"]

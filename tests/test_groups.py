@@ -26,6 +26,7 @@ from strategies import (
     synapse_tables,
     tuples,
 )
+from weighed import rounded
 
 import crantcli as cc
 
@@ -117,12 +118,7 @@ def test_groups_follow_the_rules(
         by=by, complete=everything, **AS_DRAWN,
     )  # fmt: skip
     wanted = expected(table, neurons, rule, sides, by, labels, everything)
-    assert [rounded(row) for row in tuples(found)] == [rounded(row) for row in wanted]
-
-
-def rounded(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Sums of fractions depend on their order in the last digits."""
-    return tuple(round(value, 9) if isinstance(value, float) else value for value in row)
+    assert [rounded(dict(enumerate(row))) for row in tuples(found)] == [rounded(dict(enumerate(row))) for row in wanted]
 
 
 FIGURES = ("weight", "edges", "possible", "probability", "mean", "pre_neurons", "post_neurons")

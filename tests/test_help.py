@@ -53,10 +53,9 @@ ALL_ROWS = {"--threshold", "--min-size", "--by", "--weight", "--min-fraction", "
 #: Options about rows, groups and weights that such a command has not, and why.
 LACKING = {
     "synapses": {"--by", "--weight", "--sign"},  # rows, and no pairs
-    "compare": {"--weight", "--min-fraction", "--sign", "--totals"},  # numbers of synapses are what is compared
+    "compare": {"--totals"},  # of one table, and there are two
     "influence": {"--min-fraction"},  # every edge conducts; its --weight and --totals are of its own kind
     "paths": {"--weight"},  # fractions of input are what is multiplied
-    "similar": {"--weight", "--min-fraction", "--sign", "--totals"},  # vectors of numbers of synapses
     "attach": {"--by", "--weight", "--min-fraction", "--sign", "--totals"},  # sites, and no pairs
     "view": {
         "--by",

@@ -349,6 +349,64 @@ def test_groups_tell_seeds_apart(crant: Crant) -> None:
         assert float(row["adjusted_influence"]) == pytest.approx(adjusted, rel=1e-5)
 
 
+@SETTINGS
+@given(drawn=networks(), inhibitory=st.sets(st.integers(1, 14)))
+def test_influences_per_target_are_those_divided_by_targets_and_seeds(
+    drawn: tuple[dict[tuple[int, int], int], list[int]], inhibitory: set[int]
+) -> None:
+    """Of neurons and of groups, of several sets of seeds, whose logarithms are taken at the end."""
+    edges, seeds = drawn
+    neurons = sorted({neuron for pair in edges for neuron in pair})
+    types = {neuron: f"t{neuron % 3}" for neuron in range(1, 15)}
+    nt = ["no" if neuron in inhibitory else "yes" for neuron in range(1, 15)]
+    signed = {pair: -weight if pair[0] in inhibitory else weight for pair, weight in edges.items()}
+    assume(dense(signed, seeds, 0.99)[1] > 1e-3 * max(map(abs, signed.values())))
+    given_to_all = {
+        "annotations": pd.DataFrame({"root_id": range(1, 15), "type": [types[n] for n in range(1, 15)], "nt": nt}),
+        "signs": Signs("nt", ("no",)) if inhibitory else None,
+        "per_target": True,
+    }
+    sets = {"all": seeds, "one": seeds[:1]}
+
+    def expected(influence: float, divisor: int) -> float:
+        size = abs(influence) / divisor
+        return math.copysign(math.log(size) + 24, influence) if size > math.exp(-24) else 0.0
+
+    single = ask(edge_frame(edges), sets, **given_to_all)
+    assert list(single)[-2:] == ["by_targets", "by_sources_and_targets"]
+    sums: dict[tuple[str, str], list[float]] = {}
+    for row in single.itertuples():
+        sums.setdefault((row.seed, types[row.neuron_id]), []).append(row.influence)
+        for found, divisor in ((row.by_targets, 1), (row.by_sources_and_targets, len(sets[row.seed]))):
+            assert found == pytest.approx(expected(row.influence, divisor * len(neurons)), rel=1e-5, abs=1e-5)
+    groups = ask(edge_frame(edges), sets, by=("type",), **given_to_all)
+    assert len(groups) == len(sums)
+    for row in groups.itertuples():
+        assert row.influence == pytest.approx(math.fsum(sums[row.seed, row.type]), abs=1e-9)
+        for found, divisor in ((row.by_targets, 1), (row.by_sources_and_targets, len(sets[row.seed]))):
+            assert found == pytest.approx(expected(row.influence, divisor * len(neurons)), rel=1e-5, abs=1e-5)
+
+
+def test_influences_per_target_are_there_when_asked_for(crant: Crant, tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text(CYCLE)
+    (tmp_path / "a.csv").write_text("root_id,by_targets\nA,x\nB,y\nC,x\nD,y\n")
+    assert crant("influence", "e.csv", "--seeds", "A,B", "-o", "i.csv").code == 0
+    assert "by_targets" not in read(tmp_path / "i.csv")[0]
+    assert crant("influence", "e.csv", "--seeds", "A,B", "--per-target", "-o", "j.csv").code == 0
+    for plain, row in zip(read(tmp_path / "i.csv"), read(tmp_path / "j.csv"), strict=True):
+        assert {name: row[name] for name in plain} == plain
+        assert float(row["by_targets"]) == pytest.approx(math.log(float(row["influence"]) / 4) + 24, rel=1e-5)
+        assert float(row["by_sources_and_targets"]) == pytest.approx(
+            math.log(float(row["influence"]) / 8) + 24, rel=1e-5
+        )
+    by = ("influence", "e.csv", "--seeds", "A", "-a", "a.csv", "--by", "by_targets")
+    assert crant(*by, "-o", "k.csv").code == 0
+    done = crant(*by, "--per-target", "-o", "l.csv")
+    assert done.code == 2
+    assert "the answer has a column by_targets of its own" in done.err
+    assert not (tmp_path / "l.csv").exists()
+
+
 def test_bytes_do_not_depend_on_threads(crant_process: Crant, tmp_path: Path) -> None:
     """Those of the engine, nor those of linear algebra."""
     chance = np.random.default_rng(3)
@@ -386,17 +444,19 @@ def test_published_figures_of_a_worm(real: Path) -> None:
             signs=signs,
             annotations=cells,
             neuron_id_column="root_id",
+            per_target=True,
         )
         record = found.attrs["crantcli"]["figures"]
         network = (record["network"]["edges"], record["network"]["neurons"])
         assert network == (int(rows[0]["edges"]), int(rows[0]["neurons"]))
         assert record["seed_sets"][0]["eigenvalue"] == pytest.approx(float(rows[0]["eigenvalue"]), rel=1e-9), mode
-        known, limit = found.set_index("neuron_id"), 1e-9 * found["influence"].abs().max()
+        known = found.set_index("neuron_id").rename(columns={"adjusted_influence": "adjusted"})
         for row in rows:
             there = known.loc[row["target"]]
-            assert abs(there["influence"] - float(row["influence"])) <= limit, (mode, row)
-            assert there["adjusted_influence"] == pytest.approx(float(row["adjusted"]), abs=2e-4)
             assert there["is_seed"] == (row["is_seed"] == "True")
+            for figure in ("influence", "adjusted", "by_targets", "by_sources_and_targets"):
+                limit = 1e-9 * known[figure].abs().max()
+                assert abs(there[figure] - float(row[figure])) <= limit, (mode, figure, row)
 
 
 def test_published_figures_of_a_larva(real: Path) -> None:

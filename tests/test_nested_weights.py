@@ -14,33 +14,29 @@ from conftest import Crant
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import (
-    ABSENT,
     ANNOTATION_COLUMNS,
     AS_DRAWN,
     SETTINGS,
     Drawn,
-    annotation_tables,
     edge_tables,
     frame,
     rules,
     synapse_tables,
     tuples,
 )
+from weighed import FRACTIONS, SIGNS, WEIGHTS, labelled, scored, weighed_files
 
 import crantcli as cc
-from crantcli.core.rows.weights import signs_of
 
 NOTES_ARE_FINE = pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
 
-SIGNS = st.sampled_from([None, *(signs_of("side", "LEFT", unsigned=what) for what in ("drop", "positive"))])
-FRACTIONS = st.sampled_from([None, 0.0, 0.25, 0.5])
-WEIGHTS = st.sampled_from(["count", "sum:score", "mean:score", "relative_outgoing", "relative_incoming"])
+MODES = WEIGHTS | st.sampled_from(["relative_outgoing", "relative_incoming"])
 
 
 @NOTES_ARE_FINE
 @SETTINGS
 @given(
-    data=st.data(), table=synapse_tables() | edge_tables(neuropils=False, tidy=True), weight=WEIGHTS, least=FRACTIONS,
+    data=st.data(), table=synapse_tables() | edge_tables(neuropils=False, tidy=True), weight=MODES, least=FRACTIONS,
     signs=SIGNS, by=st.sampled_from([None, ("side",), ("cell_type", "side")]), known=st.booleans(),
 )  # fmt: skip
 def test_a_nested_matrix_is_the_table_of_connectivity(
@@ -49,14 +45,11 @@ def test_a_nested_matrix_is_the_table_of_connectivity(
     """Cell by cell; fractions are of absolute sums; sums per block are of the cells, and blocks have joined labels."""
     kind = "edges" if table.has("weight") else "synapses"
     if kind == "synapses":
-        chances = [-2, 0, 1, 2, 5, None]
-        rows = [{**row, "score": chances[(7 * place) % 6]} for place, row in enumerate(table.rows)]
-        table = Drawn(rows, (*table.columns, "score"), table.neurons)
+        table = scored(table)
     elif ":" in weight:
         weight = "count"
     rule = data.draw(rules(table))
-    labels = [*data.draw(annotation_tables(table.neurons)), {"root_id": ABSENT[type(table.neurons[0])], "side": "left"}]
-    labels = [{"cell_type": None, "side": None, **row} for row in labels]
+    labels = labelled(data, table)
     asked: dict[str, Any] = {
         "threshold": rule.threshold, "min_size": rule.min_size, "clean": rule.clean, "source": table.frame,
         "annotations": frame(labels, ANNOTATION_COLUMNS), "kind": kind, **AS_DRAWN,
@@ -107,13 +100,7 @@ def test_a_nested_matrix_is_the_table_of_connectivity(
 
 @pytest.fixture
 def tables(tmp_path: Path) -> Path:
-    (tmp_path / "synapses.csv").write_text(
-        "id,pre,post,size\n1,1,2,10\n2,1,2,20\n3,2,1,5\n4,2,3,\n5,3,1,7\n6,3,1,9\n7,4,1,1\n"
-    )
-    (tmp_path / "types.csv").write_text(
-        "root_id,cell_type,side,nt\n1,A,left,gaba\n2,A,right,ach\n3,B,left,ach\n4,B,,ach\n5,C,right,\n"
-    )
-    return tmp_path
+    return weighed_files(tmp_path, "1,A,left,gaba\n2,A,right,ach\n3,B,left,ach\n4,B,,ach\n5,C,right,\n")
 
 
 def nested(crant: Crant, *words: str) -> list[list[str]]:

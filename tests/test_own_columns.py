@@ -28,6 +28,7 @@ from strategies import (
     tuples,
     with_parts,
 )
+from weighed import entries, rounded
 
 import crantcli as cc
 
@@ -52,16 +53,6 @@ def split_edges(table: Drawn, chosen: Chosen, rule: Rules, raw: bool = False) ->
     found = make(rows, chosen, rule, by_neuropil=True)[0]
     split = {key: tuple(None if raw and part == "none" else part for part in key[2].split("|")) for key in found}
     return {(*key[:2], split[key]): weight for key, weight in found.items()}
-
-
-def entries(found: pd.DataFrame) -> dict[tuple[str, str], Any]:
-    cells = {(a, b): value for a, *row in tuples(found.reset_index()) for b, value in zip(found, row, strict=True)}
-    return rounded({pair: value for pair, value in cells.items() if value})
-
-
-def rounded(cells: dict[Any, Any]) -> dict[Any, Any]:
-    """Sums of fractions depend on their order in the last digits."""
-    return {key: round(value, 9) if isinstance(value, float) else value for key, value in cells.items()}
 
 
 # ------------------------------------------------------------------------------------------ adjacency
@@ -107,7 +98,7 @@ def test_a_matrix_by_parts_is_the_table_of_connectivity(
         "annotations": frame(cells, ANNOTATION_COLUMNS), **AS_DRAWN,
     }  # fmt: skip
     found = cc.get_adjacency(chosen.pre, **asked)
-    assert entries(found) == rounded({pair: weight for pair, weight in expected.items() if weight})
+    assert rounded(entries(found)) == rounded({pair: weight for pair, weight in expected.items() if weight})
     told = cc.get_connectivity(chosen.pre, upstream=chosen.pre is None, **asked)
     again: dict[Any, Any] = {}
     for values in tuples(told):
@@ -119,7 +110,7 @@ def test_a_matrix_by_parts_is_the_table_of_connectivity(
             ends.append([text(row[name]) for name in names])
         if all(map(all, ends)) and row["weight"]:
             again[":".join(map(str, ends[0])), ":".join(map(str, ends[1]))] = row["weight"]
-    assert entries(found) == rounded(again)
+    assert rounded(entries(found)) == rounded(again)
 
 
 @pytest.fixture
@@ -394,7 +385,7 @@ def test_what_attach_splits(crant: Crant, tmp_path: Path) -> None:
     counted = {key: len(rows) for key, rows in table.groupby(ends)}
     by = ",".join(ends)
     assert crant("adjacency", "split.parquet", "--by", by, "-o", "a.csv").code == 0
-    assert entries(pd.read_csv(tmp_path / "a.csv", index_col=0)) == counted
+    assert rounded(entries(pd.read_csv(tmp_path / "a.csv", index_col=0))) == counted
     rows = crant("connectivity", "split.parquet", "--by", by, "-o", "-").rows()[1:]
     assert {(row[0], row[1]): int(row[2]) for row in rows} == counted
     compared = crant("compare", "split.parquet", "split.parquet", "--by", by, "-o", "-").rows()[1:]

@@ -202,6 +202,14 @@ def write_annotations(path: Path, source: Path, types: int) -> None:
     _write(path, iter([pa.table({"root_id": neurons, "cell_type": names})]))
 
 
+def write_transmitters(path: Path, source: Path, percent: int) -> None:
+    """Write a transmitter, `nt`, for every neuron of an edge table: of that many in 100, one that inhibits."""
+    table = pq.read_table(source, columns=["pre", "post"])
+    ids = np.unique(np.concatenate([table["pre"].to_numpy(), table["post"].to_numpy()]))
+    inhibits = np.random.default_rng([SEED, percent]).random(len(ids)) < percent / 100
+    _write(path, iter([pa.table({"root_id": ids, "nt": np.where(inhibits, "gaba", "acetylcholine")})]))
+
+
 def write_skeletons(path: Path, neurons: int, nodes: int, sites: int) -> None:
     """Write a folder: skeletons as SWC, synapses near them, and the same points as arrays.
 
@@ -266,6 +274,7 @@ def main() -> None:
         ("edges", write_edges, {"neurons": int, "entries": int}),
         ("changed", write_changed, {"source": Path}),
         ("annotations", write_annotations, {"source": Path, "types": int}),
+        ("transmitters", write_transmitters, {"source": Path, "percent": int}),
         ("skeletons", write_skeletons, {"neurons": int, "nodes": int, "sites": int}),
     ):
         command = commands.add_parser(name, help=writer.__doc__)

@@ -163,6 +163,37 @@ def scipy_paths(source: str, seeds: str, destination: str) -> None:
     table.to_parquet(destination, index=False)
 
 
+def scipy_influence(source: str, seeds: str, sets: str, number: str, destination: str, signs: str = "") -> None:
+    """Steady states of some of so many sets of seeds, as one writes it in a notebook: a CSR, its eigenvalue, GMRES."""
+    import numpy as np
+    import pandas as pd
+    from scipy.sparse import coo_array, eye_array
+    from scipy.sparse.linalg import eigs, gmres
+
+    edges = pd.read_parquet(source)
+    edges = edges[(edges["pre"] != edges["post"]) & (edges["pre"] != 0) & (edges["post"] != 0)]
+    ids = np.union1d(edges["pre"].to_numpy(), edges["post"].to_numpy())
+    post, pre = (np.searchsorted(ids, edges[side].to_numpy()) for side in ("post", "pre"))
+    weight = edges["weight"].to_numpy(np.float64)
+    if signs:
+        cells = pd.read_parquet(signs)
+        weight[np.isin(ids, cells["root_id"][cells["nt"] == "gaba"])[pre]] *= -1
+    matrix = coo_array((weight, (post, pre)), shape=(len(ids),) * 2).tocsr()
+    largest = eigs(matrix, k=1, which="LR", v0=np.ones(len(ids)), return_eigenvectors=False)[0].real
+    system = eye_array(len(ids), format="csr") - matrix * (0.99 / largest)
+    with open(seeds) as file:
+        chosen = [int(line) for line in file]
+    found = []
+    for place in range(int(number)):
+        seeded = np.isin(ids, chosen[place :: int(sets)])
+        influence, reached = gmres(system, seeded.astype(float), rtol=1e-12, atol=0, restart=200, maxiter=20)
+        if reached:
+            raise RuntimeError(f"GMRES did not converge: {reached}")
+        found.append(pd.DataFrame({"seed": place, "neuron_id": ids, "influence": influence, "is_seed": seeded}))
+    table = pd.concat(found).sort_values(["seed", "influence", "neuron_id"], ascending=[True, False, True])
+    table.to_parquet(destination, index=False)
+
+
 def scipy_similar(source: str, number: str, destination: str) -> None:
     """The most similar neurons of each, as one writes it by hand: vectors of length 1, and all their products."""
     import numpy as np
@@ -244,7 +275,7 @@ if __name__ == "__main__":
     known = (
         duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, duckdb_type_sums, nearest, pandas_attach,
         caveclient_query, contents, pandas_compare, scipy_similar,
-        npz_contents, scipy_paths,
+        npz_contents, scipy_paths, scipy_influence,
     )  # fmt: skip
     function = {f.__name__: f for f in known}[sys.argv[1]]
     function(*sys.argv[2:])

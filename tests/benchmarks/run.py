@@ -29,6 +29,8 @@ MESH_LIBRARIES = (("embree", "embreex", 0.3), ("ncollpyde", "ncollpyde", 0.5))  
 MATRIX = (20_000, 5_000_000)  # neurons on both axes of the adjacency, entries
 BRAIN = (139_255, 15_000_000)  # neurons and pairs of a whole fly's brain
 FEW = (6_000, 600_000)  # neurons and pairs of which all cosines fit into memory
+SEED_SETS = 11  # of influence: one, and ten further ones
+INHIBITORY = (30, 45)  # of 100 neurons; with the second, most eigenvalues are as large as the largest
 TYPES = 8_000  # cell types of that brain
 SKELETONS = (200, 20_000, 1_000_000)  # neurons, nodes of each, sites of all
 
@@ -235,6 +237,44 @@ def paths(bench: Bench) -> None:
     report("paths, 100 best / 4 steps", listed, mine, 1.5)
     report("paths, 100 best, peak", listed, target=2000, measure="peak")
     bench.same("CAST(round(fraction * 1e12) AS HUGEINT)", ours, bare)
+
+
+def influence(bench: Bench) -> None:
+    """What seeds drive in a whole brain: unsigned, signed, and signed so that nearly as much inhibits as excites."""
+    brain = bench.made("brain.parquet", "edges", *BRAIN)
+    seeds = bench.made("brain-seeds.txt", "neurons_of", brain, NEURONS)
+    ids, ours, theirs = seeds.read_text().split(), bench.out("driven.parquet"), bench.out("by-hand.parquet")
+    sets = [f"set{place}={','.join(ids[place::SEED_SETS])}" for place in range(SEED_SETS)]
+    few, many = INHIBITORY
+
+    def asked(number: int, percent: int = 0) -> list[str]:
+        chosen = [word for one in sets[:number] for word in ("--seeds", one)]
+        signs = ("-a", transmitters(percent), "--sign", "nt", "--inhibitory", "gaba") if percent else ()
+        return crantcli("influence", brain, *chosen, *signs, "-q", "-o", ours)
+
+    def transmitters(percent: int) -> Path:
+        return bench.made(f"brain-nt-{percent}.parquet", "transmitters", brain, percent)
+
+    for name, percent, first, further in (("influence", 0, 10, 1), ("influence, signed", few, 40, 15)):
+        signs = [transmitters(percent)] if percent else []
+        all_sets, one, by_hand = bench.medians(
+            asked(SEED_SETS, percent),
+            asked(1, percent),
+            reference("scipy_influence", brain, seeds, SEED_SETS, 1, theirs, *signs),
+        )
+        report(f"{name}, 1 set / scipy", one, by_hand, 1)
+        report(f"{name}, 1 set / scipy", one, by_hand, 1, "cpu")
+        report(f"{name}, 1 set / scipy", one, by_hand, 1, "peak")
+        report(f"{name}, 1 set", one, target=first)
+        more = SEED_SETS - 1
+        each = Usage((all_sets.wall - one.wall) / more, (all_sets.cpu - one.cpu) / more, all_sets.peak)
+        report(f"{name}, each further set", each, target=further)
+        report(f"{name}, each further set", each, target=further, measure="cpu")
+        report(f"{name}, {SEED_SETS} sets, peak", all_sets, target=2000, measure="peak")
+        bench.same("CAST(round(influence * 1e5) AS HUGEINT)", ours, theirs)
+    hard = medians(1, asked(1, many))[0]
+    report(f"influence, {many} % inhibitory", hard)
+    report(f"influence, {many} % inhibitory, peak", hard, target=2000, measure="peak")
 
 
 def similar(bench: Bench) -> None:
@@ -491,8 +531,8 @@ def figure(name: str, value: float, target: float) -> None:
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     function.__name__: function
     for function in (
-        edges, text, memory, once, lookup, adjacency, compare, paths, similar, nested, containment, neuropil, attach,
-        live, startup, commands,
+        edges, text, memory, once, lookup, adjacency, compare, influence, paths, similar, nested, containment, neuropil,
+        attach, live, startup, commands,
     )
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from crantcli.cli.options import (
     SourceOptions,
     SynapseFetchOptions,
     ThresholdOptions,
+    WeightOptions,
 )
 
 EPILOG = """Example: crantcli compare monday.parquet tuesday.parquet -o changes.csv --summary changes.json
@@ -27,6 +28,9 @@ moved_in and moved_out, under the IDs of B; --neurons tells merges, splits and n
 Brains whose neurons are not the same are compared with --by COLUMN; two sides of one table with --a side=left
 --b side=right, group by group with --by, or neuron by neuron with --pair; groups of one table with chance by --against.
 --by takes columns of the tables, too, such as pre_compartment,post_compartment, where both have them.
+
+--weight, --min-fraction and --sign are those of connectivity, for A and B alike; of synapses with ids they want
+--match neuron.
 
 --fail-on takes conditions on the figures of the summary, such as "changed>1000"."""
 
@@ -49,6 +53,7 @@ def compare(
     rows: ThresholdOptions,
     fetch: SynapseFetchOptions,
     run: RunOptions,
+    *,
     a: Annotated[
         Selectors, typer.Option("--a", metavar="NEURONS", help=f"One side of a single table: {NEURON_HELP}.")
     ] = None,
@@ -126,6 +131,7 @@ def compare(
             help='Exit with 7 where this holds of a figure: "changed>1000"; repeat to add.',
         ),
     ] = None,
+    weights: WeightOptions,
 ) -> None:
     """What changed between two versions, sides, brains or methods."""
     from crantcli.cli.ask import ask, selectors_of
@@ -148,6 +154,9 @@ def compare(
         rows.thresholds,
         tuple(fail_on or ()),
         rows.sum_duplicates,
+        weights.weight or "count",
+        weights.min_fraction,
+        weights.signs,
     )
     given, two = source.source or [], question.needs().other
     if two and len(given) != 2:

@@ -32,7 +32,10 @@ a criterion where the annotations have a column NAME, and else a set of IDs. A n
 wants --gain none, which leaves the weights as they are.
 
 --by cell_type tells groups: neurons, seeds among them, influence (sum), mean_influence, its adjusted_influence, and
-mean_without_seeds."""
+mean_without_seeds.
+
+--per-target adds by_targets and by_sources_and_targets: the adjusted influence of r / targets, and of
+r / (seeds x targets), with all neurons of the network as targets, also of groups, whose r are added up."""
 
 
 @command("influence", section=ASK, epilog=EPILOG, after="compare")
@@ -70,6 +73,10 @@ def influence(
     by: Annotated[
         str | None, typer.Option("--by", metavar="COL,...", help="Groups of neurons, by columns of the annotations.")
     ] = None,
+    per_target: Annotated[
+        bool,
+        typer.Option("--per-target", help="Add influences by the number of targets, and by that of seeds and targets."),
+    ] = False,
     sign: Sign = None,
     inhibitory: Inhibitory = None,
     excitatory: Excitatory = None,
@@ -99,5 +106,6 @@ def influence(
         tuple(name.strip() for name in (by or "").split(",") if name.strip()),
         signs_of(sign, inhibitory, excitatory, unsigned),
         rows.sum_duplicates,
+        per_target,
     )
     ask(question, source, rows, fetch, run)

@@ -11,10 +11,12 @@ from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
     EdgeOptions,
+    InputTotalsFile,
     RunOptions,
     Selectors,
     SourceOptions,
     SynapseFetchOptions,
+    WeightOptions,
 )
 
 EPILOG = """Example: crantcli similar edges.parquet --neurons "cell_type=ER2" -a annotations.csv -o similar.npz
@@ -36,6 +38,7 @@ def similar(
     rows: EdgeOptions,
     fetch: SynapseFetchOptions,
     run: RunOptions,
+    *,
     neurons: Annotated[
         Selectors, typer.Option("--neurons", "-n", metavar="NEURONS", help=f"Neurons to compare: {NEURON_HELP}.")
     ] = None,
@@ -106,6 +109,8 @@ def similar(
     force_wide: Annotated[
         bool, typer.Option("--force-wide", help="Write a wide table even with more than 5,000 columns.")
     ] = False,
+    totals: InputTotalsFile = None,
+    weights: WeightOptions,
 ) -> None:
     """How alike neurons are in their partners, and which match."""
     from crantcli.cli.ask import ask, selectors_of
@@ -123,9 +128,12 @@ def similar(
         pair,
         rows.sum_duplicates,
         source.ignore_case,
+        weights.weight or "count",
+        weights.min_fraction,
+        weights.signs,
     )
     outputs = {"clusters": clusters, "order": order, "tree": tree, "summary": summary, "plot": plot}
-    ask(question, source, rows, fetch, run, outputs=outputs, force_wide=force_wide)
+    ask(question, source, rows, fetch, run, outputs=outputs, force_wide=force_wide, totals=totals)
 
 
 def _names(given: str | None) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ def against_chance(engine: SqlEngine, given: Inputs, options: CompareOptions) ->
             f"{P.against} draws graphs of neurons, and {join_names(list(own))} is of the table's rows; keep one kind "
             f"with {P.where(f'{own[0]} = VALUE')}"
         )
-    side, ledger, notes = one_network(engine, given, options.sum_duplicates, options.by)
+    side, ledger, notes = one_network(engine, given, options)
     labelled = labelled_side(engine, side, options.by, (given.rows.threshold or 1,), ledger, notes)
     ends = len(options.by)
     labels = sql.columns(f"label_{place}" for place in range(ends))

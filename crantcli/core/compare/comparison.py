@@ -12,6 +12,7 @@ from crantcli.core.ledger import Ledger
 from crantcli.core.question import Table
 from crantcli.core.relation import Relation, merge_filters
 from crantcli.core.rows.filters import RowFilter
+from crantcli.core.rows.weights import Weighing
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class CompareOptions:
     against: Literal["configuration", "erdos-renyi"] | None = None
     samples: int = 200
     seed: int = 0
+    weighing: Weighing = field(default_factory=Weighing)
 
 
 @dataclass

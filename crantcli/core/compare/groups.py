@@ -92,7 +92,7 @@ def labelled_side(
     neurons = int(engine.execute(f"SELECT count(*) FROM {side.neurons}")[0][0])
     if side.named:
         _refuse_incomplete(engine, side, notes)
-    amount = "sum(weight)" if side.table.kind is Kind.SYNAPSES else "count(*)"
+    amount = "sum(n)" if side.table.kind is Kind.SYNAPSES else "count(*)"
     ends = " AND ".join(f"{end} IN (SELECT id FROM {labels})" for end in ("pre", "post"))
     unlabelled = engine.execute(f"SELECT {amount} FROM {side.kept} WHERE NOT ({ends})")[0][0]
     ledger.remove("unannotated", unlabelled)
@@ -102,10 +102,10 @@ def labelled_side(
             f"{side.name}: {int(unlabelled):,} {ledger.unit} of neurons without {' and '.join(by)} are left out"
         )
     inside = " AND ".join(f"{end} IN (SELECT id FROM {side.neurons})" for end in ("pre", "post"))
-    counts = ", ".join(f"count(*) FILTER (weight >= {limit})" if limit > 1 else "count(*)" for limit in limits)
+    counts = ", ".join(f"count(*) FILTER (n >= {limit})" if limit > 1 else "count(*)" for limit in limits)
     pairs = side.kept
     if split:
-        pairs = f"(SELECT pre, post, sum(weight) AS weight FROM {side.kept} GROUP BY pre, post)"
+        pairs = f"(SELECT pre, post, sum(n) AS n FROM {side.kept} GROUP BY pre, post)"
     edges = engine.execute(f"SELECT {counts} FROM {pairs} WHERE pre <> post AND {inside}")[0]
     return LabelledSide(side, labels, neurons, tuple(map(int, edges)))
 
@@ -212,13 +212,14 @@ def _sums(engine: SqlEngine, side: LabelledSide, number: int, own: Sequence[str]
         f"count(*) FILTER (pre <> post{f' AND pair >= {limit}' if limit > 1 else ''}) AS edges_{place}"
         for place, limit in enumerate(limits)
     ]
-    pair = "sum(e.weight) OVER (PARTITION BY e.pre, e.post)" if own else "e.weight"
-    values = "".join(f", e.{name}" for name in own)
+    pair = "sum(e.n) OVER (PARTITION BY e.pre, e.post)" if own else "e.n"
+    weighing = side.side.weighing
+    values = "".join(f", e.{name}" for name in (*own, *(() if weighing.column is None else ("valued",))))
     rows = (
         f"SELECT {', '.join(labels)}{values}, e.pre, e.post, e.weight, {pair} AS pair FROM {side.side.kept} AS e "
         f"JOIN {side.labels} AS p ON e.pre = p.id JOIN {side.labels} AS q ON e.post = q.id"
     )
-    weight = sql.total("weight", "pre, post", side.side.table.whole_weights)
+    weight = weighing.weight.total(side.side.table)
     return engine.table(
         "group_sums",
         f"SELECT {', '.join(keys)}, {weight} AS weight, {', '.join(counts)} FROM ({rows}) GROUP BY {', '.join(keys)}",
@@ -285,6 +286,7 @@ def group_query(
     tests: GroupTests | None,
     own: Sequence[str] = (),
     named_neurons: bool = True,
+    fractions: bool = True,
 ) -> tuple[str, tuple[str, ...]]:
     """The table of groups, and its columns.
 
@@ -294,6 +296,8 @@ def group_query(
         What the columns of labels are called, and those of the tables.
     named_neurons : bool
         It is known which neurons there are, and so what could be, and what their input is.
+    fractions : bool
+        Weights are of what that input is of.
 
     Raises
     ------
@@ -310,6 +314,8 @@ def group_query(
     )  # fmt: skip
     if not named_neurons:
         numbers = ("weight_a", "weight_b", "edges_a", "edges_b")
+    if not fractions:
+        numbers = tuple(name for name in numbers if name not in ("fraction_a", "fraction_b", "ratio"))
     chosen += [f"g.{name}" for name in numbers]
     source = f"{groups} AS g"
     if tests is not None:

@@ -34,10 +34,9 @@ def groups_of_sides(engine: SqlEngine, given: Inputs, options: CompareOptions) -
     columns = _columns(given, options, notes)
     by, own = columns.labels, columns.own[0]
     if given.other is None:
-        largest = options.largest_component
-        sides, _ = one_table(engine, given, options.sum_duplicates, largest, None, columns)
+        sides, _ = one_table(engine, given, options, columns)
     else:
-        sides = two_tables(engine, given, options.sum_duplicates, columns)
+        sides = two_tables(engine, given, options, columns)
         if not by:
             notes += filter_notes(given.source, given.other.table, filters_of(given.rows))
     limits = options.thresholds or (given.rows.threshold or 1,)
@@ -56,7 +55,9 @@ def groups_of_sides(engine: SqlEngine, given: Inputs, options: CompareOptions) -
         for place in range(len(limits))
     ]
     names = label_columns(given.annotations, by) if by else ()
-    query, told_columns = group_query(engine, groups, names, tests[0] if tests else None, own, a.side.named)
+    query, told_columns = group_query(
+        engine, groups, names, tests[0] if tests else None, own, a.side.named, options.weighing.column is None
+    )
     number = int(engine.execute(f"SELECT count(*) FROM {groups}")[0][0])
     ledger = sides.ledgers[0] if sides.ledgers[0] is sides.ledgers[1] else sides.ledgers[0] + sides.ledgers[1]
     facts = {}

@@ -28,10 +28,10 @@ class WeightHistogram:
     pairs: np.ndarray[Any, Any]
 
     def above(self, threshold: int) -> WeightHistogram:
-        """What is left of each side where a pair needs this weight."""
+        """What is left of each side where a pair needs this weight, whatever its sign."""
         import numpy as np
 
-        a, b = (np.where(weights >= threshold, weights, 0) for weights in (self.a, self.b))
+        a, b = (np.where(np.abs(weights) >= threshold, weights, 0) for weights in (self.a, self.b))
         kept = (a != 0) | (b != 0)
         return WeightHistogram(a[kept], b[kept], self.pairs[kept])
 

@@ -11,7 +11,6 @@ from crantcli.core.compare.comparison import CompareOptions, Comparison, filter_
 from crantcli.core.compare.edges import (
     ComparedPairs,
     WeightedPairs,
-    all_edges,
     carried_over,
     compare_pairs,
     compare_rows,
@@ -19,7 +18,7 @@ from crantcli.core.compare.edges import (
 )
 from crantcli.core.compare.histogram import WeightHistogram, weight_histogram
 from crantcli.core.compare.picture import ComparisonPicture, largest_changes
-from crantcli.core.compare.sides import one_table
+from crantcli.core.compare.sides import compared_edges, one_table
 from crantcli.core.compare.versions import (
     CHANGES,
     NEURON_COLUMNS,
@@ -35,6 +34,8 @@ from crantcli.core.questions.base import Inputs
 from crantcli.core.relation import Relation
 from crantcli.core.rows.filters import RowFilter
 from crantcli.core.rows.pairs import Edges
+from crantcli.core.rows.weighed import weights_of_pairs
+from crantcli.core.rows.weights import Weighing
 from crantcli.errors import DataError
 from crantcli.schema import Kind
 
@@ -68,7 +69,11 @@ def same_neurons(engine: SqlEngine, given: Inputs, options: CompareOptions) -> C
     a, b = given.source, given.other.table
     notes = filter_notes(a, b, filters_of(given.rows))
     joined = None
-    if given.renames is None and not any(t.kind is Kind.SYNAPSES or "neuropil" in t.roles for t in (a, b)):
+    if (
+        options.weighing.plain
+        and given.renames is None
+        and not any(t.kind is Kind.SYNAPSES or "neuropil" in t.roles for t in (a, b))
+    ):
         joined = compare_rows(engine, a, b, given.rows)
     compared, *ledgers = joined or _added_up(engine, given, options, notes)
     found = _of_pairs(engine, compared, given.rows, options, ledgers[0] + ledgers[1])
@@ -79,14 +84,17 @@ def same_neurons(engine: SqlEngine, given: Inputs, options: CompareOptions) -> C
 
 def matched_sides(engine: SqlEngine, given: Inputs, options: CompareOptions) -> Comparison:
     """Pairs of neurons on one side with those of their partners on the other, under the IDs of A."""
-    sides, matched = one_table(engine, given, options.sum_duplicates, options.largest_component, options.pair)
-    table = given.source
+    sides, matched = one_table(engine, given, options)
+    table, weighing = given.source, options.weighing
+    edges_a, edges_b = (Edges(side.kept, side.whole, sides.ledgers[0]) for side in (sides.a, sides.b))
+    kept_a, notes_a = weights_of_pairs(engine, edges_a, weighing, "A")
+    kept_b, notes_b = weights_of_pairs(engine, edges_b, weighing, "B")
     carried = engine.view(
         "carried_side",
-        f"SELECT m.a AS pre, n.a AS post, e.weight FROM {sides.b.kept} AS e JOIN {matched} AS m ON e.pre = m.b "
+        f"SELECT m.a AS pre, n.a AS post, e.weight FROM {kept_b} AS e JOIN {matched} AS m ON e.pre = m.b "
         f"JOIN {matched} AS n ON e.post = n.b",
     )
-    pairs = [WeightedPairs(relation, table.id_type, table.whole_weights) for relation in (sides.a.kept, carried)]
+    pairs = [WeightedPairs(relation, table.id_type, weighing.whole(table)) for relation in (kept_a, carried)]
     compared = compare_pairs(engine, pairs[0], pairs[1])
     both = engine.view(
         "both_ids",
@@ -96,7 +104,7 @@ def matched_sides(engine: SqlEngine, given: Inputs, options: CompareOptions) -> 
     found = _of_pairs(
         engine, replace(compared, relation=both), given.rows, options, sides.ledgers[0], ("pre_b", "post_b")
     )
-    found.notes += sides.notes
+    found.notes += [*sides.notes, *notes_a, *notes_b]
     found.figures["matched"] = int(engine.execute(f"SELECT count(*) FROM {matched}")[0][0])
     return found
 
@@ -132,18 +140,23 @@ def _added_up(
     assert given.other is not None
     a, b = given.source, given.other.table
     late = given.rows if given.renames is None else replace(given.rows, threshold=None)
-    found_a = all_edges(engine, a, late, options.sum_duplicates)
-    found_b = all_edges(engine, b, given.rows, options.sum_duplicates)
+    found_a = compared_edges(engine, "A", a, late, given.annotations, options)
+    found_b = compared_edges(engine, "B", b, given.rows, given.other.annotations, options)
     notes += [*found_a.notes, *found_b.notes]
-    pairs_a, pairs_b = _weighted(a, found_a), _weighted(b, found_b)
+    pairs_a = _weighted(engine, "A", a, found_a, options.weighing, notes)
+    pairs_b = _weighted(engine, "B", b, found_b, options.weighing, notes)
     if given.renames is not None:
         pairs_a, told = carried_over(engine, a, pairs_a, given.renames, given.rows, found_a.ledger, pairs_b)
         notes += told
     return compare_pairs(engine, pairs_a, pairs_b), found_a.ledger, found_b.ledger
 
 
-def _weighted(table: Relation, found: Edges) -> WeightedPairs:
-    return WeightedPairs(found.relation, table.id_type, table.whole_weights)
+def _weighted(
+    engine: SqlEngine, name: str, table: Relation, found: Edges, weighing: Weighing, notes: list[str]
+) -> WeightedPairs:
+    relation, told = weights_of_pairs(engine, found, weighing, name)
+    notes += told
+    return WeightedPairs(relation, table.id_type, weighing.whole(table))
 
 
 def _told(a: Ledger, b: Ledger) -> dict[str, Any]:
@@ -153,13 +166,21 @@ def _told(a: Ledger, b: Ledger) -> dict[str, Any]:
 def _figures(histogram: WeightHistogram, rows: RowFilter, options: CompareOptions) -> dict[str, Any]:
     """Figures of all pairs, and the Jaccard index at each threshold."""
     thresholds = options.thresholds or (rows.threshold or 1,)
-    jaccard = {str(limit): histogram.above(limit).figures()["jaccard"] for limit in thresholds}
+    strong = [_above(histogram, limit, options) for limit in thresholds]
+    jaccard = {str(limit): left.figures()["jaccard"] for limit, left in zip(thresholds, strong, strict=True)}
     return {**histogram.figures(), "jaccard_at": jaccard}
 
 
 def _sweep(engine: SqlEngine, histogram: WeightHistogram, options: CompareOptions) -> Table:
     """Figures at each threshold."""
-    return sweep_table([{"threshold": limit, **histogram.above(limit).figures()} for limit in options.thresholds])
+    return sweep_table(
+        [{"threshold": limit, **_above(histogram, limit, options).figures()} for limit in options.thresholds]
+    )
+
+
+def _above(histogram: WeightHistogram, threshold: int, options: CompareOptions) -> WeightHistogram:
+    """What reaches a threshold, which counts synapses: weights that are others are those of its only one."""
+    return histogram if options.weighing.column is not None else histogram.above(threshold)
 
 
 def refuse_unlike(given: Inputs) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from crantcli.core import sql
 from crantcli.core.compare.columns import NO_COLUMNS, ComparedColumns, own_values
+from crantcli.core.compare.comparison import CompareOptions
 from crantcli.core.compare.components import largest_component
 from crantcli.core.compare.edges import all_edges
 from crantcli.core.engine import SqlEngine
@@ -14,9 +15,12 @@ from crantcli.core.ledger import Ledger
 from crantcli.core.questions.base import Inputs
 from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.absent import absent, absent_note
+from crantcli.core.rows.filters import RowFilter
 from crantcli.core.rows.labels import label_columns, labelled_neurons
-from crantcli.core.rows.pairs import edges
+from crantcli.core.rows.pairs import Edges
 from crantcli.core.rows.partners import matched_neurons, unmatched_notes
+from crantcli.core.rows.weighed import weighed_edges
+from crantcli.core.rows.weights import Weighing
 from crantcli.errors import DataError
 from crantcli.ids import Selection
 from crantcli.text import P, plural
@@ -33,13 +37,15 @@ class NetworkSide:
         What to call its table in messages.
     table : Relation
     kept : str
-        `pre, post, weight`: its pairs that count; where groups are by columns of the table also `own_0, ...`, and then
-        a pair has a row for each of its values.
+        `pre, post, n, weight`: its pairs that count, and `valued` beside weights of a column, as `weighed_edges` has
+        them; where groups are by columns of the table also `own_0, ...`, and then a pair has a row for each of its
+        values.
     whole : str
         `pre, post, n, dropped`: pairs before the threshold, with all input that the table has of its neurons.
     neurons : str
         A table `id`: its neurons, connected or not.
     annotations : Annotations or None
+    weighing : Weighing
     named : bool
         `neurons` are those that labels or options name; else those of its edges, which say nothing of what could be.
     """
@@ -51,6 +57,7 @@ class NetworkSide:
     whole: str
     neurons: str
     annotations: Annotations | None
+    weighing: Weighing
     named: bool = True
 
 
@@ -70,7 +77,31 @@ def _labelled(engine: SqlEngine, table: Relation, annotations: Annotations | Non
     return labelled_neurons(engine, table.id_type, annotations, columns)
 
 
-def two_tables(engine: SqlEngine, given: Inputs, sum_duplicates: bool, columns: ComparedColumns) -> TwoSides:
+def compared_edges(
+    engine: SqlEngine,
+    name: str,
+    table: Relation,
+    rows: RowFilter,
+    annotations: Annotations | None,
+    options: CompareOptions,
+    split: tuple[str, ...] = (),
+    outside: str = "FALSE",
+) -> Edges:
+    """All edges of a table as they are weighed, but for those outside."""
+    advice = f"make the edges with crantcli connectivity, which takes {P.totals.metavar('FILE')}, and compare those"
+    return weighed_edges(
+        engine, table, rows, options.weighing, annotations, split=split, sum_duplicates=options.sum_duplicates,
+        outside=outside, named=name, advice=advice,
+    )  # fmt: skip
+
+
+def _listed(options: CompareOptions, values: Sequence[str]) -> str:
+    """What a side has of its edges."""
+    valued = () if options.weighing.column is None else ("valued",)
+    return ", ".join(["pre", "post", "n", *valued, "weight", *values])
+
+
+def two_tables(engine: SqlEngine, given: Inputs, options: CompareOptions, columns: ComparedColumns) -> TwoSides:
     """The networks of two tables: all their labelled neurons; without labels, those of their edges."""
     assert given.other is not None
     sides, ledgers, notes = [], [], list[str]()
@@ -78,58 +109,46 @@ def two_tables(engine: SqlEngine, given: Inputs, sum_duplicates: bool, columns: 
     values = own_values(engine, [table for _, table, _ in tables], columns)
     named = bool(columns.labels)
     for place, (name, table, labelled) in enumerate(tables):
-        found = edges(engine, table, None, given.rows, split=columns.own[place], sum_duplicates=sum_duplicates)
-        listed = ", ".join(["pre", "post", "weight", *values[place]])
-        kept = engine.view("side_pairs", f"SELECT {listed} FROM {found.relation}")
+        found = compared_edges(engine, name, table, given.rows, labelled, options, columns.own[place])
+        kept = engine.view("side_pairs", f"SELECT {_listed(options, values[place])} FROM {found.relation}")
         if named:
             neurons = _labelled(engine, table, labelled, columns.labels)
         else:
             ends = " UNION ".join(f"SELECT {end} AS id FROM {kept}" for end in ("pre", "post"))
             neurons = engine.table("side_neurons", ends)
-        sides.append(NetworkSide(name, name, table, kept, found.pairs, neurons, labelled, named))
+        sides.append(NetworkSide(name, name, table, kept, found.pairs, neurons, labelled, options.weighing, named))
         ledgers.append(found.ledger)
         notes += found.notes
     return TwoSides(sides[0], sides[1], (ledgers[0], ledgers[1]), notes)
 
 
-def one_network(
-    engine: SqlEngine, given: Inputs, sum_duplicates: bool, by: Sequence[str]
-) -> tuple[NetworkSide, Ledger, list[str]]:
+def one_network(engine: SqlEngine, given: Inputs, options: CompareOptions) -> tuple[NetworkSide, Ledger, list[str]]:
     """The network of the labelled neurons of a table, or of those of them that were named."""
     table, chosen = given.source, given.neurons["a"]
-    neurons, outside = _labelled(engine, table, given.annotations, by), "FALSE"
+    neurons, outside = _labelled(engine, table, given.annotations, options.by), "FALSE"
     if chosen is not None:
         listed = engine.id_table("network_neurons", chosen.ids, table.id_type)
         neurons = engine.view("network", f"SELECT id FROM {neurons} WHERE id IN (SELECT id FROM {listed})")
         outside = f"(NOT (pre IN (SELECT id FROM {listed}) AND post IN (SELECT id FROM {listed})))"
-    found = edges(engine, table, None, given.rows, sum_duplicates=sum_duplicates, outside=outside)
-    kept = engine.view("network_pairs", f"SELECT pre, post, weight FROM {found.relation} WHERE NOT {outside}")
-    side = NetworkSide("A", "the table", table, kept, found.pairs, neurons, given.annotations)
+    found = compared_edges(engine, "the table", table, given.rows, given.annotations, options, outside=outside)
+    kept = engine.view("network_pairs", f"SELECT {_listed(options, ())} FROM {found.relation}")
+    side = NetworkSide("A", "the table", table, kept, found.pairs, neurons, given.annotations, options.weighing)
     return side, found.ledger, list(found.notes)
 
 
 def one_table(
-    engine: SqlEngine,
-    given: Inputs,
-    sum_duplicates: bool,
-    largest: bool,
-    pair: str | None,
-    columns: ComparedColumns = NO_COLUMNS,
+    engine: SqlEngine, given: Inputs, options: CompareOptions, columns: ComparedColumns = NO_COLUMNS
 ) -> tuple[TwoSides, str | None]:
     """The networks that a table has between two sets of neurons.
 
-    Parameters
-    ----------
-    largest : bool
-        Of both sets together, and then of each, neurons of the largest weakly connected component only.
-    pair : str or None
-        A column of the annotations that matches neurons one to one; then only those that are matched count.
+    Where a column of the annotations matches them one to one, only those that are matched count.
 
     Returns
     -------
     TwoSides, and a table `a, b` of matched neurons where `pair` says so
     """
     table, notes = given.source, list[str]()
+    largest, pair = options.largest_component, options.pair
     chosen = {name: given.neurons[name] or Selection(()) for name in "ab"}
     for name, selection in chosen.items():
         if not selection.ids:
@@ -137,7 +156,7 @@ def one_table(
     neurons = [engine.id_table("side_neurons", chosen[name].ids, table.id_type) for name in "ab"]
     _refuse_overlap(engine, neurons)
     if largest:
-        neurons = _connected(engine, given, sum_duplicates, neurons, notes)
+        neurons = _connected(engine, given, options.sum_duplicates, neurons, notes)
     matched = None
     if pair is not None:
         matched = matched_neurons(engine, given.annotations, pair, table.id_type, neurons)
@@ -146,8 +165,7 @@ def one_table(
     inside = [f"(pre IN (SELECT id FROM {side}) AND post IN (SELECT id FROM {side}))" for side in neurons]
     outside = f"(NOT {sql.any_of(inside)})"
     split, (values,) = columns.own[0], own_values(engine, [table], columns)
-    found = edges(engine, table, None, given.rows, split=split, sum_duplicates=sum_duplicates, outside=outside)
-    listed_columns = ", ".join(["pre", "post", "weight", *values])
+    found = compared_edges(engine, "the table", table, given.rows, given.annotations, options, split, outside)
     notes += found.notes
     for name, selection in chosen.items():
         missing = [] if largest else absent(engine, table, selection, found.pairs, ("pre", "post"), given.rows)
@@ -158,10 +176,11 @@ def one_table(
             name,
             "the table",
             table,
-            engine.view("side_pairs", f"SELECT {listed_columns} FROM {found.relation} WHERE {condition}"),
+            engine.view("side_pairs", f"SELECT {_listed(options, values)} FROM {found.relation} WHERE {condition}"),
             found.pairs,
             listed,
             given.annotations,
+            options.weighing,
         )
         for name, condition, listed in zip("AB", inside, neurons, strict=True)
     ]

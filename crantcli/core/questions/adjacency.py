@@ -232,8 +232,7 @@ def adjacency(
     axes = _axes(engine, table, kept, wanted, question.symmetric, keep_unconnected, members)
     entries = engine.view("entries", f"SELECT pre, post, weight FROM {kept} WHERE weight <> 0")
     (matrix,) = matrices_of(engine, entries, ("pre", "post"), (axes["pre"], axes["post"]), ["weight"])
-    whole = table.whole_weights if weighing.column is None else table.whole_values
-    if whole and weighing.weight.how != "mean":
+    if weighing.whole(table):
         matrix = replace(matrix, weights=matrix.weights.astype(np.int64))
     facts, notes = _unasked(wanted, question.symmetric)
     facts |= {**({"labels": "groups"} if groups else {}), **weighing.facts(table)}

@@ -30,9 +30,10 @@ from crantcli.core.questions.base import (
 )
 from crantcli.core.relation import Completeness
 from crantcli.core.rows.groups import named_columns
+from crantcli.core.rows.weights import Signs, Weighing, Weight
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Selection
-from crantcli.text import P
+from crantcli.text import P, Param
 
 #: Figures that conditions may be about.
 FIGURES = (
@@ -77,6 +78,8 @@ class Compare(Question):
     fail_on : tuple of str
         Conditions on figures, such as "changed > 1000": where one holds, that is an error once all is written.
     sum_duplicates : bool
+    weight, min_fraction, signs
+        As of `Connectivity`. Signs of each table are by its own annotations.
     """
 
     a: Selectors = None
@@ -94,6 +97,9 @@ class Compare(Question):
     thresholds: tuple[int, ...] = ()
     fail_on: tuple[str, ...] = ()
     sum_duplicates: bool = False
+    weight: str | Weight = "count"
+    min_fraction: float | None = None
+    signs: Signs | None = None
 
     command: ClassVar[str] = "compare"
     chosen_by: ClassVar[str] = f"{P.a} and {P.b}"
@@ -126,7 +132,35 @@ class Compare(Question):
             raise UsageError(f"threshold {self.thresholds[0]}: a pair needs at least 1 synapse to be kept")
         for condition in self.fail_on:
             parse_figure_condition(condition, FIGURES)
+        object.__setattr__(self, "weight", Weight.parse(self.weight))
         self._check_sides()
+        self._check_weighing()
+
+    @property
+    def weighing(self) -> Weighing:
+        """What is told of pairs, and which are strong enough."""
+        return Weighing(Weight.parse(self.weight), self.min_fraction, self.signs)
+
+    @property
+    def _weighed(self) -> Param | None:
+        """An option by which weights are not all synapses of all pairs."""
+        if self.weighing.column is not None:
+            return P.weight(str(self.weight))
+        if self.signs is not None:
+            return P.sign(self.signs.column)
+        return None if self.min_fraction is None else P.min_fraction(self.min_fraction)
+
+    def _check_weighing(self) -> None:
+        """Refuse weights where something else is compared."""
+        column, given = self.weighing.column, self._weighed
+        if given is not None and self.match == "synapse":
+            raise UsageError(f"{given} is about pairs of neurons, which {P.match('neuron')} compares")
+        if self.against is not None and (column is not None or self.signs is not None):
+            raise UsageError(f"{P.against} counts edges, whatever their weights; leave {given} out")
+        if column is not None and len(self.thresholds) > 1 and not self._by_groups:
+            raise UsageError(
+                f"{given}: several thresholds, which count synapses, are told of {P.weight('count')}; give one"
+            )
 
     def _check_sides(self) -> None:
         """Refuse what contradicts itself."""
@@ -173,8 +207,10 @@ class Compare(Question):
         sides = self.b is not None or self.against is not None
         return Needs(
             {"a": self.a, "b": self.b} if sides else {},
-            labels=bool(self.by) or self.pair is not None,
+            labels=bool(self.by) or self.pair is not None or self.signs is not None,
+            columns=() if self.weighing.column is None else (self.weighing.column,),
             carry=named_columns(self.by),
+            value=self.weighing.column,
             without_totals=f"{P.totals} goes with fractions of one table; here they are of all input in the tables",
             other=not sides,
             renames=not sides and not self.by,
@@ -207,6 +243,7 @@ class Compare(Question):
             "thresholds": list(self.thresholds),
             **{name: getattr(self, name) or None for name in
                ("pair", "largest_component", "test", "against", "complete", "match", "all", "sum_duplicates")},
+            **self.weighing.record(),
         }  # fmt: skip
         if self.against == "configuration":
             options |= {"samples": self.samples, "seed": self.seed}
@@ -219,7 +256,7 @@ class Compare(Question):
             found.table.rows,
             f"{found.what} ({found.sentence})",
             options=options,
-            facts={**found.facts, "figures": found.figures},
+            facts={**found.facts, **self.weighing.facts(given.source), "figures": found.figures},
             notes=found.notes,
             details={"figures": found.figures},
             empty=[] if found.table.rows else [f"nothing differs between A and B ({found.sentence})"],
@@ -229,7 +266,7 @@ class Compare(Question):
     def _compared(self, engine: SqlEngine, given: Inputs) -> Comparison:
         options = CompareOptions(
             self.all, self.thresholds, self.sum_duplicates, self.by, self.complete, self.pair, self.largest_component,
-            self.test, self.against, self.samples, self.seed,
+            self.test, self.against, self.samples, self.seed, self.weighing,
         )  # fmt: skip
         if self.against is not None:
             return against_chance(engine, given, options)
@@ -238,6 +275,11 @@ class Compare(Question):
         if self.pair is not None:
             return matched_sides(engine, given, options)
         refuse_unlike(given)
+        if given.renames is not None and self._weighed is not None:
+            raise UsageError(
+                f"{P.ids} adds the pairs of neurons that have merged up, and {self._weighed} is of pairs that are "
+                f"whole; make edges with it first, by crantcli connectivity, and compare those with {P.ids}"
+            )
         return versions(engine, given, options) if self._by_synapse(given) else same_neurons(engine, given, options)
 
     def _by_synapse(self, given: Inputs) -> bool:
@@ -254,6 +296,11 @@ class Compare(Question):
             raise DataError(f"{P.match('synapse')}: {' and '.join(without)} has no column of synapse ids")
         if without or self.match == "neuron":
             return False
+        if self._weighed is not None:
+            raise UsageError(
+                f"both tables have synapse ids, by which synapses are compared, and {self._weighed} is about pairs of "
+                f"neurons; {P.match('neuron')} compares these"
+            )
         if given.renames is not None:
             raise UsageError(
                 f"both tables have synapse ids, which tell what became of neurons without {P.ids}; leave it out, or "

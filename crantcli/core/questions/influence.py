@@ -42,6 +42,7 @@ GAIN = 0.99
 
 _RANKED = ("neuron_id", "influence", "adjusted_influence", "is_seed")
 _GROUPED = ("neurons", "seeds", "influence", "mean_influence", "adjusted_influence", "mean_without_seeds")
+_PER_TARGET = ("by_targets", "by_sources_and_targets")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Influence(Question):
     signs : Signs or None
         Weights of inhibitory neurons are negative.
     sum_duplicates : bool
+    per_target : bool
+        Adjusted influences, too, of r / targets and of r / (seeds x targets); targets are all neurons of the network.
     """
 
     seeds: Any = None
@@ -79,6 +82,7 @@ class Influence(Question):
     by: tuple[str, ...] = ()
     signs: Signs | None = None
     sum_duplicates: bool = False
+    per_target: bool = False
 
     command: ClassVar[str] = "influence"
     chosen_by: ClassVar[str] = P.seeds
@@ -151,6 +155,7 @@ class Influence(Question):
                 "by": list(self.by),
                 **({} if self.signs is None else {name: value or None for name, value in vars(self.signs).items()}),
                 "sum_duplicates": self.sum_duplicates or None,
+                "per_target": self.per_target or None,
             },
             facts=figures,
             notes=list(dict.fromkeys(notes)),
@@ -169,21 +174,34 @@ class Influence(Question):
                 "influence": answer.influence,
                 "adjusted_influence": adjusted(answer.influence),
                 "seeded": answer.seeded.astype(np.int8),
+                **self._per_target(answer.influence, number, answer.seeded.sum()),
             }
             made = engine.columns_table("driven", columns)
             parts.append(f"SELECT CAST({place} AS INTEGER) AS place, d.* FROM {made} AS d")
+        added = _PER_TARGET if self.per_target else ()
         joined = engine.view(
             "influences",
-            "SELECT d.place, n.id AS neuron_id, d.influence, d.adjusted_influence, d.seeded = 1 AS is_seed "
+            "SELECT d.place, n.id AS neuron_id, d.influence, d.adjusted_influence, d.seeded = 1 AS is_seed"
+            f"{''.join(f', d.{name}' for name in added)} "
             f"FROM ({' UNION ALL '.join(parts)}) AS d JOIN {wiring.neurons} AS n ON d.position = n.position",
         )
         named = answers[0].name is not None
         seed = [f"{sql.one_of([answer.name or '' for answer in answers], 'place')} AS seed"] if named else []
         if self.by:
             return self._grouped(engine, given, joined, answers, seed)
-        shown = ("seed", *_RANKED) if named else _RANKED
-        query = f"SELECT {', '.join([*seed, *_RANKED])} FROM {joined} ORDER BY place, influence DESC, neuron_id"
+        ranked = (*_RANKED, *added)
+        shown = ("seed", *ranked) if named else ranked
+        query = f"SELECT {', '.join([*seed, *ranked])} FROM {joined} ORDER BY place, influence DESC, neuron_id"
         return Table(query, shown, number * len(answers)), "neurons" if len(answers) == 1 else "rows of neurons"
+
+    def _per_target(
+        self, influence: np.ndarray[Any, Any], targets: int, seeds: int | np.ndarray[Any, Any]
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """Adjusted influences by numbers of targets and of seeds, where they are asked for."""
+        if not self.per_target:
+            return {}
+        divisors = (targets, seeds * targets)
+        return {name: adjusted(influence / divisor) for name, divisor in zip(_PER_TARGET, divisors, strict=True)}
 
     def _grouped(
         self, engine: SqlEngine, given: Inputs, joined: str, answers: list[Driven], seed: list[str]
@@ -194,7 +212,8 @@ class Influence(Question):
         from crantcli.core.rows.labels import label_columns, labelled_neurons
 
         names = label_columns(given.annotations, self.by)
-        taken = [name for name in names if name in ("seed", *_GROUPED)]
+        figures = (*_GROUPED, *(_PER_TARGET if self.per_target else ()))
+        taken = [name for name in names if name in ("seed", *figures)]
         if taken:
             raise UsageError(f"{P.by(','.join(self.by))}: the answer has a column {taken[0]} of its own")
         assert given.annotations is not None
@@ -218,16 +237,20 @@ class Influence(Question):
             f"{others} / nullif(count(*) FILTER (NOT is_seed), 0) AS mean_without_seeds "
             f"FROM {rows} GROUP BY place, {listed})",
         )
-        means: np.ndarray[Any, Any] = engine.arrays(f"SELECT mean_influence FROM {summed} ORDER BY row")[
-            "mean_influence"
-        ]
+        groups = engine.arrays(f"SELECT place, influence, mean_influence FROM {summed} ORDER BY row")
+        seeds = np.array([answer.seeded.sum() for answer in answers], dtype=np.float64)
         made = engine.columns_table(
-            "adjusted_groups", {"row": np.arange(len(means)), "adjusted_influence": adjusted(means)}
+            "adjusted_groups",
+            {
+                "row": np.arange(len(groups["place"])),
+                "adjusted_influence": adjusted(groups["mean_influence"]),
+                **self._per_target(groups["influence"], len(answers[0].influence), seeds[groups["place"]]),
+            },
         )
         shown = [f"{key} AS {sql.quote(name)}" for key, name in zip(keys, names, strict=True)]
         query = (
-            f"SELECT {', '.join([*seed, *shown, *_GROUPED])} FROM {summed} JOIN {made} USING (row) "
+            f"SELECT {', '.join([*seed, *shown, *figures])} FROM {summed} JOIN {made} USING (row) "
             f"ORDER BY place, mean_influence DESC, {listed}"
         )
         number = int(engine.execute(f"SELECT count(*) FROM {summed}")[0][0])
-        return Table(query, (*(["seed"] if seed else []), *names, *_GROUPED), number), "groups"
+        return Table(query, (*(["seed"] if seed else []), *names, *figures), number), "groups"

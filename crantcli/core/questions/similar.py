@@ -23,6 +23,7 @@ from crantcli.core.questions.base import (
     normalize_selectors,
 )
 from crantcli.core.relation import Completeness
+from crantcli.core.rows.weights import Signs, Weighing, Weight
 from crantcli.core.similar.answers import Likeness, MatchedLikeness, likeness, matched_likeness
 from crantcli.core.similar.trees import Linkage
 from crantcli.core.similar.vectors import Compared
@@ -69,6 +70,8 @@ class Similar(Question):
         With `match`, the column that tells who is whose partner. Partners of vectors are matched by it, too, unless
         `by` groups them.
     sum_duplicates, ignore_case : bool
+    weight, min_fraction, signs
+        As of `Connectivity`. Means of a column are those of pairs of neurons, and are not added up by groups.
     """
 
     neurons: Selectors = None
@@ -82,6 +85,9 @@ class Similar(Question):
     pair: str | None = None
     sum_duplicates: bool = False
     ignore_case: bool = False
+    weight: str | Weight = "count"
+    min_fraction: float | None = None
+    signs: Signs | None = None
 
     command: ClassVar[str] = "similar"
     outputs: ClassVar[Mapping[str, type]] = {
@@ -101,7 +107,9 @@ class Similar(Question):
         object.__setattr__(self, "cut", _checked_cut(self.cut))
         if self.top is not None and self.top < 1:
             raise UsageError(f"{P.top(self.top)}: at least 1")
+        object.__setattr__(self, "weight", Weight.parse(self.weight))
         self._check_together()
+        self._check_means()
         if self.top is not None or self.match is not None:
             object.__setattr__(self, "outputs", {**type(self).outputs, "": Table})
 
@@ -118,6 +126,22 @@ class Similar(Question):
         self.sides  # noqa: B018  (it is checked)
         if self.rows_by:
             raise UsageError(f"{P.match} is about neurons, and {P.rows_by} adds them up; use one of the two")
+
+    def _check_means(self) -> None:
+        """Refuse means where entries of vectors are added up."""
+        if self.weighing.weight.how != "mean":
+            return
+        for name in ("by", "rows_by", "pair"):
+            if getattr(self, name):
+                raise UsageError(
+                    f"{getattr(P, name)} adds up the weights of several pairs, and {P.weight(str(self.weight))} is the "
+                    f"mean of each; take {P.weight(f'sum:{self.weighing.column}')}, or leave {getattr(P, name)} out"
+                )
+
+    @property
+    def weighing(self) -> Weighing:
+        """What is told of pairs, and which are strong enough."""
+        return Weighing(Weight.parse(self.weight), self.min_fraction, self.signs)
 
     @property
     def sides(self) -> dict[str, tuple[Selector, ...]]:
@@ -144,8 +168,10 @@ class Similar(Question):
         sides = {} if self.match is None else dict(zip("ab", self.sides.values(), strict=True))
         return Needs(
             {"neurons": self.neurons, **sides},
-            labels=bool(self.by or self.rows_by or self.pair),
-            without_totals=f"{P.totals} goes with fractions; the length of a vector does not bear on its cosine",
+            labels=bool(self.by or self.rows_by or self.pair or self.signs),
+            columns=() if self.weighing.column is None else (self.weighing.column,),
+            value=self.weighing.column,
+            without_totals="" if self.min_fraction is not None else f"{P.totals} goes with {P.min_fraction}",
         )
 
     def scope(self, engine: SqlEngine, given: Given) -> Scope:
@@ -161,12 +187,20 @@ class Similar(Question):
         found: Likeness | MatchedLikeness
         if self.match is not None:
             found = matched_likeness(
-                engine, given, self.of, self.by, tuple(self.sides), self.pair, self.top or MATCHES, self.sum_duplicates
+                engine,
+                given,
+                self.of,
+                self.by,
+                tuple(self.sides),
+                self.pair,
+                self.top or MATCHES,
+                self.weighing,
+                self.sum_duplicates,
             )
         else:
             found = likeness(
                 engine, given, self.of, self.by, self.rows_by, self.top, self.cluster or "average", self.cut,
-                self.sum_duplicates,
+                self.weighing, self.sum_duplicates,
             )  # fmt: skip
         outputs: dict[str, Output] = {"": found.main, **found.tables(wanted), "summary": Summary(found.figures)}
         if "plot" in wanted:
@@ -193,8 +227,9 @@ class Similar(Question):
                 "match": self.match,
                 "pair": self.pair,
                 "sum_duplicates": self.sum_duplicates or None,
+                **self.weighing.record(),
             },
-            facts={"figures": found.figures},
+            facts={**self.weighing.facts(given.source), "figures": found.figures},
             notes=found.vectors.notes,
             details={"figures": found.figures},
         )

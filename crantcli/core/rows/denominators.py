@@ -61,8 +61,7 @@ def denominators(
         _check_completeness(engine, ids, totals.completeness, side, P.totals, notes)
         return _from_file(engine, table, totals.relation, kept, ids, side, P.totals)
     told = table.totals.get(side, {})
-    known = Completeness(frozenset(told), frozenset(told))
-    if told and _lacking(engine, ids, table.completeness, side, "") and not uncovered(engine, ids, known, side):
+    if _lacking(engine, ids, table.completeness, side, "") and _tells(engine, table, side, ids):
         relative = "" if table.completeness.known else ", if that was whole"
         notes.append(f"fractions are of all {side} in the table that the input was made of, as it tells{relative}")
         return _from_file(engine, table, _as_table(engine, told, side), kept, ids, side, "the provenance of the input")
@@ -87,6 +86,25 @@ def check_whole(engine: SqlEngine, table: Relation, side: Side, ids: str, notes:
     if table.signed:
         notes.append("fractions of signed weights are of the total of absolute weights")
     _check_completeness(engine, ids, table.completeness, side, "the input", notes)
+
+
+def _tells(engine: SqlEngine, table: Relation, side: Side, ids: str) -> bool:
+    """Whether a file tells the totals of all these neurons in the table that it was made of."""
+    told = frozenset(table.totals.get(side, {}))
+    return bool(told) and not uncovered(engine, ids, Completeness(told, told), side)
+
+
+def lacking_totals(engine: SqlEngine, table: Relation, side: Side, ids: str, what: str) -> str:
+    """Why a table alone cannot tell fractions of the input or output of some neurons, "" where it can.
+
+    Parameters
+    ----------
+    ids : str
+        A table `id` of the neurons.
+    what : str
+        What the table is called.
+    """
+    return "" if _tells(engine, table, side, ids) else _lacking(engine, ids, table.completeness, side, what)
 
 
 def _check_completeness(

@@ -149,6 +149,10 @@ class Weighing:
         """Whether weights are numbers of synapses of whatever pairs there are, without a sign."""
         return self == Weighing()
 
+    def whole(self, table: Relation) -> bool:
+        """Whether weights are integers."""
+        return self.weight.how != "mean" and (table.whole_weights if self.column is None else table.whole_values)
+
     def record(self) -> dict[str, Any]:
         """What bears on the content, for the options of the provenance."""
         signs = {} if self.signs is None else {name: value or None for name, value in vars(self.signs).items()}

@@ -12,6 +12,7 @@ from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.question import Matrix, Table
 from crantcli.core.questions.base import Inputs
 from crantcli.core.rows.partners import matched_neurons, unmatched_notes
+from crantcli.core.rows.weights import Weighing
 from crantcli.core.similar.cosine import Cosines, check_cells
 from crantcli.core.similar.matching import PartnerRanks, partner_ranks
 from crantcli.core.similar.trees import ClusterTree, Linkage, cluster_tree
@@ -181,12 +182,13 @@ def likeness(
     top: int | None,
     method: Linkage,
     cut: int | float | None,
+    weighing: Weighing,
     sum_duplicates: bool,
 ) -> Likeness:
     """Compare neurons, or groups of them, among themselves."""
     chosen = given.neurons["neurons"]
     asked = None if chosen is None else engine.id_table("asked", chosen.ids, given.source.id_type)
-    vectors = connectivity_vectors(engine, given, RowChoice(of, asked, by, rows_by), sum_duplicates)
+    vectors = connectivity_vectors(engine, given, RowChoice(of, asked, by, rows_by), weighing, sum_duplicates)
     totals = _totals(of, vectors)
     cosines = Cosines(of, vectors.sides, None, totals)
     if top is None:
@@ -240,6 +242,7 @@ def matched_likeness(
     names: Sequence[str],
     pair: str | None,
     top: int,
+    weighing: Weighing,
     sum_duplicates: bool,
 ) -> MatchedLikeness:
     """Match the neurons of two sides.
@@ -283,7 +286,7 @@ def matched_likeness(
         )
     asked = engine.view("both_sides", f"SELECT id FROM {sides[0]} UNION ALL SELECT id FROM {sides[1]}")
     choice = RowChoice(of, asked, by, matched=None if by else matched)
-    vectors = connectivity_vectors(engine, given, choice, sum_duplicates)
+    vectors = connectivity_vectors(engine, given, choice, weighing, sum_duplicates)
     there = engine.columns_table("with_partners", {"id": vectors.labels, "place": np.arange(len(vectors.labels))})
     places = [
         engine.arrays(f"SELECT t.place FROM {there} AS t JOIN {side} AS s ON t.id = s.id ORDER BY t.place")["place"]

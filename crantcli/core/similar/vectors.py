@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from crantcli.core import sql
@@ -16,6 +16,8 @@ from crantcli.core.rows.denominators import uncovered
 from crantcli.core.rows.filters import RowFilter
 from crantcli.core.rows.labels import label_columns, labelled_neurons
 from crantcli.core.rows.pairs import Edges, edges
+from crantcli.core.rows.weighed import weighed_edges, weights_of_pairs
+from crantcli.core.rows.weights import Weighing
 from crantcli.errors import DataError
 from crantcli.schema import Kind
 from crantcli.text import P, join_names, plural
@@ -93,7 +95,7 @@ class ConnectivityVectors:
 
 
 def connectivity_vectors(
-    engine: SqlEngine, given: Inputs, choice: RowChoice, sum_duplicates: bool
+    engine: SqlEngine, given: Inputs, choice: RowChoice, weighing: Weighing, sum_duplicates: bool
 ) -> ConnectivityVectors:
     """Make the connectivity vectors of neurons.
 
@@ -105,11 +107,26 @@ def connectivity_vectors(
     table, rows = given.source, given.rows
     if table.signed and rows.threshold is not None:
         raise DataError(f"{P.threshold(rows.threshold)} would remove every negative weight; leave it out")
-    found = edges(engine, table, _condition(choice), rows, sum_duplicates=sum_duplicates, weak=False)
+    found, notes = _edges(engine, given, choice, weighing, sum_duplicates)
     neurons = _neurons(engine, table, found, choice, rows)
-    maker = _VectorMaker(engine, given, choice, found, neurons)
+    maker = _VectorMaker(engine, given, choice, weighing, replace(found, notes=(*found.notes, *notes)), neurons)
     with engine.temporary_tables():
         return maker.make()
+
+
+def _edges(
+    engine: SqlEngine, given: Inputs, choice: RowChoice, weighing: Weighing, sum_duplicates: bool
+) -> tuple[Edges, list[str]]:
+    """The edges of the neurons that were asked for, with `n` beside other weights, and what to say of them."""
+    table, rows, condition = given.source, given.rows, _condition(choice)
+    if weighing.plain:
+        return edges(engine, table, condition, rows, sum_duplicates=sum_duplicates, weak=False), []
+    found = weighed_edges(
+        engine, table, rows, weighing, given.annotations, totals=given.totals, sum_duplicates=sum_duplicates,
+        outside="FALSE" if condition is None else f"(NOT {condition})", weak=False,
+    )  # fmt: skip
+    relation, notes = weights_of_pairs(engine, found, weighing)
+    return replace(found, relation=relation), notes
 
 
 def _condition(choice: RowChoice) -> str | None:
@@ -137,8 +154,10 @@ def _neurons(engine: SqlEngine, table: Relation, found: Edges, choice: RowChoice
 class _VectorMaker:
     """Numbers rows and partners, and adds edges up."""
 
-    def __init__(self, engine: SqlEngine, given: Inputs, choice: RowChoice, found: Edges, neurons: str) -> None:
-        self._engine, self._given, self._choice = engine, given, choice
+    def __init__(
+        self, engine: SqlEngine, given: Inputs, choice: RowChoice, weighing: Weighing, found: Edges, neurons: str
+    ) -> None:
+        self._engine, self._given, self._choice, self._weighing = engine, given, choice, weighing
         self._found, self._neurons = found, neurons
         self._number = int(engine.execute(f"SELECT count(*) FROM {neurons}")[0][0])
         self.notes = list(found.notes)
@@ -149,7 +168,7 @@ class _VectorMaker:
 
         row_of, labels = self._rows()
         partner_of = self._partners()
-        pre, post, weight = self._entries()
+        pre, post, weight, amount = self._entries()
         shape = (len(labels), int(partner_of.max(initial=-1)) + 1)
         made, used = {}, np.zeros(len(weight), dtype=bool)
         unlabelled = 0
@@ -160,7 +179,7 @@ class _VectorMaker:
             unlabelled += int(np.count_nonzero(asked & ~counted))
             used |= counted
             made[side] = _matrix(weight[counted], row_of[own[counted]], partner_of[partner[counted]], shape)
-        self._count(weight, used, unlabelled)
+        self._count(amount, used, unlabelled)
         there = np.zeros(len(labels), dtype=bool)
         for matrix in made.values():
             there |= np.diff(matrix.indptr) > 0
@@ -236,29 +255,31 @@ class _VectorMaker:
             raise DataError(f"{parameter}: two groups would be called {same[0]!r}; name one column, or other ones")
         return coded, np.array(names, dtype=str)
 
-    def _entries(self) -> tuple[Array, Array, Array]:
-        """Both ends of each edge by their positions, and its weight.
+    def _entries(self) -> tuple[Array, Array, Array, Array]:
+        """Both ends of each edge by their positions, its weight, and its synapses.
 
         Floats are added up in the order of the neurons, so that sums do not depend on that of the rows.
         """
         import numpy as np
 
+        number = "" if self._weighing.plain else ", CAST(e.n AS DOUBLE) AS n"
         found = self._engine.arrays(
             "SELECT CAST(p.position AS INTEGER) AS i, CAST(q.position AS INTEGER) AS j, "
-            f"CAST(e.weight AS DOUBLE) AS weight FROM {self._found.relation} AS e "
+            f"CAST(e.weight AS DOUBLE) AS weight{number} FROM {self._found.relation} AS e "
             f"JOIN {self._neurons} AS p ON e.pre = p.id JOIN {self._neurons} AS q ON e.post = q.id"
         )
         pre, post, weight = found["i"].astype(np.int32), found["j"].astype(np.int32), found["weight"]
+        amount = found.get("n", weight)
         del found
-        if not self._given.source.whole_weights or np.abs(weight).sum() >= _EXACT:
+        if not self._weighing.whole(self._given.source) or np.abs(weight).sum() >= _EXACT:
             order = np.lexsort((post, pre))
-            pre, post, weight = pre[order], post[order], weight[order]
-        return pre, post, weight
+            pre, post, weight, amount = pre[order], post[order], weight[order], amount[order]
+        return pre, post, weight, amount
 
-    def _count(self, weight: Array, used: Array, unlabelled: int) -> None:
+    def _count(self, amount: Array, used: Array, unlabelled: int) -> None:
         """Complete the ledger."""
         ledger, table = self._found.ledger, self._given.source
-        lost = int(weight[~used].sum()) if table.kind is Kind.SYNAPSES else int((~used).sum())
+        lost = int(amount[~used].sum()) if table.kind is Kind.SYNAPSES else int((~used).sum())
         ledger.remove("unannotated", lost)
         ledger.kept -= lost
         ledger.check()
