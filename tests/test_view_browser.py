@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -21,21 +20,6 @@ import crantcli as cc
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
 
 EDGES, CELLS = ROOT / "sample_data" / "celegans_edges.csv", ROOT / "sample_data" / "celegans_cells.csv"
-
-
-@pytest.fixture(scope="module")
-def _browser() -> Iterator[Screen]:
-    with pages.opened_browser() as screen:
-        yield screen
-
-
-@pytest.fixture
-def screen(_browser: Screen) -> Iterator[Screen]:
-    """A browser that complains of nothing, and asks for nothing but its page."""
-    _browser.errors()
-    yield _browser
-    assert _browser.errors() == []
-    assert _browser.run("return performance.getEntriesByType('resource').map((one) => one.name)") == []
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +140,7 @@ def test_layers_values_scales_and_orders(screen: Screen, worm: Path) -> None:
     matrix = screen.run(
         "const {layer, sides} = state; const name = (axis, place) => sides[axis].ids[layer.item(axis, place)];"
         "return [...entriesOf({top: 0, bottom: 446, left: 0, right: 446})]"
-        ".map(([row, column, weight]) => [name(0, row), name(1, column), weight])"
+        ".map(([row, column, at]) => [name(0, row), name(1, column), layer.matrix.weights[at]])"
     )  # fmt: skip
     assert sorted(map(tuple, matrix)) == sorted(zip(edges["pre"], edges["post"], edges["weight"], strict=True))
     screen.choose("order", "weight")

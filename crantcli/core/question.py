@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
+    from crantcli.core.compare.written import ComparisonForm
     from crantcli.core.matrix.blocks import BlockMatrix
     from crantcli.core.matrix.labelled import LabelledMatrix
     from crantcli.core.relation import Annotations, Completeness
@@ -188,6 +189,10 @@ class Page(NamedTuple):
         Size of the file, at most.
     ledger : str
         What became of the rows of the table, as a sentence.
+    compared : ComparisonForm or None
+        Of differences.
+    beside : mapping of str to ndarray of int64 or float64, shape (entries,)
+        Its columns: what else is known of each entry; NaN where nothing is.
     """
 
     blocks: BlockMatrix
@@ -196,6 +201,8 @@ class Page(NamedTuple):
     title: str
     most_bytes: int
     ledger: str
+    compared: ComparisonForm | None = None
+    beside: Mapping[str, np.ndarray[Any, Any]] = _NOTHING
 
     @property
     def record(self) -> dict[str, Any]:

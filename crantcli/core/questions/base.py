@@ -65,6 +65,8 @@ class Needs:
         A column to add up; a further column that is a position.
     points : bool
         Positions without neurons will do.
+    comparison : bool
+        What `compare` has written will do.
     without_totals : str
         Why totals of whole neurons are of no use, where they are not.
     meshes : MeshChoice or None
@@ -86,6 +88,7 @@ class Needs:
     value: str | None = None
     position: str | None = None
     points: bool = False
+    comparison: bool = False
     without_totals: str = ""
     meshes: MeshChoice | None = None
     skeletons: bool = False

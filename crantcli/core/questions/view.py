@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from crantcli.core.compare.written import ComparisonForm
 from crantcli.core.engine import SqlEngine
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.matrix.order import TypeOrder
@@ -16,6 +17,7 @@ from crantcli.core.relation import Annotations, Relation
 from crantcli.core.rows.filters import RowFilter
 from crantcli.core.rows.labels import typed, types_view
 from crantcli.core.rows.pairs import edges
+from crantcli.core.sql import quote
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.schema import Kind
 from crantcli.text import P
@@ -67,6 +69,7 @@ class View(Question):
         return Needs(
             {},
             labels=True,
+            comparison=True,
             without_totals=f"{P.totals} are of no use: fractions on a page are of what it shows",
         )
 
@@ -86,15 +89,25 @@ class View(Question):
         """Sort neurons into types, and make the matrix."""
         from crantcli.core.matrix.blocks import BlockMatrix
 
-        table = given.source
-        found = edges(engine, table, None, given.rows, sum_duplicates=self.sum_duplicates, weak=False)
+        table, rules = given.source, given.rows
+        if table.compared is not None:
+            rules = self._rules_of_differences(table.compared, rules)
+        found = edges(engine, table, None, rules, sum_duplicates=self.sum_duplicates, weak=False)
         found.ledger.check()
-        kept = engine.table("kept_edges", f"SELECT pre, post, weight FROM {found.relation}")
-        sides = _axes(engine, table, kept, given.rows)
+        shown = f"SELECT pre, post, weight FROM {found.relation}"
+        if table.compared is not None:
+            # Pairs that do not differ are shown, too: another figure of them may differ.
+            shown = f"SELECT pre, post, n AS weight FROM {found.pairs} WHERE NOT dropped"
+            found.ledger.kept += found.ledger.removed.pop("threshold", 0)
+        kept = engine.table("kept_edges", shown)
+        sides = _axes(engine, table, kept, rules)
         placed = {side: _placed(engine, given, axis) for side, axis in sides.items()}
         rows, columns = placed["pre"], placed["post"]
-        matrix = _matrix(engine, table, kept, sides, rows, columns)
+        matrix, beside = _matrix(engine, table, kept, sides, rows, columns)
         quantity = "weight" if table.kind is not Kind.SYNAPSES else "synapses"
+        things = "neurons"
+        if table.compared is not None:
+            quantity, things = "difference", "groups" if table.compared.groups else "neurons"
         orders = {"id": (rows.by_id, columns.by_id)}
         if table.silent is not None and table.rows:
             orders["file"] = (rows.by_file, columns.by_file)
@@ -106,6 +119,8 @@ class View(Question):
             self.title or ", ".join(names),
             int(self.max_size),
             found.ledger.sentence(),
+            table.compared,
+            beside,
         )
         shape, entries = matrix.shape, len(matrix.weights)
         return Results(
@@ -113,14 +128,31 @@ class View(Question):
             "page",
             shape[0],
             found.ledger,
-            table.completeness.narrowed(None, None, given.rows.filtered_by(table)),
+            table.completeness.narrowed(None, None, rules.filtered_by(table)),
             entries,
-            f"entries in {shape[0]:,} x {shape[1]:,} neurons",
+            f"entries in {shape[0]:,} x {shape[1]:,} {things}",
             options={"sum_duplicates": self.sum_duplicates or None, "max_size": self.max_size},
             notes=list(found.notes),
+            rules=rules,
             details={"shape": list(shape), "entries": entries},
             subject=page,
         )
+
+    def _rules_of_differences(self, form: ComparisonForm, rules: RowFilter) -> RowFilter:
+        """Which rows of a comparison count: all, but for autapses and background where its ends are neurons.
+
+        Raises
+        ------
+        UsageError
+            For rules that are about weights.
+        """
+        for given, option in (
+            (rules.threshold is not None, P.threshold),
+            (self.sum_duplicates, P.sum_duplicates(True)),
+        ):
+            if given:
+                raise UsageError(f"{option} goes with weights, and a comparison has differences; say it to compare")
+        return replace(rules, clean=False) if form.groups else rules
 
 
 @dataclass(frozen=True)
@@ -233,8 +265,8 @@ def _types(engine: SqlEngine, given: Inputs, axis: str, number: int) -> tuple[Ar
 
 def _matrix(
     engine: SqlEngine, table: Relation, kept: str, sides: Mapping[str, str], rows: _Placed, columns: _Placed
-) -> LabelledMatrix:
-    """The edges as a matrix on these axes.
+) -> tuple[LabelledMatrix, dict[str, Array]]:
+    """The edges as a matrix on these axes, and what else is known of each entry.
 
     Raises
     ------
@@ -248,15 +280,38 @@ def _matrix(
         total = int(engine.execute(f"SELECT coalesce(sum(abs(CAST(weight AS HUGEINT))), 0) FROM {kept}")[0][0])
         if total > _EXACT:
             raise DataError(f"the weights add up to {total:,}, and a page shows numbers up to {_EXACT:,} exactly")
+    names = () if table.compared is None else table.compared.columns
+    more = "".join(f", coalesce(CAST(s.{quote(name)} AS DOUBLE), 'NaN') AS {quote(name)}" for name in names)
     entries = engine.arrays(
         f"SELECT CAST(r.position AS INTEGER) AS i, CAST(c.position AS INTEGER) AS j, "
-        f"CAST(e.weight AS {weight}) AS weight FROM {kept} AS e "
+        f"CAST(e.weight AS {weight}) AS weight{more} FROM {kept} AS e "
         f"JOIN {sides['pre']} AS r ON e.pre = r.id JOIN {sides['post']} AS c ON e.post = c.id"
+        + (f" JOIN {table.relation} AS s ON e.pre = s.pre AND e.post = s.post" if names else "")
     )
-    return LabelledMatrix.from_entries(
-        rows.axis.neurons,
-        columns.axis.neurons,
-        rows.places[entries["i"].astype(np.int64)],
-        columns.places[entries["j"].astype(np.int64)],
-        entries["weight"],
+    places = rows.places[entries["i"].astype(np.int64)], columns.places[entries["j"].astype(np.int64)]
+    weights = entries["weight"]
+    # A comparison has a row for each pair, and what is beside it goes where its pair goes.
+    made = LabelledMatrix.from_entries(
+        rows.axis.neurons, columns.axis.neurons, *places, np.arange(1, len(weights) + 1) if names else weights
     )
+    if not names:
+        return made, {}
+    order = made.weights - 1
+    return replace(made, weights=weights[order]), {name: _whole(name, entries[name][order]) for name in names}
+
+
+def _whole(name: str, values: Array) -> Array:
+    """Numbers as integers, where all are.
+
+    Raises
+    ------
+    DataError
+        Where these have more digits than a page can show.
+    """
+    import numpy as np
+
+    if not (np.isfinite(values) & (values == np.trunc(values))).all():
+        return values
+    if len(values) and np.abs(values).max() > _EXACT:
+        raise DataError(f"column {name} has values beyond {_EXACT:,}, up to which a page shows numbers exactly")
+    return values.astype(np.int64)

@@ -7,6 +7,8 @@ const MAGMA = {
 };
 /** Negative weights, from weak to strong: blues, which no eye takes for those. */
 const BLUES = { light: "5590cc538dca4b86c43c78b82d6aab1f5c9d124e8e083f7d04316a02244f", dark: "3f7fc44f8fd1609fdc74afe589bfeca0cef2b6dbf6c9e6f9" };
+/** Positive weights beside negative ones: reds, which are no darker and no lighter than those blues. */
+const REDS = { light: "d9705cd0604fc65043bb4037ae302d9f21268e14207c0a1a690414560010", dark: "c2503fcc6150d57262de8575e69888edab9df3c0b4f9d6cd" };
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -22,11 +24,11 @@ function ramp(anchors) {
 
 /** What a value looks like. */
 class Colours {
-  constructor(range, logarithmic) {
+  constructor(range, logarithmic, signed) {
     const theme = dark.matches ? "dark" : "light";
     [this.least, this.most] = range;
     this.logarithmic = logarithmic && this.least > 0;
-    this.positive = ramp(MAGMA[theme]);
+    this.positive = ramp((signed ? REDS : MAGMA)[theme]);
     this.negative = ramp(BLUES[theme]);
     this.width = this.logarithmic ? Math.log(this.most / this.least) : this.most;
   }
@@ -79,7 +81,7 @@ class Plot {
   }
 
   recolour() {
-    this.colours = new Colours(this.layer.extent(), this.logarithmic);
+    this.colours = new Colours(this.layer.extent(), this.logarithmic, this.layer.told.signed);
     this.layer.tiles.clear();
     this.pictures = null;
     this.redraw();

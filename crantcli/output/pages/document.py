@@ -23,6 +23,7 @@ from crantcli.text import P
 if TYPE_CHECKING:
     import numpy as np
 
+    from crantcli.core.compare.written import ComparisonForm
     from crantcli.core.matrix.blocks import Axis, BlockMatrix
 
     Array = np.ndarray[Any, Any]
@@ -86,7 +87,7 @@ def make_page(page: Page, record: Mapping[str, Any]) -> MadePage:
     for name, share in (("types", _OF_TYPES), ("neurons", 1), ("types", 1)):
         if name in layers and (name not in fitted or fitted[name][0].left_out):
             room += _size(_streams(name, fitted))
-            fitted[name] = _fitted(layers[name], int(room * share))
+            fitted[name] = _fitted(layers[name], int(room * share), page.beside if name == "neurons" else {})
             room -= _size(_streams(name, fitted))
     if room < 0:
         raise UsageError(
@@ -96,7 +97,10 @@ def make_page(page: Page, record: Mapping[str, Any]) -> MadePage:
     for name in layers:
         streams |= _streams(name, fitted)
     described = {name: _described(matrix, fitted[name][0], bool(fitted[name][1])) for name, matrix in layers.items()}
-    return MadePage(_document(page, record, streams, described), _notes(described, blocks))
+    for told in described.values():
+        told["signed"] = told["signed"] or page.compared is not None
+    described["neurons"]["beside"] = {name: values.dtype.kind in "iu" for name, values in page.beside.items()}
+    return MadePage(_document(page, record, streams, described), _notes(described, page))
 
 
 def _streams(name: str, fitted: Mapping[str, tuple[PackedMatrix, str]]) -> dict[str, str]:
@@ -108,14 +112,14 @@ def _streams(name: str, fitted: Mapping[str, tuple[PackedMatrix, str]]) -> dict[
     return parts | ({f"{name}.overview": overview} if overview else {})
 
 
-def _fitted(matrix: LabelledMatrix, room: int) -> tuple[PackedMatrix, str]:
+def _fitted(matrix: LabelledMatrix, room: int, beside: Mapping[str, Array]) -> tuple[PackedMatrix, str]:
     """What fits of a matrix, and its overview where it is large or some of it does not fit; "" where it has none."""
-    room -= 5 * _MARKS
+    room -= (5 + len(beside)) * _MARKS
     overview = _overview(matrix) if len(matrix.weights) > _LARGE else ""
-    found = fit_matrix(matrix, room - size_of(overview))
+    found = fit_matrix(matrix, room - size_of(overview), beside)
     if found.left_out and not overview:
         overview = _overview(matrix)
-        found = fit_matrix(matrix, room - size_of(overview))
+        found = fit_matrix(matrix, room - size_of(overview), beside)
     return found, overview
 
 
@@ -162,6 +166,14 @@ def _totals(blocks: BlockMatrix) -> dict[str, str]:
     }
 
 
+def _compared(form: ComparisonForm | None) -> dict[str, Any] | None:
+    """What the script has to know of a comparison."""
+    if form is None:
+        return None
+    measures = [{"name": one.name, "b": one.b, "a": one.a} for one in form.measures]
+    return {"groups": form.groups, "a": form.a, "b": form.b, "measures": measures}
+
+
 def _overview_shape(matrix: LabelledMatrix) -> list[int]:
     """Rows and columns of the overview, with no more cells than twice the entries, most of which would be empty."""
     most = max(64, min(_OVERVIEW, math.isqrt(2 * len(matrix.weights))))
@@ -181,6 +193,7 @@ def _described(matrix: LabelledMatrix, found: PackedMatrix, overview: bool) -> d
     import numpy as np
 
     strengths = np.abs(matrix.weights)
+    there = strengths[strengths > 0]
     return {
         "shape": list(matrix.shape),
         "entries": len(matrix.weights),
@@ -188,16 +201,18 @@ def _described(matrix: LabelledMatrix, found: PackedMatrix, overview: bool) -> d
         "up_to": found.up_to,
         "whole": matrix.weights.dtype.kind in "iu",
         "signed": bool((matrix.weights < 0).any()),
-        "least": strengths.min().item() if len(strengths) else None,
-        "most": strengths.max().item() if len(strengths) else None,
+        "least": there.min().item() if len(there) else None,
+        "most": there.max().item() if len(there) else None,
         "overview": _overview_shape(matrix) if overview else None,
     }
 
 
-def _notes(described: Mapping[str, Mapping[str, Any]], blocks: BlockMatrix) -> list[str]:
+def _notes(described: Mapping[str, Mapping[str, Any]], page: Page) -> list[str]:
     """What was left out."""
-    pairs = {"neurons": "pairs of neurons", "types": "pairs of types"}
-    unit = "a weight" if blocks.quantity == "weight" else blocks.quantity
+    groups = page.compared is not None and page.compared.groups
+    pairs = {"neurons": f"pairs of {'groups' if groups else 'neurons'}", "types": "pairs of types"}
+    quantity = page.blocks.quantity
+    unit = quantity if quantity == "synapses" else f"a {quantity}"
     return [
         f"{told['left_out']:,} of {told['entries']:,} {pairs[name]}, all with {unit} of at most {told['up_to']:,}, do "
         "not fit into the page, which shows them from afar only"
@@ -237,6 +252,7 @@ def _document(
         "given": "type" if _has_types(page.blocks) else "file" if "file" in page.orders else "id",
         "ledger": page.ledger,
         "layers": described,
+        "compared": _compared(page.compared),
         "record": as_text(dict(record)),
     }
     policy = (
