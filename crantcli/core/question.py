@@ -193,6 +193,8 @@ class Page(NamedTuple):
         Of differences.
     beside : mapping of str to ndarray of int64 or float64, shape (entries,)
         Its columns: what else is known of each entry; NaN where nothing is.
+    parts : mapping of str to Page
+        Pages of neuropils that this one switches between, the first of which it is itself; empty for one alone.
     """
 
     blocks: BlockMatrix
@@ -203,6 +205,7 @@ class Page(NamedTuple):
     ledger: str
     compared: ComparisonForm | None = None
     beside: Mapping[str, np.ndarray[Any, Any]] = _NOTHING
+    parts: Mapping[str, Page] = _NOTHING
 
     @property
     def record(self) -> dict[str, Any]:

@@ -160,6 +160,8 @@ class Relation:
         It was fetched for the neurons that were asked for, and says nothing of others.
     compared : ComparisonForm or None
         Of edges whose weights are differences, as `compare` has written them.
+    types : str or None
+        A view `id, label` of the types of its neurons, where files beside it tell them.
     """
 
     kind: Kind
@@ -192,6 +194,7 @@ class Relation:
     totals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     partial: bool = False
     compared: ComparisonForm | None = None
+    types: str | None = None
 
     @property
     def written_names(self) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.addresses import Dataset
+from crantcli.core.questions.base import Neuropils
 from crantcli.core.relation import Annotations, Relation, Totals, VoxelSize, merge_filters
 from crantcli.core.rows.absent import unrelated_note
 from crantcli.engine.duckdb import Engine
@@ -21,12 +22,13 @@ from crantcli.sources.selectors import id_file, resolve
 from crantcli.sources.tables.annotations import open_annotations
 from crantcli.sources.tables.expand import expand
 from crantcli.sources.tables.files import Source
+from crantcli.sources.tables.neuropil_folder import neuropil_folder
 from crantcli.sources.tables.open import open_table
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.parts import frame_part, parts
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.streams import source_of
-from crantcli.text import P
+from crantcli.text import P, join_names, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,6 +122,28 @@ class FileOpener:
         if self._labelled:
             self._relate(table)
         return table
+
+    def neuropil_tables(self, source: Any, reading: ReadOptions) -> Neuropils | None:
+        """Open the matrices of a folder of neuropils; None where the source is something else."""
+        found = neuropil_folder(source)
+        if found is None:
+            return None
+        tables = dict(found.open(self.engine, replace(reading, annotated=self._annotated)))
+        self.paths += found.files
+        for table in tables.values():
+            self.inputs += table.inputs
+            self.notes += table.notes
+        name = found.path.resolve().name
+        self.read_as = [f"{name}: read as matrices of {plural(len(tables), 'neuropil')}"]
+        # What is noticed of one matrix is mostly so of all.
+        said = (note.removeprefix(f"{record['name']}: ") for table in tables.values() for note in table.read_notes
+                for record in table.inputs)  # fmt: skip
+        self.read_as += [f"{name}: {note}" for note in dict.fromkeys(said)]
+        if found.without:
+            self.notes.append(f"{name}: no matrix of {join_names(list(found.without))}, where nothing is connected")
+        if self._labelled:
+            self._relate(next(iter(tables.values())))
+        return Neuropils(name, tables, found.without, found.quantity)
 
     def other_table(self, source: Any, reading: ReadOptions) -> Relation:
         """Open a second table, which is read as the first one is."""

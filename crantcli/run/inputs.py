@@ -65,7 +65,11 @@ class Opener(LiveOpener):
                 skeletons, named["skeletons"] = self._current_skeletons(request, named["neurons"])
             scope = question.scope(self.engine, Given(rows, named, annotations, request.totals is not None))
             query = self._query(question, request, scope)
-        table = self.table(request.source, reading) if query is None else self.live_table(query, reading)
+        folder = self.neuropil_tables(request.source, reading) if needs.neuropils and query is None else None
+        if folder is not None:
+            table = next(iter(folder.tables.values()))
+        else:
+            table = self.table(request.source, reading) if query is None else self.live_table(query, reading)
         request.refuse(table)
         if table.totals and not _counted_alike(table, request):
             table = replace(table, totals={})
@@ -89,7 +93,7 @@ class Opener(LiveOpener):
         other = self._other(request, reading, annotations) if needs.other else None
         renames = None if request.renames is None else self.renames(request.renames)
         check(self.paths)
-        given = Inputs(table, rows, neurons, annotations, totals, None, meshes, opened, other, renames)
+        given = Inputs(table, rows, neurons, annotations, totals, None, meshes, opened, other, renames, folder)
         if query is not None:
             given = replace(given, further=self._further(question, given, scope, query, reading))
         return given

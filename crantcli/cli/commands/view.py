@@ -19,6 +19,8 @@ switch to types and fractions, save a selection as CSV or as @FILE.
 Of a file that crantcli compare has written, the page shows differences, red for more in B and blue for less, with both
 weights under the pointer; of groups, differences of probabilities and fractions, too.
 
+Of a folder that crantcli neuropil has written, the page shows a matrix at a time, and switches between neuropils.
+
 From afar each pixel is the strongest pair in it. Of a table that does not fit into --max-size, the weakest pairs are
 left out; the page says how many."""
 

@@ -65,8 +65,8 @@ class Needs:
         A column to add up; a further column that is a position.
     points : bool
         Positions without neurons will do.
-    comparison : bool
-        What `compare` has written will do.
+    comparison, neuropils : bool
+        What `compare` has written will do; and what `neuropil` has.
     without_totals : str
         Why totals of whole neurons are of no use, where they are not.
     meshes : MeshChoice or None
@@ -89,6 +89,7 @@ class Needs:
     position: str | None = None
     points: bool = False
     comparison: bool = False
+    neuropils: bool = False
     without_totals: str = ""
     meshes: MeshChoice | None = None
     skeletons: bool = False
@@ -148,6 +149,8 @@ class Inputs:
         The second table.
     renames : str or None
         A view `old_id, new_id, resolved`, IDs as text: what neurons of the source are called at another time.
+    neuropils : Neuropils or None
+        Matrices of a folder, of which the source is the first.
     """
 
     source: Relation
@@ -160,6 +163,28 @@ class Inputs:
     skeletons: Skeletons | None = None
     other: Other | None = None
     renames: str | None = None
+    neuropils: Neuropils | None = None
+
+
+class Neuropils(NamedTuple):
+    """A folder of matrices.
+
+    Attributes
+    ----------
+    name : str
+        Of the folder.
+    tables : mapping of str to Relation
+        Neuropils in their order -> their matrices.
+    without : tuple of str
+        Neuropils that have none.
+    quantity : str
+        What an entry is.
+    """
+
+    name: str
+    tables: Mapping[str, Relation]
+    without: tuple[str, ...]
+    quantity: str
 
 
 class Other(NamedTuple):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from crantcli.core.compare.written import ComparisonForm
 from crantcli.core.engine import SqlEngine
+from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.matrix.order import TypeOrder
 from crantcli.core.question import Page
@@ -20,7 +21,7 @@ from crantcli.core.rows.pairs import edges
 from crantcli.core.sql import quote
 from crantcli.errors import ArgumentTypeError, DataError, UsageError
 from crantcli.schema import Kind
-from crantcli.text import P
+from crantcli.text import P, plural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +71,7 @@ class View(Question):
             {},
             labels=True,
             comparison=True,
+            neuropils=True,
             without_totals=f"{P.totals} are of no use: fractions on a page are of what it shows",
         )
 
@@ -86,10 +88,54 @@ class View(Question):
         )
 
     def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
-        """Sort neurons into types, and make the matrix."""
+        """Sort neurons into types, and make the matrix, or those of all neuropils."""
+        folder = given.neuropils
+        if folder is None:
+            made = self._page(engine, given, given.source)
+            title, quantity = ", ".join(dict.fromkeys(str(record["name"]) for record in given.source.inputs)), ""
+            pages = [made.page]
+        else:
+            parts = {name: self._page(engine, given, table) for name, table in folder.tables.items()}
+            made = _joined(list(parts.values()))
+            title, quantity = folder.name, folder.quantity
+            pages = [one.page for one in parts.values()]
+        pages = [_titled(page, self.title or title, quantity) for page in pages]
+        page = pages[0]
+        if folder is not None:
+            page = page._replace(parts=dict(zip(folder.tables, pages, strict=True)))
+        shape, entries = page.blocks.matrix.shape, sum(len(one.blocks.matrix.weights) for one in pages)
+        groups = page.compared is not None and page.compared.groups
+        what = f"entries in {shape[0]:,} x {shape[1]:,} {'groups' if groups else 'neurons'}"
+        details: dict[str, Any] = {"shape": list(shape), "entries": entries}
+        if folder is not None:
+            what = f"entries in the matrices of {plural(len(pages), 'neuropil')}"
+            details = {
+                "neuropils": {
+                    name: {"shape": list(one.blocks.matrix.shape), "entries": len(one.blocks.matrix.weights)}
+                    for name, one in page.parts.items()
+                },
+                "entries": entries,
+            }
+        return Results(
+            {"": page},
+            "page",
+            shape[0],
+            made.ledger,
+            given.source.completeness.narrowed(None, None, made.rules.filtered_by(given.source)),
+            entries,
+            what,
+            options={"sum_duplicates": self.sum_duplicates or None, "max_size": self.max_size},
+            notes=list(dict.fromkeys(made.notes)),
+            rules=made.rules,
+            details=details,
+            subject=page,
+        )
+
+    def _page(self, engine: SqlEngine, given: Inputs, table: Relation) -> _Made:
+        """The page of one table."""
         from crantcli.core.matrix.blocks import BlockMatrix
 
-        table, rules = given.source, given.rows
+        rules = given.rows
         if table.compared is not None:
             rules = self._rules_of_differences(table.compared, rules)
         found = edges(engine, table, None, rules, sum_duplicates=self.sum_duplicates, weak=False)
@@ -101,42 +147,25 @@ class View(Question):
             found.ledger.kept += found.ledger.removed.pop("threshold", 0)
         kept = engine.table("kept_edges", shown)
         sides = _axes(engine, table, kept, rules)
-        placed = {side: _placed(engine, given, axis) for side, axis in sides.items()}
+        of_table = replace(given, source=table)
+        placed = {side: _placed(engine, of_table, axis) for side, axis in sides.items()}
         rows, columns = placed["pre"], placed["post"]
         matrix, beside = _matrix(engine, table, kept, sides, rows, columns)
         quantity = "weight" if table.kind is not Kind.SYNAPSES else "synapses"
-        things = "neurons"
-        if table.compared is not None:
-            quantity, things = "difference", "groups" if table.compared.groups else "neurons"
         orders = {"id": (rows.by_id, columns.by_id)}
         if table.silent is not None and table.rows:
             orders["file"] = (rows.by_file, columns.by_file)
-        names = list(dict.fromkeys(str(record["name"]) for record in table.inputs))
         page = Page(
-            BlockMatrix(matrix, rows.axis, columns.axis, quantity),
+            BlockMatrix(matrix, rows.axis, columns.axis, "difference" if table.compared is not None else quantity),
             sides["pre"] == sides["post"],
             orders,
-            self.title or ", ".join(names),
+            "",
             int(self.max_size),
             found.ledger.sentence(),
             table.compared,
             beside,
         )
-        shape, entries = matrix.shape, len(matrix.weights)
-        return Results(
-            {"": page},
-            "page",
-            shape[0],
-            found.ledger,
-            table.completeness.narrowed(None, None, rules.filtered_by(table)),
-            entries,
-            f"entries in {shape[0]:,} x {shape[1]:,} {things}",
-            options={"sum_duplicates": self.sum_duplicates or None, "max_size": self.max_size},
-            notes=list(found.notes),
-            rules=rules,
-            details={"shape": list(shape), "entries": entries},
-            subject=page,
-        )
+        return _Made(page, found.ledger, rules, found.notes)
 
     def _rules_of_differences(self, form: ComparisonForm, rules: RowFilter) -> RowFilter:
         """Which rows of a comparison count: all, but for autapses and background where its ends are neurons.
@@ -153,6 +182,28 @@ class View(Question):
             if given:
                 raise UsageError(f"{option} goes with weights, and a comparison has differences; say it to compare")
         return replace(rules, clean=False) if form.groups else rules
+
+
+class _Made(NamedTuple):
+    """A page, and what became of the rows of its table."""
+
+    page: Page
+    ledger: Ledger
+    rules: RowFilter
+    notes: tuple[str, ...]
+
+
+def _joined(parts: Sequence[_Made]) -> _Made:
+    """The first of some pages, with what became of the rows of all."""
+    ledger, notes = parts[0].ledger, parts[0].notes
+    for made in parts[1:]:
+        ledger, notes = ledger + made.ledger, (*notes, *made.notes)
+    return parts[0]._replace(ledger=ledger, notes=notes)
+
+
+def _titled(page: Page, title: str, quantity: str) -> Page:
+    """A page with a heading, and what its entries are where that is known."""
+    return page._replace(title=title, blocks=replace(page.blocks, quantity=quantity or page.blocks.quantity))
 
 
 @dataclass(frozen=True)
@@ -248,10 +299,12 @@ def _types(engine: SqlEngine, given: Inputs, axis: str, number: int) -> tuple[Ar
     """The type of each position as its place among labels, -1 for none, and the labels."""
     import numpy as np
 
-    if given.annotations is None:
+    types = given.source.types
+    if given.annotations is not None:
+        annotations, column = typed(given.annotations, "a page")
+        types = types_view(engine, given.source, annotations, column)
+    if types is None:
         return np.full(number, -1), []
-    annotations, column = typed(given.annotations, "a page")
-    types = types_view(engine, given.source, annotations, column)
     found = engine.table("axis_types", f"SELECT a.position, t.label FROM {axis} AS a JOIN {types} AS t ON a.id = t.id")
     labels = [str(row[0]) for row in engine.execute(f"SELECT DISTINCT label FROM {found} ORDER BY label")]
     listed = engine.id_table("labels", labels, "VARCHAR")

@@ -3,6 +3,17 @@
 
 const about = JSON.parse(document.getElementById("about").textContent);
 
+/** What the names of streams start with, where there are several matrices. */
+let prefix = "";
+
+/** From here on, all is about another of several matrices. */
+function turnTo(place) {
+  Object.assign(about, about.parts[place]);
+  prefix = `${place}.`;
+}
+
+if (about.parts) turnTo(0);
+
 /** Let the page draw and listen before a long loop goes on. */
 const pause = () => new Promise((resolve) => setTimeout(resolve, 0));
 
@@ -27,7 +38,7 @@ function fromText(text) {
 
 /** The bytes of a stream; null where the page has none of that name. Its text is let go. */
 async function bytesOf(name) {
-  const element = document.querySelector(`[data-stream="${name}"]`);
+  const element = document.querySelector(`[data-stream="${prefix}${name}"]`);
   if (element === null) return null;
   const stream = new Blob([fromText(element.textContent)]).stream();
   element.remove();

@@ -33,6 +33,7 @@ function say(text) { byId("status").textContent = text; }
 const unit = about.quantity === "synapses" ? about.quantity : `a ${about.quantity}`;
 const { compared } = about;
 const things = compared?.groups ? "group" : "neuron";
+const fraction = about.quantity.startsWith("fraction");
 const pair = compared ? "listed pair" : "connected pair";
 
 const quantity = () => {
@@ -40,6 +41,7 @@ const quantity = () => {
   const kind = byId("kind").value;
   if (layer === "mean") return `mean ${about.quantity} per pair of neurons`;
   if (compared) return kind === "count" ? `${about.quantity} (${compared.b} − ${compared.a})` : kind;
+  if (fraction) return about.quantity;
   return { count: about.quantity, input: "fraction of the input shown", output: "fraction of the output shown" }[kind];
 };
 
@@ -74,13 +76,13 @@ function showSize() {
     ? `No ${compared ? "differences" : "connections"}: there is nothing to see in ${rows} × ${columns} ${things}s (${about.ledger}).`
     : isTypes()
       ? `${rows} presynaptic × ${columns} postsynaptic types, ${pairs}; ${several(untyped[0], "presynaptic neuron")} and `
-        + `${count(untyped[1])} postsynaptic without a type are ${compared ? "not among them" : "in fractions, and nowhere else"}.${colours}`
+        + `${count(untyped[1])} postsynaptic without a type are ${compared || fraction ? "not among them" : "in fractions, and nowhere else"}.${colours}`
       : `${rows} presynaptic × ${columns} postsynaptic ${things}s, ${pairs} (${about.ledger}).${colours}`;
   const told = layer.told;
   byId("left-out").hidden = !told.left_out;
   if (told.left_out)
     byId("left-out").textContent = `Left out: ${count(told.left_out)} of ${count(entries)} pairs, all with ${unit} of at most `
-      + `${amount(told.up_to)}. They are in the picture of the whole${compared ? "" : ", and in all fractions"}, and not in close-ups, `
+      + `${amount(told.up_to)}. They are in the picture of the whole${compared || fraction ? "" : ", and in all fractions"}, and not in close-ups, `
       + "orders, other values, or tables.";
 }
 
@@ -94,7 +96,8 @@ async function change(work) {
   document.body.removeAttribute("aria-busy");
   showBar();
   showSize();
-  say(`Shown: ${byId("layer").selectedOptions[0].textContent}, ${quantity()}.`);
+  const part = about.parts ? `${about.name}, ` : "";
+  say(`Shown: ${part}${byId("layer").selectedOptions[0].textContent}, ${quantity()}.`);
 }
 
 async function showLayer() {
@@ -218,7 +221,7 @@ function describe(cell) {
     for (const [name, value] of Object.entries(told.beside)) definition(list, name, known(value));
     definition(list, about.quantity, compared ? signed(best.weight) : amount(best.weight));
     if (told.mean !== null) definition(list, "mean", `${amount(told.mean)} per pair of neurons`);
-    if (!compared) {
+    if (!compared && !fraction) {
       definition(list, "of input", percent(told.input));
       definition(list, "of output", percent(told.output));
     }
@@ -314,7 +317,7 @@ function columns() {
     ...Object.keys(layer.matrix.beside).map((name) => ({ name, number: (told) => told.beside[name], show: known })),
     compared ? { name: "difference", number: (told) => told.weight, show: signed } : { name: "weight", number: (told) => told.weight, show: amount },
     ...(isTypes() ? [{ name: "mean", number: (told) => told.mean, show: amount }] : []),
-    ...(compared ? [] : [
+    ...(compared || fraction ? [] : [
       { name: "fraction_of_input_shown", short: "of input", number: (told) => told.input, show: percent },
       { name: "fraction_of_output_shown", short: "of output", number: (told) => told.output, show: percent },
     ]),
@@ -601,6 +604,7 @@ function listen() {
   byId("out").addEventListener("click", () => plot.zoom(1 / 1.5));
   byId("fit").addEventListener("click", () => back(0));
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
+  byId("part").addEventListener("change", () => change(showPart));
   for (const id of ["layer", "kind", "order"]) byId(id).addEventListener("change", () => change(showLayer));
   byId("scale").addEventListener("change", () => change(async () => {
     plot.logarithmic = byId("scale").value === "log";
@@ -631,19 +635,53 @@ function listen() {
 // -- start
 
 function showFirst(layers, sides) {
-  Object.assign(state, { layers, sides, layer: layers.neurons });
+  Object.assign(state, { layers, sides, layer: layers.neurons, path: [], selected: null, results: [] });
   const list = byId("layer");
-  list.append(new Option(`${things}s`, "neurons"));
-  if (compared) byId("kind").replaceChildren(new Option(about.quantity, "count"), ...compared.measures.map(({ name }) => new Option(name, name)));
+  list.replaceChildren(new Option(`${things}s`, "neurons"));
   if (layers.types) list.append(new Option("sums per pair of types", "sum"), new Option("means per pair of types", "mean"));
   const { least, most } = about.layers.neurons;
   plot.logarithmic = most > 10 * least;
   byId("scale").value = plot.logarithmic ? "log" : "linear";
   fillOrders();
+  clearMarks();
   plot.show(state.layer);
   enter(`All ${things}s`, plot.whole());
   showBar();
   showSize();
+}
+
+/** What can be drawn of entries, where that is not weights and fractions of them. */
+function fillKinds() {
+  if (!compared && !fraction) return;
+  const more = compared ? compared.measures.map(({ name }) => new Option(name, name)) : [];
+  byId("kind").replaceChildren(new Option(about.quantity, "count"), ...more);
+}
+
+// -- several matrices, of which one is shown
+
+/** Show the matrix that was chosen: the same layer, values, order and colours, where it has them. */
+async function showPart() {
+  const place = byId("part").selectedIndex;
+  const chosen = Object.fromEntries(["layer", "kind", "order", "scale"].map((id) => [id, byId(id).value]));
+  const has = (id) => [...byId(id).options].some(({ value }) => value === chosen[id]);
+  byId("search").value = "";
+  closeFound();
+  turnTo(place);
+  if (state.parts[place]) showFirst(...state.parts[place]);
+  else {
+    await load(showFirst);
+    state.parts[place] = [state.layers, state.sides];
+    fillOrders();
+  }
+  for (const id of ["layer", "kind"]) if (has(id)) byId(id).value = chosen[id];
+  await showLayer();
+  if (has("order") && byId("order").value !== chosen.order) {
+    byId("order").value = chosen.order;
+    await showLayer();
+  }
+  byId("scale").value = chosen.scale;
+  plot.logarithmic = chosen.scale === "log";
+  plot.recolour();
 }
 
 async function start() {
@@ -653,7 +691,13 @@ async function start() {
   document.body.setAttribute("aria-busy", "true");
   for (const control of byId("controls").elements) control.disabled = true;
   say("Unpacking…");
+  fillKinds();
   await load(showFirst);
+  state.parts = [[state.layers, state.sides]];
+  if (about.parts) {
+    byId("part-box").hidden = false;
+    byId("part").replaceChildren(...about.parts.map(({ name }) => new Option(name, name)));
+  }
   fillOrders();
   for (const control of byId("controls").elements) control.disabled = false;
   byId("kind").disabled = byId("kind").length < 2;
