@@ -13,9 +13,10 @@ from crantcli.core.questions.base import Neuropils
 from crantcli.core.relation import Annotations, Relation, Totals, VoxelSize, merge_filters
 from crantcli.core.rows.absent import unrelated_note
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import ArgumentTypeError, UsageError
+from crantcli.errors import ArgumentTypeError, CrantError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.remote.settings import LiveOptions
+from crantcli.run.viewable import not_viewable
 from crantcli.schema import IdType
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.selectors import id_file, resolve
@@ -111,8 +112,7 @@ class FileOpener:
         elif self.dataset is not None:
             reading = replace(reading, dataset=replace(unit_metadata(self.dataset), unit="unknown"))
         reading = replace(reading, annotated=self._annotated)
-        found, files = self._parts(source, reading)
-        table = open_table(self.engine, found, files, reading)
+        table = self._opened(source, reading)
         if own and self.lock is not None:
             self.lock.check_files("synapses", table.inputs)
         self.inputs += table.inputs
@@ -122,6 +122,16 @@ class FileOpener:
         if self._labelled:
             self._relate(table)
         return table
+
+    def _opened(self, source: Any, reading: ReadOptions) -> Relation:
+        found: list[Part] = []
+        try:
+            found, files = self._parts(source, reading)
+            return open_table(self.engine, found, files, reading)
+        except CrantError as error:
+            if not reading.comparison:
+                raise
+            raise not_viewable(error, source, found) from None
 
     def neuropil_tables(self, source: Any, reading: ReadOptions) -> Neuropils | None:
         """Open the matrices of a folder of neuropils; None where the source is something else."""
