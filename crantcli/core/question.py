@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crantcli.core.compare.written import ComparisonForm
     from crantcli.core.matrix.blocks import BlockMatrix
     from crantcli.core.matrix.labelled import LabelledMatrix
+    from crantcli.core.neuroglancer import PairLinks
     from crantcli.core.relation import Annotations, Completeness
     from crantcli.schema import IdType
 
@@ -195,6 +196,8 @@ class Page(NamedTuple):
         Its columns: what else is known of each entry; NaN where nothing is.
     parts : mapping of str to Page
         Pages of neuropils that this one switches between, the first of which it is itself; empty for one alone.
+    viewer : PairLinks or None
+        Links that show two neurons.
     """
 
     blocks: BlockMatrix
@@ -206,6 +209,7 @@ class Page(NamedTuple):
     compared: ComparisonForm | None = None
     beside: Mapping[str, np.ndarray[Any, Any]] = _NOTHING
     parts: Mapping[str, Page] = _NOTHING
+    viewer: PairLinks | None = None
 
     @property
     def record(self) -> dict[str, Any]:

@@ -208,20 +208,31 @@ def nested(
     order: Annotated[
         str | None, typer.Option("--order", metavar="FILE", help="The axes as a table: axis, position, neuron, type.")
     ] = None,
+    links: Annotated[
+        str | None,
+        typer.Option(
+            "--links", metavar="COLUMN", help="Add this column to --order: links that show a neuron in the viewer."
+        ),
+    ] = None,
     force_wide: Annotated[
         bool, typer.Option("--force-wide", help="Write wide tables even with more than 5,000 columns.")
     ] = False,
 ) -> None:
     """A matrix in blocks of cell types, tables per type, pictures."""
-    from crantcli.cli.ask import ask, list_files
+    from dataclasses import replace
 
+    from crantcli.cli.ask import ask, list_files
+    from crantcli.errors import UsageError
+
+    if links is not None and order is None:
+        raise UsageError("--links adds a column to the table of the axes; say where that goes with --order FILE")
     drawing = drawing_of(picture)
     outputs = {
         "type_sum": type_sum, "type_mean": type_mean, "relative": relative, "relative_types": relative_types,
         "order": order, "plot": plot,
     }  # fmt: skip
     files = list_files(source, lists_of(nest), *others_of(nest))
-    question = question_of(nest, weights, source, rows.sum_duplicates)
+    question = replace(question_of(nest, weights, source, rows.sum_duplicates), links=links)
     ask(
         question, source, rows, fetch, run, outputs=outputs, force_wide=force_wide, drawing={"nested": drawing},
         totals=nest.totals, files=files,

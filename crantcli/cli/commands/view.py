@@ -21,6 +21,8 @@ weights under the pointer; of groups, differences of probabilities and fractions
 
 Of a folder that crantcli neuropil has written, the page shows a matrix at a time, and switches between neuropils.
 
+With -d and a data set whose TOML has [viewer] url and segmentation, pairs have links to Neuroglancer.
+
 From afar each pixel is the strongest pair in it. Of a table that does not fit into --max-size, the weakest pairs are
 left out; the page says how many."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.neuroglancer import PairLinks
 from crantcli.core.question import Output, Table
 from crantcli.core.relation import Annotations, Completeness, Relation, Result, Totals
 from crantcli.core.rows.filters import RowFilter
@@ -67,6 +68,8 @@ class Needs:
         Positions without neurons will do.
     comparison, neuropils : bool
         What `compare` has written will do; and what `neuropil` has.
+    viewer : {"", "offered", "needed"}
+        Links to the data set's viewer, if it has one; or in any case.
     without_totals : str
         Why totals of whole neurons are of no use, where they are not.
     meshes : MeshChoice or None
@@ -90,6 +93,7 @@ class Needs:
     points: bool = False
     comparison: bool = False
     neuropils: bool = False
+    viewer: Literal["", "offered", "needed"] = ""
     without_totals: str = ""
     meshes: MeshChoice | None = None
     skeletons: bool = False
@@ -151,6 +155,8 @@ class Inputs:
         A view `old_id, new_id, resolved`, IDs as text: what neurons of the source are called at another time.
     neuropils : Neuropils or None
         Matrices of a folder, of which the source is the first.
+    viewer : PairLinks or None
+        Links to the data set's viewer.
     """
 
     source: Relation
@@ -164,6 +170,7 @@ class Inputs:
     other: Other | None = None
     renames: str | None = None
     neuropils: Neuropils | None = None
+    viewer: PairLinks | None = None
 
 
 class Neuropils(NamedTuple):

@@ -12,6 +12,7 @@ from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.matrix.order import TypeOrder
+from crantcli.core.neuroglancer import NAMES
 from crantcli.core.question import Page
 from crantcli.core.questions.base import Describe, Given, Inputs, Needs, Question, Results, Scope
 from crantcli.core.relation import Annotations, Relation
@@ -72,6 +73,7 @@ class View(Question):
             labels=True,
             comparison=True,
             neuropils=True,
+            viewer="offered",
             without_totals=f"{P.totals} are of no use: fractions on a page are of what it shows",
         )
 
@@ -165,7 +167,12 @@ class View(Question):
             table.compared,
             beside,
         )
-        return _Made(page, found.ledger, rules, found.notes)
+        notes = found.notes
+        if given.viewer is not None and table.id_type == "BIGINT" and not (table.compared and table.compared.groups):
+            page = page._replace(viewer=given.viewer)
+        elif given.viewer is not None:
+            notes = (*notes, f"{NAMES}, so that the page has no links to the viewer")
+        return _Made(page, found.ledger, rules, notes)
 
     def _rules_of_differences(self, form: ComparisonForm, rules: RowFilter) -> RowFilter:
         """Which rows of a comparison count: all, but for autapses and background where its ends are neurons.

@@ -325,20 +325,22 @@ class Plot {
   }
 }
 
-/** Text that fits, in an isolated direction, without characters that are no text. */
+/** Text that fits, in an isolated direction, without characters that are no text; of long IDs the end, which differs. */
 function fitted(context, text, room) {
   let shown = text.slice(0, 200).replace(/\p{Cc}/gu, " ");
   const wrap = (part) => `\u2068${part}\u2069`;
   if (shown === text && context.measureText(wrap(shown)).width <= room) return wrap(shown);
   const letters = Array.from(shown);
+  const cut = /^[0-9]{12,}$/.test(text)
+    ? (number) => `…${letters.slice(letters.length - number).join("")}`
+    : (number) => `${letters.slice(0, number).join("")}…`;
   let [low, high] = [0, letters.length];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (context.measureText(wrap(`${letters.slice(0, middle).join("")}…`)).width <= room) low = middle;
+    if (context.measureText(wrap(cut(middle))).width <= room) low = middle;
     else high = middle - 1;
   }
-  shown = letters.slice(0, low).join("");
-  return low === letters.length && shown === text ? wrap(shown) : wrap(`${shown}…`);
+  return low === letters.length && shown === text ? wrap(shown) : wrap(cut(low));
 }
 
 /** Names beside the axes: of neurons (or types) where there is room, else of blocks of types. */

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crantcli.core.matrix.labelled import LabelledMatrix
 from crantcli.core.matrix.pooling import reduce
+from crantcli.core.neuroglancer import PairLinks, state_text
 from crantcli.core.question import Page
 from crantcli.errors import UsageError
 from crantcli.output.pages.packing import PackedMatrix, fit_matrix, number_bytes, packed, size_of, varints
@@ -193,6 +194,7 @@ class _PackedPage:
             "ledger": page.ledger,
             "layers": self.described,
             "compared": _compared(page.compared),
+            "viewer": _viewer(page.viewer),
         }
 
 
@@ -265,6 +267,14 @@ def _compared(form: ComparisonForm | None) -> dict[str, Any] | None:
         return None
     measures = [{"name": one.name, "b": one.b, "a": one.a} for one in form.measures]
     return {"groups": form.groups, "a": form.a, "b": form.b, "measures": measures}
+
+
+def _viewer(links: PairLinks | None) -> dict[str, Any] | None:
+    """What the script has to know to show two neurons in a viewer: states as text, with what stands for IDs."""
+    if links is None:
+        return None
+    pair, alone = (state_text(links.template(alone)) for alone in (False, True))
+    return {"url": links.address, "pair": pair, "alone": alone, "ids": list(links.placeholders)}
 
 
 def _overview(matrix: LabelledMatrix, room: int) -> _Overview:

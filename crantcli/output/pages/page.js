@@ -226,6 +226,7 @@ function describe(cell) {
       definition(list, "of output", percent(told.output));
     }
   } else definition(list, about.quantity, !layer.ready ? "still unpacking" : layer.told.left_out ? `none above ${amount(layer.told.up_to)}` : "none");
+  if (about.viewer && !isTypes()) definition(list, "viewer", "V shows both neurons");
   if (pairs > 1 && best) definition(list, "here", `the strongest of ${several(number, pair)}, of ${count(pairs)} pairs in this pixel`);
   return list;
 }
@@ -241,6 +242,38 @@ function showTip(cell, x, y) {
 }
 
 function hideTip() { byId("tip").hidden = true; }
+
+// -- the data set's viewer
+
+const VIEWER_MARKS = /[!'()*]/g;
+
+/** The address that shows two neurons in the viewer, as crantcli writes it; null where there is none. IDs stay text. */
+function viewerLink(pre, post) {
+  const { viewer } = about;
+  if (!viewer || isTypes() || !/^[0-9]+$/.test(pre) || !/^[0-9]+$/.test(post)) return null;
+  const state = pre === post ? viewer.alone : viewer.pair;
+  const filled = state.replaceAll(viewer.ids[0], pre).replaceAll(viewer.ids[1], post);
+  const text = encodeURIComponent(filled).replace(VIEWER_MARKS, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
+  return `${viewer.url}#!${text}`;
+}
+
+function linkTo(href, text, name) {
+  const link = element("a", text, { href, target: "_blank", rel: "noopener noreferrer" });
+  link.setAttribute("aria-label", name);
+  return link;
+}
+
+/** The strongest pair at a cell, in the viewer. */
+function openPair(cell) {
+  const { layer } = state;
+  const { top, bottom, left, right } = plot.pixel(cell);
+  const { row, column } = layer.strongest(top, bottom, left, right).best ?? cell;
+  const [pre, post] = [layer.sides[0].ids[layer.item(0, row)], layer.sides[1].ids[layer.item(1, column)]];
+  const href = viewerLink(pre, post);
+  if (href === null) return;
+  linkTo(href, "", "").click();
+  say(`Opened ${pre} and ${post} in the viewer.`);
+}
 
 // -- a selection, as a table and as files
 
@@ -336,6 +369,8 @@ function showTable() {
     cell.append(button);
     return cell;
   }));
+  const linked = Boolean(about.viewer) && !isTypes();
+  if (linked) byId("head").append(element("th", "viewer", { scope: "col" }));
   byId("rows").replaceChildren(...state.rows.map((told) => {
     const line = element("tr");
     for (const column of shown) {
@@ -345,6 +380,13 @@ function showTable() {
         cell.append(nameOf(column.text(told)));
         cell.title = column.text(told);
       }
+      line.append(cell);
+    }
+    if (linked) {
+      const [pre, post] = [told.source, told.target].map((item, axis) => state.layer.sides[axis].ids[item]);
+      const href = viewerLink(pre, post);
+      const cell = element("td");
+      if (href !== null) cell.append(linkTo(href, "open ↗", `Open ${pre} and ${post} in the viewer, in a new tab`));
       line.append(cell);
     }
     return line;
@@ -599,6 +641,11 @@ function listen() {
     } else if (key === "Enter" && plot.marks.cursor) goInto(plot.marks.cursor);
     else return;
     event.preventDefault();
+  });
+  document.addEventListener("keydown", (event) => {
+    const other = event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT)$/.test(event.target.tagName);
+    if (other || state.busy || event.key.toLowerCase() !== "v" || !plot.marks.cursor) return;
+    openPair(plot.marks.cursor);
   });
   byId("in").addEventListener("click", () => plot.zoom(1.5));
   byId("out").addEventListener("click", () => plot.zoom(1 / 1.5));
