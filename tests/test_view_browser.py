@@ -395,3 +395,33 @@ def test_every_width_holds_the_page(width: int, screen: Screen, worm: Path) -> N
     assert screen.run("return plot.area.width") >= 250
     screen.run("select({top: 0, bottom: 446, left: 0, right: 446})")
     assert screen.run("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [1300, 2000])
+def test_the_selection_stands_beside_the_matrix(width: int, screen: Screen, worm: Path) -> None:
+    """No gap between them, and all columns in sight."""
+    screen.open(worm, width=width)
+    screen.run("select({top: 0, bottom: 90, left: 0, right: 90})")
+    right, left = screen.run(
+        "return [plot.canvas.getBoundingClientRect().right, byId('selection').getBoundingClientRect().left]"
+    )
+    assert 0 < left - right < 40
+    screen.until(
+        lambda: screen.run("const box = document.querySelector('.scroll'); return box.scrollWidth <= box.clientWidth"),
+        "a column is out of sight",
+    )
+    screen.choose("layer", "sum")
+    screen.choose("layer", "neurons")
+    assert screen.run("return plot.canvas.getBoundingClientRect().right") == right
+
+
+def test_long_ids_keep_their_ends(screen: Screen, worm: Path) -> None:
+    screen.open(worm)
+    cut = "return fitted(plot.context, arguments[0], 60).replace(/[\\u2068\\u2069]/g, '')"
+    shown = screen.run(cut, "576460752687185532")
+    assert shown.startswith("…")
+    assert "576460752687185532".endswith(shown[1:])
+    assert len(shown) > 4
+    shown = screen.run(cut, "a name that is too long")
+    assert shown.endswith("…")
+    assert "a name that is too long".startswith(shown[:-1])

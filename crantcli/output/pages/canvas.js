@@ -12,6 +12,10 @@ const REDS = { light: "d9705cd0604fc65043bb4037ae302d9f21268e14207c0a1a690414560
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
+/** Where the selection stands beside the matrix, and the pixels that it has there at least, as in view.css. */
+const wide = matchMedia("(min-width: 80rem)");
+const PANEL = 480;
+
 /** 256 colours between anchors, as bytes of red, green, blue. */
 function ramp(anchors) {
   const stops = anchors.match(/.{6}/g).map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
@@ -94,7 +98,8 @@ class Plot {
   /** Fit the canvas to the page: a square matrix is square, as long as there is room. */
   resize() {
     const ratio = window.devicePixelRatio || 1;
-    const box = this.canvas.parentElement.clientWidth;
+    const main = this.canvas.closest("main");
+    const box = wide.matches ? main.clientWidth - PANEL : this.canvas.parentElement.clientWidth;
     this.narrow = box < 600;
     this.margin = this.narrow ? { left: 64, top: 64 } : { left: 120, top: 96 };
     const above = this.canvas.getBoundingClientRect().top + window.scrollY;
@@ -104,6 +109,7 @@ class Plot {
     const width = Math.max(160, Math.min(room.width, room.height / side));
     const height = width * side;
     const [full, tall] = [width + this.margin.left + 8, height + this.margin.top + 8].map(Math.floor);
+    main.style.setProperty("--plot", `${full}px`);
     this.canvas.style.width = `${full}px`;
     this.canvas.style.height = `${tall}px`;
     this.canvas.width = Math.round(full * ratio);
