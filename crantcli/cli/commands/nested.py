@@ -219,8 +219,6 @@ def nested(
     ] = False,
 ) -> None:
     """A matrix in blocks of cell types, tables per type, pictures."""
-    from dataclasses import replace
-
     from crantcli.cli.ask import ask, list_files
     from crantcli.errors import UsageError
 
@@ -232,7 +230,7 @@ def nested(
         "order": order, "plot": plot,
     }  # fmt: skip
     files = list_files(source, lists_of(nest), *others_of(nest))
-    question = replace(question_of(nest, weights, source, rows.sum_duplicates), links=links)
+    question = question_of(nest, weights, source, rows.sum_duplicates, links)
     ask(
         question, source, rows, fetch, run, outputs=outputs, force_wide=force_wide, drawing={"nested": drawing},
         totals=nest.totals, files=files,
@@ -278,7 +276,9 @@ def drawing_of(picture: PlotOptions) -> dict[str, Any]:
     }
 
 
-def question_of(nest: NestedOptions, weights: WeightOptions, source: SourceOptions, sum_duplicates: bool) -> Nested:
+def question_of(
+    nest: NestedOptions, weights: WeightOptions, source: SourceOptions, sum_duplicates: bool, links: str | None = None
+) -> Nested:
     """The question that the options ask."""
     from functools import cache
 
@@ -324,6 +324,7 @@ def question_of(nest: NestedOptions, weights: WeightOptions, source: SourceOptio
         weights.min_fraction,
         weights.signs,
         nest.by,
+        links,
     )
 
 
