@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pages
 import pytest
 import tokens
 from cave_brain import make_brain
@@ -292,3 +293,18 @@ def server(own_home: Path) -> Iterator[CaveServer]:
     with serving(make_brain()) as running:
         running.weather.token = tokens.CAVE_TOKEN
         yield running
+
+
+@pytest.fixture(scope="module")
+def _browser() -> Iterator[pages.Screen]:
+    with pages.opened_browser() as screen:
+        yield screen
+
+
+@pytest.fixture
+def screen(_browser: pages.Screen) -> Iterator[pages.Screen]:
+    """A browser that complains of nothing, and asks for nothing but its page."""
+    _browser.errors()
+    yield _browser
+    assert _browser.errors() == []
+    assert _browser.run("return performance.getEntriesByType('resource').map((one) => one.name)") == []

@@ -66,21 +66,22 @@ def numbers(content: bytes, whole: bool) -> list[Any]:
     return [struct.unpack("<d", bytes(plane[i] for plane in planes))[0] for i in range(number)]
 
 
-def names(page: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def names(page: str, prefix: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
     """Names of the rows, and of the columns."""
-    content = stream(page, "names")
+    content = stream(page, f"{prefix}names")
     assert content is not None
     found = json.loads(content)
     return found["source"], found.get("target", found["source"])
 
 
-def entries(page: str, layer: str = "neurons") -> dict[tuple[str, str], Any]:
-    """Names of a pair -> its weight."""
-    source, target = names(page)
+def entries(page: str, layer: str = "neurons", part: int | None = None) -> dict[tuple[str, str], Any]:
+    """Names of a pair -> its weight; of one of several matrices."""
+    prefix, told = ("", about(page)) if part is None else (f"{part}.", about(page)["parts"][part])
+    source, target = names(page, prefix)
     rows, columns = (side["ids" if layer == "neurons" else "types"] for side in (source, target))
-    counts, high = (integers(stream(page, f"{layer}.{part}") or b"") for part in ("counts", "high"))
-    low = stream(page, f"{layer}.gaps") or b""
-    weights = numbers(stream(page, f"{layer}.weights") or b"", about(page)["layers"][layer]["whole"])
+    counts, high = (integers(stream(page, f"{prefix}{layer}.{name}") or b"") for name in ("counts", "high"))
+    low = stream(page, f"{prefix}{layer}.gaps") or b""
+    weights = numbers(stream(page, f"{prefix}{layer}.weights") or b"", told["layers"][layer]["whole"])
     assert len(low) == len(high) == len(weights) == sum(counts)
     found, at = {}, 0
     for row, count in zip(rows, counts, strict=True):

@@ -159,6 +159,22 @@ def edge_tables(draw: st.DrawFn, *, neuropils: bool | None = None, tidy: bool | 
     return Drawn([{name: row[name] for name in columns} for row in rows], columns, neurons)
 
 
+@st.composite
+def changed_tables(draw: st.DrawFn, table: Drawn) -> Drawn:
+    """A table once more, some rows gone, some with another weight or neuron, and some new."""
+    chance = random.Random(draw(st.integers(0, 2**32 - 1)))
+    rows = [dict(row) for row in table.rows if chance.random() < 0.8]
+    for row in rows:
+        if "weight" in row and chance.random() < 0.4:
+            row["weight"] = chance.choice([0, 1, 2, 3, 7])
+        if "id" not in row and chance.random() < 0.2:
+            row["pre"] = chance.choice(table.neurons)
+    if "weight" in table.columns:
+        rows = list({(row["pre"], row["post"]): row for row in rows}.values())
+    chance.shuffle(rows)
+    return Drawn(rows, table.columns, table.neurons)
+
+
 PARTS = ("axon", "dendrite", "a:b", 7, " ", None)
 
 

@@ -20,6 +20,7 @@ from strategies import (
     AS_DRAWN,
     SETTINGS,
     Drawn,
+    changed_tables,
     edge_tables,
     frame,
     rules,
@@ -34,22 +35,6 @@ import crantcli as cc
 pytestmark = [pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
 
 COLUMNS = ["pre", "post", "weight_a", "weight_b", "difference", "status"]
-
-
-@st.composite
-def changed_tables(draw: st.DrawFn, table: Drawn) -> Drawn:
-    """A table once more, some rows gone, some with another weight or neuron, and some new."""
-    chance = random.Random(draw(st.integers(0, 2**32 - 1)))
-    rows = [dict(row) for row in table.rows if chance.random() < 0.8]
-    for row in rows:
-        if "weight" in row and chance.random() < 0.4:
-            row["weight"] = chance.choice([0, 1, 2, 3, 7])
-        if "id" not in row and chance.random() < 0.2:
-            row["pre"] = chance.choice(table.neurons)
-    if "weight" in table.columns:
-        rows = list({(row["pre"], row["post"]): row for row in rows}.values())
-    chance.shuffle(rows)
-    return Drawn(rows, table.columns, table.neurons)
 
 
 def by_hand(a: Weights, b: Weights, everything: bool = False) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from conftest import SAMPLE, Crant
 from tables import ONE, TWO, complaint, parquet_file, text_file
 
 import crantcli as cc
-from crantcli.output.figures.colours import label_colours
+from crantcli.core.label_colours import label_colours
 
 SYNAPSES, TYPES = SAMPLE / "synapses.parquet", SAMPLE / "annotations.csv"
 

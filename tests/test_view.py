@@ -255,12 +255,54 @@ def test_wrong_usage(options: list[str], code: int, words: str, crant: Crant, tm
     assert not list(tmp_path.glob("p.*"))
 
 
-@pytest.mark.parametrize("name", ["annotations.csv", "nested.png"])
-def test_files_that_are_no_matrices(name: str, crant: Crant, tmp_path: Path) -> None:
-    done = crant("view", SAMPLE / name, "-o", "p.html")
-    assert done.code == 3
-    assert name in done.err
+SKELETON = next((SAMPLE / "skeletons").glob("*.swc"))
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (SAMPLE / "annotations.csv", "annotations.csv: looks like a table of neurons, such as annotations"),
+        (SAMPLE / "annotations.parquet", "(column root_id)"),
+        (SAMPLE / "nested.png", "nested.png: is a picture"),
+        (SAMPLE / "sample.toml", "sample.toml: is a description of a data set"),
+        (SAMPLE / "skeletons", "skeletons: is a folder of skeletons"),
+        (SAMPLE / "meshes", "meshes: is a folder of meshes"),
+        (SKELETON, f"{SKELETON.name}: is a skeleton"),
+        ("counts.csv", "counts.csv: is a table of partners and synapses per neuron"),
+        ("counts.parquet", "counts.parquet: is a table of partners and synapses per neuron"),
+        ("sites.csv", "sites.csv: is a table of sites on skeletons"),
+        ("sites.parquet", "sites.parquet: is a table of sites on skeletons"),
+        ("tree.csv", "tree.csv: is a skeleton, node by node"),
+        ("words.txt", "there is one column only"),
+        ("lines.txt", "no header"),
+        ("page.html", "page.html: is a page"),
+        ("binary.bin", "unknown kind of file"),
+    ],
+)  # fmt: skip
+def test_files_that_are_no_matrices(source: Any, words: str, crant: Crant, tmp_path: Path) -> None:
+    for suffix in ("csv", "parquet"):
+        if source == f"counts.{suffix}":
+            assert crant("counts", SAMPLE / "synapses.parquet", "-o", source).code == 0
+        if source == f"sites.{suffix}":
+            options = ("--skeletons", SAMPLE / "skeletons", "--coordinates", "nm", "-o", source)
+            assert crant("attach", SAMPLE / "synapses.parquet", *options).code == 0
+    (tmp_path / "tree.csv").write_text("node_id,parent_id,x,y,z\n1,-1,1,2,3\n2,1,2,2,3\n")
+    (tmp_path / "words.txt").write_text("hello\n")
+    (tmp_path / "lines.txt").write_text("some words here\nand other stuff\nlines of text\n")
+    (tmp_path / "page.html").write_text("<html></html>")
+    (tmp_path / "binary.bin").write_bytes(bytes(range(256)))
+    done = crant("view", source, "-o", "p.html")
+    assert (done.code, words in done.err) == (3, True), done.err
+    assert "a page shows matrices (.npz, wide tables), edges, synapses" in done.err
     assert not (tmp_path / "p.html").exists()
+
+
+def test_what_an_option_settles_is_asked_for(crant: Crant, tmp_path: Path) -> None:
+    """Edges with two weights can be shown; which of them is the question."""
+    (tmp_path / "e.csv").write_text("pre,post,weight,syn_count\nA,B,1,2\n")
+    done = crant("view", "e.csv", "-o", "p.html")
+    assert (done.code, "--weight-col" in done.err, "a page shows" in done.err) == (3, True, False)
+    assert crant("view", "nobody.csv", "-o", "p.html").code == 2
 
 
 def test_annotations_without_types(crant: Crant, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -21,21 +20,6 @@ import crantcli as cc
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
 
 EDGES, CELLS = ROOT / "sample_data" / "celegans_edges.csv", ROOT / "sample_data" / "celegans_cells.csv"
-
-
-@pytest.fixture(scope="module")
-def _browser() -> Iterator[Screen]:
-    with pages.opened_browser() as screen:
-        yield screen
-
-
-@pytest.fixture
-def screen(_browser: Screen) -> Iterator[Screen]:
-    """A browser that complains of nothing, and asks for nothing but its page."""
-    _browser.errors()
-    yield _browser
-    assert _browser.errors() == []
-    assert _browser.run("return performance.getEntriesByType('resource').map((one) => one.name)") == []
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +140,7 @@ def test_layers_values_scales_and_orders(screen: Screen, worm: Path) -> None:
     matrix = screen.run(
         "const {layer, sides} = state; const name = (axis, place) => sides[axis].ids[layer.item(axis, place)];"
         "return [...entriesOf({top: 0, bottom: 446, left: 0, right: 446})]"
-        ".map(([row, column, weight]) => [name(0, row), name(1, column), weight])"
+        ".map(([row, column, at]) => [name(0, row), name(1, column), layer.matrix.weights[at]])"
     )  # fmt: skip
     assert sorted(map(tuple, matrix)) == sorted(zip(edges["pre"], edges["post"], edges["weight"], strict=True))
     screen.choose("order", "weight")
@@ -411,3 +395,33 @@ def test_every_width_holds_the_page(width: int, screen: Screen, worm: Path) -> N
     assert screen.run("return plot.area.width") >= 250
     screen.run("select({top: 0, bottom: 446, left: 0, right: 446})")
     assert screen.run("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [1300, 2000])
+def test_the_selection_stands_beside_the_matrix(width: int, screen: Screen, worm: Path) -> None:
+    """No gap between them, and all columns in sight."""
+    screen.open(worm, width=width)
+    screen.run("select({top: 0, bottom: 90, left: 0, right: 90})")
+    right, left = screen.run(
+        "return [plot.canvas.getBoundingClientRect().right, byId('selection').getBoundingClientRect().left]"
+    )
+    assert 0 < left - right < 40
+    screen.until(
+        lambda: screen.run("const box = document.querySelector('.scroll'); return box.scrollWidth <= box.clientWidth"),
+        "a column is out of sight",
+    )
+    screen.choose("layer", "sum")
+    screen.choose("layer", "neurons")
+    assert screen.run("return plot.canvas.getBoundingClientRect().right") == right
+
+
+def test_long_ids_keep_their_ends(screen: Screen, worm: Path) -> None:
+    screen.open(worm)
+    cut = "return fitted(plot.context, arguments[0], 60).replace(/[\\u2068\\u2069]/g, '')"
+    shown = screen.run(cut, "576460752687185532")
+    assert shown.startswith("…")
+    assert "576460752687185532".endswith(shown[1:])
+    assert len(shown) > 4
+    shown = screen.run(cut, "a name that is too long")
+    assert shown.endswith("…")
+    assert "a name that is too long".startswith(shown[:-1])

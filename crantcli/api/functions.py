@@ -205,6 +205,7 @@ def get_connectivity(
     inhibitory: str | Sequence[str] = (),
     excitatory: str | Sequence[str] = (),
     unsigned: Literal["error", "drop", "positive"] = "error",
+    links: str | None = None,
     assignments: Any = None,
     neuropil: str | Sequence[str] | None = None,
     live: LiveOptions | None = None,
@@ -240,6 +241,8 @@ def get_connectivity(
         Its labels of neurons whose weights are negative, and are not; default of the latter: all others.
     unsigned : {"error", "drop", "positive"}
         What becomes of the output of neurons with neither.
+    links : str, optional
+        A column to add, with links that show both neurons in the data set's viewer.
     annotate : sequence of str
         Annotation columns to add as `pre_COL` and `post_COL`.
     top : int, optional
@@ -270,7 +273,7 @@ def get_connectivity(
     added = (annotate,) if isinstance(annotate, str) else tuple(annotate)
     question = Connectivity(
         neuron_ids, upstream, downstream, by, added, top, normalize, sum_duplicates, complete,  # type: ignore[arg-type]
-        weight, min_fraction, signs_of(sign, inhibitory, excitatory, unsigned),
+        weight, min_fraction, signs_of(sign, inhibitory, excitatory, unsigned), links=links,
     )  # fmt: skip
     request = _request(source, dataset, annotations, reading, clean, min_size, threshold, assignments, neuropil, totals)
     sink = FrameSink()

@@ -77,7 +77,7 @@ def neuroglancer_state(
     request = Request(
         synapses, dataset, annotations, neuron_id_column, cell_type_column, reading, clean, min_size, threshold
     )
-    from crantcli.output.neuroglancer import state_of
+    from crantcli.core.neuroglancer import state_of
 
     settings = Settings(max_memory, live=resolve_live(live, "latest", True))
     try:

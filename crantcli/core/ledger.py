@@ -15,7 +15,7 @@ class Ledger:
     Attributes
     ----------
     unit : str
-        What is counted: "synapses", "edges" or "points": rows of a table of these.
+        What is counted: "synapses", "edges", "points", or "pairs" of a comparison: rows of a table of these.
     read, kept : int
         Rows that came in and rows that count in the result.
     removed : dict of str to int

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
+    from crantcli.core.compare.written import ComparisonForm
     from crantcli.core.matrix.blocks import BlockMatrix
     from crantcli.core.matrix.labelled import LabelledMatrix
+    from crantcli.core.neuroglancer import PairLinks
     from crantcli.core.relation import Annotations, Completeness
     from crantcli.schema import IdType
 
@@ -188,6 +190,14 @@ class Page(NamedTuple):
         Size of the file, at most.
     ledger : str
         What became of the rows of the table, as a sentence.
+    compared : ComparisonForm or None
+        Of differences.
+    beside : mapping of str to ndarray of int64 or float64, shape (entries,)
+        Its columns: what else is known of each entry; NaN where nothing is.
+    parts : mapping of str to Page
+        Pages of neuropils that this one switches between, the first of which it is itself; empty for one alone.
+    viewer : PairLinks or None
+        Links that show two neurons.
     """
 
     blocks: BlockMatrix
@@ -196,6 +206,10 @@ class Page(NamedTuple):
     title: str
     most_bytes: int
     ledger: str
+    compared: ComparisonForm | None = None
+    beside: Mapping[str, np.ndarray[Any, Any]] = _NOTHING
+    parts: Mapping[str, Page] = _NOTHING
+    viewer: PairLinks | None = None
 
     @property
     def record(self) -> dict[str, Any]:

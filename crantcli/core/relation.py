@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from crantcli.core import sql
+from crantcli.core.compare.written import ComparisonForm
 from crantcli.core.ledger import Ledger
 from crantcli.core.partition import PartsOf, ids_listed, listed_ids
 from crantcli.errors import DataError
@@ -157,6 +158,10 @@ class Relation:
         All input and all output of neurons, by IDs as text, where the file tells what they were in a larger table.
     partial : bool
         It was fetched for the neurons that were asked for, and says nothing of others.
+    compared : ComparisonForm or None
+        Of edges whose weights are differences, as `compare` has written them.
+    types : str or None
+        A view `id, label` of the types of its neurons, where files beside it tell them.
     """
 
     kind: Kind
@@ -188,6 +193,8 @@ class Relation:
     whole_rows: str | None = None
     totals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     partial: bool = False
+    compared: ComparisonForm | None = None
+    types: str | None = None
 
     @property
     def written_names(self) -> tuple[str, str]:
@@ -202,6 +209,7 @@ class Relation:
     def ledger(self) -> Ledger:
         """The ledger of the table's rows, from which `--where` has taken some."""
         unit = self.kind.value if self.kind in (Kind.SYNAPSES, Kind.POINTS) else "edges"
+        unit = unit if self.compared is None else "pairs"
         ledger = Ledger(unit, self.rows + self.filtered)
         ledger.remove("where", self.filtered)
         return ledger

@@ -9,24 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.addresses import Dataset
+from crantcli.core.questions.base import Neuropils
 from crantcli.core.relation import Annotations, Relation, Totals, VoxelSize, merge_filters
 from crantcli.core.rows.absent import unrelated_note
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import ArgumentTypeError, UsageError
+from crantcli.errors import ArgumentTypeError, CrantError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
 from crantcli.remote.settings import LiveOptions
+from crantcli.run.viewable import not_viewable
 from crantcli.schema import IdType
 from crantcli.sources.datasets import unit_metadata
 from crantcli.sources.selectors import id_file, resolve
 from crantcli.sources.tables.annotations import open_annotations
 from crantcli.sources.tables.expand import expand
 from crantcli.sources.tables.files import Source
+from crantcli.sources.tables.neuropil_folder import neuropil_folder
 from crantcli.sources.tables.open import open_table
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.parts import frame_part, parts
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.streams import source_of
-from crantcli.text import P
+from crantcli.text import P, join_names, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,8 +112,7 @@ class FileOpener:
         elif self.dataset is not None:
             reading = replace(reading, dataset=replace(unit_metadata(self.dataset), unit="unknown"))
         reading = replace(reading, annotated=self._annotated)
-        found, files = self._parts(source, reading)
-        table = open_table(self.engine, found, files, reading)
+        table = self._opened(source, reading)
         if own and self.lock is not None:
             self.lock.check_files("synapses", table.inputs)
         self.inputs += table.inputs
@@ -120,6 +122,38 @@ class FileOpener:
         if self._labelled:
             self._relate(table)
         return table
+
+    def _opened(self, source: Any, reading: ReadOptions) -> Relation:
+        found: list[Part] = []
+        try:
+            found, files = self._parts(source, reading)
+            return open_table(self.engine, found, files, reading)
+        except CrantError as error:
+            if not reading.comparison:
+                raise
+            raise not_viewable(error, source, found) from None
+
+    def neuropil_tables(self, source: Any, reading: ReadOptions) -> Neuropils | None:
+        """Open the matrices of a folder of neuropils; None where the source is something else."""
+        found = neuropil_folder(source)
+        if found is None:
+            return None
+        tables = dict(found.open(self.engine, replace(reading, annotated=self._annotated)))
+        self.paths += found.files
+        for table in tables.values():
+            self.inputs += table.inputs
+            self.notes += table.notes
+        name = found.path.resolve().name
+        self.read_as = [f"{name}: read as matrices of {plural(len(tables), 'neuropil')}"]
+        # What is noticed of one matrix is mostly so of all.
+        said = (note.removeprefix(f"{record['name']}: ") for table in tables.values() for note in table.read_notes
+                for record in table.inputs)  # fmt: skip
+        self.read_as += [f"{name}: {note}" for note in dict.fromkeys(said)]
+        if found.without:
+            self.notes.append(f"{name}: no matrix of {join_names(list(found.without))}, where nothing is connected")
+        if self._labelled:
+            self._relate(next(iter(tables.values())))
+        return Neuropils(name, tables, found.without, found.quantity)
 
     def other_table(self, source: Any, reading: ReadOptions) -> Relation:
         """Open a second table, which is read as the first one is."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.addresses import Dataset
-from crantcli.core.questions.base import Given, Inputs, Meshes, Other, Question, Scope, Selectors
+from crantcli.core.neuroglancer import PairLinks, needed_links, pair_links
+from crantcli.core.questions.base import Given, Inputs, Meshes, Needs, Other, Question, Scope, Selectors
 from crantcli.core.relation import Annotations, Relation, merge_filters
 from crantcli.core.rows.filters import RowFilter
 from crantcli.engine.duckdb import Engine
@@ -47,6 +48,7 @@ class Opener(LiveOpener):
         a server comes last, since only synapses of these neurons are fetched.
         """
         needs, fetched = question.needs(), self.asks_server(request.source)
+        viewer = self._viewer(needs)
         self.clean = request.clean
         self.paths += [*request.files, *request.skeleton_tables]
         labels = needs.labels or (needs.labels_for_scope and fetched)
@@ -65,7 +67,11 @@ class Opener(LiveOpener):
                 skeletons, named["skeletons"] = self._current_skeletons(request, named["neurons"])
             scope = question.scope(self.engine, Given(rows, named, annotations, request.totals is not None))
             query = self._query(question, request, scope)
-        table = self.table(request.source, reading) if query is None else self.live_table(query, reading)
+        folder = self.neuropil_tables(request.source, reading) if needs.neuropils and query is None else None
+        if folder is not None:
+            table = next(iter(folder.tables.values()))
+        else:
+            table = self.table(request.source, reading) if query is None else self.live_table(query, reading)
         request.refuse(table)
         if table.totals and not _counted_alike(table, request):
             table = replace(table, totals={})
@@ -89,10 +95,29 @@ class Opener(LiveOpener):
         other = self._other(request, reading, annotations) if needs.other else None
         renames = None if request.renames is None else self.renames(request.renames)
         check(self.paths)
-        given = Inputs(table, rows, neurons, annotations, totals, None, meshes, opened, other, renames)
+        given = Inputs(
+            table,
+            rows,
+            neurons,
+            annotations,
+            totals,
+            None,
+            meshes,
+            opened,
+            other,
+            renames,
+            folder,
+            viewer if needs.viewer else None,
+        )
         if query is not None:
             given = replace(given, further=self._further(question, given, scope, query, reading))
         return given
+
+    def _viewer(self, needs: Needs) -> PairLinks | None:
+        """Links to the data set's viewer, where a question has a use for them."""
+        if needs.viewer == "needed":
+            return needed_links(self.dataset)
+        return pair_links(self.dataset) if needs.viewer else None
 
     def _other(self, request: Request, reading: ReadOptions, annotations: Annotations | None) -> Other:
         """The second table, with the annotations of its neurons."""

@@ -147,7 +147,7 @@ class Request:
     def reading(self, needs: Needs) -> ReadOptions:
         """How the source is read for a question."""
         read = replace(self.read, carry=needs.carry, value=needs.value)
-        return replace(read, position=needs.position, points=needs.points)
+        return replace(read, position=needs.position, points=needs.points, comparison=needs.comparison)
 
     @property
     def has_no_source(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from crantcli.core import sql
 from crantcli.core.addresses import Dataset, MeshAddress
+from crantcli.core.neuroglancer import NAMES
 from crantcli.core.questions.base import Needs
 from crantcli.core.relation import Relation
 from crantcli.core.rows.filters import NeuronFilter, RowFilter
@@ -63,7 +64,7 @@ def open_view(
     if table is not None:
         table.require_synapses("link")
         if table.id_type != "BIGINT":
-            raise DataError("the neurons of this table are called by names, and segments of a viewer have numbers")
+            raise DataError(NAMES)
     chosen = opener.select_numbers(neurons)
     if dataset.viewer.segmentation is None:
         opener.notes.append(

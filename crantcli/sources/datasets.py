@@ -169,6 +169,8 @@ def _viewer(section: dict[str, Any], name: str) -> ViewerAddress:
             raise DataError(
                 f"data set {name}: viewer.{key} is an address such as precomputed://https://..., or https://"
             )
+    if not re.match(r"https?://[^/]", section.get("url", "https://x")):
+        raise DataError(f"data set {name}: viewer.url is an address such as https://neuroglancer-demo.appspot.com")
     return ViewerAddress(**section)
 
 

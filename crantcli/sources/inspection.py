@@ -8,12 +8,13 @@ from typing import Any
 from crantcli.core.manifest import read_manifest
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
-from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, CONNECTORS, COUNTS, KEY, MANIFEST, Names
+from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, KEY, MANIFEST, Names
 from crantcli.sources.pictures import picture_metadata
 from crantcli.sources.tables.access import engine_files
 from crantcli.sources.tables.expand import expand, holds_tables
 from crantcli.sources.tables.files import Source
 from crantcli.sources.tables.metadata import provenance, read_metadata
+from crantcli.sources.tables.others import written_kind
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.streams import is_stream, prepared, spooled
 
@@ -116,9 +117,9 @@ def _taken_for(engine: Engine, part: Part) -> dict[str, Any]:
 
     names = Names(part.columns)
     given = ReadOptions(carry=True, points=True)
-    for kind, columns in (("counts", COUNTS), ("connectors", CONNECTORS)):
-        if all(names.get(column) is not None for column in columns):
-            return {"kind": kind}
+    kind = written_kind(names)
+    if kind is not None:
+        return {"kind": kind}
     identity = names.first(ANNOTATION_IDS)
     label = names.first(ANNOTATION_TYPES)
     try:

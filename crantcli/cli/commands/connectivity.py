@@ -71,6 +71,12 @@ def connectivity(
             "--totals", metavar="FILE", help="Totals for --normalize and --min-fraction: counts of the whole table."
         ),
     ] = None,
+    links: Annotated[
+        str | None,
+        typer.Option(
+            "--links", metavar="COLUMN", help="Add this column: links that show both neurons in the data set's viewer."
+        ),
+    ] = None,
     sweep: Annotated[
         str | None,
         typer.Option(
@@ -105,6 +111,7 @@ def connectivity(
         weights.min_fraction,
         weights.signs,
         rows.thresholds if sweep is not None else (),
+        links,
     )
     limits = rows.at_the_lowest
     ask(question, source, limits, fetch, run, members=members, totals=totals, outputs={"sweep": sweep})

@@ -75,11 +75,11 @@ def link(
     """Neurons, synapses and neuropils in Neuroglancer."""
     from crantcli.cli.ask import CommandSink, settings_of
     from crantcli.core.ledger import Ledger
+    from crantcli.core.neuroglancer import state_of, state_text, state_url
     from crantcli.core.questions.base import Needs, Results
     from crantcli.core.relation import Completeness
     from crantcli.errors import UsageError
     from crantcli.ids import parse_selectors
-    from crantcli.output.neuroglancer import state_of, state_text, state_url
     from crantcli.run.request import Request
     from crantcli.run.runner import opened
     from crantcli.run.views import MAX_POINTS, open_view

@@ -208,20 +208,29 @@ def nested(
     order: Annotated[
         str | None, typer.Option("--order", metavar="FILE", help="The axes as a table: axis, position, neuron, type.")
     ] = None,
+    links: Annotated[
+        str | None,
+        typer.Option(
+            "--links", metavar="COLUMN", help="Add this column to --order: links that show a neuron in the viewer."
+        ),
+    ] = None,
     force_wide: Annotated[
         bool, typer.Option("--force-wide", help="Write wide tables even with more than 5,000 columns.")
     ] = False,
 ) -> None:
     """A matrix in blocks of cell types, tables per type, pictures."""
     from crantcli.cli.ask import ask, list_files
+    from crantcli.errors import UsageError
 
+    if links is not None and order is None:
+        raise UsageError("--links adds a column to the table of the axes; say where that goes with --order FILE")
     drawing = drawing_of(picture)
     outputs = {
         "type_sum": type_sum, "type_mean": type_mean, "relative": relative, "relative_types": relative_types,
         "order": order, "plot": plot,
     }  # fmt: skip
     files = list_files(source, lists_of(nest), *others_of(nest))
-    question = question_of(nest, weights, source, rows.sum_duplicates)
+    question = question_of(nest, weights, source, rows.sum_duplicates, links)
     ask(
         question, source, rows, fetch, run, outputs=outputs, force_wide=force_wide, drawing={"nested": drawing},
         totals=nest.totals, files=files,
@@ -267,7 +276,9 @@ def drawing_of(picture: PlotOptions) -> dict[str, Any]:
     }
 
 
-def question_of(nest: NestedOptions, weights: WeightOptions, source: SourceOptions, sum_duplicates: bool) -> Nested:
+def question_of(
+    nest: NestedOptions, weights: WeightOptions, source: SourceOptions, sum_duplicates: bool, links: str | None = None
+) -> Nested:
     """The question that the options ask."""
     from functools import cache
 
@@ -313,6 +324,7 @@ def question_of(nest: NestedOptions, weights: WeightOptions, source: SourceOptio
         weights.min_fraction,
         weights.signs,
         nest.by,
+        links,
     )
 
 

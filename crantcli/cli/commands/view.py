@@ -16,6 +16,13 @@ Rows are presynaptic, columns postsynaptic neurons, sorted by cell type where an
 a matrix that is sorted by type already. The page is one file, which a browser opens without a network: zoom, search,
 switch to types and fractions, save a selection as CSV or as @FILE.
 
+Of a file that crantcli compare has written, the page shows differences, red for more in B and blue for less, with both
+weights under the pointer; of groups, differences of probabilities and fractions, too.
+
+Of a folder that crantcli neuropil has written, the page shows a matrix at a time, and switches between neuropils.
+
+With -d and a data set whose TOML has [viewer] url and segmentation, pairs have links to Neuroglancer.
+
 From afar each pixel is the strongest pair in it. Of a table that does not fit into --max-size, the weakest pairs are
 left out; the page says how many."""
 

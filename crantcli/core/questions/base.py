@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
+from crantcli.core.neuroglancer import PairLinks
 from crantcli.core.question import Output, Table
 from crantcli.core.relation import Annotations, Completeness, Relation, Result, Totals
 from crantcli.core.rows.filters import RowFilter
@@ -65,6 +66,10 @@ class Needs:
         A column to add up; a further column that is a position.
     points : bool
         Positions without neurons will do.
+    comparison, neuropils : bool
+        What `compare` has written will do; and what `neuropil` has.
+    viewer : {"", "offered", "needed"}
+        Links to the data set's viewer, if it has one; or in any case.
     without_totals : str
         Why totals of whole neurons are of no use, where they are not.
     meshes : MeshChoice or None
@@ -86,6 +91,9 @@ class Needs:
     value: str | None = None
     position: str | None = None
     points: bool = False
+    comparison: bool = False
+    neuropils: bool = False
+    viewer: Literal["", "offered", "needed"] = ""
     without_totals: str = ""
     meshes: MeshChoice | None = None
     skeletons: bool = False
@@ -145,6 +153,10 @@ class Inputs:
         The second table.
     renames : str or None
         A view `old_id, new_id, resolved`, IDs as text: what neurons of the source are called at another time.
+    neuropils : Neuropils or None
+        Matrices of a folder, of which the source is the first.
+    viewer : PairLinks or None
+        Links to the data set's viewer.
     """
 
     source: Relation
@@ -157,6 +169,29 @@ class Inputs:
     skeletons: Skeletons | None = None
     other: Other | None = None
     renames: str | None = None
+    neuropils: Neuropils | None = None
+    viewer: PairLinks | None = None
+
+
+class Neuropils(NamedTuple):
+    """A folder of matrices.
+
+    Attributes
+    ----------
+    name : str
+        Of the folder.
+    tables : mapping of str to Relation
+        Neuropils in their order -> their matrices.
+    without : tuple of str
+        Neuropils that have none.
+    quantity : str
+        What an entry is.
+    """
+
+    name: str
+    tables: Mapping[str, Relation]
+    without: tuple[str, ...]
+    quantity: str
 
 
 class Other(NamedTuple):

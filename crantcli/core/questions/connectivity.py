@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from crantcli.checks import check_names
 from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
+from crantcli.core.neuroglancer import PairLinks
 from crantcli.core.question import EdgeTable, Graph, Table
 from crantcli.core.questions.base import (
     Describe,
@@ -64,6 +66,8 @@ class Connectivity(Question):
     normalize : {"input", "output"} or None
         Add `fraction`: of the post neuron's total input, or of the pre neuron's total output.
     sum_duplicates : bool
+    links : str or None
+        A column to add, with links that show both neurons in the data set's viewer.
     """
 
     neurons: Selectors = None
@@ -79,6 +83,7 @@ class Connectivity(Question):
     min_fraction: float | None = None
     signs: Signs | None = None
     thresholds: tuple[int, ...] = ()
+    links: str | None = None
 
     command: ClassVar[str] = "connectivity"
     outputs: ClassVar[Mapping[str, type]] = {"": EdgeTable, "sweep": Table}
@@ -105,6 +110,9 @@ class Connectivity(Question):
             )
         if self.groups and self.top is not None:
             raise UsageError(f"{P.top(self.top)} is of neurons or types, and {P.by(','.join(by))} makes other groups")
+        check_names(links=self.links)
+        if self.links is not None and by not in ((), ("neuropil",)):
+            raise UsageError(f"{P.links} shows two neurons, and {P.by(','.join(by))} tells no neurons; use one of them")
         if self.normalize not in (None, "input", "output"):
             raise UsageError(f"normalize={self.normalize!r}: 'input' or 'output'")
         if self.by == "type" and self.annotate:
@@ -130,6 +138,7 @@ class Connectivity(Question):
             columns=() if column is None else (column,),
             carry=named_columns(self.groups),
             value=column,
+            viewer="" if self.links is None else "needed",
             without_totals="" if self.normalize or self.min_fraction is not None else useless,
         )
 
@@ -140,7 +149,9 @@ class Connectivity(Question):
     def run(self, engine: SqlEngine, given: Inputs, wanted: frozenset[str], describe: Describe) -> Results:
         """Find the edges."""
         asked = given.neurons["neurons"]
-        result = connectivity(engine, given.source, self, asked, given.rows, given.annotations, given.totals)
+        result = connectivity(
+            engine, given.source, self, asked, given.rows, given.annotations, given.totals, given.viewer
+        )
         options = {
             "upstream": self.upstream,
             "downstream": self.downstream,
@@ -151,6 +162,7 @@ class Connectivity(Question):
             "top": self.top,
             "normalize": self.normalize,
             "sum_duplicates": self.sum_duplicates or None,
+            "links": self.links,
         }
         kind, what = ("groups", "pairs of groups") if self.groups else ("edges", "edges")
         results = Results.of_table(result, kind, what, options=options)
@@ -193,6 +205,7 @@ def connectivity(
     rows: RowFilter,
     annotations: Annotations | None = None,
     totals: Totals | None = None,
+    viewer: PairLinks | None = None,
 ) -> ConnectivityResult:
     """Who talks to whom, and how strongly: weight descending, then pre, then post.
 
@@ -248,6 +261,8 @@ def connectivity(
         work.keep_strongest(question.top, question.upstream, question.downstream)
     if question.annotate:
         work.annotate(question.annotate)
+    if question.links is not None and viewer is not None:
+        work.add_links(question.links, viewer.of_table(table).pair_sql("pre", "post"))
     number = engine.execute(f"SELECT count(*) FROM {work.relation}")[0][0]
     found.ledger.check()
     labels = "groups" if question.groups else "types" if question.by == "type" else "neurons"

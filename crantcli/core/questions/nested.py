@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from crantcli.checks import check_names
+from crantcli.core import sql
 from crantcli.core.engine import SqlEngine
 from crantcli.core.matrix.order import NEURON_ORDERS, NeuronOrder, TypeOrder, label_text
 from crantcli.core.nested.axes import block_columns
@@ -51,6 +53,10 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 }
 
 
+#: Columns of the table of the axes.
+_ORDER = ("axis", "position", "neuron", "type")
+
+
 @dataclass(frozen=True)
 class Nested(Question):
     """A matrix of neurons in blocks of cell types.
@@ -80,6 +86,8 @@ class Nested(Question):
         Weights of inhibitory neurons are negative; fractions are of absolute totals.
     by : names of columns, or None
         Columns of the annotations whose labels, joined by a colon, make the blocks, instead of that of cell types.
+    links : str or None
+        A column of the table of the axes, `order`, with links that show the neuron in the data set's viewer.
     normalization_scope : {"selected", "all"}
         Fractions of what is shown, or of all partners.
     annotation_scope : {"annotated_only", "all"}
@@ -115,6 +123,7 @@ class Nested(Question):
     min_fraction: float | None = None
     signs: Signs | None = None
     by: str | tuple[str, ...] | None = None
+    links: str | None = None
 
     command: ClassVar[str] = "nested"
     chosen_by: ClassVar[str] = f"{P.source_types}, {P.source_neurons}, {P.target_types} or {P.target_neurons}"
@@ -129,6 +138,9 @@ class Nested(Question):
             if value not in choices:
                 listed = ", ".join(repr(choice) for choice in choices if choice is not None)
                 raise UsageError(f"{name}={value!r}: one of {listed}")
+        check_names(links=self.links)
+        if self.links is not None and self.links.lower() in _ORDER:
+            raise UsageError(f"{P.links} {self.links} would make a second column {self.links.lower()}")
         if isinstance(self.neuron_order, str):
             if self.neuron_order not in NEURON_ORDERS:
                 listed = ", ".join(map(repr, NEURON_ORDERS))
@@ -218,6 +230,7 @@ class Nested(Question):
             labels=True,
             columns=() if self.weight_column is None else (self.weight_column,),
             value=self.weight_column,
+            viewer="" if self.links is None else "needed",
             without_totals="" if whole else useless,
         )
 
@@ -259,6 +272,13 @@ class Nested(Question):
             matrix = results.outputs.get(name)
             if isinstance(matrix, Matrix):
                 results.outputs = {**results.outputs, name: matrix._replace(annotations=given.annotations)}
+        order = results.outputs.get("order")
+        if self.links is not None and given.viewer is not None and isinstance(order, Table):
+            link = given.viewer.of_table(table).neuron_sql("neuron")
+            query = f"SELECT *, {link} AS {sql.quote(self.links)} FROM ({order.query}) ORDER BY axis, position"
+            order = order._replace(query=query, columns=(*order.columns, self.links))
+            results.outputs = {**results.outputs, "order": order}
+            results.options["links"] = self.links
         results.options["totals"] = (given.totals is not None) or None
         return results
 

@@ -292,6 +292,19 @@ class EdgeList:
         )
         self.columns += added
 
+    def add_links(self, name: str, link: str) -> None:
+        """Add a column of links; `link` is that of `pre` and `post`, as query text.
+
+        Raises
+        ------
+        UsageError
+            Where there is a column of that name.
+        """
+        if name.lower() in [column.lower() for column in self.columns]:
+            raise UsageError(f"{P.links} {name} would make a second column {name}")
+        self.relation = self._engine.view("linked", f"SELECT *, {link} AS {quote(name)} FROM {self.relation}")
+        self.columns.append(name)
+
     def _names(self) -> list[str]:
         return [name for name, _ in self._engine.columns(f"SELECT * FROM {self.relation}")]
 

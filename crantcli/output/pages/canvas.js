@@ -7,8 +7,14 @@ const MAGMA = {
 };
 /** Negative weights, from weak to strong: blues, which no eye takes for those. */
 const BLUES = { light: "5590cc538dca4b86c43c78b82d6aab1f5c9d124e8e083f7d04316a02244f", dark: "3f7fc44f8fd1609fdc74afe589bfeca0cef2b6dbf6c9e6f9" };
+/** Positive weights beside negative ones: reds, which are no darker and no lighter than those blues. */
+const REDS = { light: "d9705cd0604fc65043bb4037ae302d9f21268e14207c0a1a690414560010", dark: "c2503fcc6150d57262de8575e69888edab9df3c0b4f9d6cd" };
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
+
+/** Where the selection stands beside the matrix, and the pixels that it has there at least, as in view.css. */
+const wide = matchMedia("(min-width: 80rem)");
+const PANEL = 480;
 
 /** 256 colours between anchors, as bytes of red, green, blue. */
 function ramp(anchors) {
@@ -22,11 +28,11 @@ function ramp(anchors) {
 
 /** What a value looks like. */
 class Colours {
-  constructor(range, logarithmic) {
+  constructor(range, logarithmic, signed) {
     const theme = dark.matches ? "dark" : "light";
     [this.least, this.most] = range;
     this.logarithmic = logarithmic && this.least > 0;
-    this.positive = ramp(MAGMA[theme]);
+    this.positive = ramp((signed ? REDS : MAGMA)[theme]);
     this.negative = ramp(BLUES[theme]);
     this.width = this.logarithmic ? Math.log(this.most / this.least) : this.most;
   }
@@ -79,7 +85,7 @@ class Plot {
   }
 
   recolour() {
-    this.colours = new Colours(this.layer.extent(), this.logarithmic);
+    this.colours = new Colours(this.layer.extent(), this.logarithmic, this.layer.told.signed);
     this.layer.tiles.clear();
     this.pictures = null;
     this.redraw();
@@ -92,7 +98,8 @@ class Plot {
   /** Fit the canvas to the page: a square matrix is square, as long as there is room. */
   resize() {
     const ratio = window.devicePixelRatio || 1;
-    const box = this.canvas.parentElement.clientWidth;
+    const main = this.canvas.closest("main");
+    const box = wide.matches ? main.clientWidth - PANEL : this.canvas.parentElement.clientWidth;
     this.narrow = box < 600;
     this.margin = this.narrow ? { left: 64, top: 64 } : { left: 120, top: 96 };
     const above = this.canvas.getBoundingClientRect().top + window.scrollY;
@@ -102,6 +109,7 @@ class Plot {
     const width = Math.max(160, Math.min(room.width, room.height / side));
     const height = width * side;
     const [full, tall] = [width + this.margin.left + 8, height + this.margin.top + 8].map(Math.floor);
+    main.style.setProperty("--plot", `${full}px`);
     this.canvas.style.width = `${full}px`;
     this.canvas.style.height = `${tall}px`;
     this.canvas.width = Math.round(full * ratio);
@@ -323,20 +331,22 @@ class Plot {
   }
 }
 
-/** Text that fits, in an isolated direction, without characters that are no text. */
+/** Text that fits, in an isolated direction, without characters that are no text; of long IDs the end, which differs. */
 function fitted(context, text, room) {
   let shown = text.slice(0, 200).replace(/\p{Cc}/gu, " ");
   const wrap = (part) => `\u2068${part}\u2069`;
   if (shown === text && context.measureText(wrap(shown)).width <= room) return wrap(shown);
   const letters = Array.from(shown);
+  const cut = /^[0-9]{12,}$/.test(text)
+    ? (number) => `…${letters.slice(letters.length - number).join("")}`
+    : (number) => `${letters.slice(0, number).join("")}…`;
   let [low, high] = [0, letters.length];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (context.measureText(wrap(`${letters.slice(0, middle).join("")}…`)).width <= room) low = middle;
+    if (context.measureText(wrap(cut(middle))).width <= room) low = middle;
     else high = middle - 1;
   }
-  shown = letters.slice(0, low).join("");
-  return low === letters.length && shown === text ? wrap(shown) : wrap(`${shown}…`);
+  return low === letters.length && shown === text ? wrap(shown) : wrap(cut(low));
 }
 
 /** Names beside the axes: of neurons (or types) where there is room, else of blocks of types. */

@@ -3,6 +3,17 @@
 
 const about = JSON.parse(document.getElementById("about").textContent);
 
+/** What the names of streams start with, where there are several matrices. */
+let prefix = "";
+
+/** From here on, all is about another of several matrices. */
+function turnTo(place) {
+  Object.assign(about, about.parts[place]);
+  prefix = `${place}.`;
+}
+
+if (about.parts) turnTo(0);
+
 /** Let the page draw and listen before a long loop goes on. */
 const pause = () => new Promise((resolve) => setTimeout(resolve, 0));
 
@@ -27,7 +38,7 @@ function fromText(text) {
 
 /** The bytes of a stream; null where the page has none of that name. Its text is let go. */
 async function bytesOf(name) {
-  const element = document.querySelector(`[data-stream="${name}"]`);
+  const element = document.querySelector(`[data-stream="${prefix}${name}"]`);
   if (element === null) return null;
   const stream = new Blob([fromText(element.textContent)]).stream();
   element.remove();
@@ -64,8 +75,9 @@ function readNumbers(bytes, length, whole, largest) {
 
 /** A sparse matrix in compressed rows. */
 class Sparse {
-  constructor(rows, columns, starts, places, weights) {
-    Object.assign(this, { rows, columns, starts, places, weights });
+  /** `beside`: name -> what else is known of each entry. */
+  constructor(rows, columns, starts, places, weights, beside = {}) {
+    Object.assign(this, { rows, columns, starts, places, weights, beside });
   }
 
   static async read(name, told) {
@@ -93,7 +105,10 @@ class Sparse {
       if ((row & 8191) === 8191) await pause();
     }
     const weights = readNumbers(await bytesOf(`${name}.weights`), number, told.whole, told.most);
-    return new Sparse(rows, columns, starts, places, weights);
+    const beside = {};
+    for (const [one, whole] of Object.entries(told.beside ?? {}))
+      beside[one] = readNumbers(await bytesOf(`${name}.beside.${one}`), number, whole, Infinity);
+    return new Sparse(rows, columns, starts, places, weights, beside);
   }
 
   /** First entry of a row at a column or behind it. */
@@ -129,8 +144,9 @@ class Sparse {
         from[to] = i;
       }
     await pause();
+    const beside = Object.entries(this.beside).map(([name, values]) => [name, values, new values.constructor(values.length)]);
     const made = new Sparse(rows, columns, new Uint32Array(rows + 1), new Uint32Array(places.length),
-      new weights.constructor(places.length));
+      new weights.constructor(places.length), Object.fromEntries(beside.map(([name, , into]) => [name, into])));
     for (let place = 0; place < rows; place++)
       made.starts[place + 1] = made.starts[place] + starts[rowOrder[place] + 1] - starts[rowOrder[place]];
     const fill = made.starts.slice();
@@ -139,6 +155,7 @@ class Sparse {
         const to = fill[owner[i]]++;
         made.places[to] = c;
         made.weights[to] = weights[from[i]];
+        for (const [, values, into] of beside) into[to] = values[from[i]];
       }
     return made;
   }

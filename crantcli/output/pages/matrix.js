@@ -89,6 +89,18 @@ class Layer {
     return [null, null];
   }
 
+  /** What is drawn: weights, or of a comparison another difference; 0 where there is none. */
+  numbers() {
+    const measure = about.compared?.measures.find(({ name }) => name === this.kind);
+    if (!measure) return this.matrix.weights;
+    const key = `${this.kind} ${this.order}`;
+    if (this.measured?.key !== key) {
+      const [b, a] = [this.matrix.beside[measure.b], this.matrix.beside[measure.a]];
+      this.measured = { key, found: Float64Array.from(b, (value, i) => value - (a ? a[i] : 0) || 0) };
+    }
+    return this.measured.found;
+  }
+
   /** Value of an entry of a row. */
   valueOf(weight, row, column) {
     const [byRow, byColumn] = this.dividedBy();
@@ -106,12 +118,13 @@ class Layer {
     if (this.range) return this.range;
     if (this.kind === "count") return (this.range = [this.told.least, this.told.most]);
     const { matrix } = this;
+    const numbers = this.numbers();
     let least = Infinity;
     let most = 0;
     for (let row = 0; row < matrix.rows; row++)
       for (let i = matrix.starts[row]; i < matrix.starts[row + 1]; i++) {
-        const value = Math.abs(this.valueOf(matrix.weights[i], row, matrix.places[i]));
-        if (value < least) least = value;
+        const value = Math.abs(this.valueOf(numbers[i], row, matrix.places[i]));
+        if (value && value < least) least = value;
         if (value > most) most = value;
       }
     return (this.range = most ? [least, most] : [null, null]);
@@ -126,7 +139,8 @@ class Layer {
     const first = tileColumn * size * 2 ** across;
     const last = Math.min(matrix.columns, (tileColumn + 1) * size * 2 ** across);
     const [byRow, byColumn] = this.dividedBy();
-    const { places, weights } = matrix;
+    const { places } = matrix;
+    const numbers = this.numbers();
     for (let row = firstRow; row < lastRow; row++) {
       const line = ((row - firstRow) >> down) * size;
       const stop = matrix.starts[row + 1];
@@ -134,7 +148,7 @@ class Layer {
       for (let i = first === 0 ? matrix.starts[row] : matrix.find(row, first); i < stop; i++) {
         const column = places[i];
         if (column >= last) break;
-        const value = weights[i] / (byColumn === null ? share : share * byColumn[column]);
+        const value = numbers[i] / (byColumn === null ? share : share * byColumn[column]);
         const cell = line + ((column - first) >> across);
         if (stronger(value, found[cell])) found[cell] = value;
       }
@@ -167,23 +181,26 @@ class Layer {
   /** The strongest entry of a rectangle of places, and how many there are. */
   strongest(top, bottom, left, right) {
     const { matrix } = this;
+    const numbers = this.numbers();
     let best = null;
     let number = 0;
     for (let row = top; row < bottom; row++)
       for (let i = matrix.find(row, left); i < matrix.starts[row + 1] && matrix.places[i] < right; i++) {
-        const value = this.valueOf(matrix.weights[i], row, matrix.places[i]);
+        const value = this.valueOf(numbers[i], row, matrix.places[i]);
         number++;
         if (best === null || stronger(value, best.value))
-          best = { row, column: matrix.places[i], weight: matrix.weights[i], value };
+          best = { at: i, row, column: matrix.places[i], weight: matrix.weights[i], value };
       }
     return { best, number };
   }
 
-  /** What there is to say of a pair. */
-  describe(row, column, weight) {
+  /** What there is to say of a pair, which is an entry. */
+  describe(row, column, at) {
     const [source, target] = [this.item(0, row), this.item(1, column)];
+    const weight = this.matrix.weights[at];
     return {
       source, target, weight,
+      beside: Object.fromEntries(Object.entries(this.matrix.beside).map(([name, values]) => [name, values[at]])),
       mean: this.name === "types" ? weight / (this.sides[0].sizes[source] * this.sides[1].sizes[target]) : null,
       input: weight / this.totals[1][target],
       output: weight / this.totals[0][source],

@@ -8,8 +8,10 @@ seven bits in a character, where base64 has six. `decode.js` is the other half.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.matrix.labelled import LabelledMatrix
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 #: zlib's usual effort: more takes three times as long for one part in a hundred.
 _EFFORT = 6
@@ -116,7 +120,7 @@ class PackedMatrix:
     Attributes
     ----------
     streams : dict of str to str
-        "counts", "gaps", "high", "weights".
+        "counts", "gaps", "high", "weights", and "beside.NAME" of each column beside them.
     left_out : int
         Entries that are not there.
     up_to : int or float
@@ -133,8 +137,8 @@ class PackedMatrix:
         return sum(map(size_of, self.streams.values()))
 
 
-def pack_matrix(matrix: LabelledMatrix) -> dict[str, str]:
-    """All entries of a matrix as streams."""
+def pack_matrix(matrix: LabelledMatrix, beside: Mapping[str, Array] = _NOTHING) -> dict[str, str]:
+    """All entries of a matrix as streams, and what is beside each."""
     import numpy as np
 
     counts = np.diff(matrix.indptr)
@@ -147,16 +151,19 @@ def pack_matrix(matrix: LabelledMatrix) -> dict[str, str]:
         "gaps": packed((gaps & 255).astype(np.uint8).tobytes()),
         "high": packed(varints(gaps >> 8)),
         "weights": packed(number_bytes(matrix.weights)),
+        **{f"beside.{name}": packed(number_bytes(values)) for name, values in beside.items()},
     }
 
 
-def fit_matrix(matrix: LabelledMatrix, room: int) -> PackedMatrix:
+def fit_matrix(matrix: LabelledMatrix, room: int, beside: Mapping[str, Array] = _NOTHING) -> PackedMatrix:
     """The strongest entries of a matrix that fit into so many bytes: of entries of one weight all, or none.
 
     Parameters
     ----------
     matrix : LabelledMatrix
     room : int
+    beside : mapping of str to ndarray, shape (entries,)
+        What else is known of each entry; it is left out with it.
 
     Returns
     -------
@@ -164,7 +171,7 @@ def fit_matrix(matrix: LabelledMatrix, room: int) -> PackedMatrix:
     """
     import numpy as np
 
-    whole = PackedMatrix(pack_matrix(matrix))
+    whole = PackedMatrix(pack_matrix(matrix, beside))
     if whole.bytes <= room or not len(matrix.weights):
         return whole
     strengths = np.abs(matrix.weights)
@@ -176,8 +183,10 @@ def fit_matrix(matrix: LabelledMatrix, room: int) -> PackedMatrix:
     while True:
         place = max(place + 1, int(np.searchsorted(gone, len(strengths) - room / weight)))
         place = min(place, len(levels) - 1)
-        chosen = matrix.chosen(strengths > levels[place])
-        found = PackedMatrix(pack_matrix(chosen), int(gone[place]), levels[place].item())
+        kept = strengths > levels[place]
+        chosen = matrix.chosen(kept)
+        there = {name: values[kept] for name, values in beside.items()}
+        found = PackedMatrix(pack_matrix(chosen, there), int(gone[place]), levels[place].item())
         if found.bytes <= room or place == len(levels) - 1:
             return found
         weight = found.bytes / len(chosen.weights)

@@ -13,6 +13,8 @@ const amount = (number) => {
   return Math.abs(number) < 1e-3 ? number.toExponential(2) : String(Number(number.toPrecision(5)));
 };
 const several = (number, thing) => `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
+const known = (number) => (Number.isNaN(number) ? "none" : amount(number));
+const signed = (number) => (number > 0 ? `+${amount(number)}` : amount(number));
 const percent = (part) => `${Number((100 * part).toPrecision(3))} %`;
 
 function element(name, text, more = {}) {
@@ -28,12 +30,18 @@ function say(text) { byId("status").textContent = text; }
 
 // -- what is shown
 
-const unit = about.quantity === "weight" ? "a weight" : about.quantity;
+const unit = about.quantity === "synapses" ? about.quantity : `a ${about.quantity}`;
+const { compared } = about;
+const things = compared?.groups ? "group" : "neuron";
+const fraction = about.quantity.startsWith("fraction");
+const pair = compared ? "listed pair" : "connected pair";
 
 const quantity = () => {
   const layer = byId("layer").value;
   const kind = byId("kind").value;
   if (layer === "mean") return `mean ${about.quantity} per pair of neurons`;
+  if (compared) return kind === "count" ? `${about.quantity} (${compared.b} − ${compared.a})` : kind;
+  if (fraction) return about.quantity;
   return { count: about.quantity, input: "fraction of the input shown", output: "fraction of the output shown" }[kind];
 };
 
@@ -61,19 +69,20 @@ function showSize() {
   const { layer } = state;
   const [rows, columns] = plot.shape.map(count);
   const { entries } = layer.told;
-  const pairs = several(entries, "connected pair");
+  const pairs = several(entries, pair);
+  const colours = compared ? ` Red is more in ${compared.b}, blue is less.` : "";
   const untyped = state.sides.map((side) => side.length - side.bounds[side.types.length]);
-  byId("size").textContent = !about.layers.neurons.entries
-    ? `No connections: there is nothing to see in ${rows} × ${columns} neurons (${about.ledger}).`
+  byId("size").textContent = about.layers.neurons.most === null
+    ? `No ${compared ? "differences" : "connections"}: there is nothing to see in ${rows} × ${columns} ${things}s (${about.ledger}).`
     : isTypes()
       ? `${rows} presynaptic × ${columns} postsynaptic types, ${pairs}; ${several(untyped[0], "presynaptic neuron")} and `
-        + `${count(untyped[1])} postsynaptic without a type are in fractions, and nowhere else.`
-      : `${rows} presynaptic × ${columns} postsynaptic neurons, ${pairs} (${about.ledger}).`;
+        + `${count(untyped[1])} postsynaptic without a type are ${compared || fraction ? "not among them" : "in fractions, and nowhere else"}.${colours}`
+      : `${rows} presynaptic × ${columns} postsynaptic ${things}s, ${pairs} (${about.ledger}).${colours}`;
   const told = layer.told;
   byId("left-out").hidden = !told.left_out;
   if (told.left_out)
     byId("left-out").textContent = `Left out: ${count(told.left_out)} of ${count(entries)} pairs, all with ${unit} of at most `
-      + `${amount(told.up_to)}. They are in the picture of the whole, and in all fractions, and not in close-ups, `
+      + `${amount(told.up_to)}. They are in the picture of the whole${compared || fraction ? "" : ", and in all fractions"}, and not in close-ups, `
       + "orders, other values, or tables.";
 }
 
@@ -87,15 +96,16 @@ async function change(work) {
   document.body.removeAttribute("aria-busy");
   showBar();
   showSize();
-  say(`Shown: ${byId("layer").selectedOptions[0].textContent}, ${quantity()}.`);
+  const part = about.parts ? `${about.name}, ` : "";
+  say(`Shown: ${part}${byId("layer").selectedOptions[0].textContent}, ${quantity()}.`);
 }
 
 async function showLayer() {
   const chosen = byId("layer").value;
   const next = state.layers[chosen === "neurons" ? "neurons" : "types"];
   const mean = chosen === "mean";
-  byId("kind").disabled = mean;
-  if (mean) byId("kind").value = "count";
+  byId("kind").disabled = mean || (compared !== null && next.name === "types") || byId("kind").length < 2;
+  if (byId("kind").disabled) byId("kind").value = "count";
   const kind = mean ? "mean" : byId("kind").value;
   const other = next !== state.layer;
   state.layer = next;
@@ -106,12 +116,12 @@ async function showLayer() {
   plot.show(next);
   if (other) {
     state.path = [];
-    enter(isTypes() ? "All types" : "All neurons", plot.whole());
+    enter(isTypes() ? "All types" : `All ${things}s`, plot.whole());
   }
 }
 
 function fillOrders() {
-  const names = { type: "by type", file: "as in the file", id: "by ID", weight: "by total weight" };
+  const names = { type: "by type", file: "as in the file", id: compared?.groups ? "by name" : "by ID", weight: compared ? "by total change" : "by total weight" };
   const given = isTypes() ? "type" : about.given;
   const list = byId("order");
   list.replaceChildren(new Option(names[given], "given"));
@@ -207,13 +217,17 @@ function describe(cell) {
   definition(list, "pre", ...names(0, row));
   definition(list, "post", ...names(1, column));
   if (best) {
-    const told = layer.describe(row, column, best.weight);
-    definition(list, about.quantity, amount(best.weight));
+    const told = layer.describe(row, column, best.at);
+    for (const [name, value] of Object.entries(told.beside)) definition(list, name, known(value));
+    definition(list, about.quantity, compared ? signed(best.weight) : amount(best.weight));
     if (told.mean !== null) definition(list, "mean", `${amount(told.mean)} per pair of neurons`);
-    definition(list, "of input", percent(told.input));
-    definition(list, "of output", percent(told.output));
+    if (!compared && !fraction) {
+      definition(list, "of input", percent(told.input));
+      definition(list, "of output", percent(told.output));
+    }
   } else definition(list, about.quantity, !layer.ready ? "still unpacking" : layer.told.left_out ? `none above ${amount(layer.told.up_to)}` : "none");
-  if (pairs > 1 && best) definition(list, "here", `the strongest of ${several(number, "connected pair")}, of ${count(pairs)} pairs in this pixel`);
+  if (about.viewer && !isTypes()) definition(list, "viewer", "V shows both neurons");
+  if (pairs > 1 && best) definition(list, "here", `the strongest of ${several(number, pair)}, of ${count(pairs)} pairs in this pixel`);
   return list;
 }
 
@@ -229,6 +243,38 @@ function showTip(cell, x, y) {
 
 function hideTip() { byId("tip").hidden = true; }
 
+// -- the data set's viewer
+
+const VIEWER_MARKS = /[!'()*]/g;
+
+/** The address that shows two neurons in the viewer, as crantcli writes it; null where there is none. IDs stay text. */
+function viewerLink(pre, post) {
+  const { viewer } = about;
+  if (!viewer || isTypes() || !/^[0-9]+$/.test(pre) || !/^[0-9]+$/.test(post)) return null;
+  const state = pre === post ? viewer.alone : viewer.pair;
+  const filled = state.replaceAll(viewer.ids[0], pre).replaceAll(viewer.ids[1], post);
+  const text = encodeURIComponent(filled).replace(VIEWER_MARKS, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
+  return `${viewer.url}#!${text}`;
+}
+
+function linkTo(href, text, name) {
+  const link = element("a", text, { href, target: "_blank", rel: "noopener noreferrer" });
+  link.setAttribute("aria-label", name);
+  return link;
+}
+
+/** The strongest pair at a cell, in the viewer. */
+function openPair(cell) {
+  const { layer } = state;
+  const { top, bottom, left, right } = plot.pixel(cell);
+  const { row, column } = layer.strongest(top, bottom, left, right).best ?? cell;
+  const [pre, post] = [layer.sides[0].ids[layer.item(0, row)], layer.sides[1].ids[layer.item(1, column)]];
+  const href = viewerLink(pre, post);
+  if (href === null) return;
+  linkTo(href, "", "").click();
+  say(`Opened ${pre} and ${post} in the viewer.`);
+}
+
 // -- a selection, as a table and as files
 
 function clearMarks() {
@@ -237,12 +283,12 @@ function clearMarks() {
   hideTip();
 }
 
-/** Walk through the entries of the selection: row, column, weight. */
+/** Walk through the entries of the selection: row, column, and which entry it is. */
 function* entriesOf({ top, bottom, left, right }) {
   const { matrix } = state.layer;
   for (let row = top; row < bottom; row++)
     for (let i = matrix.find(row, left); i < matrix.starts[row + 1] && matrix.places[i] < right; i++)
-      yield [row, matrix.places[i], matrix.weights[i]];
+      yield [row, matrix.places[i], i];
 }
 
 function select(rectangle) {
@@ -255,14 +301,15 @@ function select(rectangle) {
   let least = 0;
   const connected = [new Set(), new Set()];
   const strongestFirst = (a, b) => Math.abs(b[3]) - Math.abs(a[3]) || a[0] - b[0] || a[1] - b[1];
-  for (const [row, column, weight] of entriesOf(rectangle)) {
+  const numbers = layer.numbers();
+  for (const [row, column, at] of entriesOf(rectangle)) {
     number++;
-    sum += weight;
+    sum += layer.matrix.weights[at];
     connected[0].add(row);
     connected[1].add(column);
-    const value = layer.valueOf(weight, row, column);
+    const value = layer.valueOf(numbers[at], row, column);
     if (kept.length >= MOST_SHOWN && Math.abs(value) <= least) continue;
-    kept.push([row, column, weight, value]);
+    kept.push([row, column, at, value]);
     if (kept.length > 20 * MOST_SHOWN) {
       kept = kept.sort(strongestFirst).slice(0, MOST_SHOWN);
       least = Math.abs(kept[MOST_SHOWN - 1][3]);
@@ -270,19 +317,19 @@ function select(rectangle) {
   }
   kept = kept.sort(strongestFirst).slice(0, MOST_SHOWN);
   const { top, bottom, left, right } = rectangle;
-  const what = isTypes() ? "types" : "neurons";
-  byId("selected").textContent = `${count(bottom - top)} × ${count(right - left)} ${what}: ${several(number, "connected pair")}, `
+  const what = isTypes() ? "types" : `${things}s`;
+  byId("selected").textContent = `${count(bottom - top)} × ${count(right - left)} ${what}: ${several(number, pair)}, `
     + `${about.quantity} ${amount(sum)}${number > MOST_SHOWN ? `; the ${MOST_SHOWN} strongest` : ""}`
     + (layer.told.left_out ? `; pairs with ${unit} of at most ${amount(layer.told.up_to)} are not in this page` : "");
   state.selected = { rectangle, number, connected };
-  state.rows = kept.map(([row, column, weight]) => layer.describe(row, column, weight));
+  state.rows = kept.map(([row, column, at]) => layer.describe(row, column, at));
   state.sort = null;
   byId("save-csv").disabled = number === 0 || number > MOST_SAVED;
   byId("save-csv").title = number > MOST_SAVED ? `More than ${count(MOST_SAVED)} pairs: select fewer` : "";
   for (const [axis, name] of ["pre", "post"].entries()) {
     const button = byId(`save-${name}`);
     const ids = idsOf(axis).length;
-    button.textContent = `Save ${count(ids)} ${name}synaptic ${ids === 1 ? "ID" : "IDs"}`;
+    button.textContent = `Save ${several(ids, `${name}synaptic ${compared?.groups ? "name" : "ID"}`)}`;
     button.disabled = ids === 0;
   }
   byId("selection").hidden = false;
@@ -300,10 +347,13 @@ function columns() {
     ...(typed ? [{ name: "pre_type", text: (told) => type(0, told.source) }] : []),
     { name: isTypes() ? "post_type" : "post", text: (told) => target.ids[told.target] },
     ...(typed ? [{ name: "post_type", text: (told) => type(1, told.target) }] : []),
-    { name: "weight", number: (told) => told.weight, show: amount },
+    ...Object.keys(layer.matrix.beside).map((name) => ({ name, number: (told) => told.beside[name], show: known })),
+    compared ? { name: "difference", number: (told) => told.weight, show: signed } : { name: "weight", number: (told) => told.weight, show: amount },
     ...(isTypes() ? [{ name: "mean", number: (told) => told.mean, show: amount }] : []),
-    { name: "fraction_of_input_shown", short: "of input", number: (told) => told.input, show: percent },
-    { name: "fraction_of_output_shown", short: "of output", number: (told) => told.output, show: percent },
+    ...(compared || fraction ? [] : [
+      { name: "fraction_of_input_shown", short: "of input", number: (told) => told.input, show: percent },
+      { name: "fraction_of_output_shown", short: "of output", number: (told) => told.output, show: percent },
+    ]),
   ];
 }
 
@@ -314,11 +364,13 @@ function showTable() {
     const sorted = state.sort?.place === place ? (state.sort.down ? "descending" : "ascending") : "none";
     cell.setAttribute("aria-sort", sorted);
     const arrow = { descending: " ▼", ascending: " ▲", none: "" }[sorted];
-    const button = element("button", `${(column.short ?? column.name).replace("_", " ")}${arrow}`, { type: "button" });
+    const button = element("button", `${(column.short ?? column.name).replaceAll("_", " ")}${arrow}`, { type: "button" });
     button.addEventListener("click", () => sortBy(place));
     cell.append(button);
     return cell;
   }));
+  const linked = Boolean(about.viewer) && !isTypes();
+  if (linked) byId("head").append(element("th", "viewer", { scope: "col" }));
   byId("rows").replaceChildren(...state.rows.map((told) => {
     const line = element("tr");
     for (const column of shown) {
@@ -328,6 +380,13 @@ function showTable() {
         cell.append(nameOf(column.text(told)));
         cell.title = column.text(told);
       }
+      line.append(cell);
+    }
+    if (linked) {
+      const [pre, post] = [told.source, told.target].map((item, axis) => state.layer.sides[axis].ids[item]);
+      const href = viewerLink(pre, post);
+      const cell = element("td");
+      if (href !== null) cell.append(linkTo(href, "open ↗", `Open ${pre} and ${post} in the viewer, in a new tab`));
       line.append(cell);
     }
     return line;
@@ -340,7 +399,8 @@ const names = new Intl.Collator("en", { numeric: true });
 function sortBy(place) {
   const column = columns()[place];
   const down = state.sort?.place === place ? !state.sort.down : Boolean(column.number);
-  const compare = column.number ? (a, b) => column.number(a) - column.number(b) : (a, b) => names.compare(column.text(a), column.text(b));
+  const size = (told) => { const value = column.number(told); return Number.isNaN(value) ? -Infinity : value; };
+  const compare = column.number ? (a, b) => (size(a) === size(b) ? 0 : size(a) - size(b)) : (a, b) => names.compare(column.text(a), column.text(b));
   state.rows = state.rows.toSorted((a, b) => (down ? compare(b, a) : compare(a, b)));
   state.sort = { place, down };
   showTable();
@@ -366,12 +426,13 @@ function save(name, parts, type) {
 const quoted = (text) => (/[",\n\r]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 function saveCsv() {
+  const number = (value) => (Number.isNaN(value) ? "" : String(value));
   const listed = columns();
   const parts = [`${listed.map(({ name }) => name).join(",")}\n`];
   let lines = [];
-  for (const [row, column, weight] of entriesOf(state.selected.rectangle)) {
-    const told = state.layer.describe(row, column, weight);
-    lines.push(listed.map((one) => (one.number ? String(one.number(told)) : quoted(one.text(told)))).join(","));
+  for (const [row, column, at] of entriesOf(state.selected.rectangle)) {
+    const told = state.layer.describe(row, column, at);
+    lines.push(listed.map((one) => (one.number ? number(one.number(told)) : quoted(one.text(told)))).join(","));
     if (lines.length === 10000) {
       parts.push(`${lines.join("\n")}\n`);
       lines = [];
@@ -408,7 +469,7 @@ function search() {
     item.setAttribute("role", "option");
     const side = state.sides[one.axis ?? 0];
     const type = one.item === undefined ? -1 : side.typeAt(one.item);
-    const kind = one.item === undefined ? `type, ${several(side.bounds[one.type + 1] - side.bounds[one.type], "neuron")}` : type < 0 ? "neuron" : side.types[type];
+    const kind = one.item === undefined ? `type, ${several(side.bounds[one.type + 1] - side.bounds[one.type], "neuron")}` : type < 0 ? things : side.types[type];
     const where = one.axis === null ? "" : [", presynaptic", ", postsynaptic"][one.axis];
     const small = element("small", " ");
     small.append(nameOf(kind), where);
@@ -581,10 +642,16 @@ function listen() {
     else return;
     event.preventDefault();
   });
+  document.addEventListener("keydown", (event) => {
+    const other = event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT)$/.test(event.target.tagName);
+    if (other || state.busy || event.key.toLowerCase() !== "v" || !plot.marks.cursor) return;
+    openPair(plot.marks.cursor);
+  });
   byId("in").addEventListener("click", () => plot.zoom(1.5));
   byId("out").addEventListener("click", () => plot.zoom(1 / 1.5));
   byId("fit").addEventListener("click", () => back(0));
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
+  byId("part").addEventListener("change", () => change(showPart));
   for (const id of ["layer", "kind", "order"]) byId(id).addEventListener("change", () => change(showLayer));
   byId("scale").addEventListener("change", () => change(async () => {
     plot.logarithmic = byId("scale").value === "log";
@@ -615,18 +682,53 @@ function listen() {
 // -- start
 
 function showFirst(layers, sides) {
-  Object.assign(state, { layers, sides, layer: layers.neurons });
+  Object.assign(state, { layers, sides, layer: layers.neurons, path: [], selected: null, results: [] });
   const list = byId("layer");
-  list.append(new Option("neurons", "neurons"));
+  list.replaceChildren(new Option(`${things}s`, "neurons"));
   if (layers.types) list.append(new Option("sums per pair of types", "sum"), new Option("means per pair of types", "mean"));
   const { least, most } = about.layers.neurons;
   plot.logarithmic = most > 10 * least;
   byId("scale").value = plot.logarithmic ? "log" : "linear";
   fillOrders();
+  clearMarks();
   plot.show(state.layer);
-  enter("All neurons", plot.whole());
+  enter(`All ${things}s`, plot.whole());
   showBar();
   showSize();
+}
+
+/** What can be drawn of entries, where that is not weights and fractions of them. */
+function fillKinds() {
+  if (!compared && !fraction) return;
+  const more = compared ? compared.measures.map(({ name }) => new Option(name, name)) : [];
+  byId("kind").replaceChildren(new Option(about.quantity, "count"), ...more);
+}
+
+// -- several matrices, of which one is shown
+
+/** Show the matrix that was chosen: the same layer, values, order and colours, where it has them. */
+async function showPart() {
+  const place = byId("part").selectedIndex;
+  const chosen = Object.fromEntries(["layer", "kind", "order", "scale"].map((id) => [id, byId(id).value]));
+  const has = (id) => [...byId(id).options].some(({ value }) => value === chosen[id]);
+  byId("search").value = "";
+  closeFound();
+  turnTo(place);
+  if (state.parts[place]) showFirst(...state.parts[place]);
+  else {
+    await load(showFirst);
+    state.parts[place] = [state.layers, state.sides];
+    fillOrders();
+  }
+  for (const id of ["layer", "kind"]) if (has(id)) byId(id).value = chosen[id];
+  await showLayer();
+  if (has("order") && byId("order").value !== chosen.order) {
+    byId("order").value = chosen.order;
+    await showLayer();
+  }
+  byId("scale").value = chosen.scale;
+  plot.logarithmic = chosen.scale === "log";
+  plot.recolour();
 }
 
 async function start() {
@@ -636,9 +738,16 @@ async function start() {
   document.body.setAttribute("aria-busy", "true");
   for (const control of byId("controls").elements) control.disabled = true;
   say("Unpacking…");
+  fillKinds();
   await load(showFirst);
+  state.parts = [[state.layers, state.sides]];
+  if (about.parts) {
+    byId("part-box").hidden = false;
+    byId("part").replaceChildren(...about.parts.map(({ name }) => new Option(name, name)));
+  }
   fillOrders();
   for (const control of byId("controls").elements) control.disabled = false;
+  byId("kind").disabled = byId("kind").length < 2;
   state.busy = false;
   document.body.removeAttribute("aria-busy");
   listen();

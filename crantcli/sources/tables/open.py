@@ -8,6 +8,7 @@ engine streams.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from crantcli.core.engine import StoredSynapses
@@ -18,6 +19,7 @@ from crantcli.errors import DataError, UsageError
 from crantcli.schema import CORNER, COUNTS, PAIRS, IdType, Kind, Names, is_index_name
 from crantcli.sources.tables import adjacency as adjacencies
 from crantcli.sources.tables.columns import SAMPLE, Columns
+from crantcli.sources.tables.comparison import comparison
 from crantcli.sources.tables.convert import converted
 from crantcli.sources.tables.files import Source
 from crantcli.sources.tables.kinds import Decision, decide
@@ -55,6 +57,12 @@ def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source],
         if found or len(matrices) > 1:
             raise UsageError("an .npz adjacency is read alone; give one file")
         return adjacencies.open_npz(engine, matrices[0], given)
+    compared = comparison(engine, found, given)
+    if compared is not None:
+        part, decision, form = compared
+        reading = replace(given, signed=True, carry=form.columns)
+        told = f"read as a comparison of {form.what}: A = {form.a}, B = {form.b}"
+        return replace(_open_long(engine, [(part, decision)], reading), compared=form, read_as=told)
     decisions = [decide_part(engine, part, given) for part in found]
     kinds: dict[Kind, str] = {}
     for part, decision in zip(found, decisions, strict=True):

@@ -68,6 +68,8 @@ class ReadOptions:
         Whether names of columns are all neurons of the annotations.
     points : bool
         Positions without neurons are enough.
+    comparison : bool
+        What `compare` has written is read, too, as edges that differ.
     """
 
     kind: Kind | None = None
@@ -92,6 +94,7 @@ class ReadOptions:
     position: str | None = None
     annotated: Callable[[Sequence[str]], bool] | None = None
     points: bool = False
+    comparison: bool = False
 
     @property
     def as_written(self) -> bool:

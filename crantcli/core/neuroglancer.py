@@ -6,14 +6,19 @@ Segment IDs are text throughout: JavaScript's numbers are exact up to 2^53 only.
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from crantcli.core.addresses import MeshAddress
-from crantcli.core.relation import VoxelSize
+from crantcli.core import sql
+from crantcli.core.addresses import Dataset, MeshAddress
+from crantcli.core.label_colours import UNLABELLED, label_colours
+from crantcli.core.relation import Relation, VoxelSize
 from crantcli.core.viewer import Scene, ShownSynapse
-from crantcli.output.figures.colours import UNLABELLED, label_colours
+from crantcli.errors import DataError, UsageError
+from crantcli.text import P
 
 #: Names of the layers.
 IMAGE, NEURONS, SYNAPSES, NEUROPILS = "image", "neurons", "synapses", "neuropils"
@@ -116,4 +121,98 @@ def state_text(state: Mapping[str, Any]) -> str:
 
 def state_url(viewer: str, state: Mapping[str, Any]) -> str:
     """The address of a viewer that shows a state, which follows `#!`."""
-    return f"{viewer.split('#')[0]}#!{urllib.parse.quote(state_text(state), safe='')}"
+    return f"{viewer_address(viewer)}#!{urllib.parse.quote(state_text(state), safe='')}"
+
+
+def viewer_address(viewer: str) -> str:
+    """The address of a viewer without a state."""
+    return viewer.split("#")[0]
+
+
+#: They stand for the two neurons of a pair, and are too large to be neurons.
+_PRE, _POST = 10**19 + 1, 10**19 + 2
+
+#: Why a table gets no links.
+NAMES = "the neurons of this table are called by names, and segments of a viewer have numbers"
+
+
+@dataclass(frozen=True)
+class PairLinks:
+    """Links to a viewer that show both neurons of a pair, each in a colour of its own.
+
+    Attributes
+    ----------
+    scene : Scene
+        Without neurons.
+    """
+
+    scene: Scene
+
+    def of_table(self, table: Relation) -> PairLinks:
+        """The same, for neurons of a table.
+
+        Raises
+        ------
+        DataError
+            Where these are called by names.
+        """
+        if table.id_type != "BIGINT":
+            raise DataError(f"{P.links}: {NAMES}")
+        return self
+
+    @property
+    def address(self) -> str:
+        """The viewer's."""
+        return viewer_address(str(self.scene.viewer.url))
+
+    def template(self, alone: bool = False) -> dict[str, Any]:
+        """The state that shows a pair, or a neuron alone, whose IDs are `placeholders`."""
+        neurons = {_PRE: "presynaptic"} if alone else {_PRE: "presynaptic", _POST: "postsynaptic"}
+        return state_of(Scene(neurons, self.scene.viewer, self.scene.voxel_size))
+
+    @property
+    def placeholders(self) -> tuple[str, str]:
+        """What stands for the pre- and the postsynaptic neuron in a template."""
+        return str(_PRE), str(_POST)
+
+    def neuron_sql(self, neuron: str) -> str:
+        """The link that shows a neuron, as query text."""
+        return self._filled(self.template(alone=True), {str(_PRE): neuron})
+
+    def pair_sql(self, pre: str, post: str) -> str:
+        """The link that shows two neurons, or the one that both are, as query text."""
+        both = self._filled(self.template(), {str(_PRE): pre, str(_POST): post})
+        return f"CASE WHEN {pre} = {post} THEN {self.neuron_sql(pre)} ELSE {both} END"
+
+    def _filled(self, state: Mapping[str, Any], columns: Mapping[str, str]) -> str:
+        """A link with columns in the place of IDs, as query text."""
+        pieces = re.split(f"({'|'.join(columns)})", state_url(self.address, state))
+        return " || ".join(
+            f"CAST({columns[piece]} AS VARCHAR)" if piece in columns else sql.text(piece) for piece in pieces
+        )
+
+
+def pair_links(dataset: Dataset | None) -> PairLinks | None:
+    """Links to the viewer of a data set; None where it names none, or no neurons to show in it."""
+    if dataset is None or dataset.viewer.url is None or dataset.viewer.segmentation is None:
+        return None
+    return PairLinks(Scene({}, dataset.viewer, dataset.voxel_size or (1.0, 1.0, 1.0)))
+
+
+def needed_links(dataset: Dataset | None) -> PairLinks:
+    """Links to the viewer of a data set.
+
+    Raises
+    ------
+    UsageError
+        Where it names none.
+    """
+    links = pair_links(dataset)
+    if links is None:
+        where = (
+            f"a data set that names one: {P.dataset.metavar('NAME')}, or CRANT_DEFAULT_DATASET"
+            if dataset is None
+            else f'[viewer] url = "https://..." and segmentation = "..." in the TOML of data set {dataset.name}'
+        )
+        raise UsageError(f"{P.links} needs a viewer that shows neurons, and so {where}")
+    return links
