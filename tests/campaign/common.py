@@ -33,8 +33,15 @@ def arguments(what: str, number: int, only: Sequence[str] = ()) -> argparse.Name
     if only:
         parser.add_argument("--only", choices=only, help="runs of this kind only")
     given = parser.parse_args()
+    if given.keep:
+        given.keep.mkdir(parents=True, exist_ok=True)
     print(f"{what}: {given.n} runs, --seed {given.seed}", flush=True)
     return given
+
+
+def numbers(given: argparse.Namespace) -> Sequence[int]:
+    """Numbers of the runs."""
+    return range(given.n) if given.number is None else [given.number]
 
 
 def faults_of_text(code: int, out: bytes, err: bytes) -> list[str]:
@@ -85,7 +92,8 @@ class Report:
         """Print the figures; the exit code of the campaign."""
         told = ", ".join(f"{kind} {number}" for kind, number in sorted(self.kinds.items()))
         took = time.monotonic() - self._start
-        print(f"{self.given.n} runs in {took:.0f} s: {told}; {self.failed} with faults (--seed {self.given.seed})")
+        runs = len(numbers(self.given))
+        print(f"{runs} runs in {took:.0f} s: {told}; {self.failed} with faults (--seed {self.given.seed})")
         return 1 if self.failed else 0
 
 

@@ -9,74 +9,26 @@ KIND` takes files of one kind only, and `--number K` does one run again.
 
 from __future__ import annotations
 
-import gc
-import importlib
 import os
-import pkgutil
 import random
 import shutil
-import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-import duckdb  # noqa: F401  (loaded before the processes part)
 import server_cases
 import shape_cases
 import table_cases
 import values
-from common import Report, arguments, environment, faults_of_text, left, patience
-
-import crantcli
-from crantcli.cli.app import run as run_command
+from common import Report, arguments, environment, faults_of_text, left, numbers
+from forking import forked, load
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import tokens
 
-#: Seconds that a run may take, on a machine that does nothing else.
-_LIMIT = 60
-
 #: Kinds of files, and of a hundred runs how many have one of it.
 _KINDS = {"tables": 60, "meshes": 12, "skeletons": 8, "precomputed": 6, "dataset": 4, "fetched": 10}
-
-
-def forked(words: list[str], folder: Path) -> tuple[int | None, bytes, bytes]:
-    """Run the command in a process of its own; None for the exit code where it does not end."""
-    out, err = folder / "stdout", folder / "stderr"
-    process = os.fork()
-    if process == 0:
-        code = 99
-        try:
-            os.chdir(folder)
-            for number, path in ((1, out), (2, err)):
-                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-            sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
-            code = run_command(words)
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
-    end = time.monotonic() + patience(_LIMIT)
-    while time.monotonic() < end:
-        done, status = os.waitpid(process, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status), out.read_bytes(), err.read_bytes()
-        time.sleep(0.005)
-    os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
-    return None, out.read_bytes(), err.read_bytes()
-
-
-def load() -> None:
-    """Import what commands import when they need it, so that no run has to."""
-    for module in pkgutil.walk_packages(crantcli.__path__, "crantcli."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-    for name in ("scipy.sparse.csgraph", "scipy.spatial", "pandas", "matplotlib.pyplot", "pyarrow.csv", "DracoPy"):
-        importlib.import_module(name)
-    gc.freeze()
 
 
 def made(folder: Path) -> dict[str, bytes]:
@@ -145,7 +97,7 @@ def main() -> int:
         assert forked(["adjacency", "edge.parquet", "-o", "npz.npz"], home)[0] == 0
         matrix = (home / "npz.npz").read_bytes()
         with server_cases.world(home / "world", lambda words, folder: forked(words, folder)[0]) as at:
-            for number in range(given.n) if given.number is None else [given.number]:
+            for number in numbers(given):
                 rng = random.Random(f"{given.seed} {number}")
                 folder = home / str(number)
                 folder.mkdir()

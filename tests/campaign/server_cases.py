@@ -81,13 +81,13 @@ def world(folder: Path, run: Callable[[list[str], Path], int | None]) -> Iterato
         for place, words in enumerate(made.commands):
             if run(words, folder) != 0:
                 raise RuntimeError((folder / "stderr").read_text())
-            made.right[place] = _outputs(folder)
+            made.right[place] = outputs(folder)
             shutil.rmtree(folder / "out.d", ignore_errors=True)
             (folder / "out.csv").unlink(missing_ok=True)
         yield made
 
 
-def _outputs(folder: Path) -> dict[str, object]:
+def outputs(folder: Path) -> dict[str, object]:
     """Answers in a folder: the bytes of files, without those that name the lock."""
     found: dict[str, object] = {}
     for path in sorted([*folder.glob("out.csv"), *folder.glob("out.d/*")]):
@@ -113,7 +113,7 @@ def case(rng: random.Random, folder: Path, at: World) -> Case:
     more = rng.choice([[], [], ["--refresh"]])
 
     def judge(where: Path, run: Run) -> str | None:
-        if _outputs(where) == at.right[place]:
+        if outputs(where) == at.right[place]:
             return None
         if kind == "lock":
             try:

@@ -130,7 +130,7 @@ def command(rng: random.Random, files: dict[str, str]) -> list[str]:
         ["influence", table, "-a", kind, "--seeds", "cell_type=T1", "-o", "out.csv"],
         ["similar", table, "-n", f"@{kind}", "-o", "out.csv"],
         ["compare", table, f"{edge}", "-o", "out.csv"],
-        ["export", table, "-a", kind, "-o", rng.choice(["out.graphml", "out.gexf", "out.mtx"])],
+        ["export", rng.choice([edge, npz]), "-a", kind, "-o", rng.choice(["out.graphml", "out.gexf", "out.mtx"])],
         ["sort", table, "-o", rng.choice(["out.csv", "out.parquet"])],
         ["partition", table, "--parts", "2", "-o", "out.parts"],
         ["view", table, "-a", kind, "-o", "out.html"],
