@@ -109,8 +109,8 @@ def prepare(folder: Path) -> None:
     for words in (
         "connectivity syn.parquet -o edges.parquet",
         "partition syn.parquet --parts 2 -o two",
-        "connectivity two/part-1.parquet -o e1.parquet",
-        "connectivity two/part-2.parquet -o e2.parquet",
+        "connectivity two/part-01.parquet -o e1.parquet",
+        "connectivity two/part-02.parquet -o e2.parquet",
     ):
         subprocess.run([*PROGRAM, *words.split(), "-q"], cwd=folder, env=environment(folder), check=True)
 

@@ -175,7 +175,7 @@ def case(rng: random.Random, whole: dict[str, pa.Table], folder: Path, matrix: b
         ):
             if name == "npz":
                 raise values.NotJudgedError
-            return values.fault_against_itself(words, new, where, run)
+            return values.fault_against_itself(words, new, name, where, run)
         raise values.NotJudgedError
 
     return Case(words, harm, new, judge)
