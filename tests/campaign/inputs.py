@@ -4,13 +4,15 @@ or gives an answer, and the right one.
 Each run is a process of its own, forked from one that has loaded everything, with a time limit. Every third is done
 again with another number of threads, and has to end in the same way. What an answer is compared with is told in
 table_cases.py, shape_cases.py, server_cases.py and values.py; where nothing is, the run counts as not judged. `--only
-KIND` takes files of one kind only, and `--number K` does one run again.
+KIND` takes files of one kind only, `--number K` does one run again, and `--keep FOLDER` keeps files and command of what
+went wrong.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import shlex
 import shutil
 import sys
 import tempfile
@@ -121,6 +123,8 @@ def main() -> int:
                     report.fault(number, f"{case.harm}: {' '.join(case.words)}: {'; '.join(faults)}", said)
                 if given.keep and (faults or given.number is not None):
                     shutil.copytree(folder, given.keep / f"{given.seed}-{number}", dirs_exist_ok=True)
+                    command = shlex.join(["crantcli", *case.words, *case.more])
+                    (given.keep / f"{given.seed}-{number}" / "command.sh").write_text(f"{command}\n")
                 shutil.rmtree(folder)
     return report.finish()
 
