@@ -158,14 +158,14 @@ def two(rng: random.Random, folder: Path, right: dict[int, Outputs]) -> tuple[st
 def two_caches(rng: random.Random, folder: Path, at: server_cases.World) -> tuple[str, list[str], str]:
     """Two commands at once that fetch into one cache, empty or full: both are right."""
     if rng.random() < 0.3:
-        shutil.copytree(at.folder / "cache", folder / "cache")
+        shutil.copytree(at.folder / "cache", folder / "kept")
     chosen = [rng.randrange(len(at.commands)) for _ in range(2)]
     runs, places = [], []
-    (folder / "cache").mkdir(exist_ok=True)
+    (folder / "kept").mkdir(exist_ok=True)
     for number, place in enumerate(chosen):
         where = folder / str(number)
         where.mkdir()
-        (where / "cache").symlink_to(folder / "cache")
+        (where / "cache").symlink_to(folder / "kept")
         for name in ("d.toml", "crant.lock"):
             shutil.copy(at.folder / name, where)
         runs.append(Forked([*at.commands[place], *rng.choice([[], ["--refresh"]])], where))
@@ -177,8 +177,8 @@ def two_caches(rng: random.Random, folder: Path, at: server_cases.World) -> tupl
         if code != 0 or server_cases.outputs(where) != at.right[place]:
             faults.append(f"exit code {code}, or not what is right")
         shutil.rmtree(where)
-    faults += [f"left {name}" for name in left(folder / "cache")]
-    shutil.rmtree(folder / "cache")
+    faults += [f"left {name}" for name in left(folder / "kept")]
+    shutil.rmtree(folder / "kept")
     return "two caches: exit 0", faults, "".join(err.decode("utf-8", "backslashreplace") for _, _, err in ends)
 
 
