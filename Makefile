@@ -20,7 +20,7 @@ help:
 	@echo 'make rules      each rule on 200 new tables, and no other tests; SEED=1 for the same again'
 	@echo 'make same       what this tree does otherwise than BASE=REVISION; ONLY=NAME for some cases, ALLOW=FILE for changes'
 	@echo 'make bench      speed and memory on generated tables; N=20000000 for that many synapses'
-	@echo 'make campaign   kills and damaged inputs at random; N=1000 for that many of each, SEED=1 for the same again'
+	@echo 'make campaign   kills, damaged inputs, faults of servers and disks at random; N=1000 of each, SEED=1 for the same again'
 	@echo 'make reference  write the reference and the output of examples into README.md and docs/ anew'
 	@echo 'make clean      remove what the others made'
 
@@ -53,6 +53,8 @@ bench: $(VENV)/.developer
 campaign: $(VENV)/.developer
 	$(BIN)/python tests/campaign/kills.py $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python tests/campaign/inputs.py $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python tests/campaign/servers.py $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python tests/campaign/disks.py $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED))
 
 reference: $(VENV)/.developer
 	$(BIN)/python tests/readme.py

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import Crant, Outcome
 from tables import ONE, answer, complaint, feather_file, parquet_file, text_file, weights
@@ -202,3 +205,55 @@ def test_a_folder_that_cannot_be_written(crant: Crant, folder: Path) -> None:
     if os.access(locked, os.W_OK):
         pytest.skip("this user may write everywhere")
     complaint(crant("connectivity", "good.csv", "-o", "locked/out.csv"), 1, "locked/out.csv", "cannot be written")
+
+
+@pytest.mark.parametrize("more", ["", " --signed"])
+@pytest.mark.parametrize("command", ["connectivity", "adjacency", "counts", "sort", "view", "influence --seeds 1"])
+def test_the_number_without_an_opposite(crant: Crant, tmp_path: Path, command: str, more: str) -> None:
+    """-2^63 has no absolute value in 64 bits."""
+    text_file("least.csv", f"pre,post,weight\n1,2,5\n2,3,{-(2**63)}\n3,1,3\n")
+    suffix = "html" if command == "view" else "csv"
+    complaint(crant(*f"{command} least.csv{more} -q -o out.{suffix}".split()), 3, "least.csv")
+    assert not list(tmp_path.glob("out.*"))
+
+
+@pytest.mark.parametrize("command", ["connectivity", "adjacency", "counts"])
+def test_statistics_of_other_values(crant: Crant, tmp_path: Path, command: str) -> None:
+    """The footer of a Parquet file says that the largest ID is a smaller one."""
+    path = parquet_file("told.parquet", pre=[ONE + k % 40 for k in range(900)], post=[ONE + k % 39 for k in range(900)])
+    data = path.read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    largest, smaller = (number.to_bytes(8, "little") for number in (ONE + 39, ONE + 1))
+    assert largest in data[start:]
+    path.write_bytes(data[:start] + data[start:].replace(largest, smaller))
+    complaint(crant(command, "told.parquet", "-q", "-o", "out.csv"), 3, "told.parquet", "its statistics")
+    assert not list(tmp_path.glob("out.*"))
+
+
+@pytest.mark.parametrize(
+    ("compression", "checksums"), [("gzip", False), ("zstd", True), ("none", True)], ids=["gzip", "zstd", "plain"]
+)
+@pytest.mark.parametrize("command", ["connectivity", "synapses", "counts -n @told.parquet:pre"])
+def test_a_checksum_that_does_not_fit(
+    crant: Crant, tmp_path: Path, command: str, compression: str, checksums: bool
+) -> None:
+    """Every byte of the pages counts: whatever the engine makes of it, no answer has other values."""
+    rng = random.Random(1)
+    numbers = [rng.randrange(2**60) for _ in range(40)]
+    columns = {"pre": [numbers[k % 40] for k in range(90)], "post": [numbers[k % 39] for k in range(90)]}
+    path = tmp_path / "told.parquet"
+    pq.write_table(pa.table(columns), path, compression=compression, write_page_checksum=checksums)
+    data = path.read_bytes()
+    words = [*command.split()[:1], "told.parquet", *command.split()[1:], "-q"]
+    right = crant(*words).out
+    pages = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    refused = 0
+    for _ in range(40):
+        place = rng.randrange(4, pages)
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :])
+        done = crant(*words)
+        if done.code:
+            complaint(done, 3, "told.parquet", "damaged")
+            refused += 1
+        assert done.out == (b"" if done.code else right)
+    assert refused > 20

@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,33 @@ def test_the_same_pictures_from_another_process(crant: Crant) -> None:
     subprocess.run([sys.executable, "-c", driver], check=True, capture_output=True)
     for suffix in PICTURES:
         assert digest(f"a.{suffix}") == digest(f"b.{suffix}"), suffix
+
+
+def test_what_stands_below_nulls_is_the_same(crant: Crant) -> None:
+    """Nothing of what was in memory gets into a Feather file, and bits of each kind of column stay."""
+    kept = {
+        "whole": pa.array([None if k % 3 else k for k in range(500)], pa.int64()),
+        "small": pa.array([None if k % 5 else k % 100 for k in range(500)], pa.int8()),
+        "real": pa.array([None if k % 2 else k / 7 for k in range(500)]),
+        "told": pa.array([None if k % 4 else k % 8 == 0 for k in range(500)]),
+        "when": pa.array([None if k % 7 else k for k in range(500)], pa.timestamp("us")),
+        "exact": pa.array([None if k % 9 else Decimal(k) / 8 for k in range(500)], pa.decimal128(30, 3)),
+        "word": pa.array([None if k % 3 else str(k) for k in range(500)]),
+        "never": pa.nulls(500, pa.int64()),
+    }
+    path = Path("t.parquet")
+    pq.write_table(pa.table({"id": range(500), "pre": [1] * 500, "post": [2] * 500, **kept}), path)
+    assert crant("synapses", path, "-q", "-o", "out.feather").code == 0
+    with pa.OSFile("out.feather") as file:
+        reader = pa.ipc.open_file(file)
+        for batch in (reader.get_batch(number) for number in range(reader.num_record_batches)):
+            for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                if name in kept:
+                    assert column.equals(kept[name]), name
+                    content = np.frombuffer(column.buffers()[-1], np.uint8)
+                    if name not in ("told", "word"):
+                        cells = content[: 500 * column.type.byte_width].reshape(500, -1)
+                        assert not cells[np.array(column.is_null())].any(), name
 
 
 def test_stdout_has_the_bytes_of_a_csv_file(crant: Crant) -> None:

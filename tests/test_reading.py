@@ -654,3 +654,22 @@ def test_options_settle_in_python_too() -> None:
     assert where.to_numpy().tolist() == [[1, 2, 6]]
     with pytest.raises(TypeError, match="wieght_col"):
         cc.get_connectivity(source=frame, wieght_col="k")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "\t", "\u00a0", "\u3000 "], ids=ascii)
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "feather"])
+def test_text_of_nothing_is_no_id(crant: Crant, tmp_path: Path, nothing: str, suffix: str) -> None:
+    """Among names as among numbers, on either side, and as the ID of a synapse, which would make two synapses one."""
+    columns: dict[str, list[object]] = {
+        "id": ["s1", nothing, nothing, *(f"s{k}" for k in range(4, 24))],
+        "pre": ["a", "a", "a", nothing, *["b"] * 19],
+        "post": ["b", "b", "b", "b", nothing, *["c"] * 18],
+    }
+    if suffix == "csv":
+        rows = zip(*columns.values(), strict=True)
+        text_file("t.csv", "id,pre,post\n" + "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows))
+    else:
+        {"parquet": parquet_file, "feather": feather_file}[suffix](f"t.{suffix}", **columns)
+    done = crant("connectivity", f"t.{suffix}")
+    assert (done.code, done.text) == (0, "pre,post,weight\nb,c,18\na,b,3\n"), done.err
+    assert "2 null" in done.err

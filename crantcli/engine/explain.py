@@ -27,11 +27,12 @@ _DAMAGE = (
     ("invalid unicode|string encoding|not valid utf", "it holds text that is not UTF-8"),
     ("could not read enough|bytes outside file|out of buffer", "it is shorter than it says"),
     ("thrift|tprotocol|ttype|know what type|varint|variable-length|negative size|stats size", "its footer is garbled"),
+    ("aggregate group", "its statistics are not those of its values"),
     ("corrupt|invalid parquet|missing its metadata|dictionary|column chunk|page header", "it contradicts itself"),
 )
 
 #: Numbers that 64 bits do not hold.
-_TOO_LARGE = "out of range for the destination|Overflow in|cannot be cast because the value is out of range"
+_TOO_LARGE = "out of range for the destination|Overflow (?:in|on)|cannot be cast because the value is out of range"
 
 
 @contextmanager

@@ -117,7 +117,29 @@ def _write_feather(engine: Engine, query: str, path: Path, metadata: dict[str, s
         pa.ipc.new_file(sink, schema, options=options) as writer,
     ):
         for batch in even(reader, BATCH):
-            writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+            columns = [_nothing_below_nulls(column) for column in batch.columns]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+
+
+def _nothing_below_nulls(values: pa.Array) -> pa.Array:
+    """The same values, zeros in memory where there is none: what happens to stand there would go into the file."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not values.null_count or values.type.num_fields or pa.types.is_null(values.type):
+        return values
+    valid = values.is_valid().to_numpy(zero_copy_only=False)
+    if pa.types.is_boolean(values.type):
+        return pa.array(values.fill_null(False).to_numpy(zero_copy_only=False), mask=~valid)
+    try:
+        width = values.type.byte_width
+    except ValueError:  # text, which has no bytes there
+        return values
+    size = len(values)
+    cells = np.frombuffer(values.buffers()[1], np.uint8)[: (values.offset + size) * width].reshape(-1, width)
+    cells = np.where(valid[:, None], cells[values.offset :], np.uint8(0))
+    mask = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(values.type, size, [mask, pa.py_buffer(cells)])
 
 
 def write_csv_stream(engine: Engine, query: str, stream: BinaryIO) -> None:

@@ -127,6 +127,20 @@ class CacheFolder:
                 raise CacheError(path, error) from None
             yield
 
+    def seal(self, name: str) -> None:
+        """Write down the checksum of a file, for those who hold its lock, in the lock's own file."""
+        try:
+            self.path(f"{name}.lock").write_text(_digest(self.path(name)), encoding="ascii")
+        except OSError as error:
+            raise CacheError(self.path(name), error) from None
+
+    def sealed(self, name: str) -> bool:
+        """Whether a file is there, and what it was when it was sealed."""
+        try:
+            return self.path(f"{name}.lock").read_text(encoding="ascii") == _digest(self.path(name))
+        except (OSError, ValueError):
+            return False
+
     def _prepare(self, folder: Path) -> None:
         """Make a folder, and remove what killed runs left unfinished in it, for which once is enough."""
         try:
@@ -140,6 +154,11 @@ class CacheFolder:
             stem, mark, _ = name.removeprefix(".").partition(".crantcli-")
             if mark and name.startswith("."):
                 sweep(folder, stem)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cache_store(kind: str, given: str | os.PathLike[str] | None = None) -> CacheFolder:

@@ -19,15 +19,15 @@ def one_at_a_time(path: Path) -> Iterator[None]:
     Parameters
     ----------
     path : Path
-        An empty file that stands for the lock. It is made, and stays: whoever removed it would part those who wait for
-        it from those who come later.
+        A file that stands for the lock, and may say something of what is locked. It is made, and stays: whoever
+        removed it would part those who wait for it from those who come later.
 
     Raises
     ------
     OSError
         Where it cannot be made.
     """
-    with path.open("w") as file:
+    with path.open("a") as file:
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 #: Exit codes that the README tells.
@@ -21,16 +22,26 @@ _WRONG = re.compile(
 _LONGEST = 2_000
 
 
-def arguments(what: str, number: int) -> argparse.Namespace:
+def arguments(what: str, number: int, only: Sequence[str] = ()) -> argparse.Namespace:
     """`-n` runs and the seed, which is made up where none is given, and printed, so that a run can be repeated."""
     parser = argparse.ArgumentParser(description=what)
     parser.add_argument("-n", type=int, default=number, help=f"number of runs; default: {number}")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
     parser.add_argument("--show", action="store_true", help="print messages that do not name the file, too")
     parser.add_argument("--keep", type=Path, help="folder for what went wrong")
+    parser.add_argument("--number", type=int, help="the run of this number only")
+    if only:
+        parser.add_argument("--only", choices=only, help="runs of this kind only")
     given = parser.parse_args()
+    if given.keep:
+        given.keep.mkdir(parents=True, exist_ok=True)
     print(f"{what}: {given.n} runs, --seed {given.seed}", flush=True)
     return given
+
+
+def numbers(given: argparse.Namespace) -> Sequence[int]:
+    """Numbers of the runs."""
+    return range(given.n) if given.number is None else [given.number]
 
 
 def faults_of_text(code: int, out: bytes, err: bytes) -> list[str]:
@@ -81,7 +92,8 @@ class Report:
         """Print the figures; the exit code of the campaign."""
         told = ", ".join(f"{kind} {number}" for kind, number in sorted(self.kinds.items()))
         took = time.monotonic() - self._start
-        print(f"{self.given.n} runs in {took:.0f} s: {told}; {self.failed} with faults (--seed {self.given.seed})")
+        runs = len(numbers(self.given))
+        print(f"{runs} runs in {took:.0f} s: {told}; {self.failed} with faults (--seed {self.given.seed})")
         return 1 if self.failed else 0
 
 

@@ -1,4 +1,4 @@
-"""Faults of servers, one in each run of a real command: `python tests/campaign/servers.py [N] [--seed S]`.
+"""Faults of servers, one in each run of a real command: `python tests/campaign/servers.py -n 200 --seed 1`.
 
 Between the command and a stand-in of a server (CAVE, SeaTable, precomputed meshes) there is a proxy, which does to some
 of the answers what servers, proxies and networks do to them. Whatever that is, the command must end in time and with an
@@ -7,7 +7,7 @@ nothing; no token may be in anything that it says or leaves, or get to another s
 cache, without a fault, must give the right bytes.
 
 Not part of `make test`: a run takes some seconds. The seed is printed, and a run of the same seed and number has the
-same fault: `--seed S --number K` does it again, and `--keep` keeps its folder.
+same fault: `--seed S --number K` does it again, and keeps its folder.
 """
 
 from __future__ import annotations
@@ -43,13 +43,16 @@ import pyarrow as pa
 import seatable_server
 import tokens
 from cave_brain import DAY, START, Version, make_brain
-from common import patience
+from common import arguments, patience
 
 #: Exit codes that the README has.
 CODES = {0, 1, 2, 3, 4, 5, 6}
 
 #: Seconds for a command, at most, on a machine that does nothing else; retries and time limits are short here.
 LONGEST = 90.0
+
+#: Commands at once.
+_JOBS = 2
 
 
 @dataclass
@@ -563,12 +566,12 @@ class Found:
     wrong: list[str]
 
 
-def attempt(at: Stage, number: int, seed: int, keep: bool) -> Found:
+def attempt(at: Stage, number: int, given: argparse.Namespace) -> Found:
     """One run with a fault, and one after it without."""
-    lot = random.Random(f"{seed}/{number}")
+    lot = random.Random(f"{given.seed}/{number}")
     scene, fault = lot.choice(SCENES), lot.choice(list(FAULTS))
     part, times, skip = lot.choice(scene.parts), lot.choice([1, 1, 2, 3, 10**6]), lot.choice([0, 0, 0, 1, 2, 5])
-    place = Path(tempfile.mkdtemp(prefix="servers-run-"))
+    place = Path(tempfile.mkdtemp(prefix="servers-run-", dir=given.keep))
     folder, again = place / "run", place / "again"
     right = right_bytes(at, scene)
     at.dress(scene, folder)
@@ -587,7 +590,7 @@ def attempt(at: Stage, number: int, seed: int, keep: bool) -> Found:
     wrong += [f"a token is in {path}" for path in place.rglob("*") if path.is_file() and tokens.holds(path)]
     wrong += ["a token got to another server"] * any(map(tokens.shows, at.proxy.stolen))
     at.proxy.stolen.clear()
-    if wrong or keep:
+    if wrong or given.number is not None:
         wrong.append(f"see {place}") if wrong else print(f"see {place}")
     else:
         shutil.rmtree(place, ignore_errors=True)
@@ -641,15 +644,7 @@ def told(result: Found) -> str:
 
 def main() -> int:
     """Make so many faults, and say what came of them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("n", nargs="?", type=int, default=200, metavar="N", help="faults (default: 200)")
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--number", type=int, default=None, help="the run of this number only")
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--keep", action="store_true", help="keep the folders of all runs")
-    given = parser.parse_args()
-    seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
-    print(f"seed {seed}", flush=True)
+    given = arguments("server faults", 200)
     numbers, found = itertools.count(), list[Found]()
     base = Path(tempfile.mkdtemp(prefix="servers-stage-"))
 
@@ -657,23 +652,23 @@ def main() -> int:
         with stage(base / str(job)) as at:
             # A run may end before the fault is met: then it was none.
             while given.number is None and sum(result.hits > 0 for result in found) < given.n:
-                found.append(attempt(at, next(numbers), seed, given.keep))
+                found.append(attempt(at, next(numbers), given))
                 if found[-1].wrong:
                     print(told(found[-1]), flush=True)
             if given.number is not None and job == 0:
-                found.append(attempt(at, given.number, seed, given.keep))
+                found.append(attempt(at, given.number, given))
                 print(told(found[-1]))
 
-    jobs = [threading.Thread(target=work, args=(job,)) for job in range(given.jobs)]
+    jobs = [threading.Thread(target=work, args=(job,)) for job in range(_JOBS)]
     for thread in jobs:
         thread.start()
     for thread in jobs:
         thread.join()
     shutil.rmtree(base, ignore_errors=True)
-    return summed_up(found)
+    return summed_up(found, given.seed)
 
 
-def summed_up(found: list[Found]) -> int:
+def summed_up(found: list[Found], seed: int) -> int:
     """Say how many runs ended how; 1 where any went wrong."""
     met = [result for result in found if result.hits]
     longest = max((result.seconds for result in found), default=0.0)
@@ -684,7 +679,7 @@ def summed_up(found: list[Found]) -> int:
     kinds = collections.Counter(result.fault for result in met)
     print("  " + ", ".join(f"{kind}: {number}" for kind, number in sorted(kinds.items())))
     bad = sorted(result.number for result in found if result.wrong)
-    print(f"{len(bad)} runs went wrong" + (f": {bad}" if bad else ""))
+    print(f"{len(bad)} with faults (--seed {seed})" + (f": {bad}" if bad else ""))
     return 1 if bad else 0
 
 

@@ -104,7 +104,7 @@ def snapshot(
     store = CacheFolder(place.engine.scratch / "live") if data_version.is_now else place.store
     name = f"snapshots/{key}.parquet"
     with store.locked(name):
-        told = None if place.refresh else _told(place.engine, store.path(name))
+        told = _told(place.engine, store.path(name)) if not place.refresh and store.sealed(name) else None
         if told is None:
             chunks = CacheFolder(store.path(f"chunks/{key}"))
             if place.refresh:
@@ -118,6 +118,7 @@ def snapshot(
                     _check(place.engine, path)
                     if query.ordered:
                         _sort(place.engine, path)
+                store.seal(name)
             except NoAnswerError:
                 raise
             except IncompleteError:

@@ -55,8 +55,10 @@ class TextIds:
         Some are written like `12.0`.
     blanks : int
         Values with blanks at their ends.
+    empty : int
+        Rows with a text of nothing, or of blanks only, where an ID should be.
     nulls : int
-        Rows without an ID.
+        Rows without an ID, those included.
     words : tuple of str
         Values that stand for a missing one.
     notes : tuple of str
@@ -66,6 +68,7 @@ class TextIds:
     integer: bool
     pointed: bool
     blanks: int = 0
+    empty: int = 0
     nulls: int = 0
     words: tuple[str, ...] = NULL_WORDS
     notes: tuple[str, ...] = ()
@@ -76,7 +79,7 @@ class TextIds:
         if id_type == "BIGINT":
             # A bare TRY_CAST of a CSV column is left to the engine's CSV reader, for which NA is an error.
             return f"TRY_CAST({value} AS BIGINT)"
-        name = f"nullif({value}, '')" if self.blanks else column
+        name = f"nullif({value}, '')" if self.blanks or self.empty else column
         plain = f"CASE WHEN {value} IN {words_list(self.words)} THEN NULL ELSE {name} END" if self.words else name
         if not self.pointed:
             return plain
@@ -94,7 +97,7 @@ def _state(column: str, words: Sequence[str], name: str = "") -> str:
     value = trimmed(column)
     header = f"WHEN {value} = {text(name)} THEN 'header' " if name else ""
     classes = (
-        f"CASE WHEN {value} = '' THEN 'null' "
+        f"CASE WHEN {value} = '' THEN 'empty' "
         f"WHEN regexp_full_match({value}, '{_PLAIN}') "
         f"THEN CASE WHEN TRY_CAST({value} AS BIGINT) IS NULL THEN 'large' ELSE 'integer' END "
         f"WHEN regexp_full_match({value}, '{_POINT_ZERO}') AND abs(TRY_CAST({value} AS DOUBLE)) < {_EXACT} "
@@ -148,7 +151,9 @@ def inspect_ids(engine: Engine, part: Part, columns: Sequence[str], neurons: boo
         states: dict[str, int] = {}
         for state, number in dict(counts or {}).items():
             states[state.rstrip("+")] = states.get(state.rstrip("+"), 0) + number
-        blanks = sum(number for state, number in dict(counts or {}).items() if state.endswith("+") and state != "null+")
+        blanks = sum(
+            number for state, number in dict(counts or {}).items() if state.endswith("+") and state != "empty+"
+        )
 
         def first(wanted: str, column: str = column) -> tuple[str, str]:
             state = f"rtrim({_state('v', words, names[column])}, '+')"
@@ -169,7 +174,7 @@ def _refuse(
             f"{place}: the header comes again ({value}), as in files that were put together with cat; remove that line"
         )
     packed = states.get("packed", 0)
-    if neurons and packed and 2 * packed > sum(states.values()) - states.get("null", 0):
+    if neurons and packed and 2 * packed > sum(states.values()) - states.get("null", 0) - states.get("empty", 0):
         place, value = first("packed")
         raise DataError(
             f"{place}: {value} holds more than one neuron ID; write one ID in a cell, digits alone, and a row for each"
@@ -198,7 +203,8 @@ def _text_ids(
 ) -> TextIds:
     names = states.get("name", 0) + states.get("large", 0) + states.get("packed", 0) + states.get("header", 0)
     numbers = states.get("integer", 0) + states.get("pointed", 0)
-    nulls = states.get("null", 0) + states.get("null word", 0)
+    empty = states.get("empty", 0)
+    nulls = states.get("null", 0) + empty + states.get("null word", 0)
     notes = []
     if blanks and neurons:
         notes.append(f"column {column}: blanks at the ends of {plural(blanks, 'ID')} are left out")
@@ -206,8 +212,9 @@ def _text_ids(
         place, value = first("name")
         notes.append(f"{place}: {value!r} among numbers, so the IDs are read as text ({plural(names, 'such value')})")
     return TextIds(
-        not names, bool(states.get("pointed")), blanks, nulls, words if states.get("null word") else (), tuple(notes)
-    )
+        not names, bool(states.get("pointed")), blanks, empty, nulls, words if states.get("null word") else (),
+        tuple(notes),
+    )  # fmt: skip
 
 
 def first_row(engine: Engine, part: Part, column: str, condition: str) -> tuple[str, str]:

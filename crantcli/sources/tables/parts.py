@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import PAIRS, Kind, Names
+from crantcli.sources.tables.checksums import check_parquet
 from crantcli.sources.tables.delimited import staged, text_form, text_relation
 from crantcli.sources.tables.delta import delta_relation
 from crantcli.sources.tables.files import Source, arrow_metadata, literal_path, stage_arrow
@@ -159,6 +160,7 @@ def _delta_part(engine: Engine, source: Source, version: int | None) -> Part:
 
 def _footers(engine: Engine, relation: str, files: str, name: str, names: dict[str, str]) -> Part:
     """A part of Parquet files, with what their footers tell."""
+    check_parquet(names)
     types = dict(engine.columns(f"SELECT * FROM {relation}"))
     _refuse_renamed(engine, files, name, list(types))
     rows = dict(engine.execute(f"SELECT file_name, num_rows FROM parquet_file_metadata({files})"))
