@@ -27,9 +27,10 @@ from crantcli.core.questions.nested import Nested
 from crantcli.core.rows.filters import RowFilter
 from crantcli.engine import duckdb as engines
 from crantcli.engine.duckdb import Engine
-from crantcli.engine.pairs import runs, stored
+from crantcli.engine.pairs import groups, runs, stored
 from crantcli.engine.pairs.coding import Offsets, TooWideError
 from crantcli.engine.pairs.counter import PairCounter
+from crantcli.engine.pairs.groups import CodeTable
 from crantcli.engine.pairs.reading import SynapseReader
 from crantcli.engine.pairs.runs import Leading, SortedRuns
 from crantcli.run.inputs import Opener
@@ -337,3 +338,24 @@ def test_what_goes_which_way(large: Path, seen: list[str], tmp_path: Path) -> No
     assert len(seen) == 1
     cc.get_synapses(source=large, threshold=2)
     assert len(seen) == 2
+
+
+NUMBERS = st.sampled_from([*range(-3, 40), *(5 + (k << 50) for k in range(40)), -(2**63), 2**63 - 1])
+
+
+@SETTINGS
+@given(known=st.dictionaries(NUMBERS, st.integers(-1, 9), max_size=30), asked=st.lists(NUMBERS, max_size=60))
+def test_codes_are_those_of_a_dictionary(known: dict[int, int], asked: list[int]) -> None:
+    """Also of numbers that share a slot, and of those that are not there and share one with some that are."""
+    numbers = np.array(sorted(known), np.int64)
+    table = CodeTable(numbers, np.array([known[number] for number in numbers.tolist()], np.int64), -7)
+    found = table.of(np.array(asked, np.int64))
+    assert found.tolist() == [known.get(number, -7) for number in asked]
+
+
+def test_all_numbers_of_one_slot_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "_ODD", np.uint64(0))
+    numbers = np.arange(10, 60, 2)
+    table = CodeTable(numbers, numbers * 3, 0)
+    asked = np.arange(80)
+    assert table.of(asked).tolist() == [3 * n if n in numbers else 0 for n in asked.tolist()]

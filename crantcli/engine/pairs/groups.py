@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from crantcli.core.parallel import parallel_map
@@ -17,6 +16,9 @@ Integers = NDArray[np.int64]
 
 #: Up to so many possible keys for each that is there, a number is held for all of them.
 _DENSE = 8
+
+#: 2^64 by the golden ratio, which spreads numbers however they lie (Knuth, The Art of Computer Programming 3, 6.4).
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class GroupCounter:
@@ -36,7 +38,7 @@ class GroupCounter:
     """
 
     def __init__(self, reader: SynapseReader, ids: Integers, codes: Integers, none: int, only: bool) -> None:
-        self._reader, self._ids, self._codes = reader, ids, codes
+        self._reader, self._codes = reader, CodeTable(ids, codes, none)
         self._only, self._none = only, none
         self._least = min(none, int(codes.min(initial=none)))
         self._number = int(codes.max(initial=none)) - self._least + 1
@@ -87,18 +89,52 @@ class GroupCounter:
         return step.view(np.uint64)
 
     def _coded(self, rows: Rows, side: str) -> Integers:
-        """The code of each row's neuron. Of one neuron there are many rows: it is looked up once."""
-        there = rows.there(side)
-        once = pa.array(rows.integers(side)).dictionary_encode()
-        ids = once.dictionary.to_numpy()
-        places = np.searchsorted(self._ids, ids)
-        places[places == len(self._ids)] = 0
-        known = self._ids[places] == ids if len(self._ids) else np.zeros(len(ids), bool)
-        codes = np.full(len(ids), self._none, np.int64)
-        codes[known] = self._codes[places[known]]
-        found: Integers = codes[once.indices.to_numpy()]
+        """The code of each row's neuron."""
+        found, there = self._codes.of(rows.integers(side)), rows.there(side)
         if there is not None:
             found[~there] = self._none
+        return found
+
+
+class CodeTable:
+    """Finds codes of numbers among those of many, most of them in one step.
+
+    Each number has a slot, which its product with a large odd number says; eight times as many slots as numbers leave
+    few with more than one. In these it is looked for by halving.
+
+    Parameters
+    ----------
+    numbers : ndarray of int64
+        Ascending.
+    codes : ndarray of int64
+    none : int
+        The code of all other numbers.
+    """
+
+    def __init__(self, numbers: Integers, codes: Integers, none: int) -> None:
+        self._numbers, self._codes, self._none = numbers, codes, none
+        bits = max(4, len(numbers).bit_length() + 3)
+        self._shift = np.uint64(64 - bits)
+        slots = self._slots(numbers)
+        # An empty slot has a number that belongs to another one.
+        self._number_in = np.full(1 << bits, numbers[0] if len(numbers) else 0)
+        self._code_in = np.full(1 << bits, none)
+        self._number_in[slots], self._code_in[slots] = numbers, codes
+        self._crowded = np.bincount(slots, minlength=1 << bits) > 1
+
+    def _slots(self, numbers: Integers) -> Integers:
+        return ((numbers.view(np.uint64) * _ODD) >> self._shift).view(np.int64)
+
+    def of(self, numbers: Integers) -> Integers:
+        """The code of each number."""
+        slots = self._slots(numbers)
+        found: Integers = self._code_in[slots]
+        other = np.flatnonzero(self._number_in[slots] != numbers)
+        found[other] = self._none
+        unclear = other[self._crowded[slots[other]]]
+        sought = numbers[unclear]
+        places = np.minimum(np.searchsorted(self._numbers, sought), len(self._numbers) - 1)
+        found[unclear] = np.where(self._numbers[places] == sought, self._codes[places], self._none)
         return found
 
 
