@@ -160,7 +160,7 @@ def _delta_part(engine: Engine, source: Source, version: int | None) -> Part:
 
 def _footers(engine: Engine, relation: str, files: str, name: str, names: dict[str, str]) -> Part:
     """A part of Parquet files, with what their footers tell."""
-    check_parquet(names)
+    check_parquet(engine, files, names)
     types = dict(engine.columns(f"SELECT * FROM {relation}"))
     _refuse_renamed(engine, files, name, list(types))
     rows = dict(engine.execute(f"SELECT file_name, num_rows FROM parquet_file_metadata({files})"))
