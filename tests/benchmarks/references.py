@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+from typing import Any
 
 #: The threshold of the benchmarks, and the memory limit of a command that is given none.
 THRESHOLD = 5
@@ -219,6 +220,69 @@ def scipy_similar(source: str, number: str, destination: str) -> None:
     found[found["cosine"] > 0].to_parquet(destination, index=False)
 
 
+def _dense(source: str) -> tuple[Any, Any]:
+    """All neurons of an edge table, and the weight from each (a column) to each (a row)."""
+    import numpy as np
+    import pandas as pd
+
+    edges = pd.read_parquet(source)
+    edges = edges[edges["pre"] != edges["post"]]
+    ids, places = np.unique(edges[["pre", "post"]].to_numpy(), return_inverse=True)
+    pre, post = places.reshape(-1, 2).T
+    matrix = np.zeros((len(ids), len(ids)))
+    matrix[post, pre] = edges["weight"]
+    return ids, matrix
+
+
+def numpy_paths(source: str, seeds: str, destination: str) -> None:
+    """Shares of four steps by a dense matrix."""
+    import numpy as np
+    import pandas as pd
+
+    ids, matrix = _dense(source)
+    inputs = matrix.sum(axis=1, keepdims=True)
+    matrix /= np.where(inputs > 0, inputs, 1)
+    with open(seeds) as file:
+        share = np.isin(ids, [int(line) for line in file]).astype(float)
+    found = []
+    for hops in range(1, 5):
+        share = matrix @ share
+        found.append(pd.DataFrame({"to": ids, "hops": hops, "fraction": share}))
+    pd.concat(found).to_parquet(destination, index=False)
+
+
+def numpy_influence(source: str, seeds: str, destination: str) -> None:
+    """The steady state by a dense matrix: all eigenvalues, and one solution."""
+    import numpy as np
+    import pandas as pd
+
+    ids, matrix = _dense(source)
+    largest = np.linalg.eigvals(matrix).real.max()
+    with open(seeds) as file:
+        seeded = np.isin(ids, [int(line) for line in file])
+    influence = np.linalg.solve(np.eye(len(ids)) - matrix * (0.99 / largest), seeded.astype(float))
+    pd.DataFrame({"neuron_id": ids, "influence": influence}).to_parquet(destination, index=False)
+
+
+def numpy_similar(source: str, number: str, destination: str) -> None:
+    """The most similar neurons of each by a dense matrix."""
+    import numpy as np
+    import pandas as pd
+
+    ids, matrix = _dense(source)
+    vectors = np.hstack([matrix, matrix.T])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, 0)
+    best = np.argsort(-cosines, axis=1, kind="stable")[:, : int(number)]
+    found = pd.DataFrame({
+        "neuron_id": np.repeat(ids, best.shape[1]),
+        "similar_id": ids[best.ravel()],
+        "cosine": np.take_along_axis(cosines, best, axis=1).ravel(),
+    })  # fmt: skip
+    found[found["cosine"] > 0].to_parquet(destination, index=False)
+
+
 def pandas_attach(source: str, folder: str, destination: str) -> None:
     """The connectors as one writes it in a notebook, neuron by neuron."""
     import pandas as pd
@@ -275,7 +339,7 @@ if __name__ == "__main__":
     known = (
         duckdb_edges, pandas_edges, duckdb_lookup, duckdb_sort, duckdb_type_sums, nearest, pandas_attach,
         caveclient_query, contents, pandas_compare, scipy_similar,
-        npz_contents, scipy_paths, scipy_influence,
+        npz_contents, scipy_paths, scipy_influence, numpy_paths, numpy_influence, numpy_similar,
     )  # fmt: skip
     function = {f.__name__: f for f in known}[sys.argv[1]]
     function(*sys.argv[2:])

@@ -29,6 +29,7 @@ MESH_LIBRARIES = (("embree", "embreex", 0.3), ("ncollpyde", "ncollpyde", 0.5))  
 MATRIX = (20_000, 5_000_000)  # neurons on both axes of the adjacency, entries
 BRAIN = (139_255, 15_000_000)  # neurons and pairs of a whole fly's brain
 FEW = (6_000, 600_000)  # neurons and pairs of which all cosines fit into memory
+DENSE = (3_000, 300_000)  # neurons and pairs whose matrix is held with its zeros
 SEED_SETS = 11  # of influence: one, and ten further ones
 INHIBITORY = (30, 45)  # of 100 neurons; with the second, most eigenvalues are as large as the largest
 TYPES = 8_000  # cell types of that brain
@@ -297,6 +298,23 @@ def similar(bench: Bench) -> None:
     report("similar --top 20, whole brain, peak", whole, target=4000, measure="peak")
 
 
+def dense(bench: Bench) -> None:
+    """Paths, influence and similarities where the matrix fits into memory with its zeros, against numpy."""
+    edges = bench.made("dense-edges.parquet", "edges", *DENSE)
+    seeds = bench.made("dense-seeds.txt", "neurons_of", edges, NEURONS)
+    ours, theirs = bench.out("ours.parquet"), bench.out("numpy.parquet")
+    for name, options, given, column in (
+        ("paths", ("--from", f"@{seeds}"), (seeds,), "CAST(round(fraction * 1e9) AS HUGEINT)"),
+        ("influence", ("--seeds", f"@{seeds}"), (seeds,), "CAST(round(influence * 1e5) AS HUGEINT)"),
+        ("similar", ("--top", 20), (20,), "round(1000 * cosine)"),
+    ):
+        mine, numpy = bench.medians(
+            crantcli(name, edges, *options, "-q", "-o", ours), reference(f"numpy_{name}", edges, *given, theirs)
+        )
+        report(f"{name} / dense numpy", mine, numpy, 1)
+        bench.same(column, ours, theirs)
+
+
 def nested(bench: Bench) -> None:
     """Nested matrices: a whole brain at once, sums per pair of types alone, and a small table with its picture."""
     brain = bench.made("brain.parquet", "edges", *BRAIN)
@@ -531,8 +549,8 @@ def figure(name: str, value: float, target: float) -> None:
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     function.__name__: function
     for function in (
-        edges, text, memory, once, lookup, adjacency, compare, influence, paths, similar, nested, containment, neuropil,
-        attach, live, startup, commands,
+        edges, text, memory, once, lookup, adjacency, compare, influence, paths, similar, dense, nested, containment,
+        neuropil, attach, live, startup, commands,
     )
 }  # fmt: skip
 
