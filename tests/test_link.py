@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import urllib.parse
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import tokens
 from conftest import SAMPLE, Crant
 from tables import ONE, TWO, complaint, parquet_file, text_file
 
 import crantcli as cc
 from crantcli.core.label_colours import label_colours
+from crantcli.remote import retry
 
 SYNAPSES, TYPES = SAMPLE / "synapses.parquet", SAMPLE / "annotations.csv"
 
@@ -221,6 +226,86 @@ def test_python_has_the_same(crant: Crant) -> None:
     assert found == state(crant, f"{ONE},{TWO}", "-d", "brain.toml", *given)
     with pytest.raises(cc.UsageError, match="dataset"):
         cc.neuroglancer_state(ONE)
+
+
+class _States(BaseHTTPRequestHandler):
+    """Keeps states under numbers, as the server of CAVE does."""
+
+    kept: ClassVar[list[Any]] = []
+    tokens: ClassVar[list[str | None]] = []
+    answer = '"{address}/{number}"'
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on stderr."""
+
+    def do_POST(self) -> None:
+        self.kept.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.tokens.append(self.headers.get("Authorization"))
+        assert self.path == "/nglstate/api/v1/post"
+        place = f"http://{self.headers['Host']}/nglstate/api/v1"
+        body = self.answer.format(address=place, number=720 + len(self.kept)).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def states() -> Iterator[tuple[str, type[_States]]]:
+    """The address of a state server, and what it has got."""
+    handler = type("Bound", (_States,), {"kept": [], "tokens": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/nglstate/api/v1", handler
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_short_address_has_its_state_on_the_server(
+    crant: Crant, own_home: Path, states: tuple[str, type[_States]], monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    address, server = states
+    monkeypatch.setenv("CRANTCLI_CAVE_TOKEN", tokens.CAVE_TOKEN)
+    text_file("short.toml", BRAIN.replace("[viewer]", f'[viewer]\nstate_server = "{address}{end}"'))
+    done = crant("link", ONE, TWO, "-d", "short.toml", "--short")
+    assert done.code == 0, done.err
+    assert done.text == f"https://viewer.example.org/#!middleauth+{address}/721\n"
+    assert server.kept == [state(crant, ONE, TWO, "-d", "short.toml")]
+    assert server.tokens == [f"Bearer {tokens.CAVE_TOKEN}"]
+    done = crant("link", ONE, "-d", "short.toml", "--short", "-o", "address.txt")
+    assert done.code == 0, done.err
+    assert Path("address.txt").read_text() == f"https://viewer.example.org/#!middleauth+{address}/722\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [("", 6), ("kept", 6), ("<html>/5</html>", 6), ("{{}}", 3), ('"{address}/x{number}"', 3), ("{number}", 3)],
+)
+def test_an_answer_without_an_address_is_none(
+    crant: Crant,
+    own_home: Path,
+    states: tuple[str, type[_States]],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    code: int,
+) -> None:
+    monkeypatch.setattr(retry, "sleep", lambda _: None)
+    states[1].answer = answer
+    text_file("short.toml", BRAIN.replace("[viewer]", f'[viewer]\nstate_server = "{states[0]}"'))
+    complaint(crant("link", ONE, "-d", "short.toml", "--short", "-o", "a.txt", "--retries", 1), code, states[0])
+    assert not Path("a.txt").exists()
+
+
+def test_what_a_short_address_needs(crant: Crant) -> None:
+    complaint(crant("link", ONE, "-d", "brain.toml", "--short"), 2, "[viewer] state_server", "--url needs none")
+    complaint(crant("link", ONE, "-d", "brain.toml", "--short", "--url"), 2, "give one of them")
+    text_file("bare.toml", '[viewer]\nstate_server = "https://states.example.org"\n')
+    complaint(crant("link", ONE, "-d", "bare.toml", "--short"), 2, "--short", "[viewer] url")
+    text_file("bad.toml", '[viewer]\nstate_server = "gs://states"\n')
+    complaint(crant("link", ONE, "-d", "bad.toml"), 3, "viewer.state_server", "nglstate")
 
 
 def test_colours_differ_and_depend_on_the_labels_alone() -> None:

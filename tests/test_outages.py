@@ -104,6 +104,7 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
         ("annotations",), ("connectivity", "s.parquet", "-n", "cell_type=ER1"), ("lock",),
         ("nested", "s.parquet", "--source-types", "ER1"),
     ],
+    "states": [("link", "5", "--short")],
     "meshes": [("meshes",), ("neuropil", "s.parquet", "--assignments-only", "--coordinates", "nm"), ("lock",)],
 }  # fmt: skip
 ASKED = [(server, command) for server, commands in COMMANDS.items() for command in commands]
@@ -111,6 +112,7 @@ ASKED = [(server, command) for server, commands in COMMANDS.items() for command 
 PARTS = {
     "cave": '[cave]\nserver = "{}"\ndatastack = "ant"\n',
     "seatable": '[annotations]\nseatable_server = "{}"\nbase = "b"\ntable = "t"\n',
+    "states": '[viewer]\nurl = "https://viewer.example.org"\nstate_server = "{}"\n',
     "meshes": '[neuropils]\nsource = "{}"\n',
 }
 

@@ -79,11 +79,14 @@ class ViewerAddress:
         Of a Neuroglancer.
     image, segmentation : str or None
         Sources of its layers, such as `precomputed://https://...` or `graphene://https://...`.
+    state_server : str or None
+        Of CAVE, such as `https://global.daf-apis.com/nglstate/api/v1`: it keeps states under short addresses.
     """
 
     url: str | None = None
     image: str | None = None
     segmentation: str | None = None
+    state_server: str | None = None
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,11 @@ def state_url(viewer: str, state: Mapping[str, Any]) -> str:
     return f"{viewer_address(viewer)}#!{urllib.parse.quote(state_text(state), safe='')}"
 
 
+def short_url(viewer: str, kept: str) -> str:
+    """The address of a viewer that fetches a state from a server of CAVE, with the reader's own log-in."""
+    return f"{viewer_address(viewer)}#!middleauth+{kept}"
+
+
 def viewer_address(viewer: str) -> str:
     """The address of a viewer without a state."""
     return viewer.split("#")[0]

@@ -86,11 +86,28 @@ class RemoteClient:
         headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"} if span else {}
         return self._ask("GET", url, token, whole, judged, headers=headers)
 
-    def post(self, url: str, token: str, content: Any, whole: Check = anything, judged: Container[int] = ()) -> Any:
-        """Send a document as JSON; the rest as for `get`."""
-        return self._ask("POST", url, token, whole, judged, json=content)
+    def post(
+        self,
+        url: str,
+        token: str,
+        content: Any,
+        whole: Check = anything,
+        judged: Container[int] = (),
+        scheme: str = "Token",
+    ) -> Any:
+        """Send a document as JSON; `scheme` is the word before the token, and the rest as for `get`."""
+        return self._ask("POST", url, token, whole, judged, scheme, json=content)
 
-    def _ask(self, method: str, url: str, token: str, whole: Check, judged: Container[int], **more: Any) -> Any:
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        token: str,
+        whole: Check,
+        judged: Container[int],
+        scheme: str = "Token",
+        **more: Any,
+    ) -> Any:
         """Send a request, and go where the server sends us, as far as we may."""
         import requests
 
@@ -98,7 +115,7 @@ class RemoteClient:
             check_address(url)
             try:
                 request = self._session.prepare_request(
-                    requests.Request(method, url, auth=_Authorisation(token), **more)
+                    requests.Request(method, url, auth=_Authorisation(token, scheme), **more)
                 )
             except requests.RequestException as error:
                 raise CrantError(f"{url}: cannot be asked ({self.auth.clean(str(error))})") from None
@@ -256,12 +273,12 @@ def _details(body: dict[str, Any]) -> Any:
 class _Authorisation:
     """Adds the token. Given even without one, since requests else looks for passwords in the user's .netrc."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, token: str, scheme: str) -> None:
+        self._token, self._scheme = token, scheme
 
     def __call__(self, request: Any) -> Any:
         if self._token:
-            request.headers["Authorization"] = f"Token {self._token}"
+            request.headers["Authorization"] = f"{self._scheme} {self._token}"
         return request
 
 

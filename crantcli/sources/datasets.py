@@ -159,7 +159,7 @@ def _cave(section: dict[str, Any], name: str) -> CaveAddress | None:
 
 def _viewer(section: dict[str, Any], name: str) -> ViewerAddress:
     """What [viewer] names."""
-    known = ("url", "image", "segmentation")
+    known = ("url", "image", "segmentation", "state_server")
     for key, value in section.items():
         if key not in known:
             raise DataError(f"data set {name}: viewer.{key} is unknown; known are {', '.join(known)}")
@@ -171,6 +171,10 @@ def _viewer(section: dict[str, Any], name: str) -> ViewerAddress:
             )
     if not re.match(r"https?://[^/]", section.get("url", "https://x")):
         raise DataError(f"data set {name}: viewer.url is an address such as https://neuroglancer-demo.appspot.com")
+    if not re.match(r"https?://[^/]", section.get("state_server", "https://x")):
+        raise DataError(
+            f"data set {name}: viewer.state_server is an address such as https://global.daf-apis.com/nglstate/api/v1"
+        )
     return ViewerAddress(**section)
 
 

@@ -23,8 +23,10 @@ from crantcli.cli.options import (
 EPILOG = """Example: crantcli link cell_type=ER2 -d brain.toml --synapses synapses.parquet --coordinates nm -o er2.json
 
 A state of Neuroglancer: neurons in the colours of their types, some of their synapses as lines from pre to post or as
-points, neuropils. As JSON, or with --url as an address. A data set's TOML says where things are: [viewer] url (of a
-Neuroglancer), segmentation and image (sources of its layers); [neuropils] source and labels; [voxel] size_nm.
+points, neuropils. As JSON, with --url as an address, or with --short as one that is short: the state is then kept on a
+server of CAVE, where others with its address can read it. A data set's TOML says where things are: [viewer] url (of a
+Neuroglancer), segmentation and image (sources of its layers), state_server; [neuropils] source and labels; [voxel]
+size_nm.
 
 IDs are shown as they are given: crantcli ids brings them to the state of a segmentation that is edited."""
 
@@ -50,6 +52,9 @@ def link(
         typer.Option("--neuropils", metavar="NAME,...|all", help="Show these neuropils; repeat to add."),
     ] = None,
     url: Annotated[bool, typer.Option("--url", help="The address of the data set's viewer, instead of JSON.")] = False,
+    short: Annotated[
+        bool, typer.Option("--short", help="A short address, with the state kept on the data set's state server.")
+    ] = False,
     coordinates: Coordinates = None,
     voxel_size: VoxelSizeText = None,
     dataset: DatasetName = None,
@@ -75,7 +80,7 @@ def link(
     """Neurons, synapses and neuropils in Neuroglancer."""
     from crantcli.cli.ask import CommandSink, settings_of
     from crantcli.core.ledger import Ledger
-    from crantcli.core.neuroglancer import state_of, state_text, state_url
+    from crantcli.core.neuroglancer import short_url, state_of, state_text, state_url
     from crantcli.core.questions.base import Needs, Results
     from crantcli.core.relation import Completeness
     from crantcli.errors import UsageError
@@ -87,6 +92,8 @@ def link(
     from crantcli.sources.tables.metadata import parse_voxel_size
     from crantcli.sources.tables.read_options import ReadOptions
 
+    if url and short:
+        raise UsageError("--url and --short: give one of them")
     to_stdout = run.output in (None, "-")
     if run.json and to_stdout:
         raise UsageError("--json and the state both go to stdout; write the state to a file with -o FILE")
@@ -109,15 +116,28 @@ def link(
     sink = CommandSink("link", {"": str}, None, run)
     with opened(request, settings_of(run, server), sink, Needs({"neurons": named})) as opener:
         viewer = None if opener.dataset is None else opener.dataset.viewer.url
-        if url and opener.dataset is not None and viewer is None:
+        states = None if opener.dataset is None else opener.dataset.viewer.state_server
+        flag = "--short" if short else "--url"
+        if (url or short) and opener.dataset is not None and viewer is None:
             raise UsageError(
-                f"--url: data set {opener.dataset.name} names no viewer; its TOML takes [viewer] url = "
-                '"https://..." of a Neuroglancer; leave --url out for JSON'
+                f"{flag}: data set {opener.dataset.name} names no viewer; its TOML takes [viewer] url = "
+                f'"https://..." of a Neuroglancer; leave {flag} out for JSON'
+            )
+        if short and opener.dataset is not None and states is None:
+            raise UsageError(
+                f"--short: data set {opener.dataset.name} names no state server; its TOML takes [viewer] state_server "
+                '= "https://.../nglstate/api/v1" of CAVE; --url needs none'
             )
         view = open_view(opener, request, named, read_labels(neuropils) if neuropils else (), max_points or MAX_POINTS)
         sink.check(opener.paths)
         state = state_of(view)
-        content = (state_url(viewer, state) if url and viewer else state_text(state)) + "\n"
+        if short and viewer and states:
+            from crantcli.sources.cave.states import keep_state
+
+            content = short_url(viewer, keep_state(states, state, opener.live_options.policy))
+        else:
+            content = state_url(viewer, state) if url and viewer else state_text(state)
+        content += "\n"
         number = len(view.neurons)
         if not to_stdout:
             sink.files.put_text("", content)

@@ -16,7 +16,7 @@ from crantcli.errors import AuthorisationError, CrantError, DataError, UsageErro
 from crantcli.remote.adapter import RemoteAdapter
 from crantcli.remote.auth import Auth, check_address, is_token
 from crantcli.remote.body import parse_json
-from crantcli.remote.client import RemoteClient
+from crantcli.remote.client import Check, RemoteClient
 from crantcli.remote.outcomes import NotReadyError
 from crantcli.remote.retry import RetryPolicy
 from crantcli.sources.cave.answers import read
@@ -94,6 +94,13 @@ class Connection:
                 with self._answers():
                     self._clients[name] = patient(*arguments, auth_client=auth, **options)
             return self._clients[name]
+
+    def post(self, url: str, content: Any, whole: Check) -> Any:
+        """Send a document to one of the servers; `whole` is as for `RemoteClient.send`."""
+        with self._making:
+            token = self._auth().token or ""
+            self._remote = self._remote or RemoteClient(self._policy, self._tokens, 2 * THREADS)
+        return self._remote.post(url, token, content, whole, scheme="Bearer")
 
     @property
     def _info(self) -> dict[str, Any]:
