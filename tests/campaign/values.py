@@ -44,6 +44,8 @@ _NUMBERS = {"size", "weight", "output", "input"}
 _BLANKS = "".join(map(chr, (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C), 0x2028, 0x2029,
                             0x202F, 0x205F, 0x3000, 0xFEFF)))  # fmt: skip
 _SURROGATES = re.compile("[\ud800-\udfff]")
+#: An ID that is a number, and would be written so.
+_INTEGER = re.compile("0|-?[1-9][0-9]{0,18}")
 _WHOLE, _NUMBER = re.compile(r"[+-]?\d{1,19}", re.ASCII), re.compile(r"[+-]?\d+\.\d+", re.ASCII)
 _NULLS = ("NA", "nan", "None", "NULL")
 
@@ -146,7 +148,7 @@ def names_of(path: Path) -> list[str]:
 
 
 def _ids(column: list[Any]) -> list[str | None]:
-    """IDs of a column: numbers as such where all are numbers, else what stands there."""
+    """IDs of a column: numbers as such where all are written as numbers are, else what stands there."""
     if any(isinstance(value, str) and not value.isascii() and _SURROGATES.search(value) for value in column):
         raise UnreadableError("it is not UTF-8")
     if all(value is None or (isinstance(value, int) and not isinstance(value, bool)) for value in column):
@@ -154,7 +156,7 @@ def _ids(column: list[Any]) -> list[str | None]:
     if not all(value is None or isinstance(value, str) for value in column):
         raise NotJudgedError
     cells = [(value or "").strip(_BLANKS) for value in column]
-    if all(cell == "" or cell in _NULLS or _WHOLE.fullmatch(cell) for cell in cells):
+    if all(cell == "" or cell in _NULLS or _INTEGER.fullmatch(cell) for cell in cells):
         return [None if cell == "" or cell in _NULLS else str(int(cell)) for cell in cells]
     if any(cell in _NULLS for cell in cells):
         raise NotJudgedError
@@ -350,7 +352,7 @@ def fault_against_itself(
     else:
         mark = "\t" if ".tsv" in name else ","
         lines = [columns, *zip(*columns.values(), strict=True)]
-        text = "".join(mark.join(line) + "\n" for line in lines).encode()
+        text = "".join(mark.join(line) + "\n" for line in lines).encode("utf-8", "surrogateescape")
         (folder / again).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     output = str(after(words, "-o"))
     first = answered(folder / output)
