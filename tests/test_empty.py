@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 import trimesh
@@ -105,6 +106,9 @@ def test_a_matrix_without_neurons_is_one(crant: Crant) -> None:
         assert crant("adjacency", name, "-o", "m.npz").code == crant("nested", "m.npz", "-a", "cells.csv").code == 0
     pd.DataFrame().to_parquet("none.parquet")
     complaint(crant("connectivity", "none.parquet"), 3, "none.parquet: has no columns")
+    pyarrow.feather.write_feather(pa.table({}), "none.feather")
+    complaint(crant("connectivity", "none.feather"), 3, "none.feather: has no columns")
+    complaint(crant("connectivity", name, "-a", "none.feather", "--by", "type"), 3, "none.feather: has no columns")
 
 
 def frames(columns: tuple[str, ...]) -> Iterator[pd.DataFrame]:

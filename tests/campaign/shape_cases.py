@@ -123,7 +123,7 @@ def read_mesh(path: Path, vertices: int, faces: int) -> closed.Mesh:
     data = path.read_bytes()
     try:
         if path.suffix == ".obj":
-            rows = [line.split(" ") for line in data.decode("ascii").split("\n")[:-1]]
+            rows = [line.split(" ") for line in data.decode("ascii").removesuffix("\n").split("\n")]
             if any(len(row) != 4 or row[0] not in ("v", "f") for row in rows):
                 raise values.NotJudgedError
             points = np.array([[float(x) for x in row[1:]] for row in rows if row[0] == "v"])

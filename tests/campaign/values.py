@@ -47,7 +47,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 #: An ID that is a number, and would be written so.
 _INTEGER = re.compile("0|-?[1-9][0-9]{0,18}")
 _WHOLE, _NUMBER = re.compile(r"[+-]?\d{1,19}", re.ASCII), re.compile(r"[+-]?\d+\.\d+", re.ASCII)
-_NULLS = ("NA", "nan", "None", "NULL")
+_NULLS = ("NA", "N/A", "nan", "NaN", "NAN", "null", "NULL", "None", "<NA>")
 
 
 class NotJudgedError(Exception):

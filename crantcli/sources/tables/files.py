@@ -194,6 +194,8 @@ def stage_arrow(engine: Engine, source: Source) -> Path:
     try:
         with pa.memory_map(str(source.path)) as mapped:
             file = pa.ipc.open_file(mapped)
+            if not file.schema.names:
+                raise DataError(f"{source.name}: has no columns; a table needs those of neuron IDs")
             name = engine.register("arrow", pa.RecordBatchReader.from_batches(file.schema, batches(file)))
             engine.copy(f"SELECT * FROM {name}", str(target), {"FORMAT": "parquet"})
     except (pa.ArrowException, OSError) as error:
