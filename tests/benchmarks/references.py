@@ -195,6 +195,21 @@ def scipy_influence(source: str, seeds: str, sets: str, number: str, destination
     table.to_parquet(destination, index=False)
 
 
+def _write_strongest(ids: Any, cosines: Any, number: int, destination: str) -> None:
+    """Write the largest cosines of each row, but for that with itself."""
+    import numpy as np
+    import pandas as pd
+
+    np.fill_diagonal(cosines, 0)
+    best = np.argsort(-cosines, axis=1, kind="stable")[:, :number]
+    found = pd.DataFrame({
+        "neuron_id": np.repeat(ids, best.shape[1]),
+        "similar_id": ids[best.ravel()],
+        "cosine": np.take_along_axis(cosines, best, axis=1).ravel(),
+    })  # fmt: skip
+    found[found["cosine"] > 0].to_parquet(destination, index=False)
+
+
 def scipy_similar(source: str, number: str, destination: str) -> None:
     """The most similar neurons of each, as one writes it by hand: vectors of length 1, and all their products."""
     import numpy as np
@@ -210,14 +225,7 @@ def scipy_similar(source: str, number: str, destination: str) -> None:
     vectors = sparse.hstack([outputs.T, outputs], format="csr")
     vectors = sparse.diags_array(1 / np.sqrt(vectors.multiply(vectors).sum(axis=1))) @ vectors
     cosines = (vectors @ vectors.T).toarray()
-    np.fill_diagonal(cosines, 0)
-    best = np.argsort(-cosines, axis=1, kind="stable")[:, : int(number)]
-    found = pd.DataFrame({
-        "neuron_id": np.repeat(ids, best.shape[1]),
-        "similar_id": ids[best.ravel()],
-        "cosine": np.take_along_axis(cosines, best, axis=1).ravel(),
-    })  # fmt: skip
-    found[found["cosine"] > 0].to_parquet(destination, index=False)
+    _write_strongest(ids, cosines, int(number), destination)
 
 
 def _dense(source: str) -> tuple[Any, Any]:
@@ -267,20 +275,12 @@ def numpy_influence(source: str, seeds: str, destination: str) -> None:
 def numpy_similar(source: str, number: str, destination: str) -> None:
     """The most similar neurons of each by a dense matrix."""
     import numpy as np
-    import pandas as pd
 
     ids, matrix = _dense(source)
     vectors = np.hstack([matrix, matrix.T])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     cosines = vectors @ vectors.T
-    np.fill_diagonal(cosines, 0)
-    best = np.argsort(-cosines, axis=1, kind="stable")[:, : int(number)]
-    found = pd.DataFrame({
-        "neuron_id": np.repeat(ids, best.shape[1]),
-        "similar_id": ids[best.ravel()],
-        "cosine": np.take_along_axis(cosines, best, axis=1).ravel(),
-    })  # fmt: skip
-    found[found["cosine"] > 0].to_parquet(destination, index=False)
+    _write_strongest(ids, cosines, int(number), destination)
 
 
 def pandas_attach(source: str, folder: str, destination: str) -> None:

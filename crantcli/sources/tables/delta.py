@@ -35,10 +35,8 @@ def live_files(
     try:
         table = deltalake.DeltaTable(str(source.path))
         latest = int(table.version())
-        if wanted is not None and wanted > latest:
-            raise DataError(f"{source.name}: has no version {wanted}; the latest is {latest}")
         if wanted is not None:
-            table.load_as_version(wanted)
+            table.load_as_version(min(wanted, latest))
         features = set(table.protocol().reader_features or ())
         properties = table.metadata().configuration
         actions = table.get_add_actions(flatten=False)
@@ -46,10 +44,10 @@ def live_files(
         fields = {field.name: str(getattr(field.type, "type", field.type)) for field in table.schema().fields}
         partitions = list(table.metadata().partition_columns)
         version = int(table.version())
-    except DataError:
-        raise
     except Exception as error:
         raise DataError(f"{source.name}: its Delta Lake log cannot be read ({str(error).splitlines()[0]})") from None
+    if wanted is not None and wanted > latest:
+        raise DataError(f"{source.name}: has no version {wanted}; the latest is {latest}")
     unread = features - {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
     if unread or properties.get("delta.columnMapping.mode", "none") != "none":
         told = ", ".join(sorted(unread)) or "columnMapping"
