@@ -76,6 +76,11 @@ class ConditionError(CrantError):
     exit_code = 7
 
 
+def damaged(name: object, reason: object) -> DataError:
+    """What to raise for a file that is not what it was when it was written."""
+    return DataError(f"{name}: is truncated or damaged ({reason}); make it or fetch it again")
+
+
 @contextlib.contextmanager
 def writing_to(place: object) -> Iterator[None]:
     """Say where the disk does not take what is written to it.

@@ -13,6 +13,8 @@ import pytest
 from conftest import Crant, Outcome
 from tables import ONE, answer, complaint, feather_file, parquet_file, text_file, weights
 
+import crantcli.engine.duckdb as engines
+
 Clean = Callable[..., Outcome]
 
 
@@ -218,15 +220,48 @@ def test_the_number_without_an_opposite(crant: Crant, tmp_path: Path, command: s
 
 
 @pytest.mark.parametrize("command", ["connectivity", "adjacency", "counts"])
-def test_statistics_of_other_values(crant: Crant, tmp_path: Path, command: str) -> None:
+def test_statistics_of_other_values(
+    crant: Crant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     """The footer of a Parquet file says that the largest ID is a smaller one."""
     path = parquet_file("told.parquet", pre=[ONE + k % 40 for k in range(900)], post=[ONE + k % 39 for k in range(900)])
+    right = crant(command, "told.parquet", "-q").out
     data = path.read_bytes()
     start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
     largest, smaller = (number.to_bytes(8, "little") for number in (ONE + 39, ONE + 1))
     assert largest in data[start:]
     path.write_bytes(data[:start] + data[start:].replace(largest, smaller))
+    assert crant(command, "told.parquet", "-q").out == right
+    monkeypatch.setattr(engines, "SORTED_FROM", 0)
     complaint(crant(command, "told.parquet", "-q", "-o", "out.csv"), 3, "told.parquet", "its statistics")
+    assert not list(tmp_path.glob("out.*"))
+
+
+@pytest.mark.parametrize("column", ["id", "pre", "post", "size"])
+@pytest.mark.parametrize("other", [0, 2**62])
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "queried"])
+def test_values_of_other_statistics(
+    crant: Crant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str, other: int, counted: bool
+) -> None:
+    """Some numbers of a file without checksums are overwritten: by a disk, say. The footer tells of none like them."""
+    rows = range(900)
+    columns = {"id": [7 + k for k in rows], "pre": [ONE + k % 40 for k in rows], "post": [ONE + k % 39 for k in rows]}
+    table = pa.table({**columns, "size": [3 + k % 90 for k in rows]})
+    path = tmp_path / "told.parquet"
+    pq.write_table(table, path, compression="none", use_dictionary=False)
+    data, plain = path.read_bytes(), table[column].to_numpy().tobytes()
+    start = data.index(plain)
+    path.write_bytes(data[: start + 80] + other.to_bytes(8, "little") * 64 + data[start + 80 + 512 :])
+    assert pq.read_table(path)[column][10].as_py() == other
+    monkeypatch.setattr(engines, "SORTED_FROM", 0 if counted else len(table) + 1)
+    words = ("-q", "--min-size", "4", *(() if counted else ("--where", "size > 0")))
+    done = crant("connectivity", "told.parquet", *words, "-o", "out.csv")
+    if counted or column == "id":
+        complaint(done, 3, "told.parquet", "its statistics")
+    else:
+        pq.write_table(pq.read_table(path), tmp_path / "whole.parquet")
+        assert (tmp_path / "out.csv").read_bytes() == crant("connectivity", "whole.parquet", *words).out
+        return
     assert not list(tmp_path.glob("out.*"))
 
 

@@ -105,11 +105,12 @@ class Engine(SqlEngine):
                     "allow_community_extensions": False,
                     # A name in a query stands for a table, and never for a variable of the program around.
                     "python_enable_replacements": False,
+                    # Where a footer is wrong about the values of its file, this would change the values.
+                    "disabled_optimizers": "statistics_propagation",
                 }
             )
-            self.execute("SET TimeZone = 'UTC'")
             # Where it takes Python to be interactive, DuckDB draws a bar of its own on stdout, among the data.
-            self.execute("SET enable_progress_bar = false")
+            self.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
             self._close_off(files)
         except OSError as error:
             raise CrantError(
@@ -172,8 +173,7 @@ class Engine(SqlEngine):
             What the engine reports, in one line, as the kind it is.
         """
         with explained(self.reading):
-            cursor = self._connection.execute(sql, parameters) if parameters else self._connection.execute(sql)
-            return list(cursor.fetchall())
+            return list(self._connection.execute(sql, parameters or []).fetchall())
 
     def table(self, stem: str, query: str) -> str:
         """Keep the result of a query in a temporary table, and return its name."""

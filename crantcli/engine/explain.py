@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.sql import text
-from crantcli.errors import CrantError, DataError, DefectError, UsageError
+from crantcli.errors import CrantError, DataError, DefectError, UsageError, damaged
 from crantcli.system.temporary import TEMPORARY
 from crantcli.text import P
 
@@ -61,6 +61,26 @@ def explained(reading: Reading) -> Any:
         raise _explain(error, reading) from error
 
 
+@contextmanager
+def explained_ledger(reading: Reading) -> Iterator[None]:
+    """Look for a file that contradicts itself where the rows of a ledger do not add up: the engine believes footers.
+
+    Parameters
+    ----------
+    reading : mapping of str to str
+        As for `explained`.
+
+    Raises
+    ------
+    AssertionError
+        Of the ledger, where no file does.
+    """
+    try:
+        yield
+    except AssertionError as error:
+        raise (_contradicting(reading) or error) from None
+
+
 def explained_batches(reader: pa.RecordBatchReader, reading: Reading) -> pa.RecordBatchReader:
     """The same rows. What the engine reports while they are made comes from Arrow as an error of the system."""
     import pyarrow as pa
@@ -109,7 +129,7 @@ def _explain(error: Exception, reading: Reading) -> CrantError:
     text_value = re.search(r"Could not convert string '(.*?)' to ", message, re.DOTALL)
     if text_value:
         return DataError(f"{_among(reading)}: {text_value[1]!r} is not a number; mend it")
-    found = _damaged(message, reading)
+    found = _damaged(message, reading) or _contradicting(reading)
     if found:
         return found
     if type(error).__name__ == "IOException":
@@ -134,7 +154,7 @@ def _damaged(message: str, reading: Reading) -> DataError | None:
         if not names and not reason:
             return None
     where = names[0] if names else _among(reading)
-    return DataError(f"{where}: is truncated or damaged ({reason or 'it cannot be read'}); make it or fetch it again")
+    return damaged(where, reason or "it cannot be read")
 
 
 #: Suffixes of Parquet files.
@@ -152,6 +172,23 @@ def _unreadable(paths: Sequence[str]) -> list[str]:
             except duckdb.Error:
                 return [path]
     return []
+
+
+def _contradicting(reading: Reading) -> DataError | None:
+    """What is wrong with the first Parquet file whose footer tells other integers than its pages have."""
+    import pyarrow as pa
+
+    from crantcli.engine.pairs.stored import check_footer
+
+    for path, name in reading.items():
+        if path.lower().endswith(PARQUET):
+            try:
+                check_footer(path, name)
+            except DataError as error:
+                return error
+            except (pa.ArrowException, OSError):
+                continue
+    return None
 
 
 def _csv_error(message: str, reading: Reading) -> DataError:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from crantcli.core.question import Output
 from crantcli.core.questions.base import Needs, Question, Results
 from crantcli.engine.duckdb import Engine
+from crantcli.engine.explain import explained_ledger
 from crantcli.errors import ConditionError
 from crantcli.remote.progress import Progress
 from crantcli.run.inputs import Opener
@@ -117,7 +118,7 @@ def opened(
         with Engine(settings.max_memory, settings.threads, settings.tmp_dir, files) as engine:
             opener = Opener(engine, dataset, settings.live)
             opener.null_text = request.read.null_text
-            with sink.working(engine, settings.live.policy.progress):
+            with sink.working(engine, settings.live.policy.progress), explained_ledger(engine.reading):
                 yield opener
 
 

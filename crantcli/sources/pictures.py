@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import NoReturn
 
-from crantcli.errors import DataError, UsageError
+from crantcli.errors import DataError, UsageError, damaged
 from crantcli.schema import KEY
 
 #: Most bytes that a packed text of a PNG may unpack to; a record of a hundred thousand neurons takes some megabytes.
@@ -66,7 +66,7 @@ def _page_texts(data: bytes, name: str) -> dict[str, str]:
 
 
 def _damaged(name: str, what: str) -> NoReturn:
-    raise DataError(f"{name}: is truncated or damaged ({what}); make it or fetch it again")
+    raise damaged(name, what)
 
 
 def _png_texts(data: bytes, name: str) -> dict[str, str]:

@@ -47,6 +47,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 #: An ID that is a number, and would be written so.
 _INTEGER = re.compile("0|-?[1-9][0-9]{0,18}")
 _WHOLE, _NUMBER = re.compile(r"[+-]?\d{1,19}", re.ASCII), re.compile(r"[+-]?\d+\.\d+", re.ASCII)
+_POWER = re.compile(r"\de[+-]\d+\Z")
 _NULLS = ("NA", "N/A", "nan", "NaN", "NAN", "null", "NULL", "None", "<NA>")
 
 
@@ -158,7 +159,7 @@ def _ids(column: list[Any]) -> list[str | None]:
     cells = [(value or "").strip(_BLANKS) for value in column]
     if all(cell == "" or cell in _NULLS or _INTEGER.fullmatch(cell) for cell in cells):
         return [None if cell == "" or cell in _NULLS else str(int(cell)) for cell in cells]
-    if any(cell in _NULLS for cell in cells):
+    if any(cell in _NULLS or cell == "-0" for cell in cells):
         raise NotJudgedError
     return [cell or None for cell in cells]
 
@@ -226,7 +227,7 @@ def _plain(row: Iterable[Any]) -> tuple[str, ...]:
 
 def _number(value: Any) -> str:
     text = str(value)
-    if isinstance(value, float) or _NUMBER.fullmatch(text) or "e-" in text:
+    if isinstance(value, float) or _NUMBER.fullmatch(text) or _POWER.search(text):
         try:
             return f"{float(text):.9g}" if not float(text).is_integer() else str(int(float(text)))
         except ValueError:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from crantcli.core.engine import StoredFile
 from crantcli.engine.batches import numbers
-from crantcli.errors import DataError
-
-if TYPE_CHECKING:
-    from crantcli.core.engine import StoredFile
+from crantcli.errors import DataError, damaged
 
 Integers = NDArray[np.int64]
 Keys = NDArray[np.uint64]
@@ -102,10 +100,16 @@ class RowGroups:
         Raises
         ------
         DataError
-            Where a row group is damaged.
+            Where a row group is damaged, or has other integers than the footer says: pairs are coded, and ids told
+            apart, by what that says.
         """
         for number in self.numbers:
-            yield from self._read(number, _MOST)
+            promised = self._promised(number)
+            for rows in self._read(number, _MOST):
+                for role, ends in promised.items():
+                    if not _within(rows, role, ends):
+                        raise damaged(self.file.name, "its statistics are not those of its values")
+                yield rows
 
     def head(self, rows: int = 10_000) -> Rows:
         """The first rows, of which there is one at least."""
@@ -124,6 +128,16 @@ class RowGroups:
                 f"{self.file.name}: row group {number + 1} of {self.metadata.num_row_groups} cannot be read, so the "
                 f"file is damaged ({_first_line(error)}); make or fetch it again"
             ) from error
+
+    def _promised(self, number: int) -> dict[str, tuple[int, int]]:
+        """Least and greatest value of each column of integers in a row group, where the footer tells."""
+        places, group = _places(self.metadata), self.metadata.row_group(number)
+        told = {role: group.column(places[self.file.columns[role]]).statistics for role in self.roles}
+        return {
+            role: (statistics.min, statistics.max)
+            for role, statistics in told.items()
+            if statistics is not None and statistics.has_min_max and isinstance(statistics.min, int)
+        }
 
     def range(self, role: str) -> tuple[int, int] | None:
         """Least and greatest value of a column of integers, from the footer; None where there is no value.
@@ -176,10 +190,37 @@ def row_groups(files: Sequence[StoredFile], roles: Sequence[str]) -> list[RowGro
     return found
 
 
+def check_footer(path: str, name: str) -> None:
+    """Read all integers of a Parquet file.
+
+    Raises
+    ------
+    DataError
+        Where the file is damaged, or its footer tells others.
+    """
+    with pq.ParquetFile(path) as opened:
+        metadata, schema = opened.metadata, opened.schema_arrow
+    columns = {field.name: field.name for field in schema if _is_int64(field.type)}
+    whole = StoredFile(path, name, columns)
+    for _ in RowGroups(whole, metadata, tuple(range(metadata.num_row_groups)), tuple(columns)).batches():
+        pass
+
+
 def sampled(parts: Sequence[RowGroups], keys: Callable[[Rows], Keys], most: int = 64) -> Keys:
     """Keys of the first rows of some parts, evenly spread."""
     some = parts[:: -(-len(parts) // most)] if parts else []
     return np.concatenate([np.empty(0, np.uint64), *(keys(part.head()) for part in some)])
+
+
+def _is_int64(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) and not pa.types.is_uint64(kind))
+
+
+def _within(rows: Rows, role: str, ends: tuple[int, int]) -> bool:
+    known, values = rows.there(role), rows.integers(role)
+    if known is not None:
+        values = values[known]
+    return not len(values) or bool(ends[0] <= values.min() and values.max() <= ends[1])
 
 
 def _check(schema: pa.Schema, name: str, role: str) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import DataError
+from crantcli.errors import damaged
 
 #: Rows that are read at once, and bytes of a column.
 _ROWS, _BYTES = 65_536, 1 << 20
@@ -39,8 +39,7 @@ def check_parquet(engine: Engine, files: str, names: Mapping[str, str]) -> None:
         if packed or _has_checksum(path, start):
             wrong = _wrong(path)
             if wrong:
-                name = names.get(path, path)
-                raise DataError(f"{name}: is truncated or damaged ({wrong}); make it or fetch it again")
+                raise damaged(names.get(path, path), wrong)
 
 
 def _wrong(path: str) -> str:

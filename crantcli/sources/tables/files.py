@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError, DataError
+from crantcli.errors import CrantError, DataError, damaged
 
 Format = Literal["parquet", "arrow", "csv", "npz", "xlsx", "delta"]
 
@@ -202,9 +202,7 @@ def stage_arrow(engine: Engine, source: Source) -> Path:
         raise DataError(f"{source.name}: cannot be read as Arrow or Feather ({str(error).splitlines()[0]})") from None
     except CrantError as error:
         if damage:
-            raise DataError(
-                f"{source.name}: is truncated or damaged ({damage[0]}); make it or fetch it again"
-            ) from None
+            raise damaged(source.name, damage[0]) from None
         if "Arrow Type" in error.message:
             raise DataError(f"{source.name}: has columns of types that are not known ({error.message})") from None
         raise

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError, DataError, UsageError
+from crantcli.errors import CrantError, UsageError, damaged
 from crantcli.sources.tables.files import Format, Source, content_format, file_format
 from crantcli.system.descriptors import descriptor_of
 from crantcli.system.temporary import is_text
@@ -153,7 +153,7 @@ def _unpacked(engine: Engine, source: Source) -> Source:
             with path.open("wb") as file:
                 _unpack(packed, file)
     except (zlib.error, EOFError) as error:
-        raise DataError(f"{source.name}: is truncated or damaged ({error}); make it or fetch it again") from None
+        raise damaged(source.name, error) from None
     except OSError as error:
         raise _not_kept(source.name, engine, error) from None
     return replace(source, path=path, origin=source.record())
