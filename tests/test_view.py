@@ -208,6 +208,13 @@ def test_synapses_are_counted(tmp_path: Path) -> None:
     assert pages.about(page)["quantity"] == "synapses"
 
 
+@pytest.mark.parametrize(("mode", "told"), [("relative_incoming", "fraction of input shown"), ("count", "synapses")])
+def test_entries_are_called_what_the_matrix_calls_them(crant: Crant, mode: str, told: str) -> None:
+    made = crant("nested", "-d", SAMPLE / "sample.toml", "--weight-mode", mode, "-q", "-o", "m.npz")
+    assert made.code == 0, made.err
+    assert pages.about(page_of("m.npz"))["quantity"] == told
+
+
 # Left out, refused, empty
 
 

@@ -415,6 +415,21 @@ def test_the_selection_stands_beside_the_matrix(width: int, screen: Screen, worm
     assert screen.run("return plot.canvas.getBoundingClientRect().right") == right
 
 
+def test_single_neurons_are_named_with_their_types(screen: Screen, worm: Path) -> None:
+    screen.open(worm)
+    cells = pd.read_csv(CELLS)
+    classes = dict(zip(cells["neuron_id"], cells["cell_class"], strict=True))
+    spans = "namedSpans(plot.layer, plot.layer.sides[0], 0, 0, 3, 20)"
+    named = f"return {spans}.map(({{ text, type }}) => [text, type ?? null])"
+    assert screen.run(named) == [[name, "interneuron"] for name in ("ADAL", "ADAR", "AIAL")]
+    screen.choose("order", "weight")
+    strongest = screen.run(named)
+    assert strongest == [[name, classes[name]] for name, _ in strongest]
+    assert len(set(map(tuple, strongest))) == 3
+    screen.choose("layer", "sum")
+    assert {kind for _, kind in screen.run(named)} == {None}
+
+
 def test_long_ids_keep_their_ends(screen: Screen, worm: Path) -> None:
     screen.open(worm)
     cut = "return fitted(plot.context, arguments[0], 60).replace(/[\\u2068\\u2069]/g, '')"
@@ -422,6 +437,7 @@ def test_long_ids_keep_their_ends(screen: Screen, worm: Path) -> None:
     assert shown.startswith("…")
     assert "576460752687185532".endswith(shown[1:])
     assert len(shown) > 4
+    assert screen.run(cut.replace("60", "30"), "16141217").startswith("…")
     shown = screen.run(cut, "a name that is too long")
     assert shown.endswith("…")
     assert "a name that is too long".startswith(shown[:-1])

@@ -162,6 +162,8 @@ class Relation:
         Of edges whose weights are differences, as `compare` has written them.
     types : str or None
         A view `id, label` of the types of its neurons, where files beside it tell them.
+    quantity : str
+        What the entries of a matrix are, where the file tells.
     """
 
     kind: Kind
@@ -195,6 +197,7 @@ class Relation:
     partial: bool = False
     compared: ComparisonForm | None = None
     types: str | None = None
+    quantity: str = ""
 
     @property
     def written_names(self) -> tuple[str, str]:

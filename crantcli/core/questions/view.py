@@ -153,7 +153,7 @@ class View(Question):
         placed = {side: _placed(engine, of_table, axis) for side, axis in sides.items()}
         rows, columns = placed["pre"], placed["post"]
         matrix, beside = _matrix(engine, table, kept, sides, rows, columns)
-        quantity = "weight" if table.kind is not Kind.SYNAPSES else "synapses"
+        quantity = table.quantity or ("weight" if table.kind is not Kind.SYNAPSES else "synapses")
         orders = {"id": (rows.by_id, columns.by_id)}
         if table.silent is not None and table.rows:
             orders["file"] = (rows.by_file, columns.by_file)

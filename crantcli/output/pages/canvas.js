@@ -101,7 +101,7 @@ class Plot {
     const main = this.canvas.closest("main");
     const box = wide.matches ? main.clientWidth - PANEL : this.canvas.parentElement.clientWidth;
     this.narrow = box < 600;
-    this.margin = this.narrow ? { left: 64, top: 64 } : { left: 120, top: 96 };
+    this.margin = this.narrow ? { left: 64, top: 64 } : { left: 120, top: 112 };
     const above = this.canvas.getBoundingClientRect().top + window.scrollY;
     const room = { width: box - this.margin.left - 8, height: Math.max(420, window.innerHeight - above - 16) - this.margin.top - 8 };
     const [rows, columns] = this.shape;
@@ -337,7 +337,7 @@ function fitted(context, text, room) {
   const wrap = (part) => `\u2068${part}\u2069`;
   if (shown === text && context.measureText(wrap(shown)).width <= room) return wrap(shown);
   const letters = Array.from(shown);
-  const cut = /^[0-9]{12,}$/.test(text)
+  const cut = /^[0-9]{6,}$/.test(text)
     ? (number) => `…${letters.slice(letters.length - number).join("")}`
     : (number) => `${letters.slice(0, number).join("")}…`;
   let [low, high] = [0, letters.length];
@@ -349,7 +349,10 @@ function fitted(context, text, room) {
   return low === letters.length && shown === text ? wrap(shown) : wrap(cut(low));
 }
 
-/** Names beside the axes: of neurons (or types) where there is room, else of blocks of types. */
+/** The part of the room for a name that the type of a neuron may take. */
+const TYPE_PART = 0.45;
+
+/** Names beside the axes: of neurons with their types (or of types) where there is room, else of blocks of types. */
 function drawNames(plot) {
   const { context, area, layer, view } = plot;
   context.font = "11px system-ui, sans-serif";
@@ -361,7 +364,7 @@ function drawNames(plot) {
     const spans = namedSpans(layer, side, axis, start, length, pixels / length);
     context.fillStyle = plot.ink.ink;
     let last = -Infinity;
-    for (const { from, to, text, block } of spans) {
+    for (const { from, to, text, type, block } of spans) {
       const [a, b] = [Math.max(start, from), Math.min(start + length, to)].map((at) => (axis === 0 ? plot.y(at) : plot.x(at)));
       const middle = (a + b) / 2;
       if (middle - last < 12) continue;
@@ -372,7 +375,13 @@ function drawNames(plot) {
       if (block) { context.strokeStyle = plot.ink.soft; context.beginPath(); context.moveTo(2, axis === 0 ? a - middle + 1 : -(b - middle) + 1);
         context.lineTo(2, axis === 0 ? b - middle - 1 : -(a - middle) - 1); context.stroke(); }
       context.textAlign = axis === 0 ? "right" : "left";
-      context.fillText(fitted(context, text, room), axis === 0 ? -2 : 4, 0);
+      const beside = type ? fitted(context, type, room * TYPE_PART) : "";
+      const taken = type ? context.measureText(beside).width + 6 : 0;
+      const name = fitted(context, text, room - taken);
+      const step = context.measureText(name).width + 6;
+      context.fillText(name, axis === 0 ? -2 : 4, 0);
+      context.fillStyle = plot.ink.soft;
+      context.fillText(beside, axis === 0 ? -2 - step : 4 + step, 0);
       context.restore();
     }
   }
@@ -387,12 +396,15 @@ function drawNames(plot) {
   context.restore();
 }
 
-/** What can be named of an axis: from, to, text. */
+/** What can be named of an axis: from, to, text, and the type of a neuron. */
 function namedSpans(layer, side, axis, start, length, pixels) {
   const made = [];
   if (pixels >= 12) {
-    for (let place = Math.floor(start); place < Math.min(side.length, start + length); place++)
-      made.push({ from: place, to: place + 1, text: side.ids[layer.item(axis, place)] });
+    for (let place = Math.floor(start); place < Math.min(side.length, start + length); place++) {
+      const item = layer.item(axis, place);
+      const type = layer.name === "neurons" ? side.types[side.typeAt(item)] : undefined;
+      made.push({ from: place, to: place + 1, text: side.ids[item], type });
+    }
     return made;
   }
   if (layer.name !== "neurons" || layer.order !== "given") return made;

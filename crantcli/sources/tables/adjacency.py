@@ -231,6 +231,7 @@ def _table(
         read_notes=tuple(notes),
         filtered=filtered,
         signed=signed,
+        quantity=recorded.quantity,
     )
 
 

@@ -33,6 +33,8 @@ class FileMetadata:
         Columns whose IDs are text, even where they look like numbers: in other parts of the table they do not.
     totals : mapping of "input" and "output" to mapping of str to number
         All input and all output of neurons, as they were in the table that the file was made of.
+    quantity : str
+        What the numbers of a matrix are; "" where that is not told.
     """
 
     unit: Unit = "unknown"
@@ -46,6 +48,7 @@ class FileMetadata:
     signed: bool = False
     text_ids: frozenset[str] = frozenset()
     totals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    quantity: str = ""
 
 
 def provenance(metadata: dict[str, str], rows: int | None = None) -> dict[str, Any] | None:
@@ -91,6 +94,7 @@ def _read(metadata: dict[str, str], rows: int | None) -> FileMetadata:
         totals=_totals(record.get("totals", {})),
         neuropils=tuple(map(str, record.get("options", {}).get("neuropils", ()))),
         text_ids=frozenset(map(str, record.get("text_ids", ()))),
+        quantity=_text(record.get("weights")) or "",
     )
 
 
