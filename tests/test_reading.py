@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -527,6 +528,17 @@ def test_a_delta_table_is_read_by_its_log(crant: Crant) -> None:
     complaint(crant("connectivity", "above"), 3, "plain", "Delta")
 
 
+def test_nulls_of_rows_older_than_a_column_count(crant: Crant) -> None:
+    """Files that lack a column have no number of nulls for it, and other files' numbers are not theirs."""
+    deltalake = pytest.importorskip("deltalake")
+    table = pa.table({"pre": [1, 2, 3], "post": [2, 3, 1], "weight": [3, 4, 5]})
+    deltalake.write_deltalake("grown", table.drop_columns(["pre"]))
+    deltalake.write_deltalake("grown", table, mode="append", schema_mode="merge")
+    complaint(crant("connectivity", "grown"), 3, "grown", "3 of 6 rows have no ID", "--allow-null")
+    outcome = crant("connectivity", "grown", "-n", "1", "--allow-null", "--json")
+    assert json.loads(outcome.out)["ledger"]["removed"]["null"] == 3, outcome.err
+
+
 def test_without_the_package_a_delta_table_is_refused(crant: Crant, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
@@ -534,12 +546,6 @@ def test_without_the_package_a_delta_table_is_refused(crant: Crant, monkeypatch:
     text_file("e/_delta_log/0.json", "{}")
     monkeypatch.setitem(sys.modules, "deltalake", None)
     complaint(crant("connectivity", "e"), 3, "crantcli[delta]")
-
-
-def test_an_iceberg_table_is_refused(crant: Crant) -> None:
-    parquet_file("e/data/a.parquet", pre=[1], post=[2], weight=[3])
-    text_file("e/metadata/1.metadata.json", "{}")
-    complaint(crant("connectivity", "e"), 3, "Iceberg")
 
 
 def test_excel_sheets(crant: Crant) -> None:

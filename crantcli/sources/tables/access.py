@@ -12,6 +12,7 @@ from crantcli.core.addresses import Dataset
 from crantcli.errors import ArgumentTypeError
 from crantcli.remote.cache import cache_folder
 from crantcli.remote.settings import LiveOptions
+from crantcli.sources.tables.iceberg import METADATA
 
 
 def engine_files(*sources: Any, dataset: Dataset | None = None, live: LiveOptions | None = None) -> list[Path]:
@@ -47,6 +48,8 @@ def _paths(source: Any) -> Iterator[Path]:
         yield from _linked(name)
     elif os.path.exists(name):
         yield Path(name)
+        if str(name).endswith(METADATA):
+            yield Path(name).resolve().parents[1]
     elif isinstance(name, str) and glob.has_magic(name):
         yield from map(Path, glob.glob(name, recursive=True))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.sources.tables.files import SUFFIXES, Format, Source, content_format, file_format
+from crantcli.sources.tables.iceberg import METADATA, latest_metadata
 from crantcli.sources.tables.streams import is_stream, spooled
 from crantcli.text import P
 
@@ -55,6 +56,8 @@ def _named(name: str) -> list[Source]:
     path = Path(name)
     if path.is_dir():
         return _folder(name, path)
+    if path.name.endswith(METADATA) and path.is_file():
+        return [_iceberg(path)]
     if path.exists():
         return [_source(path)]
     if glob.has_magic(name):
@@ -71,14 +74,21 @@ def _named(name: str) -> list[Source]:
 
 
 def _folder(name: str, path: Path) -> list[Source]:
-    """A folder is one table: all its files, or what the log of a Delta Lake table says."""
+    """A folder is one table: all its files, or what the log of a Delta Lake or Iceberg table says."""
     if (path / _DELTA_LOG).is_dir():
         return [Source(path, "delta", path.resolve().name)]
+    metadata = latest_metadata(path)
+    if metadata is not None:
+        return [_iceberg(metadata)]
     inside = _tables_in(path)
     _refuse_lakes(name, [path / "any", *inside])
     if not inside:
         raise UsageError(f"{name}: no table in this folder ({', '.join(SUFFIXES)})")
     return [replace(_source(file), together=name) for file in inside]
+
+
+def _iceberg(metadata: Path) -> Source:
+    return Source(metadata, "iceberg", metadata.resolve().parents[1].name)
 
 
 def _tables_in(path: Path) -> list[Path]:
@@ -93,8 +103,8 @@ def _tables_in(path: Path) -> list[Path]:
 
 
 def holds_tables(path: Path) -> bool:
-    """Whether a folder is a table: of Delta Lake, or of files."""
-    return (path / _DELTA_LOG).is_dir() or bool(_tables_in(path))
+    """Whether a folder is a table: of Delta Lake or Iceberg, or of files."""
+    return (path / _DELTA_LOG).is_dir() or latest_metadata(path) is not None or bool(_tables_in(path))
 
 
 def _refuse_lakes(name: str, files: Sequence[Path]) -> None:
@@ -105,10 +115,10 @@ def _refuse_lakes(name: str, files: Sequence[Path]) -> None:
                 f"{name}: {folder} is a Delta Lake table, whose log says which files are alive; give that folder, and "
                 "it is read by its log (crantcli[delta])"
             )
-        if any(folder.glob("metadata/*.metadata.json")):
+        if any(folder.glob(f"metadata/*{METADATA}")):
             raise DataError(
-                f"{name}: {folder} is an Iceberg table, whose metadata say which files are alive; export it as plain "
-                "Parquet files"
+                f"{name}: {folder} is an Iceberg table, whose metadata say which files are alive; give that folder, "
+                "and it is read by them (crantcli[iceberg])"
             )
 
 

@@ -16,7 +16,7 @@ from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, damaged
 
-Format = Literal["parquet", "arrow", "csv", "npz", "xlsx", "delta"]
+Format = Literal["parquet", "arrow", "csv", "npz", "xlsx", "delta", "iceberg"]
 
 #: Endings that are known, and the formats they stand for.
 SUFFIXES: dict[str, Format] = {
@@ -65,7 +65,7 @@ class Source:
     Attributes
     ----------
     path : Path
-    format : {"parquet", "arrow", "csv", "npz", "xlsx", "delta"}
+    format : {"parquet", "arrow", "csv", "npz", "xlsx", "delta", "iceberg"}
     name : str
         What to call it in messages and in the provenance: its base name, or "stdin".
     origin : dict, optional

@@ -60,6 +60,8 @@ def parts(
             found.append(part)
         elif source.format == "delta":
             found.append(_delta_part(engine, source, given.delta_version))
+        elif source.format == "iceberg":
+            found.append(_iceberg_part(engine, source))
     texts = [source for source in sources if source.format in ("csv", "xlsx")]
     if given.header and not texts:
         raise UsageError(f"{P.header} names the columns of text files, and there is none among the sources")
@@ -158,6 +160,20 @@ def _delta_part(engine: Engine, source: Source, version: int | None) -> Part:
     return part
 
 
+def _iceberg_part(engine: Engine, source: Source) -> Part:
+    from crantcli.sources.tables.iceberg import iceberg_relation
+
+    relation, paths, record = iceberg_relation(engine, source)
+    files = "[" + ", ".join(literal_path(Path(path)) for path in paths) + "]"
+    part = _footers(engine, relation, files, source.name, dict.fromkeys(paths, source.name))
+    part.recorded, part.records, part.recorded_paths = [FileMetadata()], [record], []
+    # What footers tell is told of the names that columns had.
+    part.null_free, part.nulls = set(), {}
+    part.floats = {name: source.name for name, kind in part.columns.items() if kind in ("FLOAT", "DOUBLE")}
+    part.notes = [f"{source.name}: an Iceberg table, snapshot {record['iceberg_snapshot']}"]
+    return part
+
+
 def _footers(engine: Engine, relation: str, files: str, name: str, names: dict[str, str]) -> Part:
     """A part of Parquet files, with what their footers tell."""
     check_parquet(engine, files, names)
@@ -173,7 +189,8 @@ def _footers(engine: Engine, relation: str, files: str, name: str, names: dict[s
     )
     nulls = engine.execute(
         "SELECT path_in_schema, CAST(sum(stats_null_count) AS BIGINT) "
-        f"FROM parquet_metadata({files}) GROUP BY path_in_schema HAVING bool_and(stats_null_count IS NOT NULL)"
+        f"FROM parquet_metadata({files}) GROUP BY path_in_schema "
+        f"HAVING bool_and(stats_null_count IS NOT NULL) AND count(DISTINCT file_name) = {len(rows)}"
     )
     return Part(
         relation,
