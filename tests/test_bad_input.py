@@ -14,6 +14,7 @@ from conftest import Crant, Outcome
 from tables import ONE, answer, complaint, feather_file, parquet_file, text_file, weights
 
 import crantcli.engine.duckdb as engines
+from crantcli.sources.tables.pages import Chunk, check_pages
 
 Clean = Callable[..., Outcome]
 
@@ -292,3 +293,78 @@ def test_a_checksum_that_does_not_fit(
             refused += 1
         assert done.out == (b"" if done.code else right)
     assert refused > 20
+
+
+def first_pages(path: Path) -> list[Chunk]:
+    """Where the pages of each column of each row group begin, and how many values they have."""
+    metadata = pq.read_metadata(path)
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    found = [group.column(place) for group in groups for place in range(metadata.num_columns)]
+    starts = [min(filter(None, (one.dictionary_page_offset, one.data_page_offset)), default=0) for one in found]
+    return [Chunk(start, one.num_values) for start, one in zip(starts, found, strict=True)]
+
+
+@pytest.mark.parametrize("dictionary", [True, False])
+@pytest.mark.parametrize("compression", ["snappy", "zstd"])
+def test_headers_of_pages(crant: Crant, tmp_path: Path, compression: str, dictionary: bool) -> None:
+    """The engine takes fewer values than there are, and other kinds of pages, for true."""
+    rows = range(600)
+    path = tmp_path / "told.parquet"
+    table = pa.table({"pre": [ONE + k % 40 for k in rows], "post": [ONE + k % 39 for k in rows]})
+    pq.write_table(table, path, compression=compression, use_dictionary=dictionary, row_group_size=200)
+    data, right = path.read_bytes(), crant("connectivity", "told.parquet", "-q").out
+    refused = 0
+    for place in (1, 9, 10, 11, 12):  # among them the kind of the page, and the number of its values
+        for start, _ in first_pages(path)[:2]:
+            for bit in (0, 2, 5):
+                at = start + place
+                path.write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
+                done = crant("connectivity", "told.parquet", "-q")
+                if done.code:
+                    complaint(done, 3, "told.parquet", "damaged")
+                    refused += 1
+                assert done.out == (b"" if done.code else right), (place, bit)
+        path.write_bytes(data)
+    assert refused > 10
+
+
+@pytest.mark.parametrize("seed", [241, 248, 475, 577, 682, 941, 1255, 1392])
+def test_pages_that_are_not_packed_contradict_themselves(crant: Crant, tmp_path: Path, seed: int) -> None:
+    """The engine reads these files: their pages are shorter than they say, or say more values than they have."""
+    rows = range(900)
+    columns = {"id": [k + 1 for k in rows], "pre": [ONE + k % 40 for k in rows], "post": [ONE + k % 39 for k in rows]}
+    path = tmp_path / "told.parquet"
+    pq.write_table(pa.table(columns), path, compression="none", use_dictionary=False, row_group_size=200)
+    data, rng = bytearray(path.read_bytes()), random.Random(seed)
+    for _ in range(30):
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    path.write_bytes(data)
+    with pytest.raises((OSError, pa.ArrowException)):
+        pq.ParquetFile(path).read()
+    complaint(crant("connectivity", "told.parquet", "-q"), 3, "told.parquet", "damaged")
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+@pytest.mark.parametrize("checksums", [False, True])
+def test_headers_of_whole_files(tmp_path: Path, version: str, compression: str, checksums: bool) -> None:
+    """Pages of all kinds: of lists, structures, long text with its statistics, nulls, dictionaries, no rows."""
+    rows = range(40_000)
+    table = pa.table(
+        {
+            "list": [[k] * (k % 4) for k in rows],
+            "struct": [{"x": k, "text": "long" * 3000 if k == 5 else None} for k in rows],
+            "null": pa.array([None] * len(rows), pa.int64()),
+            "float": pa.array([k / 3 for k in rows], pa.float32()),
+            "flag": [k % 3 == 0 for k in rows],
+            "large": [ONE + k for k in rows],
+        }
+    )
+    path = tmp_path / "whole.parquet"
+    for some in (table, table.slice(0, 0)):
+        pq.write_table(
+            some, path, data_page_version=version, compression=compression, write_page_checksum=checksums,
+            row_group_size=15_000, data_page_size=20_000, write_page_index=True,
+        )  # fmt: skip
+        with path.open("rb") as file:
+            assert check_pages(file, first_pages(path)) == (checksums and len(some) > 0)

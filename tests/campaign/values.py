@@ -213,7 +213,7 @@ def answered(path: Path) -> list[tuple[Any, ...]]:
     if path.suffix == ".npz":
         with np.load(path) as arrays:
             pre, post = arrays["pre"].tolist(), arrays["post"].tolist()
-            cells = np.zeros((len(pre), len(post)))
+            cells = np.zeros((len(pre), len(post)), arrays["data"].dtype)
             cells[np.repeat(np.arange(len(pre)), np.diff(arrays["indptr"])), arrays["indices"]] = arrays["data"]
         return [("pre/post", *post), *((name, *row) for name, row in zip(pre, cells.tolist(), strict=True))]
     table = pq.read_table(path) if path.suffix == ".parquet" else pyarrow.feather.read_table(str(path))

@@ -1,6 +1,7 @@
 """Checksums that Parquet files may carry: of gzip, and of pages. The engine does not look at them.
 
-Other files have none, and a number that changed in one of those is as good as any other.
+Other files have none, and a number that changed in one of those is as good as any other. Where they are not packed, not
+even a page's size is compared by the engine with what there is.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from collections.abc import Mapping
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import damaged
+from crantcli.sources.tables.pages import Chunk, PageError, check_pages, has_checksum
+
+#: Files of fewer rows are looked at page by page. What is counted in larger ones is read by a reader that does.
+FEW_ROWS = 8_000_000
 
 #: Rows that are read at once, and bytes of a column.
 _ROWS, _BYTES = 65_536, 1 << 20
 
 
 def check_parquet(engine: Engine, files: str, names: Mapping[str, str]) -> None:
-    """Read files that carry checksums once, and refuse those of which one does not fit.
+    """Read files once that carry checksums or are not packed, and refuse those that contradict themselves.
 
     Parameters
     ----------
@@ -31,15 +36,24 @@ def check_parquet(engine: Engine, files: str, names: Mapping[str, str]) -> None:
     DataError
     """
     first = "least(data_page_offset, coalesce(nullif(dictionary_page_offset, 0), data_page_offset))"
-    found = engine.execute(
-        f"SELECT file_name, bool_or(compression = 'GZIP'), min({first}) FILTER (row_group_id = 0 AND column_id = 0) "
-        f"FROM parquet_metadata({files}) GROUP BY file_name ORDER BY file_name"
-    )
-    for path, packed, start in found:
-        if packed or _has_checksum(path, start):
-            wrong = _wrong(path)
-            if wrong:
-                raise damaged(names.get(path, path), wrong)
+    rows = dict(engine.execute(f"SELECT file_name, num_rows FROM parquet_file_metadata({files})"))
+    chunks: dict[str, list[Chunk]] = {}
+    unprotected: set[str] = set()
+    found = engine.execute(f"SELECT file_name, {first}, num_values, compression FROM parquet_metadata({files})")
+    for path, start, values, compression in found:
+        chunks.setdefault(path, []).append(Chunk(max(0, start or 0), values or 0))
+        if compression in ("GZIP", "UNCOMPRESSED"):
+            unprotected.add(path)
+    for path, of_file in sorted(chunks.items()):
+        few = rows.get(path, 0) < FEW_ROWS
+        try:
+            with open(path, "rb") as file:
+                checksums = check_pages(file, of_file) if few else has_checksum(file, of_file[0])
+        except PageError as error:
+            raise damaged(names.get(path, path), error) from None
+        wrong = _wrong(path) if checksums or path in unprotected else ""
+        if wrong:
+            raise damaged(names.get(path, path), wrong)
 
 
 def _wrong(path: str) -> str:
@@ -61,15 +75,3 @@ def _wrong(path: str) -> str:
             fits = not re.search("CRC checksum|GZipCodec", str(error))
             return "it contradicts itself" if fits else "a checksum is not that of its page"
     return ""
-
-
-def _has_checksum(path: str, start: int | None) -> bool:
-    """Whether the header of the page at a place has the fields 1 to 4, all int32; the fourth is the checksum.
-
-    Source: PageHeader in parquet.thrift of the Parquet format; it is written in Thrift's compact form.
-    """
-    with open(path, "rb") as file:
-        file.seek(max(0, start or 0))  # a damaged footer may say anything
-        header = file.read(32)
-    number = b"[\x80-\xff]{0,4}[\x00-\x7f]"
-    return re.match(b"(?:\x15" + number + b"){4}", header, re.DOTALL) is not None

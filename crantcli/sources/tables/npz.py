@@ -76,6 +76,8 @@ def read_npz(path: Path, name: str, wanted: Sequence[str]) -> tuple[dict[str, Ar
             size = os.fstat(file.fileno()).st_size
             with zipfile.ZipFile(file) as archive:
                 infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+                for info in infos.values():  # the directory and the files in it name each array, and have to agree
+                    archive.open(info).close()
                 members = {array: _described(archive, infos[array]) for array in wanted if array in infos}
                 _refuse_bombs(name, size, list(members.values()))
                 return {array: _read(archive, member) for array, member in members.items()}, list(infos)
