@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -144,16 +144,13 @@ def inspect_ids(engine: Engine, part: Part, columns: Sequence[str], neurons: boo
     null_text = "" if part.recorded and all(record.command for record in part.recorded) else part.null_text
     words = null_words(null_text)
     names = {column: column if part.text else "" for column in columns}
-    counted = ", ".join(f"histogram({_state(quote(column), words, names[column])})" for column in columns)
-    found = engine.execute(f"SELECT {counted} FROM {part.relation}")[0]
+    found = _states(engine, part.relation, names, words, neurons)
     result = known
     for column, counts in zip(columns, found, strict=True):
         states: dict[str, int] = {}
-        for state, number in dict(counts or {}).items():
+        for state, number in counts.items():
             states[state.rstrip("+")] = states.get(state.rstrip("+"), 0) + number
-        blanks = sum(
-            number for state, number in dict(counts or {}).items() if state.endswith("+") and state != "empty+"
-        )
+        blanks = sum(number for state, number in counts.items() if state.endswith("+") and state != "empty+")
 
         def first(wanted: str, column: str = column) -> tuple[str, str]:
             state = f"rtrim({_state('v', words, names[column])}, '+')"
@@ -162,6 +159,40 @@ def inspect_ids(engine: Engine, part: Part, columns: Sequence[str], neurons: boo
         _refuse(states, first, neurons, null_text)
         result[column] = _text_ids(states, blanks, words, first, column, neurons)
     return result
+
+
+def _states(
+    engine: Engine, relation: str, names: Mapping[str, str], words: Sequence[str], repeated: bool
+) -> list[dict[str, int]]:
+    """How many values of each column are in each class.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        Column -> what it is called in a header that comes again; "" for no header.
+    repeated : bool
+        Values come many times, as neurons do, so that each is looked at once.
+    """
+    if not repeated:
+        counted = [f"histogram({_state(quote(column), words, name)})" for column, name in names.items()]
+        return [dict(counts or {}) for counts in engine.execute(f"SELECT {', '.join(counted)} FROM {relation}")[0]]
+    values = [f"v{place}" for place in range(len(names))]
+    chosen = ", ".join(f"{quote(column)} AS {value}" for column, value in zip(names, values, strict=True))
+    others = ", ".join(f"grouping({value}) AS other_than_{value}" for value in values)
+    found = []
+    with engine.temporary_tables():
+        each_once = engine.table(
+            "values",
+            f"SELECT {', '.join(values)}, {others}, count(*) AS n FROM (SELECT {chosen} FROM {relation}) "
+            f"GROUP BY GROUPING SETS ({', '.join(f'({value})' for value in values)})",
+        )
+        for value, name in zip(values, names.values(), strict=True):
+            counts = engine.execute(
+                f"SELECT {_state(value, words, name)}, CAST(sum(n) AS BIGINT) FROM {each_once} "
+                f"WHERE other_than_{value} = 0 GROUP BY 1"
+            )
+            found.append({str(state): int(number) for state, number in counts})
+    return found
 
 
 def _refuse(
