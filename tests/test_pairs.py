@@ -39,6 +39,9 @@ from crantcli.sources.tables.read_options import ReadOptions
 #: Neurons as far apart as IDs can be.
 WIDE = (0, -(2**63), 2**63 - 1, 7, -1)
 
+#: Names in no order, and some that sort otherwise as numbers, without case, or as UTF-16.
+NAMES = ("0", "\U0001f9e0 1", "10", "9", "\uff5ez")
+
 NEVER = 10**18
 
 
@@ -50,14 +53,32 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "_BUCKET", 3)
 
 
-def numbered(table: Drawn, wide: bool) -> Drawn:
-    """A table whose IDs are integers."""
-    if not wide:
-        return table
-    ids = dict(zip(table.neurons, WIDE, strict=True)) | {None: None}
+def renamed(table: Drawn, neurons: tuple[Any, ...]) -> Drawn:
+    """The same table with other IDs."""
+    ids = dict(zip(table.neurons, neurons, strict=True)) | {None: None}
     return replace(
-        table, rows=[{**row, "pre": ids[row["pre"]], "post": ids[row["post"]]} for row in table.rows], neurons=WIDE
+        table, rows=[{**row, "pre": ids[row["pre"]], "post": ids[row["post"]]} for row in table.rows], neurons=neurons
     )
+
+
+@st.composite
+def text_tables(draw: st.DrawFn) -> tuple[Drawn, pa.Table, bool]:
+    """A table of text, how it is to be written, and whether each text is coded in the file.
+
+    Names, digits, or text on one side alone; now and then some that are not as they are written.
+    """
+    drawn = draw(synapse_tables().filter(integers))
+    how = draw(st.sampled_from(["names", "digits", "pre", "blanks"]))
+    names = {"names": NAMES, "blanks": ("0", " a", "a", "", "12.0")}.get(how, tuple(map(str, drawn.neurons)))
+    table = renamed(drawn, names)
+    written = pa.Table.from_pandas(table.frame, preserve_index=False)
+    kinds = [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
+    for side in ("pre", "post"):
+        kind = pa.int64() if how == "pre" and side == "post" else draw(st.sampled_from(kinds))
+        if table.rows:
+            place = written.schema.get_field_index(side)
+            written = written.set_column(place, side, written[side].cast(pa.string()).cast(kind))
+    return table, written, draw(st.booleans())
 
 
 def integers(table: Drawn) -> bool:
@@ -113,24 +134,47 @@ def test_both_ways_give_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     @SETTINGS
     @given(data=st.data(), drawn=synapse_tables().filter(integers), wide=st.booleans(), groups=st.integers(1, 7))
     def check(data: st.DataObject, drawn: Drawn, wide: bool, groups: int) -> None:
-        table = numbered(drawn, wide)
-        rule = data.draw(rules(table))
-        types = frame(data.draw(annotation_tables(table.neurons)), ("root_id", "cell_type", "side"))
-        given_rules = {"min_size": rule.min_size, "threshold": rule.threshold, "clean": rule.clean, "allow_null": True}
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "synapses.parquet"
-            pq.write_table(pa.Table.from_pandas(table.frame, preserve_index=False), path, row_group_size=groups)
-
-            def asked() -> Any:
-                try:
-                    return QUESTIONS[name](path, given_rules, types)
-                except cc.CrantError as error:
-                    return f"{type(error).__name__}: {error}"
-
-            ours, theirs = both(monkeypatch, asked)
-        assert_same(ours, theirs)
+        table = renamed(drawn, WIDE) if wide else drawn
+        written = pa.Table.from_pandas(table.frame, preserve_index=False)
+        _compare(name, data, table, written, monkeypatch, row_group_size=groups)
 
     check()
+
+
+@pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_both_ways_give_the_same_for_text(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same of IDs that are text, or are written as such, coded in the file or not."""
+
+    @SETTINGS
+    @given(data=st.data(), drawn=text_tables(), groups=st.integers(1, 7))
+    def check(data: st.DataObject, drawn: tuple[Drawn, pa.Table, bool], groups: int) -> None:
+        table, written, coded = drawn
+        _compare(name, data, table, written, monkeypatch, row_group_size=groups, use_dictionary=coded)
+
+    check()
+
+
+def _compare(
+    name: str, data: st.DataObject, table: Drawn, written: pa.Table, monkeypatch: pytest.MonkeyPatch, **how: Any
+) -> None:
+    """Ask both ways, of one file."""
+    rule = data.draw(rules(table))
+    types = frame(data.draw(annotation_tables(table.neurons)), ("root_id", "cell_type", "side"))
+    given_rules = {"min_size": rule.min_size, "threshold": rule.threshold, "clean": rule.clean, "allow_null": True}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "synapses.parquet"
+        pq.write_table(written, path, **how)
+
+        def asked() -> Any:
+            try:
+                return QUESTIONS[name](path, given_rules, types)
+            except cc.CrantError as error:
+                return f"{type(error).__name__}: {error}"
+
+        ours, theirs = both(monkeypatch, asked)
+    assert_same(ours, theirs)
 
 
 def assert_same(ours: Any, theirs: Any) -> None:

@@ -299,7 +299,7 @@ class Engine(SqlEngine):
         self, stem: str, rows: str, numbers: Sequence[str], rules: PairRules, groups_of: GroupsOf
     ) -> Division | None:
         """Keep synapses in groups, straight from Parquet files, where the rows stand in such and are many."""
-        if not self._many_stored(rows):
+        if not self._many_numbered(rows):
             return None
         from crantcli.engine.division import PER_BATCH, divided_rows, further_columns
         from crantcli.engine.pairs.stored import ElsewhereError
@@ -353,20 +353,20 @@ class Engine(SqlEngine):
         """Count synapses per pair by sorting, where the rows stand in Parquet files and are many."""
         if not self._many_stored(rows):
             return None
-        from crantcli.engine.pairs.counter import SCHEMA, PairCounter
+        from crantcli.engine.pairs.counter import PairCounter
         from crantcli.engine.pairs.stored import ElsewhereError
 
         try:
             with self._stored_reader(rows, rules) as reader:
                 counter = PairCounter(reader)
                 counter.read()
-                return CountedPairs(self._kept(stem, SCHEMA, counter.pairs()), counter.removed)
+                return CountedPairs(self._kept(stem, counter.schema, counter.pairs()), counter.removed)
         except ElsewhereError:
             return None
 
     def count_groups(self, rows: str, groups: NeuronGroups, rules: PairRules) -> dict[str, np.ndarray[Any, Any]] | None:
         """Count synapses per pair of groups by sorting, where the rows stand in Parquet files and are many."""
-        if not self._many_stored(rows):
+        if not self._many_numbered(rows):
             return None
         from crantcli.engine.pairs.groups import GroupCounter
         from crantcli.engine.pairs.stored import ElsewhereError
@@ -381,6 +381,10 @@ class Engine(SqlEngine):
 
     def _many_stored(self, rows: str) -> bool:
         return rows in self.stored and self.stored[rows].rows >= SORTED_FROM
+
+    def _many_numbered(self, rows: str) -> bool:
+        """Many, and all neurons are integers."""
+        return self._many_stored(rows) and self.stored[rows].id_type == "BIGINT"
 
     @contextlib.contextmanager
     def _stored_reader(self, rows: str, rules: PairRules, further: Sequence[str] = ()) -> Iterator[SynapseReader]:

@@ -73,6 +73,11 @@ class TextIds:
     words: tuple[str, ...] = NULL_WORDS
     notes: tuple[str, ...] = ()
 
+    @property
+    def as_written(self) -> bool:
+        """Whether each value is an ID as it stands, or null."""
+        return not (self.pointed or self.blanks or self.empty or self.words)
+
     def expression(self, column: str, id_type: IdType) -> str:
         """The column as IDs of the wanted type."""
         value = trimmed(column)

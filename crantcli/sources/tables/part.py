@@ -18,6 +18,9 @@ INTEGERS = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT", "UHUGEINT",
 }  # fmt: skip
 
+#: Types of neuron IDs that can be read straight from a file.
+_IDS = {*INTEGERS, "VARCHAR"}
+
 #: Types whose values are the same to whoever reads the file.
 _PLAIN_NUMBERS = {*INTEGERS, "FLOAT", "DOUBLE"} - {*LARGE_INTEGERS}
 
@@ -101,14 +104,14 @@ class Part:
         )
 
     def stored_files(self, roles: Mapping[str, str], coordinates: Mapping[str, str]) -> list[StoredFile]:
-        """The files, where all rows are theirs, and neuron IDs stand in them as plain integers; else nothing.
+        """The files, where all rows are theirs, and neuron IDs stand in them as integers or text; else nothing.
 
         Parameters
         ----------
         roles, coordinates : mapping of str to str
             Which column plays which part.
         """
-        if not self.stored or not all(self.columns[roles[side]] in INTEGERS for side in ("pre", "post")):
+        if not self.stored or not all(self.columns[roles[side]] in _IDS for side in ("pre", "post")):
             return []
         known = {role: roles[role] for role in ("pre", "post", "id", "size") if role in roles}
         known |= {name: column for name, column in coordinates.items() if self.columns[column] in _PLAIN_NUMBERS}

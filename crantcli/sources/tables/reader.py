@@ -225,8 +225,8 @@ class Reader:
         return names <= self._part.null_free and not names & set(self._ids)
 
     def stored_files(self) -> list[StoredFile]:
-        """The files, where neuron IDs stand in them as plain integers and no row is left out; else nothing."""
-        if self._match.prefix:
+        """The files, where neuron IDs stand in them as they are and no row is left out; else nothing."""
+        if self._match.prefix or not all(self._ids[side].as_written for side in self._sides if side in self._ids):
             return []
         coordinates = {name: zip(AXES, columns, strict=False) for name, columns in self.positions.items()}
         places = {f"{name}_{axis}": column for name, parts in coordinates.items() for axis, column in parts}
