@@ -27,13 +27,15 @@ from crantcli.core.questions.nested import Nested
 from crantcli.core.rows.filters import RowFilter
 from crantcli.engine import duckdb as engines
 from crantcli.engine.duckdb import Engine
-from crantcli.engine.pairs import groups, runs, stored
+from crantcli.engine.pairs import groups, naming, runs, stored
 from crantcli.engine.pairs.coding import Offsets, TooWideError
 from crantcli.engine.pairs.counter import PairCounter
 from crantcli.engine.pairs.groups import CodeTable
 from crantcli.engine.pairs.reading import SynapseReader
 from crantcli.engine.pairs.runs import Leading, SortedRuns
+from crantcli.engine.pairs.stored import Rows
 from crantcli.run.inputs import Opener
+from crantcli.schema import IdType
 from crantcli.sources.tables.read_options import ReadOptions
 
 #: Neurons as far apart as IDs can be.
@@ -192,12 +194,13 @@ def assert_same(ours: Any, theirs: Any) -> None:
 
 def counter(path: Path, threads: int, memory: int, scratch: Path, **more: Any) -> PairCounter:
     names = {"pre": "pre", "post": "post", "id": "id", "size": "size"}
-    files = StoredSynapses((StoredFile(str(path), path.name, names),), pq.read_metadata(path).num_rows)
+    id_type: IdType = "VARCHAR" if pq.read_schema(path).field("pre").type == pa.string() else "BIGINT"
+    files = StoredSynapses((StoredFile(str(path), path.name, names),), pq.read_metadata(path).num_rows, id_type)
     rule = {"clean": True, "background": (0,), "min_size": None, "threshold": 2, "distinct": True, **more}
     return PairCounter(SynapseReader(files, PairRules(**rule), threads, memory, scratch))
 
 
-def found_by(counting: PairCounter) -> dict[tuple[int, int], int]:
+def found_by(counting: PairCounter) -> dict[tuple[Any, Any], int]:
     counting.read()
     batches = list(counting.pairs())
     table = pa.Table.from_batches(batches) if batches else pa.table({"pre": [], "post": [], "n": []})
@@ -257,6 +260,39 @@ def test_many_rows_are_counted_right(
     assert (tmp_path / "pairs.keys").exists() == (tmp_path / "ids.keys").exists() == waiting
     far = pq.read_table(large)["pre"][0].as_py() > 2**61
     assert bool(list(tmp_path.glob("codes.*"))) == (waiting and far)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("memory", [10**9, 20_000], ids=["in memory", "in files"])
+def test_many_rows_of_text_are_counted_right(
+    large: Path,
+    expected: tuple[dict[tuple[int, int], int], dict[str, int]],
+    tmp_path: Path,
+    threads: int,
+    memory: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same where the same IDs are names, which wait in files, too."""
+    monkeypatch.setattr(stored, "ROWS", 1500)
+    monkeypatch.setattr(runs, "_BUCKET", 500)
+    table = pq.read_table(large)
+    for place in (1, 2):
+        table = table.set_column(place, table.schema.names[place], table.column(place).cast(pa.string()))
+    path = tmp_path / "text.parquet"
+    pq.write_table(table, path, row_group_size=1000)
+    counting = counter(path, threads, memory, tmp_path, min_size=10)
+    assert found_by(counting) == {(str(pre), str(post)): number for (pre, post), number in expected[0].items()}
+    assert counting.removed == expected[1]
+    assert bool(list(tmp_path.glob("codes.*"))) == (tmp_path / "pairs.keys").exists() == (memory < 10**6)
+
+
+def test_background_is_found_among_texts() -> None:
+    """Wherever it stands, and where it is not there."""
+    sides = {"pre": pa.array(["0", "a"]).dictionary_encode(), "post": pa.array(["5", None]).dictionary_encode()}
+    for background, places in (((0, 5, 7), {"0", "5"}), ((7,), set())):
+        rows, rule, names = naming.numbered(Rows(sides), PairRules(True, background, None, 1, False))
+        assert {names[place].as_py() for place in rule.background} == places
+        assert [names[place].as_py() for place in rows.integers("pre").tolist()] == ["0", "a"]
 
 
 def test_ids_too_far_apart_are_noticed() -> None:

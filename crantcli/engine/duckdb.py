@@ -224,8 +224,7 @@ class Engine(SqlEngine):
 
     def reader(self, query: str, rows: int = 122_880) -> pa.RecordBatchReader:
         """The result of a query as a stream of Arrow batches."""
-        stream = self._streams.pop(query, None)
-        if stream is not None:
+        if (stream := self._streams.pop(query, None)) is not None:
             return explained_batches(stream, self.reading)
         with explained(self.reading):
             return explained_batches(self._connection.sql(query).to_arrow_reader(rows), self.reading)
@@ -299,7 +298,7 @@ class Engine(SqlEngine):
         self, stem: str, rows: str, numbers: Sequence[str], rules: PairRules, groups_of: GroupsOf
     ) -> Division | None:
         """Keep synapses in groups, straight from Parquet files, where the rows stand in such and are many."""
-        if not self._many_numbered(rows):
+        if not self._many_stored(rows):
             return None
         from crantcli.engine.division import PER_BATCH, divided_rows, further_columns
         from crantcli.engine.pairs.stored import ElsewhereError
@@ -351,7 +350,7 @@ class Engine(SqlEngine):
 
     def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:
         """Count synapses per pair by sorting, where the rows stand in Parquet files and are many."""
-        if not self._many_stored(rows):
+        if not self._many_stored(rows, of_text=True):
             return None
         from crantcli.engine.pairs.counter import PairCounter
         from crantcli.engine.pairs.stored import ElsewhereError
@@ -366,7 +365,7 @@ class Engine(SqlEngine):
 
     def count_groups(self, rows: str, groups: NeuronGroups, rules: PairRules) -> dict[str, np.ndarray[Any, Any]] | None:
         """Count synapses per pair of groups by sorting, where the rows stand in Parquet files and are many."""
-        if not self._many_numbered(rows):
+        if not self._many_stored(rows):
             return None
         from crantcli.engine.pairs.groups import GroupCounter
         from crantcli.engine.pairs.stored import ElsewhereError
@@ -379,12 +378,9 @@ class Engine(SqlEngine):
         except ElsewhereError:
             return None
 
-    def _many_stored(self, rows: str) -> bool:
-        return rows in self.stored and self.stored[rows].rows >= SORTED_FROM
-
-    def _many_numbered(self, rows: str) -> bool:
-        """Many, and all neurons are integers."""
-        return self._many_stored(rows) and self.stored[rows].id_type == "BIGINT"
+    def _many_stored(self, rows: str, of_text: bool = False) -> bool:
+        stored = self.stored.get(rows)
+        return stored is not None and stored.rows >= SORTED_FROM and (of_text or stored.id_type == "BIGINT")
 
     @contextlib.contextmanager
     def _stored_reader(self, rows: str, rules: PairRules, further: Sequence[str] = ()) -> Iterator[SynapseReader]:

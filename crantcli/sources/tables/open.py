@@ -190,7 +190,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
             "neurons, and inputs are spread over all parts; crantcli merge puts results of all parts together",
         )
     if kind is not Kind.POINTS and not (recorded.command or of_parts):
-        notes += _alike(engine, relation) if id_type == "VARCHAR" else _numbered(engine, relation)
+        notes += _alike(engine, readers) if id_type == "VARCHAR" else _numbered(engine, relation)
     filters = dict(recorded.filters)
     if given.where:
         filters["where"] = [*filters.get("where", ()), *map(str, given.where)]
@@ -272,9 +272,9 @@ def _numbered(engine: Engine, relation: str) -> list[str]:
     return adjacencies.numbered_note(engine, f"SELECT pre AS id FROM {relation} UNION ALL SELECT post FROM {relation}")
 
 
-def _alike(engine: Engine, relation: str) -> list[str]:
+def _alike(engine: Engine, readers: list[Reader]) -> list[str]:
     """Say where IDs differ in case only: they are two neurons."""
-    ids = f"SELECT pre AS id FROM {relation} UNION SELECT post FROM {relation}"
+    ids = " UNION ".join(reader.ids_as_text for reader in readers)
     found = engine.execute(
         f"SELECT min(id), max(id), count(*) OVER () FROM ({ids}) WHERE id IS NOT NULL "
         "GROUP BY lower(id) HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
