@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crantcli.core.engine import StoredFile
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.sources.tables.metadata import FileMetadata
+
+if TYPE_CHECKING:
+    from crantcli.sources.tables.delimited import TextFile
 
 LARGE_INTEGERS = ("UBIGINT", "HUGEINT", "UHUGEINT")
 INTEGERS = {
@@ -57,8 +60,8 @@ class Part:
         Columns of a DataFrame that are text for want of a type, and why: they hold no IDs.
     stored : bool
         All rows are those of Parquet files, as they stand there.
-    pieces : dict of str to str
-        Path of each text file -> what reads it alone.
+    pieces : dict of str to TextFile
+        Path of each text file -> the file.
     recorded_paths : list of str
         The file of each of `recorded`, where there are several.
     """
@@ -82,7 +85,7 @@ class Part:
     mixed: dict[str, str] = field(default_factory=dict)
     null_text: str | None = None
     stored: bool = False
-    pieces: dict[str, str] = field(default_factory=dict)
+    pieces: dict[str, TextFile] = field(default_factory=dict)
     recorded_paths: list[str] = field(default_factory=list)
 
     @property
