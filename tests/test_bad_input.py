@@ -298,10 +298,13 @@ def test_a_checksum_that_does_not_fit(
 def first_pages(path: Path) -> list[Chunk]:
     """Where the pages of each column of each row group begin, and how many values they have."""
     metadata = pq.read_metadata(path)
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    found = [group.column(place) for group in groups for place in range(metadata.num_columns)]
-    starts = [min(filter(None, (one.dictionary_page_offset, one.data_page_offset)), default=0) for one in found]
-    return [Chunk(start, one.num_values) for start, one in zip(starts, found, strict=True)]
+    found = []
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            one = metadata.row_group(group).column(place)
+            start = min(filter(None, (one.dictionary_page_offset, one.data_page_offset)), default=0)
+            found.append(Chunk(start, one.num_values, group))
+    return found
 
 
 @pytest.mark.parametrize("dictionary", [True, False])
@@ -315,7 +318,7 @@ def test_headers_of_pages(crant: Crant, tmp_path: Path, compression: str, dictio
     data, right = path.read_bytes(), crant("connectivity", "told.parquet", "-q").out
     refused = 0
     for place in (1, 9, 10, 11, 12):  # among them the kind of the page, and the number of its values
-        for start, _ in first_pages(path)[:2]:
+        for start, *_ in first_pages(path)[:2]:
             for bit in (0, 2, 5):
                 at = start + place
                 path.write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])

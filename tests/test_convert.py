@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Crant
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import SETTINGS, Drawn, edge_tables, rules, synapse_tables
 
 import crantcli as cc
 from crantcli.engine.duckdb import Engine
-from crantcli.sources.tables import convert
+from crantcli.sources.tables import convert, integers
 
 NEVER = 10**18
+
+#: Digits and signs that are no integers, or none as they are written.
+ODD = ("-", "--1", "1-", "1-2", "-0", "-07", "00", "-9223372036854775809", "9" * 40)
 
 
 def both(monkeypatch: pytest.MonkeyPatch, question: Callable[[], Any]) -> tuple[Any, Any]:
@@ -29,14 +33,14 @@ def both(monkeypatch: pytest.MonkeyPatch, question: Callable[[], Any]) -> tuple[
     return found[0], found[1]
 
 
-def write(path: Path, table: Drawn, odd: str) -> None:
+def write(path: Path, table: Drawn, odd: str, newline: str) -> None:
     """A table as text, in which values may be written in another way than integers are."""
     rows = [["" if row[name] is None else str(row[name]) for name in table.columns] for row in table.rows]
     for place, row in enumerate(rows):
         if odd and place == len(rows) - 1:
             row[-1] = odd
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([table.columns, *rows])
+        csv.writer(file, lineterminator=newline).writerows([table.columns, *rows])
 
 
 @pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
@@ -47,12 +51,13 @@ def test_both_ways_give_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     @given(
         data=st.data(),
         table=synapse_tables() | edge_tables(tidy=True),
-        odd=st.sampled_from(["", "", " 7", "007", "7.0", "1e3", "NA", "x", "9223372036854775808", "-1", "+1"]),
+        odd=st.sampled_from(["", "", " 7", "007", "7.0", "1e3", "NA", "x", "9223372036854775808", "-1", "+1", *ODD]),
+        newline=st.sampled_from(["\n", "\n", "\r\n"]),
     )
-    def check(data: st.DataObject, table: Drawn, odd: str) -> None:
+    def check(data: st.DataObject, table: Drawn, odd: str, newline: str) -> None:
         rule = data.draw(rules(table))
         path = tmp_path / "table.csv"
-        write(path, table, odd)
+        write(path, table, odd, newline)
 
         def asked() -> Any:
             found: list[Any] = []
@@ -113,3 +118,44 @@ def test_a_text_table_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert len(copies) == 1
     assert "note" not in copies[0].partition(" FROM ")[0]
     assert whole == copies
+
+
+ALONE = re.compile(rb"[^\n]*(\n|$)((0|-?[1-9][0-9]*)?[,\n])*(0|-?[1-9][0-9]*)?")
+
+
+@SETTINGS
+@example(content="-0,1", block=4)
+@example(content="7,-", block=4)
+@example(content="00", block=1)
+@example(content="1-2", block=2)
+@given(
+    content=st.text("019-,\n", max_size=12) | st.text('0-,\n\r\t "/:5e.\x00\xe9', max_size=6), block=st.integers(1, 4)
+)
+def test_integers_are_told_from_bytes(content: str, block: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """By the same rule as a regular expression has, wherever blocks end."""
+    path = tmp_path_factory.getbasetemp() / "bytes.csv"
+    written = b"a,b\n" + content.encode()
+    path.write_bytes(written)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(integers, "_BLOCK", block)
+        assert integers.holds_integers_only(path, ",") == bool(ALONE.fullmatch(written))
+
+
+@pytest.mark.parametrize("last", ["6,7", "6,07", "6,9223372036854775808"])
+def test_integers_alone_are_read_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, last: str) -> None:
+    """Whatever is something else, or larger, is looked at as text."""
+    path = tmp_path / "table.csv"
+    path.write_text("pre,post\n" + "".join(f"{n % 5 + 1},{n % 3 + 1}\n" for n in range(3000)) + f"{last}\n")
+    copies: list[str] = []
+    copy = Engine.copy
+
+    def noting(self: Engine, query: str, *more: Any) -> None:
+        copies.append(query)
+        copy(self, query, *more)
+
+    monkeypatch.setattr(Engine, "copy", noting)
+    monkeypatch.setattr(convert, "CONVERT_FROM", 0)
+    found = cc.get_connectivity(source=path)
+    assert found["weight"].sum() == 2401
+    assert ("'BIGINT'" in copies[0]) == (last != "6,07")
+    assert len(copies) == {"6,7": 1, "6,07": 2, "6,9223372036854775808": 3}[last]

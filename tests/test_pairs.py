@@ -27,17 +27,23 @@ from crantcli.core.questions.nested import Nested
 from crantcli.core.rows.filters import RowFilter
 from crantcli.engine import duckdb as engines
 from crantcli.engine.duckdb import Engine
-from crantcli.engine.pairs import groups, runs, stored
+from crantcli.engine.pairs import groups, naming, runs, stored
 from crantcli.engine.pairs.coding import Offsets, TooWideError
 from crantcli.engine.pairs.counter import PairCounter
 from crantcli.engine.pairs.groups import CodeTable
 from crantcli.engine.pairs.reading import SynapseReader
 from crantcli.engine.pairs.runs import Leading, SortedRuns
+from crantcli.engine.pairs.stored import Rows
 from crantcli.run.inputs import Opener
+from crantcli.schema import IdType
+from crantcli.sources.tables import checksums
 from crantcli.sources.tables.read_options import ReadOptions
 
 #: Neurons as far apart as IDs can be.
 WIDE = (0, -(2**63), 2**63 - 1, 7, -1)
+
+#: Names in no order, and some that sort otherwise as numbers, without case, or as UTF-16.
+NAMES = ("0", "\U0001f9e0 1", "10", "9", "\uff5ez")
 
 NEVER = 10**18
 
@@ -50,14 +56,32 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "_BUCKET", 3)
 
 
-def numbered(table: Drawn, wide: bool) -> Drawn:
-    """A table whose IDs are integers."""
-    if not wide:
-        return table
-    ids = dict(zip(table.neurons, WIDE, strict=True)) | {None: None}
+def renamed(table: Drawn, neurons: tuple[Any, ...]) -> Drawn:
+    """The same table with other IDs."""
+    ids = dict(zip(table.neurons, neurons, strict=True)) | {None: None}
     return replace(
-        table, rows=[{**row, "pre": ids[row["pre"]], "post": ids[row["post"]]} for row in table.rows], neurons=WIDE
+        table, rows=[{**row, "pre": ids[row["pre"]], "post": ids[row["post"]]} for row in table.rows], neurons=neurons
     )
+
+
+@st.composite
+def text_tables(draw: st.DrawFn) -> tuple[Drawn, pa.Table, bool]:
+    """A table of text, how it is to be written, and whether each text is coded in the file.
+
+    Names, digits, or text on one side alone; now and then some that are not as they are written.
+    """
+    drawn = draw(synapse_tables().filter(integers))
+    how = draw(st.sampled_from(["names", "digits", "pre", "blanks"]))
+    names = {"names": NAMES, "blanks": ("0", " a", "a", "", "12.0")}.get(how, tuple(map(str, drawn.neurons)))
+    table = renamed(drawn, names)
+    written = pa.Table.from_pandas(table.frame, preserve_index=False)
+    kinds = [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
+    for side in ("pre", "post"):
+        kind = pa.int64() if how == "pre" and side == "post" else draw(st.sampled_from(kinds))
+        if table.rows:
+            place = written.schema.get_field_index(side)
+            written = written.set_column(place, side, written[side].cast(pa.string()).cast(kind))
+    return table, written, draw(st.booleans())
 
 
 def integers(table: Drawn) -> bool:
@@ -113,24 +137,47 @@ def test_both_ways_give_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     @SETTINGS
     @given(data=st.data(), drawn=synapse_tables().filter(integers), wide=st.booleans(), groups=st.integers(1, 7))
     def check(data: st.DataObject, drawn: Drawn, wide: bool, groups: int) -> None:
-        table = numbered(drawn, wide)
-        rule = data.draw(rules(table))
-        types = frame(data.draw(annotation_tables(table.neurons)), ("root_id", "cell_type", "side"))
-        given_rules = {"min_size": rule.min_size, "threshold": rule.threshold, "clean": rule.clean, "allow_null": True}
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "synapses.parquet"
-            pq.write_table(pa.Table.from_pandas(table.frame, preserve_index=False), path, row_group_size=groups)
-
-            def asked() -> Any:
-                try:
-                    return QUESTIONS[name](path, given_rules, types)
-                except cc.CrantError as error:
-                    return f"{type(error).__name__}: {error}"
-
-            ours, theirs = both(monkeypatch, asked)
-        assert_same(ours, theirs)
+        table = renamed(drawn, WIDE) if wide else drawn
+        written = pa.Table.from_pandas(table.frame, preserve_index=False)
+        _compare(name, data, table, written, monkeypatch, row_group_size=groups)
 
     check()
+
+
+@pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_both_ways_give_the_same_for_text(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same of IDs that are text, or are written as such, coded in the file or not."""
+
+    @SETTINGS
+    @given(data=st.data(), drawn=text_tables(), groups=st.integers(1, 7))
+    def check(data: st.DataObject, drawn: tuple[Drawn, pa.Table, bool], groups: int) -> None:
+        table, written, coded = drawn
+        _compare(name, data, table, written, monkeypatch, row_group_size=groups, use_dictionary=coded)
+
+    check()
+
+
+def _compare(
+    name: str, data: st.DataObject, table: Drawn, written: pa.Table, monkeypatch: pytest.MonkeyPatch, **how: Any
+) -> None:
+    """Ask both ways, of one file."""
+    rule = data.draw(rules(table))
+    types = frame(data.draw(annotation_tables(table.neurons)), ("root_id", "cell_type", "side"))
+    given_rules = {"min_size": rule.min_size, "threshold": rule.threshold, "clean": rule.clean, "allow_null": True}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "synapses.parquet"
+        pq.write_table(written, path, **how)
+
+        def asked() -> Any:
+            try:
+                return QUESTIONS[name](path, given_rules, types)
+            except cc.CrantError as error:
+                return f"{type(error).__name__}: {error}"
+
+        ours, theirs = both(monkeypatch, asked)
+    assert_same(ours, theirs)
 
 
 def assert_same(ours: Any, theirs: Any) -> None:
@@ -148,12 +195,13 @@ def assert_same(ours: Any, theirs: Any) -> None:
 
 def counter(path: Path, threads: int, memory: int, scratch: Path, **more: Any) -> PairCounter:
     names = {"pre": "pre", "post": "post", "id": "id", "size": "size"}
-    files = StoredSynapses((StoredFile(str(path), path.name, names),), pq.read_metadata(path).num_rows)
+    id_type: IdType = "VARCHAR" if pq.read_schema(path).field("pre").type == pa.string() else "BIGINT"
+    files = StoredSynapses((StoredFile(str(path), path.name, names),), pq.read_metadata(path).num_rows, id_type)
     rule = {"clean": True, "background": (0,), "min_size": None, "threshold": 2, "distinct": True, **more}
     return PairCounter(SynapseReader(files, PairRules(**rule), threads, memory, scratch))
 
 
-def found_by(counting: PairCounter) -> dict[tuple[int, int], int]:
+def found_by(counting: PairCounter) -> dict[tuple[Any, Any], int]:
     counting.read()
     batches = list(counting.pairs())
     table = pa.Table.from_batches(batches) if batches else pa.table({"pre": [], "post": [], "n": []})
@@ -213,6 +261,39 @@ def test_many_rows_are_counted_right(
     assert (tmp_path / "pairs.keys").exists() == (tmp_path / "ids.keys").exists() == waiting
     far = pq.read_table(large)["pre"][0].as_py() > 2**61
     assert bool(list(tmp_path.glob("codes.*"))) == (waiting and far)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("memory", [10**9, 20_000], ids=["in memory", "in files"])
+def test_many_rows_of_text_are_counted_right(
+    large: Path,
+    expected: tuple[dict[tuple[int, int], int], dict[str, int]],
+    tmp_path: Path,
+    threads: int,
+    memory: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same where the same IDs are names, which wait in files, too."""
+    monkeypatch.setattr(stored, "ROWS", 1500)
+    monkeypatch.setattr(runs, "_BUCKET", 500)
+    table = pq.read_table(large)
+    for place in (1, 2):
+        table = table.set_column(place, table.schema.names[place], table.column(place).cast(pa.string()))
+    path = tmp_path / "text.parquet"
+    pq.write_table(table, path, row_group_size=1000)
+    counting = counter(path, threads, memory, tmp_path, min_size=10)
+    assert found_by(counting) == {(str(pre), str(post)): number for (pre, post), number in expected[0].items()}
+    assert counting.removed == expected[1]
+    assert bool(list(tmp_path.glob("codes.*"))) == (tmp_path / "pairs.keys").exists() == (memory < 10**6)
+
+
+def test_background_is_found_among_texts() -> None:
+    """Wherever it stands, and where it is not there."""
+    sides = {"pre": pa.array(["0", "a"]).dictionary_encode(), "post": pa.array(["5", None]).dictionary_encode()}
+    for background, places in (((0, 5, 7), {"0", "5"}), ((7,), set())):
+        rows, rule, names = naming.numbered(Rows(sides), PairRules(True, background, None, 1, False))
+        assert {names[place].as_py() for place in rule.background} == places
+        assert [names[place].as_py() for place in rows.integers("pre").tolist()] == ["0", "a"]
 
 
 def test_ids_too_far_apart_are_noticed() -> None:
@@ -292,10 +373,13 @@ def test_a_damaged_row_group_is_named(
     damaged: Path, crant: Crant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "SORTED_FROM", 0)
-    outcome = crant("connectivity", damaged, "-o", tmp_path / "edges.csv")
-    assert outcome.code == 3
-    assert "damaged.parquet: row group 7 of 20 cannot be read, so the file is damaged" in outcome.err
-    assert not (tmp_path / "edges.csv").exists()
+    for few, told in ((1, "row group 7 of 20 cannot be read, so the file is damaged"), (10**9, "(row group 7: ")):
+        monkeypatch.setattr(checksums, "FEW_ROWS", few)
+        outcome = crant("connectivity", damaged, "-o", tmp_path / "edges.csv")
+        assert outcome.code == 3
+        assert "damaged.parquet: " in outcome.err
+        assert told in outcome.err
+        assert not (tmp_path / "edges.csv").exists()
 
 
 @pytest.mark.filterwarnings("ignore:the tables have no id column")

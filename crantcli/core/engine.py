@@ -45,7 +45,7 @@ class StoredFile:
         What to call it in messages.
     columns : dict of str to str
         `pre`, `post` and, where there are such, `id`, `size` and coordinates under the names that the relation has for
-        them -> what the file calls them. They hold plain numbers.
+        them -> what the file calls them. They hold plain numbers, those of neurons perhaps text.
     groups : tuple of int, or None
         Numbers of the row groups that belong to it; None for all.
     """
@@ -65,10 +65,13 @@ class StoredSynapses:
     files : tuple of StoredFile
     rows : int
         Of all files.
+    id_type : {"BIGINT", "VARCHAR"}
+        What the IDs of neurons are, however a file holds them.
     """
 
     files: tuple[StoredFile, ...]
     rows: int
+    id_type: IdType = "BIGINT"
 
 
 @dataclass(frozen=True)

@@ -224,8 +224,7 @@ class Engine(SqlEngine):
 
     def reader(self, query: str, rows: int = 122_880) -> pa.RecordBatchReader:
         """The result of a query as a stream of Arrow batches."""
-        stream = self._streams.pop(query, None)
-        if stream is not None:
+        if (stream := self._streams.pop(query, None)) is not None:
             return explained_batches(stream, self.reading)
         with explained(self.reading):
             return explained_batches(self._connection.sql(query).to_arrow_reader(rows), self.reading)
@@ -351,16 +350,16 @@ class Engine(SqlEngine):
 
     def count_stored(self, stem: str, rows: str, rules: PairRules) -> CountedPairs | None:
         """Count synapses per pair by sorting, where the rows stand in Parquet files and are many."""
-        if not self._many_stored(rows):
+        if not self._many_stored(rows, of_text=True):
             return None
-        from crantcli.engine.pairs.counter import SCHEMA, PairCounter
+        from crantcli.engine.pairs.counter import PairCounter
         from crantcli.engine.pairs.stored import ElsewhereError
 
         try:
             with self._stored_reader(rows, rules) as reader:
                 counter = PairCounter(reader)
                 counter.read()
-                return CountedPairs(self._kept(stem, SCHEMA, counter.pairs()), counter.removed)
+                return CountedPairs(self._kept(stem, counter.schema, counter.pairs()), counter.removed)
         except ElsewhereError:
             return None
 
@@ -379,8 +378,9 @@ class Engine(SqlEngine):
         except ElsewhereError:
             return None
 
-    def _many_stored(self, rows: str) -> bool:
-        return rows in self.stored and self.stored[rows].rows >= SORTED_FROM
+    def _many_stored(self, rows: str, of_text: bool = False) -> bool:
+        stored = self.stored.get(rows)
+        return stored is not None and stored.rows >= SORTED_FROM and (of_text or stored.id_type == "BIGINT")
 
     @contextlib.contextmanager
     def _stored_reader(self, rows: str, rules: PairRules, further: Sequence[str] = ()) -> Iterator[SynapseReader]:

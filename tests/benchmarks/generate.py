@@ -136,6 +136,21 @@ def write_text(path: Path, source: Path) -> None:
     unfinished.rename(path)
 
 
+def write_names(path: Path, source: Path) -> None:
+    """A table whose neurons have names; the background is still called 0."""
+    import pyarrow.compute as pc
+
+    def named(rows: pa.Table) -> pa.Table:
+        for name in ("pre_pt_root_id", "post_pt_root_id"):
+            ids, place = rows[name], rows.schema.get_field_index(name)
+            names = pc.binary_join_element_wise("cell_", pc.cast(pc.subtract(ids, FIRST_ID), pa.string()), "")
+            rows = rows.set_column(place, name, pc.if_else(pc.equal(ids, 0), "0", names))
+        return rows
+
+    table = pq.ParquetFile(source)
+    _write(path, (named(table.read_row_group(number)) for number in range(table.num_row_groups)))
+
+
 def write_neurons(path: Path, synapses: int, number: int) -> None:
     """Write the IDs of some neurons, one a line."""
     chosen = np.random.default_rng(SEED).choice(population(synapses).ids, number, replace=False)
@@ -269,6 +284,7 @@ def main() -> None:
         ("synapses", write_synapses, {"synapses": int}),
         ("ids", write_ids, {"source": Path, "how": str}),
         ("text", write_text, {"source": Path}),
+        ("names", write_names, {"source": Path}),
         ("neurons", write_neurons, {"synapses": int, "number": int}),
         ("neurons_of", write_neurons_of, {"source": Path, "number": int}),
         ("edges", write_edges, {"neurons": int, "entries": int}),

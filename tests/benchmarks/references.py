@@ -22,11 +22,12 @@ def _duckdb(statement: str) -> list[tuple[object, ...]]:
             return connection.execute(statement).fetchall()
 
 
-def duckdb_edges(source: str, destination: str) -> None:
+def duckdb_edges(source: str, destination: str, background: str = "0") -> None:
     """The edge list as one bare statement."""
     _duckdb(
         f"COPY (SELECT pre_pt_root_id AS pre, post_pt_root_id AS post, count(*) AS weight FROM '{source}' "
-        "WHERE pre_pt_root_id <> 0 AND post_pt_root_id <> 0 AND pre_pt_root_id <> post_pt_root_id "
+        f"WHERE pre_pt_root_id <> {background} AND post_pt_root_id <> {background} "
+        "AND pre_pt_root_id <> post_pt_root_id "
         f"GROUP BY ALL HAVING count(*) >= {THRESHOLD} ORDER BY weight DESC, pre, post) "
         f"TO '{destination}' (FORMAT parquet)"
     )

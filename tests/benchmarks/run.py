@@ -144,6 +144,17 @@ def text(bench: Bench) -> None:
     ours, bare = bench.out("edges.parquet"), bench.out("bare.parquet")
     mine, theirs = bench.medians(_connectivity(table, ours), reference("duckdb_edges", table, bare))
     report("edges, .csv.gz / bare DuckDB", mine, theirs, 1.1)
+    report("edges, .csv.gz / bare DuckDB", mine, theirs, None, "cpu")
+    bench.same("weight", ours, bare)
+
+
+def names(bench: Bench) -> None:
+    """The edge list of a table whose neurons have names."""
+    table = bench.made(f"synapses-{bench.synapses}-names.parquet", "names", bench.table)
+    ours, bare = bench.out("edges.parquet"), bench.out("bare.parquet")
+    mine, theirs = bench.medians(_connectivity(table, ours), reference("duckdb_edges", table, bare, "'0'"))
+    report("edges of names / bare DuckDB", mine, theirs, 1)
+    report("edges of names / bare DuckDB", mine, theirs, 1, "cpu")
     bench.same("weight", ours, bare)
 
 
@@ -549,8 +560,8 @@ def figure(name: str, value: float, target: float) -> None:
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     function.__name__: function
     for function in (
-        edges, text, memory, once, lookup, adjacency, compare, influence, paths, similar, dense, nested, containment,
-        neuropil, attach, live, startup, commands,
+        edges, text, names, memory, once, lookup, adjacency, compare, influence, paths, similar, dense, nested,
+        containment, neuropil, attach, live, startup, commands,
     )
 }  # fmt: skip
 

@@ -13,8 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from crantcli.core.engine import PairRules
 from crantcli.core.parallel import in_order, parallel_map
 from crantcli.engine.pairs.coding import Codes, Offsets, TooWideError
+from crantcli.engine.pairs.naming import Names, numbered
 from crantcli.engine.pairs.reading import SynapseReader, Told, kept
 from crantcli.engine.pairs.runs import Keys, Leading
 from crantcli.engine.pairs.stored import ElsewhereError, Rows, sampled
@@ -26,9 +28,6 @@ _FEW = 8
 
 #: Numbers between 0 and the greatest by which buckets are cut where all neurons are numbered.
 _EVEN = 100_000
-
-#: What `PairCounter.pairs` gives.
-SCHEMA = pa.schema([("pre", pa.int64()), ("post", pa.int64()), ("n", pa.int64())])
 
 
 class PairCounter:
@@ -42,12 +41,16 @@ class PairCounter:
     ----------
     removed : Counter of str
         Rows by the step that removed them; complete when all pairs have been given.
+    schema : pyarrow.Schema
+        What `pairs` gives: `pre`, `post` and `n`.
     """
 
     def __init__(self, reader: SynapseReader) -> None:
         self._reader, self._rules, self._threads = reader, reader.rules, reader.threads
-        self._coder: Offsets | Codes
+        self._coder: Offsets | Codes | Names
         self.removed = Told()
+        neuron = pa.large_string() if reader.id_type == "VARCHAR" else pa.int64()
+        self.schema = pa.schema([("pre", neuron), ("post", neuron), ("n", pa.int64())])
 
     def read(self) -> None:
         """Read the files.
@@ -59,10 +62,14 @@ class PairCounter:
         DataError
             Where a file is damaged.
         """
+        codes, limit = self._reader.scratch / "codes", self._reader.memory // 2
+        if self._reader.id_type == "VARCHAR":
+            self._read_named(Names(codes, limit))
+            return
         try:
             self._read_near(Offsets(self._greatest()))
         except TooWideError:
-            self._read_far(Codes(self._reader.scratch / "codes", self._reader.memory // 2))
+            self._read_far(Codes(codes, limit))
 
     def _greatest(self) -> int:
         """The greatest ID, from the footers."""
@@ -74,7 +81,7 @@ class PairCounter:
 
     def _read_near(self, coder: Offsets) -> None:
         def keys(rows: Rows) -> Keys:
-            return coder.pack(*self._cleaned(rows, Told()))
+            return coder.pack(*_cleaned(rows, self._rules, Told()))
 
         parts = self._reader.parts
         order = _expected(sampled(parts, keys, _FEW))
@@ -84,6 +91,19 @@ class PairCounter:
 
     def _read_far(self, coder: Codes) -> None:
         self._read_all(coder.add)
+        self._sort(coder)
+
+    def _read_named(self, coder: Names) -> None:
+        def take(rows: Rows) -> Told:
+            removed = Told()
+            numbers, rules, names = numbered(rows, self._rules)
+            coder.add(*_cleaned(numbers, rules, removed), names)
+            return removed
+
+        self.removed = self._reader.read(take)
+        self._sort(coder)
+
+    def _sort(self, coder: Codes | Names) -> None:
         parts = coder.settle()
         order = Leading(0, coder.greatest)
         runs = self._reader.sorter(lambda: np.linspace(0, coder.greatest, _EVEN).astype(np.uint64), order)
@@ -93,26 +113,18 @@ class PairCounter:
     def _read_all(self, add: Callable[[Integers, Integers], None]) -> None:
         def take(rows: Rows) -> Told:
             removed = Told()
-            add(*self._cleaned(rows, removed))
+            add(*_cleaned(rows, self._rules, removed))
             return removed
 
         self.removed = self._reader.read(take)
 
-    def _cleaned(self, rows: Rows, removed: Told) -> tuple[Integers, Integers]:
-        """Both neurons of the rows that count, to be used up. How many do not is told in `removed`."""
-        keep = kept(rows, self._rules, removed)
-        pre, post = rows.integers("pre"), rows.integers("post")
-        if keep is None:
-            return pre.copy(), post.copy()
-        return pre[keep], post[keep]
-
     def pairs(self) -> Iterator[pa.RecordBatch]:
-        """Batches of `SCHEMA` with the pairs that reach the threshold, in ascending order."""
+        """Batches of `schema` with the pairs that reach the threshold, in ascending order."""
         for keys, numbers, weak in in_order(self._counted, self._runs.buckets(), self._threads):
             self.removed["threshold"] += weak
             if len(keys):
                 pre, post = self._coder.unpack(keys)
-                yield pa.record_batch([pa.array(pre), pa.array(post), pa.array(numbers)], schema=SCHEMA)
+                yield pa.record_batch([pre, post, numbers], schema=self.schema)
 
     def _counted(self, bucket: Callable[[], Keys]) -> tuple[Keys, Integers, int]:
         """The pairs of a bucket, their numbers of synapses, and synapses of pairs below the threshold."""
@@ -121,6 +133,15 @@ class PairCounter:
             return keys, numbers, 0
         strong = numbers >= self._rules.threshold
         return keys[strong], numbers[strong], int(numbers[~strong].sum())
+
+
+def _cleaned(rows: Rows, rules: PairRules, removed: Told) -> tuple[Integers, Integers]:
+    """Both neurons of the rows that count, to be used up. How many do not is told in `removed`."""
+    keep = kept(rows, rules, removed)
+    pre, post = rows.integers("pre"), rows.integers("post")
+    if keep is None:
+        return pre.copy(), post.copy()
+    return pre[keep], post[keep]
 
 
 def counted(keys: Keys) -> tuple[Keys, Integers]:

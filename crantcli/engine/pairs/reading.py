@@ -43,6 +43,8 @@ class SynapseReader:
     Attributes
     ----------
     parts : list of RowGroups
+    id_type : {"BIGINT", "VARCHAR"}
+        What neurons are.
     """
 
     def __init__(
@@ -55,9 +57,9 @@ class SynapseReader:
         further: Sequence[str] = (),
     ) -> None:
         self.rules, self.threads, self.memory, self.scratch = rules, threads, memory, scratch
-        self._rows = stored.rows
+        self._rows, self.id_type = stored.rows, stored.id_type
         roles = ["pre", "post", *(["id"] if rules.distinct else []), *(["size"] if rules.min_size is not None else [])]
-        self.parts = row_groups(stored.files, list(dict.fromkeys([*roles, *further])))
+        self.parts = row_groups(stored.files, list(dict.fromkeys([*roles, *further])), stored.id_type)
 
     def read(self, take: Callable[[Rows], Told]) -> Told:
         """Hand all rows to a function, from several threads, and return what it tells, added up.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from crantcli.core.engine import StoredFile
 from crantcli.engine.batches import numbers
 from crantcli.errors import DataError, damaged
+from crantcli.schema import IdType
 
 Integers = NDArray[np.int64]
 Keys = NDArray[np.uint64]
@@ -37,7 +38,8 @@ class Rows:
     Attributes
     ----------
     columns : dict of str to pyarrow.Array
-        By the parts that they play: `pre`, `post`, and as asked for `id`, `size` and coordinates.
+        By the parts that they play: `pre`, `post`, and as asked for `id`, `size` and coordinates. Neurons are integers,
+        or, where all of the relation's are text, dictionaries of it.
     """
 
     columns: dict[str, pa.Array]
@@ -87,12 +89,18 @@ class RowGroups:
     numbers : tuple of int
     roles : tuple of str
         Which columns are read.
+    id_type : {"BIGINT", "VARCHAR"}
+        What neurons are to be.
+    texts : tuple of str
+        Columns of the file that hold neurons as text.
     """
 
     file: StoredFile
     metadata: Any
     numbers: tuple[int, ...]
     roles: tuple[str, ...]
+    id_type: IdType
+    texts: tuple[str, ...]
 
     def batches(self) -> Iterator[Rows]:
         """All rows.
@@ -119,10 +127,13 @@ class RowGroups:
     def _read(self, number: int, rows: int) -> Iterator[Rows]:
         names = [self.file.columns[role] for role in self.roles]
         try:
-            with pq.ParquetFile(self.file.path, metadata=self.metadata) as file:
+            with pq.ParquetFile(self.file.path, metadata=self.metadata, read_dictionary=self.texts) as file:
                 for batch in file.iter_batches(rows, row_groups=[number], columns=names, use_threads=False):
                     columns = {name: batch.column(place) for place, name in enumerate(batch.schema.names)}
-                    yield Rows({role: columns[self.file.columns[role]] for role in self.roles})
+                    found = {role: columns[self.file.columns[role]] for role in self.roles}
+                    yield Rows(
+                        found | {side: _as_ids(found[side], self.id_type) for side in found.keys() & {"pre", "post"}}
+                    )
         except (pa.ArrowException, OSError) as error:
             raise DataError(
                 f"{self.file.name}: row group {number + 1} of {self.metadata.num_row_groups} cannot be read, so the "
@@ -132,7 +143,9 @@ class RowGroups:
     def _promised(self, number: int) -> dict[str, tuple[int, int]]:
         """Least and greatest value of each column of integers in a row group, where the footer tells."""
         places, group = _places(self.metadata), self.metadata.row_group(number)
-        told = {role: group.column(places[self.file.columns[role]]).statistics for role in self.roles}
+        names = () if self.id_type == "BIGINT" else ("pre", "post")
+        roles = [role for role in self.roles if role not in names]
+        told = {role: group.column(places[self.file.columns[role]]).statistics for role in roles}
         return {
             role: (statistics.min, statistics.max)
             for role, statistics in told.items()
@@ -147,6 +160,8 @@ class RowGroups:
         ElsewhereError
             Where the footer does not tell.
         """
+        if self.file.columns[role] in self.texts:
+            raise ElsewhereError
         place = _places(self.metadata)[self.file.columns[role]]
         found: list[int] = []
         for number in self.numbers:
@@ -165,7 +180,7 @@ class RowGroups:
         return sum(self.metadata.row_group(number).num_rows for number in self.numbers)
 
 
-def row_groups(files: Sequence[StoredFile], roles: Sequence[str]) -> list[RowGroups]:
+def row_groups(files: Sequence[StoredFile], roles: Sequence[str], id_type: IdType) -> list[RowGroups]:
     """The row groups of files, small ones together.
 
     Raises
@@ -179,13 +194,15 @@ def row_groups(files: Sequence[StoredFile], roles: Sequence[str]) -> list[RowGro
             metadata, schema = opened.metadata, opened.schema_arrow
         for role in roles:
             _check(schema, file.columns[role], role)
+        sides = dict.fromkeys(file.columns[side] for side in ("pre", "post"))
+        texts = tuple(name for name in sides if _is_text(schema.field(name).type))
         held: list[int] = []
         rows, groups = 0, range(metadata.num_row_groups) if file.groups is None else file.groups
         for number in groups:
             held.append(number)
             rows += metadata.row_group(number).num_rows
             if rows >= ROWS or (rows and number == groups[-1]):
-                found.append(RowGroups(file, metadata, tuple(held), tuple(roles)))
+                found.append(RowGroups(file, metadata, tuple(held), tuple(roles), id_type, texts))
                 held, rows = [], 0
     return found
 
@@ -202,7 +219,7 @@ def check_footer(path: str, name: str) -> None:
         metadata, schema = opened.metadata, opened.schema_arrow
     columns = {field.name: field.name for field in schema if _is_int64(field.type)}
     whole = StoredFile(path, name, columns)
-    for _ in RowGroups(whole, metadata, tuple(range(metadata.num_row_groups)), tuple(columns)).batches():
+    for _ in RowGroups(whole, metadata, tuple(range(metadata.num_row_groups)), tuple(columns), "BIGINT", ()).batches():
         pass
 
 
@@ -228,9 +245,27 @@ def _check(schema: pa.Schema, name: str, role: str) -> None:
     kind = schema.field(places[0]).type if len(places) == 1 else None
     real = role not in ("pre", "post", "id")
     number = kind is not None and (pa.types.is_integer(kind) or (real and pa.types.is_floating(kind)))
+    if role in ("pre", "post") and kind is not None and _is_text(kind):
+        return
     # Neurons are known to be int64, whatever they are stored as; synapse ids may be larger.
     if not number or (role == "id" and pa.types.is_uint64(kind)):
         raise ElsewhereError
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a column is one of text, of whose values each is written once."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _as_ids(column: pa.Array, id_type: IdType) -> pa.Array:
+    """Neurons as they are to be. What is a number in every row may be written as text, and the other way round."""
+    if id_type == "BIGINT":
+        if not pa.types.is_dictionary(column.type):
+            return column
+        return column.dictionary.cast(pa.int64()).take(column.indices)
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(coded.indices, coded.dictionary.cast(pa.large_string()))
 
 
 def _places(metadata: Any) -> dict[str, int]:

@@ -39,9 +39,9 @@ def check_parquet(engine: Engine, files: str, names: Mapping[str, str]) -> None:
     rows = dict(engine.execute(f"SELECT file_name, num_rows FROM parquet_file_metadata({files})"))
     chunks: dict[str, list[Chunk]] = {}
     unprotected: set[str] = set()
-    found = engine.execute(f"SELECT file_name, {first}, num_values, compression FROM parquet_metadata({files})")
-    for path, start, values, compression in found:
-        chunks.setdefault(path, []).append(Chunk(max(0, start or 0), values or 0))
+    columns = f"file_name, {first}, num_values, row_group_id, compression"
+    for path, start, values, group, compression in engine.execute(f"SELECT {columns} FROM parquet_metadata({files})"):
+        chunks.setdefault(path, []).append(Chunk(max(0, start or 0), values or 0, group))
         if compression in ("GZIP", "UNCOMPRESSED"):
             unprotected.add(path)
     for path, of_file in sorted(chunks.items()):

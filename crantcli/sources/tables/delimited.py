@@ -7,7 +7,7 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,6 +17,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import BLANKS, is_word
 from crantcli.sources.tables.files import Source, literal_path
+from crantcli.sources.tables.integers import holds_integers_only
 from crantcli.text import P, join_names, plural
 
 #: What may separate fields; a blank stands for any run of blanks.
@@ -335,17 +336,38 @@ def _different(file: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def text_relation(sources: Sequence[Source], form: TextForm) -> str:
-    """A FROM expression that reads text files as text, refusing rows that do not fit the header."""
+def text_relation(sources: Sequence[Source], form: TextForm, integers: Collection[str] = ()) -> str:
+    """A FROM expression that reads text files as text, refusing rows that do not fit the header.
+
+    Columns of integers may be read as such, whose way of writing is then lost.
+    """
     files = ", ".join(literal_path(source.path) for source in sources)
     held = [name or f"left out {place}" for place, name in enumerate(form.columns)]
-    names = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in held)
+    names = ", ".join(f"{quote(name)}: '{'BIGINT' if name in integers else 'VARCHAR'}'" for name in held)
     return (
         f"read_csv([{files}], auto_detect = false, header = {str(form.has_header).lower()}, skip = {form.skip}, "
         f"delim = {text(form.delimiter)}, quote = '\"', escape = '\"', columns = {{{names}}}, null_padding = false, "
         f"nullstr = '', max_line_size = {_LONGEST}, hive_partitioning = false, "
         f"compression = '{'gzip' if form.gzipped else 'none'}')"
     )
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """One text file, and how it is to be read."""
+
+    source: Source
+    form: TextForm
+
+    def relation(self, integers: Collection[str] = ()) -> str:
+        """What reads it alone, as `text_relation` does."""
+        return text_relation([self.source], self.form, integers)
+
+    def holds_integers_only(self) -> bool:
+        """Whether everything below its header is an integer as it is written, or nothing."""
+        form = self.form
+        plain = form.has_header and not form.skip and not form.gzipped
+        return plain and holds_integers_only(self.source.path, form.delimiter)
 
 
 def staged(engine: Engine, source: Source, delimiter: str | None = None) -> Source:

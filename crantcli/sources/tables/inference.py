@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from crantcli.core.sql import quote, text, trimmed
@@ -63,6 +63,8 @@ class TextIds:
         Values that stand for a missing one.
     notes : tuple of str
         What the user should be told.
+    each_once : str
+        A query with all values `v`, each once; "" where they have not been looked at so.
     """
 
     integer: bool
@@ -72,6 +74,17 @@ class TextIds:
     nulls: int = 0
     words: tuple[str, ...] = NULL_WORDS
     notes: tuple[str, ...] = ()
+    each_once: str = ""
+
+    @property
+    def as_written(self) -> bool:
+        """Whether each value is an ID as it stands, or null."""
+        return not (self.pointed or self.blanks or self.empty or self.words)
+
+    @property
+    def all_texts(self) -> str:
+        """A query with all IDs as text, where values have been looked at each once; else ""."""
+        return f"SELECT {self.expression('v', 'VARCHAR')} AS id FROM ({self.each_once})" if self.each_once else ""
 
     def expression(self, column: str, id_type: IdType) -> str:
         """The column as IDs of the wanted type."""
@@ -144,24 +157,55 @@ def inspect_ids(engine: Engine, part: Part, columns: Sequence[str], neurons: boo
     null_text = "" if part.recorded and all(record.command for record in part.recorded) else part.null_text
     words = null_words(null_text)
     names = {column: column if part.text else "" for column in columns}
-    counted = ", ".join(f"histogram({_state(quote(column), words, names[column])})" for column in columns)
-    found = engine.execute(f"SELECT {counted} FROM {part.relation}")[0]
+    found = _states(engine, part.relation, names, words, neurons)
     result = known
-    for column, counts in zip(columns, found, strict=True):
+    for column, (counts, each_once) in zip(columns, found, strict=True):
         states: dict[str, int] = {}
-        for state, number in dict(counts or {}).items():
+        for state, number in counts.items():
             states[state.rstrip("+")] = states.get(state.rstrip("+"), 0) + number
-        blanks = sum(
-            number for state, number in dict(counts or {}).items() if state.endswith("+") and state != "empty+"
-        )
+        blanks = sum(number for state, number in counts.items() if state.endswith("+") and state != "empty+")
 
         def first(wanted: str, column: str = column) -> tuple[str, str]:
             state = f"rtrim({_state('v', words, names[column])}, '+')"
             return first_row(engine, part, column, f"{state} = '{wanted}'")
 
         _refuse(states, first, neurons, null_text)
-        result[column] = _text_ids(states, blanks, words, first, column, neurons)
+        result[column] = replace(_text_ids(states, blanks, words, first, column, neurons), each_once=each_once)
     return result
+
+
+def _states(
+    engine: Engine, relation: str, names: Mapping[str, str], words: Sequence[str], repeated: bool
+) -> list[tuple[dict[str, int], str]]:
+    """How many values of each column are in each class, and a query with its values, each once, if there is one.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        Column -> what it is called in a header that comes again; "" for no header.
+    repeated : bool
+        Values come many times, as neurons do, so that each is looked at once.
+    """
+    if not repeated:
+        counted = [f"histogram({_state(quote(column), words, name)})" for column, name in names.items()]
+        row = engine.execute(f"SELECT {', '.join(counted)} FROM {relation}")[0]
+        return [(dict(counts or {}), "") for counts in row]
+    values = [f"v{place}" for place in range(len(names))]
+    chosen = ", ".join(f"{quote(column)} AS {value}" for column, value in zip(names, values, strict=True))
+    others = ", ".join(f"grouping({value}) AS other_than_{value}" for value in values)
+    table = engine.table(
+        "values",
+        f"SELECT {', '.join(values)}, {others}, count(*) AS n FROM (SELECT {chosen} FROM {relation}) "
+        f"GROUP BY GROUPING SETS ({', '.join(f'({value})' for value in values)})",
+    )
+    found = []
+    for value, name in zip(values, names.values(), strict=True):
+        each_once = f"SELECT {value} AS v, n FROM {table} WHERE other_than_{value} = 0"
+        counts = engine.execute(
+            f"SELECT {_state('v', words, name)}, CAST(sum(n) AS BIGINT) FROM ({each_once}) GROUP BY 1"
+        )
+        found.append(({str(state): int(number) for state, number in counts}, each_once))
+    return found
 
 
 def _refuse(
@@ -263,6 +307,15 @@ def as_number(column: str, numeric_type: str) -> str:
     return (
         f"CASE WHEN {trimmed(column)} IN {_NULL_LIST} THEN NULL ELSE TRY_CAST({trimmed(column)} AS {numeric_type}) END"
     )
+
+
+def without_nan(number: str, kind: str) -> str:
+    """A number, or null for NaN.
+
+    Not with isnan, nor compared with NaN: the engine takes both to be false where the statistics of a Parquet file have
+    finite ends, and NaN is not in these.
+    """
+    return number if kind == "BIGINT" else f"CASE WHEN isfinite({number}) OR isinf({number}) THEN {number} END"
 
 
 def not_number(column: str) -> str:

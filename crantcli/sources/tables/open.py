@@ -163,7 +163,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
     canonical = list(dict.fromkeys(name for reader in readers for name in reader.outputs))
     whole = kind is not Kind.EDGES or all(reader.whole_weights for reader in readers)
     relation = engine.view("source", " UNION ALL BY NAME ".join(selects))
-    _tell_stored(engine, relation, kind, readers)
+    _tell_stored(engine, relation, kind, readers, id_type)
     recorded = combine(
         [record for part, _ in matched for record in part.recorded],
         [name for part, _ in matched for name in part.recorded_names],
@@ -190,7 +190,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
             "neurons, and inputs are spread over all parts; crantcli merge puts results of all parts together",
         )
     if kind is not Kind.POINTS and not (recorded.command or of_parts):
-        notes += _alike(engine, relation) if id_type == "VARCHAR" else _numbered(engine, relation)
+        notes += _alike(engine, readers) if id_type == "VARCHAR" else _numbered(engine, relation)
     filters = dict(recorded.filters)
     if given.where:
         filters["where"] = [*filters.get("where", ()), *map(str, given.where)]
@@ -233,14 +233,14 @@ def _needed(part: Part, match: Decision, given: ReadOptions) -> set[str]:
     return {*match.roles.values(), *Names(part.columns).all(further)}
 
 
-def _tell_stored(engine: Engine, relation: str, kind: Kind, readers: list[Reader]) -> None:
+def _tell_stored(engine: Engine, relation: str, kind: Kind, readers: list[Reader], id_type: IdType) -> None:
     """Tell the engine of synapses that all stand in files as they are, which it may count in a way of its own."""
     if kind is not Kind.SYNAPSES:
         return
     files = [reader.stored_files() for reader in readers]
-    if all(files) and all(reader.integer_ids for reader in readers):
+    if all(files):
         rows = sum(reader.rows or 0 for reader in readers)
-        engine.stored[relation] = StoredSynapses(tuple(file for some in files for file in some), rows)
+        engine.stored[relation] = StoredSynapses(tuple(file for some in files for file in some), rows, id_type)
 
 
 def _whole_rows(engine: Engine, kind: Kind, readers: list[Reader], id_type: IdType) -> str | None:
@@ -272,9 +272,9 @@ def _numbered(engine: Engine, relation: str) -> list[str]:
     return adjacencies.numbered_note(engine, f"SELECT pre AS id FROM {relation} UNION ALL SELECT post FROM {relation}")
 
 
-def _alike(engine: Engine, relation: str) -> list[str]:
+def _alike(engine: Engine, readers: list[Reader]) -> list[str]:
     """Say where IDs differ in case only: they are two neurons."""
-    ids = f"SELECT pre AS id FROM {relation} UNION SELECT post FROM {relation}"
+    ids = " UNION ".join(reader.ids_as_text for reader in readers)
     found = engine.execute(
         f"SELECT min(id), max(id), count(*) OVER () FROM ({ids}) WHERE id IS NOT NULL "
         "GROUP BY lower(id) HAVING count(*) > 1 ORDER BY 1 LIMIT 1"

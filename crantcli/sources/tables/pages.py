@@ -38,10 +38,11 @@ _USUAL = re.compile(
 
 
 class Chunk(NamedTuple):
-    """A column of a row group: where its first page is, and how many values it has."""
+    """A column of a row group: where its first page is, how many values it has, and the group's number from 0."""
 
     start: int
     values: int
+    group: int
 
 
 class PageError(Exception):
@@ -68,14 +69,22 @@ def check_pages(file: IO[bytes], chunks: Iterable[Chunk]) -> bool:
     """
     checksums = False
     for chunk in chunks:
-        place, left = chunk.start, chunk.values
-        while left > 0:
-            size, packed, number, checksum = _page(file, place)
-            checksums |= checksum
-            place += size + packed
-            left -= number
-        if left:
-            raise PageError("its pages do not hold as many values as it says")
+        try:
+            checksums |= _check_chunk(file, chunk)
+        except PageError as error:
+            raise PageError(f"row group {chunk.group + 1}: {error}") from None
+    return checksums
+
+
+def _check_chunk(file: IO[bytes], chunk: Chunk) -> bool:
+    place, left, checksums = chunk.start, chunk.values, False
+    while left > 0:
+        size, packed, number, checksum = _page(file, place)
+        checksums |= checksum
+        place += size + packed
+        left -= number
+    if left:
+        raise PageError("pages do not hold as many values as the footer says")
     return checksums
 
 

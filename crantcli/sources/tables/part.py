@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crantcli.core.engine import StoredFile
 from crantcli.core.sql import quote
@@ -13,10 +13,16 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.sources.tables.metadata import FileMetadata
 
+if TYPE_CHECKING:
+    from crantcli.sources.tables.delimited import TextFile
+
 LARGE_INTEGERS = ("UBIGINT", "HUGEINT", "UHUGEINT")
 INTEGERS = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT", "UHUGEINT",
 }  # fmt: skip
+
+#: Types of neuron IDs that can be read straight from a file.
+_IDS = {*INTEGERS, "VARCHAR"}
 
 #: Types whose values are the same to whoever reads the file.
 _PLAIN_NUMBERS = {*INTEGERS, "FLOAT", "DOUBLE"} - {*LARGE_INTEGERS}
@@ -54,8 +60,8 @@ class Part:
         Columns of a DataFrame that are text for want of a type, and why: they hold no IDs.
     stored : bool
         All rows are those of Parquet files, as they stand there.
-    pieces : dict of str to str
-        Path of each text file -> what reads it alone.
+    pieces : dict of str to TextFile
+        Path of each text file -> the file.
     recorded_paths : list of str
         The file of each of `recorded`, where there are several.
     """
@@ -79,7 +85,7 @@ class Part:
     mixed: dict[str, str] = field(default_factory=dict)
     null_text: str | None = None
     stored: bool = False
-    pieces: dict[str, str] = field(default_factory=dict)
+    pieces: dict[str, TextFile] = field(default_factory=dict)
     recorded_paths: list[str] = field(default_factory=list)
 
     @property
@@ -101,14 +107,14 @@ class Part:
         )
 
     def stored_files(self, roles: Mapping[str, str], coordinates: Mapping[str, str]) -> list[StoredFile]:
-        """The files, where all rows are theirs, and neuron IDs stand in them as plain integers; else nothing.
+        """The files, where all rows are theirs, and neuron IDs stand in them as integers or text; else nothing.
 
         Parameters
         ----------
         roles, coordinates : mapping of str to str
             Which column plays which part.
         """
-        if not self.stored or not all(self.columns[roles[side]] in INTEGERS for side in ("pre", "post")):
+        if not self.stored or not all(self.columns[roles[side]] in _IDS for side in ("pre", "post")):
             return []
         known = {role: roles[role] for role in ("pre", "post", "id", "size") if role in roles}
         known |= {name: column for name, column in coordinates.items() if self.columns[column] in _PLAIN_NUMBERS}

@@ -12,7 +12,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import PAIRS, Kind, Names
 from crantcli.sources.tables.checksums import check_parquet
-from crantcli.sources.tables.delimited import staged, text_form, text_relation
+from crantcli.sources.tables.delimited import TextFile, staged, text_form, text_relation
 from crantcli.sources.tables.delta import delta_relation
 from crantcli.sources.tables.files import Source, arrow_metadata, literal_path, stage_arrow
 from crantcli.sources.tables.frames import arrow_table
@@ -100,7 +100,7 @@ def _text_parts(
             recorded=[FileMetadata()],
             records=[source.record() for source in files],
             files={str(source.path): source.name for source in files},
-            pieces={str(source.path): text_relation([source], form) for source in files},
+            pieces={str(source.path): TextFile(source, form) for source in files},
             notes=notes[(form, together)],
             together=together,
         )

@@ -20,6 +20,7 @@ from crantcli.sources.tables.inference import (
     first_row,
     inspect_ids,
     numeric_types,
+    without_nan,
 )
 from crantcli.sources.tables.kinds import Decision
 from crantcli.sources.tables.part import INTEGERS, LARGE_INTEGERS, Part, check_id_type, fits_int64, type_words
@@ -225,8 +226,8 @@ class Reader:
         return names <= self._part.null_free and not names & set(self._ids)
 
     def stored_files(self) -> list[StoredFile]:
-        """The files, where neuron IDs stand in them as plain integers and no row is left out; else nothing."""
-        if self._match.prefix:
+        """The files, where neuron IDs stand in them as they are and no row is left out; else nothing."""
+        if self._match.prefix or not all(self._ids[side].as_written for side in self._sides if side in self._ids):
             return []
         coordinates = {name: zip(AXES, columns, strict=False) for name, columns in self.positions.items()}
         places = {f"{name}_{axis}": column for name, parts in coordinates.items() for axis, column in parts}
@@ -333,7 +334,7 @@ class Reader:
                 expression = self._id_expression(column, "BIGINT" if self._is_integer(column) else "VARCHAR")
             elif role == "size":
                 kind = self._numeric("size", column)
-                expression = _without_nan(self._number(column, kind), kind)
+                expression = without_nan(self._number(column, kind), kind)
             elif role == "weight":
                 expression = f"CAST({self._number(column, 'DOUBLE')} AS {self._weight_type})"
                 if self._part.columns[column] in INTEGERS or self._weight_type == "BIGINT":
@@ -369,6 +370,15 @@ class Reader:
             "WHERE pre IS DISTINCT FROM post"
         )
 
+    @property
+    def ids_as_text(self) -> str:
+        """A SELECT with all neuron IDs as text, of each column once where they have been looked at."""
+        chosen = []
+        for column in self._sides:
+            known = self._ids[column].all_texts if column in self._ids and not self._match.prefix else ""
+            chosen.append(known or f"SELECT {self._id_expression(column, 'VARCHAR')} AS id FROM {self._part.relation}")
+        return " UNION ".join(chosen)
+
     def whole_rows(self, id_type: IdType) -> str:
         """The SELECT with the neuron IDs and all columns that play no part, as text under their own names."""
         used = {*self._roles.values(), *self._match.dropped}
@@ -380,7 +390,7 @@ class Reader:
     def _value(self, column: str) -> str:
         """Values to add up."""
         assert self._value_type is not None
-        return _without_nan(self._number(column, self._value_type), self._value_type)
+        return without_nan(self._number(column, self._value_type), self._value_type)
 
     def _carried(self) -> list[str]:
         plain = [name for name in self._others if not is_id_column(name)]
@@ -438,12 +448,3 @@ class Reader:
         place, value = first_row(self._engine, self._part, name, wrong)
         if place:
             raise DataError(f"{place}: {value} is not a position of three numbers")
-
-
-def _without_nan(number: str, kind: str) -> str:
-    """A number, or null for NaN.
-
-    Not with isnan, nor compared with NaN: the engine takes both to be false where the statistics of a Parquet file have
-    finite ends, and NaN is not in these.
-    """
-    return number if kind == "BIGINT" else f"CASE WHEN isfinite({number}) OR isinf({number}) THEN {number} END"
