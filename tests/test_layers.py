@@ -48,13 +48,13 @@ EVERYBODY = {"checks", "errors", "system", "text"}
 #: Part -> other people's packages that it may use. The rest gets by with the standard library.
 PACKAGES = {
     "core": {"numpy", "pandas", "scipy"},
-    "engine": {"duckdb", "numpy", "pyarrow"},
+    "engine": {"duckdb", "fsspec", "numpy", "pyarrow"},
     "sources/tables": {"deltalake", "numpy", "pandas", "pyarrow", "python_calamine"},
     "sources/shapes": {"DracoPy", "numpy", "pyarrow"},
     "sources": {"numpy", "pyarrow", "platformdirs"},
     "sources/cave": {"caveclient", "numpy", "pyarrow", "requests"},
     "sources/seatable": {"pyarrow"},
-    "remote": {"numpy", "platformdirs", "requests"},
+    "remote": {"fsspec", "numpy", "platformdirs", "requests"},
     "output": {"anndata", "numpy", "pandas", "pyarrow", "matplotlib", "scipy"},
     "run": {"pandas"},
     "api": {"numpy", "pandas", "pyarrow", "scipy", "matplotlib"},

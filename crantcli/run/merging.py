@@ -118,7 +118,7 @@ def _answers(engine: Engine, sources: Sequence[Source]) -> tuple[list[PartAnswer
                 ".feather"
             )
         source = prepared(engine, source)
-        engine.reading[str(source.path)] = source.name
+        engine.reading[source.location] = source.name
         rows = parts(engine, [source])[0].rows
         answer = PartAnswer.of(source.name, provenance(file_metadata(engine, source), rows))
         found[id(answer)] = (answer, source)

@@ -106,7 +106,7 @@ def file_metadata(engine: Engine, source: Source) -> dict[str, str]:
         return arrow_metadata(source)
     if source.format != "parquet":
         return {}
-    pairs = engine.execute(f"SELECT key, value FROM parquet_kv_metadata({literal_path(source.path)})")
+    pairs = engine.execute(f"SELECT key, value FROM parquet_kv_metadata({literal_path(source.location)})")
     return {bytes(key).decode("utf-8", "replace"): bytes(value).decode("utf-8", "replace") for key, value in pairs}
 
 

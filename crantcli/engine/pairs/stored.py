@@ -27,6 +27,9 @@ ROWS = 500_000
 #: Rows of a batch, where a row group has more.
 _MOST = 1_000_000
 
+#: Bytes that are read at once for the first rows of a row group.
+_PIECE = 1 << 17
+
 
 class ElsewhereError(Exception):
     """Raised for what is not counted here: statements count it."""
@@ -115,7 +118,9 @@ class RowGroups:
     def _read(self, number: int, rows: int) -> Iterator[Rows]:
         names = [self.file.columns[role] for role in self.roles]
         try:
-            with pq.ParquetFile(self.file.path, metadata=self.metadata) as file:
+            # Of a file that is elsewhere a whole column would be fetched, however few of its rows are asked for.
+            pieces = _PIECE if rows < _MOST else 0
+            with pq.ParquetFile(self.file.source, metadata=self.metadata, buffer_size=pieces) as file:
                 for batch in file.iter_batches(rows, row_groups=[number], columns=names, use_threads=False):
                     columns = {name: batch.column(place) for place, name in enumerate(batch.schema.names)}
                     yield Rows({role: columns[self.file.columns[role]] for role in self.roles})
@@ -161,7 +166,7 @@ def row_groups(files: Sequence[StoredFile], roles: Sequence[str]) -> list[RowGro
     """
     found = []
     for file in files:
-        with pq.ParquetFile(file.path) as opened:
+        with pq.ParquetFile(file.source) as opened:
             metadata, schema = opened.metadata, opened.schema_arrow
         for role in roles:
             _check(schema, file.columns[role], role)

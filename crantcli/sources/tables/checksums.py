@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import IO, Any
 
 from crantcli.engine.duckdb import Engine
+from crantcli.engine.objects import RangeFile
 from crantcli.errors import DataError
 
 #: Rows that are read at once, and bytes of a column.
@@ -36,14 +38,17 @@ def check_parquet(engine: Engine, files: str, names: Mapping[str, str]) -> None:
         f"FROM parquet_metadata({files}) GROUP BY file_name ORDER BY file_name"
     )
     for path, packed, start in found:
-        if packed or _has_checksum(path, start):
-            wrong = _wrong(path)
+        remote = engine.reading.remote
+        with remote.open(path) if path in remote else open(path, "rb") as file:
+            checked = packed or _has_checksum(file, start)
+        if checked:
+            wrong = _wrong(remote.opened(path))
             if wrong:
                 name = names.get(path, path)
                 raise DataError(f"{name}: is truncated or damaged ({wrong}); make it or fetch it again")
 
 
-def _wrong(path: str) -> str:
+def _wrong(path: Any) -> str:
     """What is wrong with the pages of a file; empty text where nothing is, or the engine will say what."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -64,13 +69,12 @@ def _wrong(path: str) -> str:
     return ""
 
 
-def _has_checksum(path: str, start: int | None) -> bool:
+def _has_checksum(file: IO[bytes] | RangeFile, start: int | None) -> bool:
     """Whether the header of the page at a place has the fields 1 to 4, all int32; the fourth is the checksum.
 
     Source: PageHeader in parquet.thrift of the Parquet format; it is written in Thrift's compact form.
     """
-    with open(path, "rb") as file:
-        file.seek(max(0, start or 0))  # a damaged footer may say anything
-        header = file.read(32)
+    file.seek(max(0, start or 0))  # a damaged footer may say anything
+    header = file.read(32)
     number = b"[\x80-\xff]{0,4}[\x00-\x7f]"
     return re.match(b"(?:\x15" + number + b"){4}", header, re.DOTALL) is not None
