@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import SAMPLE, Crant, Outcome
-from object_server import USER, Asked, ObjectServer, serving
+from object_server import BUCKET, USER, Asked, ObjectServer, serving
 from tables import complaint, feather_file, parquet_file, text_file
 
 from crantcli.engine import duckdb as engine
@@ -241,6 +242,80 @@ def test_without_the_package_the_message_says_how_to_get_it(
         monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, scheme, raising=False)
     complaint(crant("connectivity", address), 2, address, "s3fs", "pip install 'crantcli[cloud]'")
     complaint(crant("connectivity", "gs://brain/t.parquet"), 2, "gs://brain/t.parquet", "gcsfs", "crantcli[cloud]")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Selections, lists, meshes, data sets.
+
+
+def test_selections_and_lists_are_read_from_there(crant: Crant, store: ObjectServer) -> None:
+    table = str(TABLE)
+    rows = [line.split(",") for line in ANNOTATIONS.read_text().splitlines()]
+    ids = text_file("ids.txt", "".join(f"{row[0]}\n" for row in rows[1:9]))
+    types = text_file("types.txt.gz", "cell_type\nER2\nER3\n")
+    for arguments in (
+        ["adjacency", table, "--pre", "@ids.txt"],
+        ["adjacency", table, "--pre", f"@annotations.csv:{rows[0][0]}"],
+        ["nested", table, "-a", str(ANNOTATIONS), "--source-types", "@types.txt.gz", "--type-sum", "sums.csv"],
+    ):
+        shutil.copy(ANNOTATIONS, "annotations.csv")
+        found = []
+        for where in ("", f"s3://{BUCKET}/lists/"):
+            for path in (ids, types, Path("annotations.csv")):
+                store.put(f"lists/{path.name}", path)
+            outcome = crant(*(argument.replace("@", f"@{where}") for argument in arguments))
+            assert outcome.code == 0, outcome.err
+            found.append((outcome, Path("sums.csv").read_bytes() if Path("sums.csv").exists() else b""))
+        assert found[0] == found[1]
+    headless = text_file("headless.csv", "1,2\n1,3\n")
+    names = store.put("names.txt", b"pre,post\n")
+    text_file("names.txt", "pre,post\n")
+    there = crant("connectivity", store.put("headless.csv", headless), "--header", f"@{names}")
+    assert told(there) == told(crant("connectivity", headless, "--header", "@names.txt"))
+    complaint(crant("adjacency", table, "--pre", "@s3://brain/no.txt"), 2, "@s3://brain/no.txt", "no such")
+    complaint(crant("connectivity", headless, "--header", "@s3://brain/no.txt"), 2, "s3://brain/no.txt", "no such")
+
+
+def test_meshes_are_read_from_there(crant: Crant, store: ObjectServer) -> None:
+    meshes = store.put_folder("shapes/meshes", SAMPLE / "meshes")
+    table = store.put("t/synapses.parquet", TABLE)
+    annotations = store.put("t/annotations.csv", ANNOTATIONS)
+    common = ["--coordinates", "nm", "--no-plot"]
+    here = crant("neuropil", TABLE, "-a", ANNOTATIONS, "--meshes", SAMPLE / "meshes", *common, "-o", "here")
+    assert here.code == 0, here.err
+    there = crant("neuropil", table, "-a", annotations, "--meshes", meshes, *common, "-o", "there")
+    assert there.code == 0, there.err
+    assert there.err.replace("-> there", "-> here") == here.err
+    files = sorted(path.name for path in Path("here").iterdir())
+    assert files == sorted(path.name for path in Path("there").iterdir())
+    for name in set(files) - {"manifest.json"}:
+        assert content(Path("here", name)) == content(Path("there", name)), name
+    complaint(
+        crant("neuropil", table, "--meshes", f"s3://{BUCKET}/t/", "--assignments-only", "-o", "o"), 2, "no mesh in this"
+    )
+    text = complaint(
+        crant("neuropil", table, "--meshes", meshes, "--neuropils", "NO", "--assignments-only", "-o", "o"), 3, meshes
+    )
+    assert "crantcli-" not in text  # the name of a scratch folder
+    store.put("shapes/meshes/broken.ply", b"ply\nnonsense")
+    complaint(crant("neuropil", table, "--meshes", meshes, "--assignments-only", "-o", "o"), 3, "broken.ply")
+
+
+def test_a_data_set_may_have_its_tables_there_and_be_locked(crant: Crant, store: ObjectServer) -> None:
+    table = store.put("t/synapses.parquet", TABLE)
+    annotations = store.put("t/annotations.csv", ANNOTATIONS)
+    text_file("there.toml", f'[files]\nsynapses = "{table}"\nannotations = "{annotations}"\n')
+    text_file("here.toml", f'[files]\nsynapses = "{TABLE}"\nannotations = "{ANNOTATIONS}"\n')
+    question = ["adjacency", "--pre", "cell_type=ER2"]
+    there = crant(*question, "-d", "there.toml")
+    assert there.code == 0, there.err
+    assert there.out == crant(*question, "-d", "here.toml").out
+    assert crant("lock", "-d", "there.toml", "-o", "state.lock").code == 0
+    assert crant(*question, "-d", "there.toml", "--lock", "state.lock").out == there.out
+    store.put("t/synapses.parquet", parquet_file("other.parquet", pre=[1], post=[2]))
+    complaint(crant(*question, "-d", "there.toml", "--lock", "state.lock"), 3, "state.lock", "synapses")
+    text_file("meshes.toml", '[files]\nsynapses = "x.csv"\nmeshes = "s3://brain/meshes"\n')
+    complaint(crant("connectivity", "-d", "meshes.toml"), 3, "files.meshes", "this machine")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

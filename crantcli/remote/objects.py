@@ -44,6 +44,22 @@ def is_address(name: object) -> bool:
     return isinstance(name, str) and any(name.startswith(f"{scheme}://") for scheme in SCHEMES)
 
 
+def read_object(address: str) -> bytes:
+    """The content of an object that is read whole, and by itself.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+    CrantError
+        As for `StoredObject.read`.
+    """
+    found = ObjectStore().find(address)
+    if found is None:
+        raise UsageError(f"{address}: there is no such bucket or object")
+    return found.read(0, found.size)
+
+
 def base_name(address: str) -> str:
     """The last part of an address."""
     return address.rstrip("/").rpartition("/")[2]
@@ -198,6 +214,11 @@ class ObjectStore:
                 version = {"etag": str(details["ETag"]).strip('"')}
                 fetch = file._fetch_range
             return StoredObject(address, int(details["size"]), version, fetch, self._kept)
+
+    @property
+    def objects(self) -> list[str]:
+        """Addresses of all objects that were found."""
+        return [address for address, found in self._found.items() if found is not None]
 
     def below(self, address: str) -> list[str]:
         """Addresses of all objects whose keys begin with an address and a slash, in the order of their parts."""

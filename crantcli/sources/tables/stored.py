@@ -37,6 +37,11 @@ def object_store(engine: Engine) -> ObjectStore:
     return store
 
 
+def objects_read(engine: Engine) -> list[Path]:
+    """Addresses of the objects that a run has looked at, which it must not write to."""
+    return [Path(address) for address in object_store(engine).objects]
+
+
 def object_sources(engine: Engine, name: str) -> list[Source]:
     """The tables that an address stands for: an object, all below it, or all that match a pattern.
 
