@@ -37,7 +37,7 @@ PARTS: dict[str, set[str]] = {
     "sources/seatable": BELOW,
     "sources": BELOW | SOURCES,
     "run": BELOW | SOURCES,
-    "output": {"schema", "ids", "core", "engine"},
+    "output": {"schema", "ids", "core", "engine", "remote"},
     "api": BELOW | SOURCES | {"run", "output"},
     "cli": BELOW | SOURCES | {"run", "output"},
     "__main__": {"cli"},

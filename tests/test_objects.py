@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -452,3 +455,133 @@ def test_only_the_columns_and_row_groups_that_are_needed_are_read(
     assert two <= chunks(("pre", "post", "id")) + footer
     assert few <= chunks(everything, range(1)) + footer
     assert few < whole / 9 < two < whole / 2
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Writing.
+
+#: Suffixes of results, and a command that writes such.
+WRITTEN = {
+    ".parquet": ["connectivity"],
+    ".feather": ["connectivity"],
+    ".csv.gz": ["counts"],
+    ".npz": ["adjacency"],
+    ".graphml": ["connectivity"],
+    ".mtx": ["adjacency"],
+}
+
+
+@pytest.mark.parametrize("suffix", WRITTEN)
+def test_results_have_the_bytes_of_files(crant: Crant, store: ObjectServer, suffix: str) -> None:
+    here = crant(*WRITTEN[suffix], TABLE, "-o", f"here{suffix}")
+    assert here.code == 0, here.err
+    there = crant(*WRITTEN[suffix], TABLE, "-o", f"s3://{BUCKET}/results/here{suffix}")
+    assert there.code == 0, there.err
+    assert there.err == here.err.replace("here", f"s3://{BUCKET}/results/here") if suffix != ".mtx" else True
+    files = sorted(path.name for path in Path().glob("here*"))
+    assert store.keys() == [f"results/{name}" for name in files]
+    for name in files:
+        assert store.get(f"results/{name}") == Path(name).read_bytes(), name
+
+
+def test_results_replace_what_was_there_and_are_read_again(crant: Crant, store: ObjectServer) -> None:
+    address = store.put("edges.parquet", b"something old")
+    assert crant("connectivity", TABLE, "-o", address).code == 0
+    assert crant("info", address).code == 0
+    assert crant("connectivity", address, "-t", "5").out == crant("connectivity", TABLE, "-t", "5").out
+    assert crant("connectivity", TABLE, "-o", address, "--json").code == 0
+
+
+def test_large_results_go_in_parts(
+    crant: Crant, store: ObjectServer, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crantcli.remote import uploads
+
+    monkeypatch.setattr(uploads, "_PART", 5 * 2**20)
+    assert crant("sort", many, "-o", "sorted.parquet").code == 0
+    assert crant("sort", many, "-o", f"s3://{BUCKET}/sorted.parquet").code == 0
+    parts = [one for one in store.asked if one.method == "PUT" and "partNumber" in one.query]
+    assert len(parts) >= 2
+    assert store.get("sorted.parquet") == Path("sorted.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("old", [None, b"what was there before"])
+def test_nothing_is_seen_where_an_upload_fails(crant: Crant, store: ObjectServer, old: bytes | None) -> None:
+    address = f"s3://{BUCKET}/out.parquet"
+    if old is not None:
+        store.put("out.parquet", old)
+    for status in (403, 501):
+        for failing in (
+            lambda one: one.method == "PUT" and "partNumber" in one.query,
+            lambda one: one.method == "POST" and "uploadId" in one.query,
+        ):
+            store.meddle = lambda one, failing=failing, status=status: status if failing(one) else None
+            outcome = crant("connectivity", TABLE, "-o", address, "--sweep", "sweep.csv", "-t", "1,2")
+            store.meddle = None
+            complaint(outcome, 5 if status == 403 else 6, address)
+            assert store.keys() == ([] if old is None else ["out.parquet"])
+            assert old is None or store.get("out.parquet") == old
+            assert store.uploads() == 0
+            assert not Path("sweep.csv").exists()
+
+
+def test_nothing_is_seen_where_the_command_is_told_to_end(store: ObjectServer, tmp_path: Path) -> None:
+    """While parts are on their way, and when all have come."""
+    for moment in ("partNumber", "uploadId"):
+        running: list[subprocess.Popen[bytes]] = []
+
+        def meddle(one: Asked, moment: str = moment, running: list[subprocess.Popen[bytes]] = running) -> int | None:
+            if one.method != ("PUT" if moment == "partNumber" else "POST") or moment not in one.query:
+                return None
+            running[0].send_signal(signal.SIGTERM)
+            time.sleep(1)
+            return 503
+
+        store.meddle = meddle
+        program = [sys.executable, "-m", "crantcli", "connectivity", str(TABLE), "-o", f"s3://{BUCKET}/out.csv"]
+        running.append(subprocess.Popen(program, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path))
+        _, said = running[0].communicate(timeout=60)
+        store.meddle = None
+        assert running[0].returncode == 143, said.decode()
+        assert store.keys() == []
+        assert store.uploads() == 0
+
+
+@pytest.mark.parametrize(
+    ("destination", "words"),
+    [
+        ("s3://nobody/has/this.csv", "no such bucket"),
+        ("s3://brain/", "unknown suffix"),
+        ("s3://brain", "unknown suffix"),
+        ("s3://brain/out.unknown", "unknown suffix"),
+        ("s3://.csv", "names no object"),
+        ("gs://brain/out.csv", "to files and to s3://"),
+    ],
+)
+def test_destinations_are_checked_before_any_work(
+    crant: Crant, store: ObjectServer, destination: str, words: str
+) -> None:
+    complaint(crant("connectivity", "missing.csv", "-o", destination), 2, destination) if "suffix" in words else None
+    complaint(crant("connectivity", TABLE, "-o", destination), 2, destination, words)
+    assert store.keys() == []
+
+
+def test_an_input_is_never_overwritten(crant: Crant, store: ObjectServer) -> None:
+    one = store.put("folder/one.csv", b"pre,post\n1,2\n")
+    two = store.put("folder/two.parquet", parquet_file("two.parquet", pre=[1], post=[2]))
+    for source in (one, two, "s3://brain/folder/", "s3://brain/folder/*"):
+        for destination in (one, two):
+            if source in ("s3://brain/folder/", "s3://brain/folder/*") or source == destination:
+                complaint(crant("connectivity", source, "-o", destination), 2, destination, "is an input")
+    ids = store.put("ids.csv", b"root_id\n1\n")
+    complaint(crant("adjacency", one, "--pre", f"@{ids}", "-o", ids), 2, ids, "is an input")
+    complaint(
+        crant("connectivity", one, "-o", "s3://brain/o.csv", "--sweep", "s3://brain/o.csv", "-t", "1,2"),
+        2,
+        "the same name",
+    )
+
+
+def test_folders_are_written_on_this_machine(crant: Crant, store: ObjectServer) -> None:
+    outcome = crant("partition", TABLE, "--parts", "2", "-o", "s3://brain/parts")
+    complaint(outcome, 2, "s3://brain/parts", "on this machine")
