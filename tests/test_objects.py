@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import SAMPLE, Crant, Outcome
+import readme
+from conftest import ROOT, SAMPLE, Crant, Outcome
+from google_server import GoogleServer, serving_google
 from object_server import BUCKET, USER, Asked, ObjectServer, serving
 from tables import complaint, feather_file, parquet_file, text_file
 
@@ -455,6 +458,15 @@ def test_only_the_columns_and_row_groups_that_are_needed_are_read(
     assert two <= chunks(("pre", "post", "id")) + footer
     assert few <= chunks(everything, range(1)) + footer
     assert few < whole / 9 < two < whole / 2
+    # Small numbers may be places in a list and not IDs, so that columns are looked at before they are read.
+    table = pq.read_table(many)
+    for side in ("pre", "post"):
+        small = pa.array(table[side].to_numpy() - FIRST + 1)
+        table = table.set_column(table.schema.get_field_index(side), side, small)
+    pq.write_table(table, many, row_group_size=40_000)
+    metadata = pq.read_metadata(many)
+    assert crant("counts", store.put("small.parquet", many), "-o", "o.csv").code == 0
+    assert store.sent("small.parquet") <= chunks(("pre", "post", "id")) + footer
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -585,3 +597,53 @@ def test_an_input_is_never_overwritten(crant: Crant, store: ObjectServer) -> Non
 def test_folders_are_written_on_this_machine(crant: Crant, store: ObjectServer) -> None:
     outcome = crant("partition", TABLE, "--parts", "2", "-o", "s3://brain/parts")
     complaint(outcome, 2, "s3://brain/parts", "on this machine")
+
+
+def test_the_page_shows_what_commands_print(crant: Crant, store: ObjectServer) -> None:
+    (shown,) = readme.fences("sh-session", (ROOT / "docs" / "scale.md").read_text(encoding="utf-8"))
+    Path("sample_data").symlink_to(SAMPLE)
+    printed = []
+    for line in shown.splitlines():
+        if line.startswith("$ "):
+            outcome = crant(*shlex.split(line)[2:])
+            printed += [line, *(outcome.text + outcome.err).splitlines()]
+    assert printed == shown.splitlines()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Google's store, which is asked in a way of its own: by processes, since gcsfs looks at the environment once.
+
+
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[GoogleServer]:
+    pytest.importorskip("gcsfs", reason="gcsfs (crantcli[cloud]) is not installed")
+    monkeypatch.chdir(tmp_path)
+    with serving_google() as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        monkeypatch.setenv("FSSPEC_GS_TOKEN", "anon")
+        monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # which asks Google whatever the host is
+        yield server
+
+
+def test_tables_of_google_are_read_likewise(
+    crant: Crant, crant_process: Crant, google: GoogleServer, many: Path
+) -> None:
+    address = google.put("t/many.parquet", many.read_bytes())
+    here = crant("connectivity", many)
+    assert told(crant_process("connectivity", address)) == told(here)
+    assert google.sent < many.stat().st_size / 2
+    assert crant_process("connectivity", "gs://brain/t/").out == here.out
+    complaint(crant_process("connectivity", "gs://brain/no.csv"), 2, "gs://brain/no.csv", "no such bucket, object")
+    assert crant_process("connectivity", address, "-o", "o.parquet").code == 0
+    (known,) = json.loads(pq.read_metadata("o.parquet").metadata[KEY.encode()])["inputs"]
+    assert known == {"name": "many.parquet", "bytes": many.stat().st_size, "generation": "1001"}
+
+
+def test_an_object_of_google_that_changes_is_never_half_read(
+    crant_process: Crant, google: GoogleServer, many: Path
+) -> None:
+    address = google.put("many.parquet", many.read_bytes())
+    table = pq.read_table(many)
+    pq.write_table(table.set_column(1, "pre", table["post"]), "other.parquet", row_group_size=40_000)
+    google.change_after = (6, Path("other.parquet").read_bytes())
+    complaint(crant_process("connectivity", address), 6, address, "changed or removed while it was read")
