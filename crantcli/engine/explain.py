@@ -72,6 +72,8 @@ def explained(reading: Reading) -> Any:
         ) from error
     except duckdb.Error as error:
         raise _explain(error, reading) from error
+    if reading.remote.failure is not None:  # whatever the engine has made of it
+        raise reading.remote.failure
 
 
 def explained_batches(reader: pa.RecordBatchReader, reading: Reading) -> pa.RecordBatchReader:
