@@ -158,7 +158,8 @@ class SourceOptions:
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",
-            help="Files, folders or globs: .parquet, .feather, .csv, .tsv, .txt (also .gz), .xlsx, or - for stdin.",
+            help="Files, folders, globs or s3:// and gs:// addresses: .parquet, .feather, .csv, .tsv, .txt (also .gz), "
+            ".xlsx, or - for stdin.",
             show_default=False,
         ),
     ] = None

@@ -48,12 +48,20 @@ class StoredFile:
         them -> what the file calls them. They hold plain numbers, those of neurons perhaps text.
     groups : tuple of int, or None
         Numbers of the row groups that belong to it; None for all.
+    opened : function or None
+        Opens it for reading, where it is not on this machine.
     """
 
     path: str
     name: str
     columns: Mapping[str, str]
     groups: tuple[int, ...] | None = None
+    opened: Callable[[], Any] | None = None
+
+    @property
+    def source(self) -> Any:
+        """What Arrow reads."""
+        return self.path if self.opened is None else self.opened()
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from crantcli.core.engine import (
 )
 from crantcli.core.sql import text
 from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
-from crantcli.engine.explain import explained, explained_batches
-from crantcli.engine.limits import DEFAULT_MEMORY, MOST_THREADS, parse_memory
+from crantcli.engine.explain import Reading, explained, explained_batches
+from crantcli.engine.limits import DEFAULT_MEMORY, MOST_THREADS, allowed_places, parse_memory
+from crantcli.engine.objects import Ranges, reachable
 from crantcli.errors import CrantError, UsageError
 from crantcli.schema import IdType, NeuronId
 from crantcli.system.temporary import is_text, remove, sweep, temporary_path
@@ -87,7 +88,7 @@ class Engine(SqlEngine):
         #: Streams by the queries that ask for the whole of them, which need not go through the engine.
         self._streams: dict[str, pa.RecordBatchReader] = {}
         #: Files that are read, by their paths, and what to call them in messages.
-        self.reading: dict[str, str] = {}
+        self.reading = Reading()
         #: What has been copied into the scratch folder to be read there.
         self.copies: dict[str, Any] = {}
         try:
@@ -118,22 +119,10 @@ class Engine(SqlEngine):
             ) from None
 
     def _close_off(self, files: Iterable[str | os.PathLike[str]]) -> None:
-        """Let queries open these files and folders only, for good. DuckDB follows links before it looks."""
-        # What is written to stdout goes through a pipe, which the engine opens by its descriptor; a file that is open
-        # under a descriptor is looked up under its own name.
-        folders, paths = [os.path.realpath(self.scratch), "/dev/fd"], list[str]()
-        for file in files:
-            name = os.fspath(file)
-            # Names are also given as patterns, in which their special characters are escaped.
-            real = os.path.realpath(name)
-            spelled = [real, glob.escape(real), glob.escape(os.path.abspath(name))]
-            # A name that is no text cannot be told in a query; such files are read from the scratch folder.
-            spelled = [spelling for spelling in spelled if is_text(spelling)]
-            there = os.path.exists(name)
-            folders += spelled if os.path.isdir(name) or not there else []
-            paths += spelled if not os.path.isdir(name) else []
-        self.execute(f"SET allowed_directories = [{', '.join(map(text, dict.fromkeys(folders)))}]")
-        self.execute(f"SET allowed_paths = [{', '.join(map(text, dict.fromkeys(paths)))}]")
+        """Let queries open these files and folders only, for good, and what is added of those that are elsewhere."""
+        folders, paths = allowed_places(self.scratch, files)
+        self.execute(f"SET allowed_directories = [{', '.join(map(text, [*folders, self.reading.remote.folder]))}]")
+        self.execute(f"SET allowed_paths = [{', '.join(map(text, paths))}]")
         self.execute("SET enable_external_access = false")
         self.execute("SET lock_configuration = true")
 
@@ -148,6 +137,8 @@ class Engine(SqlEngine):
     def close(self) -> None:
         """Close the connection and remove what was spilled."""
         with contextlib.suppress(Exception):
+            if self.reading.remote.there:
+                self._connection.unregister_filesystem(self.reading.remote.protocol)
             self._connection.close()
         remove(self.scratch)
 
@@ -158,6 +149,14 @@ class Engine(SqlEngine):
     def progress(self) -> float:
         """Percent of the running query, or -1 where that is unknown."""
         return float(self._connection.query_progress())
+
+    def add_remote(self, file: Ranges, name: str, suffix: str) -> str:
+        """Let queries read a file that is elsewhere, and give its path; `name` is what messages call it."""
+        if not self.reading.remote.there:
+            self._connection.register_filesystem(self.reading.remote.filesystem())
+        path = self.reading.remote.add(file, suffix)
+        self.reading[path] = name
+        return path
 
     def name(self, stem: str) -> str:
         """A name that is not yet taken."""
@@ -390,7 +389,8 @@ class Engine(SqlEngine):
         folder = self.scratch / self.name("pairs")
         folder.mkdir()
         try:
-            yield SynapseReader(self.stored[rows], rules, self.threads, self.memory, folder, further)
+            stored = reachable(self.stored[rows], self.reading.remote)
+            yield SynapseReader(stored, rules, self.threads, self.memory, folder, further)
         finally:
             remove(folder)
 

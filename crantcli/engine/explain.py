@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crantcli.core.engine import StoredFile
 from crantcli.core.sql import text
+from crantcli.engine.objects import RemoteFiles
 from crantcli.errors import CrantError, DataError, DefectError, UsageError, damaged
 from crantcli.system.temporary import TEMPORARY
 from crantcli.text import P
@@ -17,8 +20,20 @@ from crantcli.text import P
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Path of a file that queries read -> what to call it in messages.
-Reading = Mapping[str, str]
+
+class Reading(dict[str, str]):
+    """Paths of files that queries read -> what to call them in messages.
+
+    Attributes
+    ----------
+    remote : RemoteFiles
+        Those of them that are not on this machine.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remote = RemoteFiles()
+
 
 #: What a damaged Parquet file gives rise to -> what that means. The first that fits.
 _DAMAGE = (
@@ -41,7 +56,7 @@ def explained(reading: Reading) -> Any:
 
     Parameters
     ----------
-    reading : mapping of str to str
+    reading : Reading
         Files that may be to blame; it may grow meanwhile.
     """
     import duckdb
@@ -59,6 +74,8 @@ def explained(reading: Reading) -> Any:
         ) from error
     except duckdb.Error as error:
         raise _explain(error, reading) from error
+    if reading.remote.failure is not None:  # whatever the engine has made of it
+        raise reading.remote.failure
 
 
 @contextmanager
@@ -105,6 +122,8 @@ def _first_line(message: str) -> str:
 
 
 def _explain(error: Exception, reading: Reading) -> CrantError:
+    if reading.remote.failure is not None:
+        return reading.remote.failure
     message = str(error)
     if "CSV Error on Line" in message or "CSV Parser state machine" in message:
         return _csv_error(message, reading)
@@ -150,7 +169,8 @@ def _damaged(message: str, reading: Reading) -> DataError | None:
         message = message.replace(path, "")
     reason = next((told for pattern, told in _DAMAGE if re.search(pattern, message, re.IGNORECASE)), "")
     if not names or not reason:
-        names = [reading[path] for path in _unreadable([path for path in reading if path.lower().endswith(PARQUET)])]
+        files = [path for path in reading if path.lower().endswith(PARQUET)]
+        names = [reading[path] for path in _unreadable(files, reading.remote)]
         if not names and not reason:
             return None
     where = names[0] if names else _among(reading)
@@ -161,12 +181,14 @@ def _damaged(message: str, reading: Reading) -> DataError | None:
 PARQUET = (".parquet", ".pq")
 
 
-def _unreadable(paths: Sequence[str]) -> list[str]:
+def _unreadable(paths: Sequence[str], remote: RemoteFiles) -> list[str]:
     """The first Parquet file that cannot be read on its own. Most errors inside a page do not name their file."""
     import duckdb
 
     for path in paths:
         with duckdb.connect(config={"threads": 1, "python_enable_replacements": False}) as apart:
+            if path in remote:
+                apart.register_filesystem(remote.filesystem())
             try:
                 apart.execute(f"SELECT bit_xor(hash(read)) FROM read_parquet({text(escape(path))}) AS read").fetchall()
             except duckdb.Error:
@@ -180,10 +202,11 @@ def _contradicting(reading: Reading) -> DataError | None:
 
     from crantcli.engine.pairs.stored import check_footer
 
+    remote = reading.remote
     for path, name in reading.items():
         if path.lower().endswith(PARQUET):
             try:
-                check_footer(path, name)
+                check_footer(StoredFile(path, name, {}, opened=partial(remote.open, path) if path in remote else None))
             except DataError as error:
                 return error
             except (pa.ArrowException, OSError):

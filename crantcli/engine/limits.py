@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
 from crantcli.errors import ArgumentTypeError, UsageError
+from crantcli.system.temporary import is_text
 from crantcli.text import P
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -34,3 +39,27 @@ def parse_memory(value: str) -> int:
     if size < 100 * 10**6:
         raise UsageError(f"{P.max_memory} {value} is too little; give at least 100MB")
     return size
+
+
+def allowed_places(scratch: Path, files: Iterable[str | os.PathLike[str]]) -> tuple[list[str], list[str]]:
+    """Folders and files that an engine may open: its own scratch folder, and these. It follows links before it looks.
+
+    Returns
+    -------
+    tuple
+        Folders, and files.
+    """
+    # What is written to stdout goes through a pipe, which the engine opens by its descriptor; a file that is open
+    # under a descriptor is looked up under its own name.
+    folders, paths = [os.path.realpath(scratch), "/dev/fd"], list[str]()
+    for file in files:
+        name = os.fspath(file)
+        # Names are also given as patterns, in which their special characters are escaped.
+        real = os.path.realpath(name)
+        spelled = [real, glob.escape(real), glob.escape(os.path.abspath(name))]
+        # A name that is no text cannot be told in a query; such files are read from the scratch folder.
+        spelled = [spelling for spelling in spelled if is_text(spelling)]
+        there = os.path.exists(name)
+        folders += spelled if os.path.isdir(name) or not there else []
+        paths += spelled if not os.path.isdir(name) else []
+    return list(dict.fromkeys(folders)), list(dict.fromkeys(paths))

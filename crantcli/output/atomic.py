@@ -18,6 +18,8 @@ from pathlib import Path
 from crantcli.core.manifest import read_manifest
 from crantcli.errors import CrantError, UsageError, writing_to
 from crantcli.output.streams import Stream, find_stream
+from crantcli.remote.objects import is_address
+from crantcli.remote.uploads import Upload
 from crantcli.schema import MANIFEST
 from crantcli.system.signals import Held
 from crantcli.system.temporary import forget, is_text, remove, sweep, temporary_path
@@ -69,6 +71,8 @@ def check_folder(destination: str, inputs: list[Path]) -> None:
     DataError
         Where its manifest is damaged.
     """
+    if is_address(destination):
+        raise UsageError(f"{destination}: folders are written on this machine; give one, and copy it there")
     path = Path(destination)
     if path.exists() and not path.is_dir():
         raise UsageError(f"{destination} is a file; give a folder")
@@ -123,7 +127,7 @@ class _Output:
 
     written: Path
     final: Path
-    stream: Stream | None = None
+    stream: Stream | Upload | None = None
 
 
 class Outputs:
@@ -192,10 +196,15 @@ class Outputs:
             ) from None
 
     def commit(self) -> None:
-        """Send everything where it goes: streams first, since what they took cannot be taken back."""
-        for output in self._pending:
-            if output.stream is not None:
-                output.stream.send(output.written)
+        """Send everything where it goes: streams first, since what they took cannot be taken back.
+
+        Of objects all parts are sent before anything is seen anywhere.
+        """
+        streams = [(output.stream, output.written) for output in self._pending if output.stream is not None]
+        for stream, written in streams:
+            stream.prepare(written)
+        for stream, written in sorted(streams, key=lambda pair: isinstance(pair[0], Upload)):
+            stream.send(written)
         files = [output for output in self._pending if output.stream is None]
         for output in files:
             if output.written.parent == self._aside:

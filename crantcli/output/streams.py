@@ -14,6 +14,8 @@ import stat
 from pathlib import Path
 
 from crantcli.errors import CrantError, UsageError
+from crantcli.remote.objects import is_address
+from crantcli.remote.uploads import Upload
 from crantcli.system.descriptors import descriptor_of
 
 _BLOCK = 1 << 20
@@ -83,6 +85,9 @@ class Stream:
                 os.close(self._open)
             self._open = None
 
+    def prepare(self, path: Path) -> None:
+        """Nothing can be sent that is not to be seen."""
+
     def send(self, path: Path) -> None:
         """Write the content of a file. A pipe that nobody reads is waited for; a reader that leaves has what it wants.
 
@@ -113,14 +118,16 @@ def _write(descriptor: int, block: bytes) -> None:
             select.select([], [descriptor], [])
 
 
-def find_stream(destination: str) -> Stream | None:
-    """The stream that a destination is; None where it is a file, a folder, or not there.
+def find_stream(destination: str) -> Stream | Upload | None:
+    """The stream, or object of a store, that a destination is; None where it is a file, a folder, or not there.
 
     Raises
     ------
     UsageError
         For what is neither file nor stream, such as a block device, a socket, or a descriptor that is not open.
     """
+    if is_address(destination):
+        return Upload(destination)
     number = descriptor_of(destination)
     try:
         mode = os.stat(destination).st_mode if number is None else os.fstat(number).st_mode

@@ -18,7 +18,7 @@ from crantcli import output as folder
 from crantcli.core.question import EdgeTable, Figure, Matrix, Single, Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
-from crantcli.output.streams import find_stream
+from crantcli.output.streams import Stream, find_stream
 
 if TYPE_CHECKING:
     from crantcli.core.relation import Annotations
@@ -142,7 +142,7 @@ def find_writer(kind: type, destination: str) -> Writer:
         if lower.endswith(writer.suffix):
             _refuse_without(writer, destination)
             return writer
-    if find_stream(destination) is not None:
+    if isinstance(find_stream(destination), Stream):
         for writer in writers:
             if writer.for_streams:
                 return writer

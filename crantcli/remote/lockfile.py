@@ -133,12 +133,17 @@ def lock_text(dataset: str, sections: Mapping[str, Any]) -> str:
 
 def file_section(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What a lock says of local files, given as in the provenance."""
-    return {"files": sorted(map(dict, records), key=lambda record: (record["name"], record["sha256"]))}
+    return {"files": sorted(map(dict, records), key=lambda record: (record["name"], _content_mark(record)))}
 
 
 def check_file_section(section: Any) -> None:
     """Raise an error unless that is what a section says."""
-    require(all(isinstance(record["sha256"], str) for record in section["files"]))
+    require(all(isinstance(_content_mark(record), str) for record in section["files"]))
+
+
+def _content_mark(record: Mapping[str, Any]) -> Any:
+    """What tells the content of a file from any other: its SHA-256, or what its object store says."""
+    return next(record[name] for name in ("sha256", "etag", "generation") if name in record)
 
 
 def require(sound: bool) -> None:

@@ -15,11 +15,12 @@ from crantcli.core.rows.absent import unrelated_note
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import ArgumentTypeError, CrantError, UsageError
 from crantcli.ids import Criteria, IdFile, Selection, Selector
+from crantcli.remote.objects import is_address
 from crantcli.remote.settings import LiveOptions
 from crantcli.run.viewable import not_viewable
 from crantcli.schema import IdType
 from crantcli.sources.datasets import unit_metadata
-from crantcli.sources.selectors import id_file, resolve
+from crantcli.sources.selectors import id_file, id_source, resolve
 from crantcli.sources.tables.annotations import open_annotations
 from crantcli.sources.tables.expand import expand
 from crantcli.sources.tables.files import Source
@@ -28,7 +29,6 @@ from crantcli.sources.tables.open import open_table
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.parts import frame_part, parts
 from crantcli.sources.tables.read_options import ReadOptions
-from crantcli.sources.tables.streams import source_of
 from crantcli.text import P, join_names, plural
 
 if TYPE_CHECKING:
@@ -204,6 +204,10 @@ class FileOpener:
             raise UsageError("a source is an empty name; give a file")
         files = expand(names, self.engine)
         self.paths += [file.path for file in files]
+        if any(map(is_address, names)):
+            from crantcli.sources.tables.stored import objects_read
+
+            self.paths += objects_read(self.engine)
         tables = [file for file in files if file.format != "npz"]
         return self._said(parts(self.engine, tables, given, named)), files
 
@@ -287,9 +291,11 @@ class FileOpener:
         return selection
 
     def _resolve(self, selectors: Sequence[Selector], id_type: IdType) -> Selection:
-        for path in (id_file(selector) for selector in selectors if isinstance(selector, IdFile)):
-            self.paths.append(path)
-            self.inputs.append(source_of(self.engine, path).record())
+        for selector in selectors:
+            if isinstance(selector, IdFile):
+                source, _ = id_source(self.engine, selector)
+                self.paths.append(Path(selector.path) if is_address(selector.path) else id_file(selector))
+                self.inputs.append(source.record())
         if self._annotations is None and any(isinstance(selector, Criteria) for selector in selectors):
             self.annotations(None, *self._annotation_columns)
         return resolve(self.engine, selectors, id_type, self._annotations, self.null_text)
@@ -339,7 +345,14 @@ class FileOpener:
                 f"no meshes: give {P.meshes.metavar('FOLDER')}, or a data set whose TOML has [files] meshes = ... "
                 "or [neuropils]"
             )
-        return MeshLocation(source, self.live_options, None if place else self.lock, scale)
+        lock = None if place else self.lock
+        if place is not None and is_address(place):
+            from crantcli.sources.shapes.stored import mesh_folder_copy
+
+            folder = mesh_folder_copy(self.engine, place)
+            if folder is not None:
+                return MeshLocation(folder, self.live_options, lock, scale, called=place)
+        return MeshLocation(source, self.live_options, lock, scale)
 
     def _neuropils_of(
         self, place: MeshLocation, names: Sequence[str] | None, exclude: Sequence[str], *, apart: bool = False

@@ -24,6 +24,7 @@ from crantcli.sources.tables.files import Source
 from crantcli.sources.tables.metadata import provenance
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.parts import parts
+from crantcli.sources.tables.stored import objects_read
 from crantcli.sources.tables.streams import prepared
 from crantcli.text import P, join_names
 
@@ -103,7 +104,7 @@ def _tables(opener: Opener, names: Sequence[str], sink: Sink) -> tuple[Results, 
 
     engine = opener.engine
     answers, sources = _answers(engine, expand(names, engine))
-    sink.check([source.path for source in sources])
+    sink.check([*(source.path for source in sources), *objects_read(engine)])
     relation, columns = _together(engine, sources)
     return merged_table(engine, answers, relation, columns)
 
@@ -118,7 +119,7 @@ def _answers(engine: Engine, sources: Sequence[Source]) -> tuple[list[PartAnswer
                 ".feather"
             )
         source = prepared(engine, source)
-        engine.reading[str(source.path)] = source.name
+        engine.reading[source.location] = source.name
         rows = parts(engine, [source])[0].rows
         answer = PartAnswer.of(source.name, provenance(file_metadata(engine, source), rows))
         found[id(answer)] = (answer, source)

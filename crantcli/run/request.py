@@ -13,6 +13,7 @@ from crantcli.core.relation import Relation, VoxelSize
 from crantcli.engine.limits import DEFAULT_MEMORY
 from crantcli.errors import UsageError
 from crantcli.ids import IdFile, IdStdin
+from crantcli.remote.objects import is_address
 from crantcli.remote.settings import LiveOptions
 from crantcli.sources.selectors import check_files, id_file
 from crantcli.sources.tables.read_options import ReadOptions
@@ -117,7 +118,8 @@ class Request:
         """Names of what is read, as they were given."""
         listed = [name for table in self.tables for name in _names(table)]
         selectors = [selector for chosen in needs.neurons.values() for selector in chosen or ()]
-        return [*listed, *(str(id_file(selector)) for selector in selectors if isinstance(selector, IdFile))]
+        files = [selector for selector in selectors if isinstance(selector, IdFile)]
+        return [*listed, *(one.path if is_address(one.path) else str(id_file(one)) for one in files)]
 
     def check(self, needs: Needs) -> None:
         """Refuse what can be seen to be wrong before anything is opened.

@@ -12,6 +12,7 @@ from crantcli.core import crantb
 from crantcli.core.addresses import CaveAddress, Dataset, MeshAddress, TableAddress, ViewerAddress
 from crantcli.core.relation import VoxelSize
 from crantcli.errors import DataError, UsageError
+from crantcli.remote.objects import is_address
 from crantcli.sources.tables.metadata import FileMetadata
 from crantcli.text import P, did_you_mean
 
@@ -104,6 +105,10 @@ def _section(record: dict[str, Any], key: str, name: str) -> dict[str, Any]:
 def _path(value: Any, folder: Path, where: str) -> str:
     if not isinstance(value, str) or not value:
         raise DataError(f"data set {where} is a path in quotes")
+    if is_address(value):
+        if not where.endswith(("synapses", "annotations")):
+            raise DataError(f"data set {where} is on this machine; tables alone may be in an object store")
+        return value
     return str(folder / Path(value).expanduser())
 
 

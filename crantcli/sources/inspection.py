@@ -8,6 +8,7 @@ from typing import Any
 from crantcli.core.manifest import read_manifest
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, DataError, UsageError
+from crantcli.remote.objects import is_address
 from crantcli.schema import ANNOTATION_IDS, ANNOTATION_TYPES, KEY, MANIFEST, Names
 from crantcli.sources.pictures import picture_metadata
 from crantcli.sources.tables.access import engine_files
@@ -17,6 +18,9 @@ from crantcli.sources.tables.metadata import provenance, read_metadata
 from crantcli.sources.tables.others import written_kind
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.streams import is_stream, prepared, spooled
+
+#: Endings of pictures and pages.
+_PICTURES = (".png", ".svg", ".pdf", ".html")
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -43,7 +47,9 @@ def describe(name: str) -> dict[str, Any]:
         return _stream(name)
     suffix = path.suffix.lower()
     found: dict[str, Any]
-    if suffix in (".png", ".svg", ".pdf", ".html"):
+    if suffix in _PICTURES and is_address(name):
+        raise UsageError(f"{name}: pictures and pages are read from this machine; copy it from the object store first")
+    if suffix in _PICTURES:
         kind = "page" if suffix == ".html" else "picture"
         found = {"kind": kind, "rows": None, "columns": None, "metadata": picture_metadata(path)}
     else:
@@ -106,7 +112,7 @@ def file_metadata(engine: Engine, source: Source) -> dict[str, str]:
         return arrow_metadata(source)
     if source.format != "parquet":
         return {}
-    pairs = engine.execute(f"SELECT key, value FROM parquet_kv_metadata({literal_path(source.path)})")
+    pairs = engine.execute(f"SELECT key, value FROM parquet_kv_metadata({literal_path(source.location)})")
     return {bytes(key).decode("utf-8", "replace"): bytes(value).decode("utf-8", "replace") for key, value in pairs}
 
 

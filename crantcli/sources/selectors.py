@@ -6,7 +6,8 @@ import gzip
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from crantcli.core.relation import Annotations
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import Criteria, IdFile, IdStdin, LiteralId, NamedNeurons, Selection, Selector, parse_id, parse_labels
+from crantcli.remote.objects import base_name, is_address, read_object
 from crantcli.schema import ANNOTATION_IDS, BLANKS, IdType, Names, NeuronId, fold, is_word
 from crantcli.sources.tables.annotations import matching, open_annotations
 from crantcli.sources.tables.files import Source, content_format
@@ -25,7 +27,7 @@ from crantcli.text import P, did_you_mean, join_names
 def check_files(selectors: Sequence[Selector]) -> None:
     """Refuse files that do not exist, before any work is done."""
     for selector in selectors:
-        if isinstance(selector, IdFile) and not _is_there(id_file(selector)):
+        if isinstance(selector, IdFile) and not is_address(selector.path) and not _is_there(id_file(selector)):
             raise UsageError(f"{selector}: there is no such file")
 
 
@@ -38,6 +40,31 @@ def id_file(selector: IdFile) -> Path:
     """The file of a selector; a colon may be part of its name."""
     whole = Path(f"{selector.path}:{selector.column}")
     return whole if selector.column and whole.is_file() else Path(selector.path)
+
+
+def id_source(engine: Engine, selector: IdFile) -> tuple[Source, str | None]:
+    """The file of a selector as a source, and the column that is meant in it.
+
+    Raises
+    ------
+    UsageError
+        Where it is in an object store, and not there.
+    """
+    if is_address(selector.path):
+        return _stored_ids(engine, selector)
+    path = id_file(selector)
+    return source_of(engine, path), selector.column if path == Path(selector.path) else None
+
+
+def _stored_ids(engine: Engine, selector: IdFile) -> tuple[Source, str | None]:
+    from crantcli.sources.tables.stored import local_copy, object_store
+
+    store = object_store(engine)
+    whole = store.find(f"{selector.path}:{selector.column}") if selector.column else None
+    found = whole or store.find(selector.path)
+    if found is None:
+        raise UsageError(f"@{selector.path}: there is no such bucket or object")
+    return source_of(engine, local_copy(engine, found)), None if whole else selector.column
 
 
 def resolve(
@@ -93,10 +120,7 @@ def read_labels(values: Iterable[str], headers: Sequence[str] = ()) -> tuple[str
     found: list[str] = []
     for value in values:
         if value.startswith("@"):
-            path = Path(value[1:])
-            if not value[1:] or not _is_there(path):
-                raise UsageError(f"{value}: there is no such file" if value[1:] else "@ needs a file name: @FILE")
-            lines = [line.strip() for line in _lines(Source(path, "csv", path.name))]
+            lines = [line.strip() for line in _label_lines(value[1:])]
             labels = [line.strip('"') for line in lines if line and not line.startswith("#")]
             labels = labels[len(labels) > 1 and fold(labels[0]) in set(map(fold, headers)) :]
             if not labels:
@@ -105,6 +129,20 @@ def read_labels(values: Iterable[str], headers: Sequence[str] = ()) -> tuple[str
         else:
             found += parse_labels(value)
     return tuple(dict.fromkeys(found))
+
+
+def _label_lines(name: str) -> list[str]:
+    """The lines of a file of labels."""
+    if not name:
+        raise UsageError("@ needs a file name: @FILE")
+    if is_address(name):
+        content, called = read_object(name), base_name(name)
+        with _sound(called):
+            return _decoded(gzip.decompress(content) if name.endswith(".gz") else content, called)
+    path = Path(name)
+    if not _is_there(path):
+        raise UsageError(f"@{name}: there is no such file")
+    return _lines(Source(path, "csv", path.name))
 
 
 def _ids(
@@ -162,9 +200,7 @@ def _typed(ids: Iterable[NeuronId], id_type: IdType, what: str) -> list[NeuronId
 
 
 def _from_file(engine: Engine, selector: IdFile, id_type: IdType, null_text: str | None) -> list[NeuronId]:
-    path = id_file(selector)
-    column = selector.column if path == Path(selector.path) else None
-    source = source_of(engine, path)
+    source, column = id_source(engine, selector)
     source = prepared(engine, replace(source, format=content_format(source.path) or source.format))
     if source.format in ("parquet", "arrow", "xlsx"):
         return _from_table(engine, source, column, id_type, null_text)
@@ -198,11 +234,17 @@ def _is_table(name: str, lines: Sequence[str]) -> bool:
 
 def _lines(source: Source) -> list[str]:
     opener = gzip.open if source.path.name.endswith(".gz") else open
+    with _sound(source.name), opener(source.path, "rb") as file:
+        return _decoded(file.read(), source.name)
+
+
+@contextmanager
+def _sound(name: str) -> Iterator[None]:
+    """Say of which file it is that it cannot be read or unpacked."""
     try:
-        with opener(source.path, "rb") as file:
-            return _decoded(file.read(), source.name)
+        yield
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{source.name}: cannot be read ({error}); is it damaged?") from None
+        raise DataError(f"{name}: cannot be read ({error}); is it damaged?") from None
 
 
 def _decoded(content: bytes, name: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,9 @@ ROWS = 500_000
 
 #: Rows of a batch, where a row group has more.
 _MOST = 1_000_000
+
+#: Bytes that are read at once for the first rows of a row group.
+_PIECE = 1 << 17
 
 
 class ElsewhereError(Exception):
@@ -127,7 +130,11 @@ class RowGroups:
     def _read(self, number: int, rows: int) -> Iterator[Rows]:
         names = [self.file.columns[role] for role in self.roles]
         try:
-            with pq.ParquetFile(self.file.path, metadata=self.metadata, read_dictionary=self.texts) as file:
+            # Of a file that is elsewhere a whole column would be fetched, however few of its rows are asked for.
+            pieces = _PIECE if rows < _MOST else 0
+            with pq.ParquetFile(
+                self.file.source, metadata=self.metadata, read_dictionary=self.texts, buffer_size=pieces
+            ) as file:
                 for batch in file.iter_batches(rows, row_groups=[number], columns=names, use_threads=False):
                     columns = {name: batch.column(place) for place, name in enumerate(batch.schema.names)}
                     found = {role: columns[self.file.columns[role]] for role in self.roles}
@@ -190,7 +197,7 @@ def row_groups(files: Sequence[StoredFile], roles: Sequence[str], id_type: IdTyp
     """
     found = []
     for file in files:
-        with pq.ParquetFile(file.path) as opened:
+        with pq.ParquetFile(file.source) as opened:
             metadata, schema = opened.metadata, opened.schema_arrow
         for role in roles:
             _check(schema, file.columns[role], role)
@@ -207,18 +214,18 @@ def row_groups(files: Sequence[StoredFile], roles: Sequence[str], id_type: IdTyp
     return found
 
 
-def check_footer(path: str, name: str) -> None:
-    """Read all integers of a Parquet file.
+def check_footer(file: StoredFile) -> None:
+    """Read all integers of a Parquet file, whatever columns are named of it.
 
     Raises
     ------
     DataError
         Where the file is damaged, or its footer tells others.
     """
-    with pq.ParquetFile(path) as opened:
+    with pq.ParquetFile(file.source) as opened:
         metadata, schema = opened.metadata, opened.schema_arrow
     columns = {field.name: field.name for field in schema if _is_int64(field.type)}
-    whole = StoredFile(path, name, columns)
+    whole = replace(file, columns=columns)
     for _ in RowGroups(whole, metadata, tuple(range(metadata.num_row_groups)), tuple(columns), "BIGINT", ()).batches():
         pass
 

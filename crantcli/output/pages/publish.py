@@ -14,6 +14,7 @@ from crantcli.output.atomic import check_destination, outputs
 from crantcli.output.pages.history import history_lock, read_history, write_history
 from crantcli.output.pages.pictures import pictures_of
 from crantcli.output.pages.report import report_page
+from crantcli.remote.objects import is_address
 from crantcli.text import P, plural
 
 #: Failures that are named in an error.
@@ -51,6 +52,8 @@ def check_report(page: str, history: str | None) -> None:
     if history is not None:
         if not history.lower().endswith(".parquet"):
             raise UsageError(f"{P.history} {history}: unknown suffix; a history ends in .parquet")
+        if is_address(history):
+            raise UsageError(f"{P.history} {history}: a history is read and written on this machine; give a file")
         check_destination(history, [])
         read_history(Path(history))
 

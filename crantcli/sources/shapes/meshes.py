@@ -123,6 +123,8 @@ class MeshLocation:
         Says which meshes there are, and what they must be.
     scale : tuple of three floats, optional
         Nanometres per unit of the files in a folder, along x, y and z. Without it they are in nm.
+    called : str
+        What messages call the place, where it is a copy of what was named.
 
     Raises
     ------
@@ -137,7 +139,10 @@ class MeshLocation:
         live: LiveOptions | None = None,
         lock: Lock | None = None,
         scale: VoxelSize | None = None,
+        *,
+        called: str = "",
     ) -> None:
+        self._called = called
         self._place, self._live, self._lock, self._scale = place, live or LiveOptions(), lock, scale
         self._source, self._remote = _source(place), _web_address(place)
         self._chosen: dict[str, NeuropilMesh] = {}
@@ -185,7 +190,7 @@ class MeshLocation:
             cannot be read, are not closed or enclose nothing are all named in one message.
         """
         choice: dict[str, Sequence[str]] = {}
-        where = str(self._place.address if isinstance(self._place, MeshAddress) else self._place)
+        where = self._called or str(self._place.address if isinstance(self._place, MeshAddress) else self._place)
         if self._lock is not None:
             where = f"{P.lock} {self._lock.path}"
 

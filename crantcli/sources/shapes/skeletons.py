@@ -20,6 +20,7 @@ from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.ids import parse_id
+from crantcli.remote.objects import is_address
 from crantcli.schema import IdType, NeuronId
 from crantcli.sources.shapes.swc import read_swc
 from crantcli.sources.tables.annotations import open_annotations
@@ -139,6 +140,8 @@ def find_skeletons(names: Sequence[str]) -> Iterator[list[Collection]]:
 
 
 def _collection(name: str, stack: ExitStack) -> Collection:
+    if is_address(name):
+        raise UsageError(f"{name}: skeletons are read from this machine; copy them from the object store first")
     path = Path(name)
     if path.is_dir():
         inside = [file for file in path.rglob("*") if _is_skeleton(file.name) and file.is_file()]

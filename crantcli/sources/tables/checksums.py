@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import damaged
 from crantcli.sources.tables.pages import Chunk, PageError, check_pages, has_checksum
 
-#: Files of fewer rows are looked at page by page. What is counted in larger ones is read by a reader that does.
+#: Files of fewer rows are looked at page by page. What is counted in larger ones is read by a reader that does, and of
+#: those that are elsewhere as little is fetched as is needed.
 FEW_ROWS = 8_000_000
 
 #: Rows that are read at once, and bytes of a column.
@@ -39,24 +41,25 @@ def check_parquet(engine: Engine, files: str, names: Mapping[str, str]) -> None:
     rows = dict(engine.execute(f"SELECT file_name, num_rows FROM parquet_file_metadata({files})"))
     chunks: dict[str, list[Chunk]] = {}
     unprotected: set[str] = set()
+    remote = engine.reading.remote
     columns = f"file_name, {first}, num_values, row_group_id, compression"
     for path, start, values, group, compression in engine.execute(f"SELECT {columns} FROM parquet_metadata({files})"):
         chunks.setdefault(path, []).append(Chunk(max(0, start or 0), values or 0, group))
-        if compression in ("GZIP", "UNCOMPRESSED"):
+        if compression == "GZIP" or (compression == "UNCOMPRESSED" and path not in remote):
             unprotected.add(path)
     for path, of_file in sorted(chunks.items()):
-        few = rows.get(path, 0) < FEW_ROWS
+        each = path not in remote and rows.get(path, 0) < FEW_ROWS
         try:
-            with open(path, "rb") as file:
-                checksums = check_pages(file, of_file) if few else has_checksum(file, of_file[0])
+            with remote.open(path) if path in remote else open(path, "rb") as file:
+                checksums = check_pages(file, of_file) if each else has_checksum(file, of_file[0])
         except PageError as error:
             raise damaged(names.get(path, path), error) from None
-        wrong = _wrong(path) if checksums or path in unprotected else ""
+        wrong = _wrong(remote.opened(path)) if checksums or path in unprotected else ""
         if wrong:
             raise damaged(names.get(path, path), wrong)
 
 
-def _wrong(path: str) -> str:
+def _wrong(path: Any) -> str:
     """What is wrong with the pages of a file; empty text where nothing is, or the engine will say what."""
     import pyarrow as pa
     import pyarrow.parquet as pq

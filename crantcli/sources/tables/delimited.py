@@ -15,6 +15,7 @@ from typing import IO
 from crantcli.core.sql import quote, text
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
+from crantcli.remote.objects import is_address, read_object
 from crantcli.schema import BLANKS, is_word
 from crantcli.sources.tables.files import Source, literal_path
 from crantcli.sources.tables.integers import holds_integers_only
@@ -99,9 +100,14 @@ def parse_header(value: str) -> tuple[str, ...]:
     if not value.startswith("@"):
         return tuple(name.strip() for name in value.split(","))
     path = Path(value[1:])
-    if not path.is_file():
+    if is_address(value[1:]):
+        content = read_object(value[1:])
+        opened: IO[bytes] = io.BytesIO(gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
+    elif path.is_file():
+        opened = _opened(Source(path, "csv", path.name), _is_gzip(path))
+    else:
         raise UsageError(f"{P.header} {value}: there is no file {path}")
-    with _opened(Source(path, "csv", path.name), _is_gzip(path)) as file:
+    with opened as file:
         lines = [line.strip() for line in _decoded(file, path.name) if line.strip()]
     if not lines:
         raise DataError(f"{P.header} {value}: no name stands in there")

@@ -10,18 +10,14 @@ from pathlib import Path
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
-from crantcli.sources.tables.files import SUFFIXES, Format, Source, content_format, file_format
+from crantcli.remote.objects import is_address
+from crantcli.sources.tables.files import SUFFIXES, Source, is_table_of_folder, source_file
 from crantcli.sources.tables.iceberg import METADATA, latest_metadata
 from crantcli.sources.tables.streams import is_stream, spooled
 from crantcli.text import P
 
 #: What makes a folder a Delta Lake table.
 _DELTA_LOG = "_delta_log"
-
-#: Files of these endings are no tables of a folder unless they are named: notes lie beside tables, too.
-_ONLY_NAMED = (".txt", ".txt.gz", ".edges", ".edgelist", ".xlsx")
-
-_WORDS: dict[Format, str] = {"parquet": "Parquet", "arrow": "Arrow", "csv": "text", "npz": ".npz", "xlsx": "Excel"}
 
 
 def expand(names: Iterable[str], engine: Engine) -> list[Source]:
@@ -43,11 +39,15 @@ def expand(names: Iterable[str], engine: Engine) -> list[Source]:
     for name in names:
         if not name.strip():
             raise UsageError(f"{P.source} is empty (an unset variable of a shell?); name a file, a folder or a glob")
-        if is_stream(name):
+        if is_address(name):
+            from crantcli.sources.tables.stored import object_sources
+
+            found += object_sources(engine, name)
+        elif is_stream(name):
             found.append(spooled(engine, name, again=False))
         else:
             found += _named(name)
-    unique = {os.path.realpath(source.path): source for source in found}
+    unique = {source.remote or os.path.realpath(source.path): source for source in found}
     return list(unique.values())
 
 
@@ -59,17 +59,17 @@ def _named(name: str) -> list[Source]:
     if path.name.endswith(METADATA) and path.is_file():
         return [_iceberg(path)]
     if path.exists():
-        return [_source(path)]
+        return [source_file(path)]
     if glob.has_magic(name):
         files = sorted(Path(match) for match in glob.glob(name, recursive=True))
         files = [match for match in files if match.is_file()]
         if not files:
             raise UsageError(f"{name}: no file matches")
         _refuse_lakes(name, files)
-        return [replace(_source(file), together=name) for file in files]
+        return [replace(source_file(file), together=name) for file in files]
     book, _, sheet = name.rpartition(":")
     if sheet and book.lower().endswith(".xlsx") and Path(book).is_file():
-        return [replace(_source(Path(book)), sheet=sheet)]
+        return [replace(source_file(Path(book)), sheet=sheet)]
     raise UsageError(f"{name}: there is no such file or folder")
 
 
@@ -84,7 +84,7 @@ def _folder(name: str, path: Path) -> list[Source]:
     _refuse_lakes(name, [path / "any", *inside])
     if not inside:
         raise UsageError(f"{name}: no table in this folder ({', '.join(SUFFIXES)})")
-    return [replace(_source(file), together=name) for file in inside]
+    return [replace(source_file(file), together=name) for file in inside]
 
 
 def _iceberg(metadata: Path) -> Source:
@@ -92,14 +92,7 @@ def _iceberg(metadata: Path) -> Source:
 
 
 def _tables_in(path: Path) -> list[Path]:
-    return sorted(
-        file
-        for file in path.rglob("*")
-        if file.is_file()
-        and file_format(file.name)
-        and not file.name.lower().endswith(_ONLY_NAMED)
-        and file.name[0] not in "._"
-    )
+    return sorted(file for file in path.rglob("*") if file.is_file() and is_table_of_folder(file.name))
 
 
 def holds_tables(path: Path) -> bool:
@@ -120,22 +113,3 @@ def _refuse_lakes(name: str, files: Sequence[Path]) -> None:
                 f"{name}: {folder} is an Iceberg table, whose metadata say which files are alive; give that folder, "
                 "and it is read by them (crantcli[iceberg])"
             )
-
-
-def _source(path: Path) -> Source:
-    if not os.access(path, os.R_OK):
-        raise UsageError(f"{path}: no permission to read this file")
-    named = file_format(path.name)
-    found = content_format(path)
-    if named is None and (found is None or path.suffix.lower() == ".gz"):
-        raise UsageError(f"{path}: unknown kind of file; tables end in {', '.join(SUFFIXES)}")
-    note = ""
-    packed = path.suffix.lower() == ".gz"
-    with path.open("rb") as file:
-        gzipped = file.read(2) == b"\x1f\x8b"
-    if found is not None and found != named:
-        note = f"{path.name}: read as {_WORDS[found]}, as its first bytes say"
-    elif named == "csv" and gzipped != packed and path.stat().st_size:
-        what = "packed with gzip" if gzipped else "text that is not packed"
-        note = f"{path.name}: read as {what}, as its first bytes say"
-    return Source(path, found or named or "csv", path.name, note=note)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError, DataError, damaged
+from crantcli.errors import CrantError, DataError, UsageError, damaged
 
 Format = Literal["parquet", "arrow", "csv", "npz", "xlsx", "delta", "iceberg"]
 
@@ -53,9 +53,17 @@ _STRANGE = {
     b"\x28\xb5\x2f\xfd": "is packed with zstd; unpack it",
 }
 
+#: Files of these endings are no tables of a folder unless they are named: notes lie beside tables, too.
+_ONLY_NAMED = (".txt", ".txt.gz", ".edges", ".edgelist", ".xlsx")
+
+_WORDS: dict[Format, str] = {"parquet": "Parquet", "arrow": "Arrow", "csv": "text", "npz": ".npz", "xlsx": "Excel"}
+
 #: Up to this size a file is fingerprinted whole; beyond it by its head and tail, where Parquet keeps its footer.
 WHOLE_FINGERPRINT = 64 * 2**20
 _END = 2**20
+
+#: Bytes at the start of a file by which formats are told.
+START = 512
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,9 @@ class Source:
         What the user should be told of it.
     together : str
         The folder or pattern that named it: its files are one table.
+    remote : str
+        The path that the engine knows it by, where it is read from an object store piece by piece; `path` is its
+        address then.
     """
 
     path: Path
@@ -85,10 +96,16 @@ class Source:
     sheet: str | None = None
     note: str = ""
     together: str = ""
+    remote: str = ""
 
     def __post_init__(self) -> None:
         """Bytes of a name that are no text are shown as such."""
         object.__setattr__(self, "name", os.fsencode(self.name).decode("utf-8", "backslashreplace"))
+
+    @property
+    def location(self) -> str:
+        """The path that the engine knows it by."""
+        return self.remote or str(self.path)
 
     def record(self) -> dict[str, Any]:
         """For the provenance: base name, size and fingerprint, or the origin."""
@@ -123,6 +140,11 @@ def file_format(name: str) -> Format | None:
     return next((kind for suffix, kind in SUFFIXES.items() if lower.endswith(suffix)), None)
 
 
+def is_table_of_folder(name: str) -> bool:
+    """Whether a file is one of the tables of its folder, by its name."""
+    return file_format(name) is not None and not name.lower().endswith(_ONLY_NAMED) and name[0] not in "._"
+
+
 def content_format(path: Path) -> Format | None:
     """The format that a file's first bytes tell; None where they tell nothing (text).
 
@@ -132,24 +154,30 @@ def content_format(path: Path) -> Format | None:
         Where they tell that it is no table.
     """
     with path.open("rb") as file:
-        start = file.read(512)
+        start = file.read(START)
+    return _zip_format(path) if is_zip(start) else start_format(start, path.name)
+
+
+def is_zip(start: bytes) -> bool:
+    """Whether a file that begins so is a zip archive, whose directory says what it holds."""
+    return start.startswith(b"PK\x03\x04")
+
+
+def start_format(start: bytes, name: str) -> Format | None:
+    """The format of a file that begins so; as for `content_format`, but for zip archives."""
     for magic, what in _STRANGE.items():
         if start.startswith(magic):
-            raise DataError(f"{path.name}: {what}")
-    if start.startswith(b"PK\x03\x04"):
-        return _zip_format(path)
+            raise DataError(f"{name}: {what}")
     found = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
     if found is not None:
         return found
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
-        raise DataError(
-            f"{path.name}: is an HTML page and no table (of a login or an error, perhaps); download it again"
-        )
+        raise DataError(f"{name}: is an HTML page and no table (of a login or an error, perhaps); download it again")
     if text.startswith(b"<?xml"):
-        raise DataError(f"{path.name}: is XML and no table; export it as CSV or Parquet")
+        raise DataError(f"{name}: is XML and no table; export it as CSV or Parquet")
     if re.match(rb'\{\s*["}]|\[\s*[\[{"]', text):
-        raise DataError(f"{path.name}: is JSON and no table; convert it to CSV or Parquet")
+        raise DataError(f"{name}: is JSON and no table; convert it to CSV or Parquet")
     return None
 
 
@@ -168,7 +196,44 @@ def _zip_format(path: Path) -> Format:
     raise DataError(f"{path.name}: is a zip archive and no table; unpack it")
 
 
-def literal_path(path: Path) -> str:
+def source_file(path: Path) -> Source:
+    """A file as a source, of the format that its name and its first bytes tell.
+
+    Raises
+    ------
+    UsageError
+        Where it may not be read, or nothing tells its format.
+    DataError
+        Where it is no table.
+    """
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{path}: no permission to read this file")
+    named = file_format(path.name)
+    found = content_format(path)
+    if named is None and (found is None or path.suffix.lower() == ".gz"):
+        raise unknown_kind(path)
+    packed = path.suffix.lower() == ".gz"
+    with path.open("rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"
+    note = ""
+    if named == "csv" and found in (None, named) and gzipped != packed and path.stat().st_size:
+        what = "packed with gzip" if gzipped else "text that is not packed"
+        note = f"{path.name}: read as {what}, as its first bytes say"
+    return Source(path, found or named or "csv", path.name, note=note or format_note(path.name, found))
+
+
+def unknown_kind(name: object) -> UsageError:
+    """The error for a file of which nothing tells the format."""
+    return UsageError(f"{name}: unknown kind of file; tables end in {', '.join(SUFFIXES)}")
+
+
+def format_note(name: str, found: Format | None) -> str:
+    """What to say of a file whose first bytes tell another format than its name does."""
+    different = found is not None and found != file_format(name)
+    return f"{name}: read as {_WORDS[found]}, as its first bytes say" if found and different else ""
+
+
+def literal_path(path: Path | str) -> str:
     """A path as query text, for the engine to read this file, and not those that it would match as a pattern."""
     return text(glob.escape(str(path)))
 

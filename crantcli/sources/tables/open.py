@@ -129,7 +129,13 @@ def _sampler(engine: Engine, part: Part) -> Callable[[str], Sequence[Any]]:
     seen: dict[str, list[Any]] = {}
     names = list(part.columns)
     rows = SAMPLE if len(names) <= _WIDE else _WIDE_SAMPLE
-    head = [*names[: _WIDE - 4], *names[-2:], *(name for name in names if is_index_name(name) or name == CORNER)]
+    # Of a table elsewhere, columns that nobody asks for are not fetched.
+    elsewhere = any(path in engine.reading.remote for path in part.files)
+    head = (
+        []
+        if elsewhere
+        else [*names[: _WIDE - 4], *names[-2:], *(name for name in names if is_index_name(name) or name == CORNER)]
+    )
 
     def sample(column: str) -> list[Any]:
         if column not in seen:

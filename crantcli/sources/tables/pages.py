@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable
-from typing import IO, NamedTuple
+from typing import NamedTuple, Protocol
 
 #: Types of fields in the compact form: true and false, whole numbers (a byte, then varints), a float, text, lists.
 _TRUE, _FALSE, _BYTE, _DOUBLE, _TEXT, _LISTS, _STRUCT = 1, 2, 3, 7, 8, (9, 10), 12
@@ -45,11 +45,23 @@ class Chunk(NamedTuple):
     group: int
 
 
+class Readable(Protocol):
+    """A binary file."""
+
+    def seek(self, offset: int, /) -> int:
+        """Go to a place."""
+        ...
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes."""
+        ...
+
+
 class PageError(Exception):
     """What is wrong with a page."""
 
 
-def check_pages(file: IO[bytes], chunks: Iterable[Chunk]) -> bool:
+def check_pages(file: Readable, chunks: Iterable[Chunk]) -> bool:
     """Walk through the headers of pages.
 
     Parameters
@@ -76,7 +88,7 @@ def check_pages(file: IO[bytes], chunks: Iterable[Chunk]) -> bool:
     return checksums
 
 
-def _check_chunk(file: IO[bytes], chunk: Chunk) -> bool:
+def _check_chunk(file: Readable, chunk: Chunk) -> bool:
     place, left, checksums = chunk.start, chunk.values, False
     while left > 0:
         size, packed, number, checksum = _page(file, place)
@@ -88,7 +100,7 @@ def _check_chunk(file: IO[bytes], chunk: Chunk) -> bool:
     return checksums
 
 
-def has_checksum(file: IO[bytes], chunk: Chunk) -> bool:
+def has_checksum(file: Readable, chunk: Chunk) -> bool:
     """Whether the first page of a chunk has one.
 
     Raises
@@ -99,7 +111,7 @@ def has_checksum(file: IO[bytes], chunk: Chunk) -> bool:
     return chunk.values > 0 and _page(file, chunk.start)[3]
 
 
-def _page(file: IO[bytes], place: int) -> tuple[int, int, int, bool]:
+def _page(file: Readable, place: int) -> tuple[int, int, int, bool]:
     """Lengths of a header and of what follows, the values of a page of data, and whether there is a checksum."""
     file.seek(place)
     usual = _USUAL.match(file.read(_FEW))
@@ -122,7 +134,7 @@ def _page(file: IO[bytes], place: int) -> tuple[int, int, int, bool]:
 Struct = dict[int, "int | Struct | None"]
 
 
-def _header(file: IO[bytes], place: int) -> tuple[Struct, int]:
+def _header(file: Readable, place: int) -> tuple[Struct, int]:
     """A page header and its length."""
     for length in (_FEW, _MOST):
         file.seek(place)

@@ -47,7 +47,7 @@ def parts(
     """
     given = given or ReadOptions()
     sources = [prepared(engine, source) for source in sources]
-    engine.reading.update({str(source.path): source.name for source in sources})
+    engine.reading.update({source.location: source.name for source in sources})
     found = [
         _parquet_part(engine, files)
         for files in _same_columns(engine, [source for source in sources if source.format == "parquet"])
@@ -129,20 +129,20 @@ def _same_columns(engine: Engine, sources: Sequence[Source]) -> list[list[Source
     """Group Parquet files by the names of their columns, which may be spelled in different ways."""
     if len(sources) < 2:
         return [[source] for source in sources]
-    files = "[" + ", ".join(literal_path(source.path) for source in sources) + "]"
+    files = "[" + ", ".join(literal_path(source.location) for source in sources) + "]"
     names = dict(
         engine.execute(f"SELECT file_name, list_sort(list(name)) FROM parquet_schema({files}) GROUP BY file_name")
     )
     groups: dict[tuple[str, ...], list[Source]] = {}
     for source in sources:
-        groups.setdefault((source.together, *names[str(source.path)]), []).append(source)
+        groups.setdefault((source.together, *names[source.location]), []).append(source)
     return list(groups.values())
 
 
 def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
-    files = "[" + ", ".join(literal_path(source.path) for source in sources) + "]"
+    files = "[" + ", ".join(literal_path(source.location) for source in sources) + "]"
     relation = f"read_parquet({files}, union_by_name = true, hive_partitioning = false)"
-    names = {str(source.path): source.name for source in sources}
+    names = {source.location: source.name for source in sources}
     part = _footers(engine, relation, files, sources[0].name, names)
     part.records = [source.record() for source in sources]
     part.notes = [source.note for source in sources if source.note]

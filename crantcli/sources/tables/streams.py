@@ -131,6 +131,8 @@ def _content(path: Path) -> tuple[Format, str]:
 
 def prepared(engine: Engine, source: Source) -> Source:
     """The same content where the engine can read it."""
+    if source.remote:
+        return source
     key = f"prepared {os.path.realpath(source.path)}"
     if key not in engine.copies:
         engine.copies[key] = _readable(engine, _unpacked(engine, source))

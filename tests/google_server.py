@@ -1,0 +1,128 @@
+"""As much of Google's object store as reading takes, on this computer, as its JSON interface is documented."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+BUCKET = "brain"
+
+
+@dataclass
+class GoogleServer:
+    """A bucket, whose objects have one generation each.
+
+    Attributes
+    ----------
+    objects : dict of str to tuple of int and bytes
+        Key -> generation, content.
+    sent : int
+        Bytes of content that were handed out.
+    change_after : tuple of int and bytes, or None
+        Number of pieces of content after which an object has another content.
+    """
+
+    url: str = ""
+    objects: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    sent: int = 0
+    pieces: int = 0
+    change_after: tuple[int, bytes] | None = None
+
+    def put(self, key: str, content: bytes) -> str:
+        """Put an object there, and give its address."""
+        self.objects[key] = (self.objects.get(key, (1000, b""))[0] + 1, content)
+        return f"gs://{BUCKET}/{key}"
+
+    def about(self, key: str) -> dict[str, str]:
+        """What the store says of an object."""
+        generation, content = self.objects[key]
+        return {
+            "kind": "storage#object", "id": f"{BUCKET}/{key}/{generation}", "name": key, "bucket": BUCKET,
+            "generation": str(generation), "size": str(len(content)), "contentType": "application/octet-stream",
+            "updated": "2026-01-01T00:00:00.000Z", "timeCreated": "2026-01-01T00:00:00.000Z", "etag": str(generation),
+        }  # fmt: skip
+
+
+class _Handler(BaseHTTPRequestHandler):
+    store: GoogleServer
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def missing(self) -> None:
+        self.answer(404, json.dumps({"error": {"code": 404, "message": "Not Found"}}).encode())
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        match = re.fullmatch(rf"(/download)?/storage/v1/b/{BUCKET}/o(?:/(.*))?", parts.path)
+        if match is None:
+            self.missing()
+        elif match[2] is None:
+            self.listing(query.get("prefix", ""), query.get("delimiter", ""))
+        elif (key := unquote(match[2])) not in self.store.objects:
+            self.missing()
+        elif query.get("alt") == "media":
+            self.content(key, query.get("generation"))
+        else:
+            self.answer(200, json.dumps(self.store.about(key)).encode())
+
+    def listing(self, prefix: str, delimiter: str) -> None:
+        items, prefixes = [], set()
+        for key in sorted(self.store.objects):
+            rest = key.removeprefix(prefix)
+            if not key.startswith(prefix):
+                continue
+            if delimiter and delimiter in rest:
+                prefixes.add(prefix + rest.partition(delimiter)[0] + delimiter)
+            else:
+                items.append(self.store.about(key))
+        found = {"kind": "storage#objects", "items": items, "prefixes": sorted(prefixes)}
+        self.answer(200, json.dumps(found).encode())
+
+    def content(self, key: str, generation: str | None) -> None:
+        self.store.pieces += 1
+        if self.store.change_after is not None and self.store.pieces == self.store.change_after[0] + 1:
+            self.store.put(key, self.store.change_after[1])
+        known, data = self.store.objects[key]
+        if generation is not None and generation != str(known):
+            self.missing()
+            return
+        named = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        piece = data[int(named[1]) : int(named[2]) + 1] if named else data
+        self.store.sent += len(piece)
+        self.answer(206 if named else 200, piece, "application/octet-stream")
+
+
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Whoever asked has left."""
+
+
+@contextlib.contextmanager
+def serving_google() -> Iterator[GoogleServer]:
+    """Run the server."""
+    server = GoogleServer()
+    http = Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"store": server}))
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    server.url = f"http://127.0.0.1:{http.server_port}"
+    try:
+        yield server
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()
