@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from strategies import ANNOTATION_COLUMNS, SETTINGS, annotation_tables, frame, rules
 from tables import record
 from test_neuropil import Placed, placed
-from test_pairs import NEVER, integers, numbered
+from test_pairs import NEVER, WIDE, integers, renamed
 from test_process import PROGRAM, one_line, tiny_disk
 
 from crantcli.core.engine import Division, GroupsOf, PairRules
@@ -105,7 +105,8 @@ def test_both_ways_give_the_same_bytes(
 ) -> None:
     """With nulls, NaN, repeated ids, meshes that overlap, background, sizes, thresholds, offsets; IDs anywhere."""
     monkeypatch.chdir(tmp_path)
-    there = numbered(replace(table.table, rows=table.rows), wide)
+    there = replace(table.table, rows=table.rows)
+    there = renamed(there, WIDE) if wide else there
     table = replace(table, table=there, rows=there.rows, form="split")
     rule = data.draw(rules(table.table))
     written = table.frame.sample(frac=1, random_state=groups) if groups % 2 else table.frame
