@@ -151,7 +151,7 @@ ARRAYS = {
     for name in (
         "core.matrix.blocks", "core.nested.axes", "core.nested.matrix", "core.nested.scope", "core.nested.sorting",
         "core.nested.type_sums", "core.neuropils.matrices", "core.questions.nested", "core.questions.neuropil",
-        "engine.division", "engine.ordering", "engine.pairs.coding",
+        "engine.division", "engine.ordering", "engine.pairs.coding", "engine.pairs.naming",
         "engine.pairs.counter", "engine.pairs.distinct", "engine.pairs.groups", "engine.pairs.onesided",
         "engine.pairs.reading", "engine.pairs.runs", "engine.pairs.stored",
     )

@@ -46,7 +46,7 @@ class Offsets:
         ------
         TooWideError
         """
-        return joined(self._coded(pre), self._coded(post))
+        return high_and_low(self._coded(pre), self._coded(post))
 
     def _coded(self, ids: Integers) -> Keys:
         ids -= self._least
@@ -57,7 +57,7 @@ class Offsets:
 
     def unpack(self, keys: Keys) -> tuple[Integers, Integers]:
         """The pairs again."""
-        pre, post = split(keys)
+        pre, post = halves(keys)
         pre += self._least
         post += self._least
         return pre, post
@@ -127,7 +127,7 @@ class Codes:
         codes = np.fromfile(part.codes, np.int32) if isinstance(part.codes, Path) else part.codes
         places = np.searchsorted(self._ids, part.ids).view(np.uint64)
         half = len(codes) // 2
-        return joined(places[codes[:half]], places[codes[half:]])
+        return high_and_low(places[codes[:half]], places[codes[half:]])
 
     @property
     def greatest(self) -> int:
@@ -136,17 +136,17 @@ class Codes:
 
     def unpack(self, keys: Keys) -> tuple[Integers, Integers]:
         """The pairs again."""
-        pre, post = split(keys)
+        pre, post = halves(keys)
         return self._ids[pre], self._ids[post]
 
 
-def joined(high: Keys, low: Keys) -> Keys:
+def high_and_low(high: Keys, low: Keys) -> Keys:
     """Both as one number, in the memory of the first."""
     high <<= _BITS
     high |= low
     return high
 
 
-def split(keys: Keys) -> tuple[Integers, Integers]:
+def halves(keys: Keys) -> tuple[Integers, Integers]:
     """Both numbers again."""
     return (keys >> _BITS).view(np.int64), (keys & _LOW).view(np.int64)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from crantcli.core.engine import PairRules
 from crantcli.core.parallel import in_order, parallel_map
 from crantcli.engine.pairs.coding import Codes, Offsets, TooWideError
-from crantcli.engine.pairs.naming import Names, numbered
+from crantcli.engine.pairs.naming import TextCodes, numbered
 from crantcli.engine.pairs.reading import SynapseReader, Told, kept
 from crantcli.engine.pairs.runs import Keys, Leading
 from crantcli.engine.pairs.stored import ElsewhereError, Rows, sampled
@@ -47,7 +47,7 @@ class PairCounter:
 
     def __init__(self, reader: SynapseReader) -> None:
         self._reader, self._rules, self._threads = reader, reader.rules, reader.threads
-        self._coder: Offsets | Codes | Names
+        self._coder: Offsets | Codes | TextCodes
         self.removed = Told()
         neuron = pa.large_string() if reader.id_type == "VARCHAR" else pa.int64()
         self.schema = pa.schema([("pre", neuron), ("post", neuron), ("n", pa.int64())])
@@ -64,7 +64,7 @@ class PairCounter:
         """
         codes, limit = self._reader.scratch / "codes", self._reader.memory // 2
         if self._reader.id_type == "VARCHAR":
-            self._read_named(Names(codes, limit))
+            self._read_named(TextCodes(codes, limit))
             return
         try:
             self._read_near(Offsets(self._greatest()))
@@ -93,7 +93,7 @@ class PairCounter:
         self._read_all(coder.add)
         self._sort(coder)
 
-    def _read_named(self, coder: Names) -> None:
+    def _read_named(self, coder: TextCodes) -> None:
         def take(rows: Rows) -> Told:
             removed = Told()
             numbers, rules, names = numbered(rows, self._rules)
@@ -103,7 +103,7 @@ class PairCounter:
         self.removed = self._reader.read(take)
         self._sort(coder)
 
-    def _sort(self, coder: Codes | Names) -> None:
+    def _sort(self, coder: Codes | TextCodes) -> None:
         parts = coder.settle()
         order = Leading(0, coder.greatest)
         runs = self._reader.sorter(lambda: np.linspace(0, coder.greatest, _EVEN).astype(np.uint64), order)

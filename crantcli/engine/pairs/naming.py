@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from crantcli.core.engine import PairRules
-from crantcli.engine.pairs.coding import WINDOW, Keys, joined, split
+from crantcli.engine.pairs.coding import WINDOW, Keys, halves, high_and_low
 from crantcli.engine.pairs.stored import ElsewhereError, Rows
 
 Integers = NDArray[np.int64]
@@ -29,7 +29,7 @@ def numbered(rows: Rows, rules: PairRules) -> tuple[Rows, PairRules, pa.LargeStr
     return Rows(columns), replace(rules, background=tuple(place for place in places if place >= 0)), names
 
 
-class Names:
+class TextCodes:
     """IDs of text as their places among all of them.
 
     All rows must have come before the first place is known. Until then, an ID is its place among those of its part.
@@ -99,7 +99,7 @@ class Names:
         codes = np.fromfile(part, np.int32) if isinstance(part, Path) else part
         ranks = self._rank[self._places[number]]
         half = len(codes) // 2
-        return joined(ranks[codes[:half]], ranks[codes[half:]])
+        return high_and_low(ranks[codes[:half]], ranks[codes[half:]])
 
     @property
     def greatest(self) -> int:
@@ -108,5 +108,5 @@ class Names:
 
     def unpack(self, keys: Keys) -> tuple[pa.LargeStringArray, pa.LargeStringArray]:
         """The pairs again."""
-        pre, post = split(keys)
+        pre, post = halves(keys)
         return self._ids.take(pa.array(pre)), self._ids.take(pa.array(post))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
 
 #: Bytes that are looked at together, few enough for a core's own cache.
-_BLOCK = 2**18
+_BLOCK = 2**16
 
 _NEWLINE, _MINUS, _ZERO, _NINE = b"\n-09"
 
@@ -58,5 +58,7 @@ def _plain(block: Bytes, delimiter: int) -> bool:
         return False
     if (low[:-2] & (block[1:-1] == _ZERO) & ~low[2:]).any():
         return False
+    if not minus and block[1] != _MINUS:
+        return True
     signs = block[1:-1] == _MINUS
     return not (signs & (~low[:-2] | (block[:-2] == _MINUS) | (rest <= _ZERO))).any()
