@@ -14,7 +14,7 @@ from conftest import Crant, Outcome
 from tables import ONE, answer, complaint, feather_file, parquet_file, text_file, weights
 
 import crantcli.engine.duckdb as engines
-from crantcli.sources.tables.pages import Chunk, check_pages
+from crantcli.sources.tables.pages import ColumnChunk, check_pages
 
 Clean = Callable[..., Outcome]
 
@@ -295,7 +295,7 @@ def test_a_checksum_that_does_not_fit(
     assert refused > 20
 
 
-def first_pages(path: Path) -> list[Chunk]:
+def first_pages(path: Path) -> list[ColumnChunk]:
     """Where the pages of each column of each row group begin, and how many values they have."""
     metadata = pq.read_metadata(path)
     found = []
@@ -303,7 +303,7 @@ def first_pages(path: Path) -> list[Chunk]:
         for place in range(metadata.num_columns):
             one = metadata.row_group(group).column(place)
             start = min(filter(None, (one.dictionary_page_offset, one.data_page_offset)), default=0)
-            found.append(Chunk(start, one.num_values, group))
+            found.append(ColumnChunk(start, one.num_values, group))
     return found
 
 

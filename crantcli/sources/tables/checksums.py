@@ -12,7 +12,7 @@ from typing import Any
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import damaged
-from crantcli.sources.tables.pages import Chunk, PageError, check_pages, has_checksum
+from crantcli.sources.tables.pages import ColumnChunk, PageError, check_pages, has_checksum
 
 #: Files of fewer rows are looked at page by page. What is counted in larger ones is read by a reader that does, and of
 #: those that are elsewhere as little is fetched as is needed.
@@ -39,12 +39,12 @@ def check_parquet(engine: Engine, files: str, names: Mapping[str, str]) -> None:
     """
     first = "least(data_page_offset, coalesce(nullif(dictionary_page_offset, 0), data_page_offset))"
     rows = dict(engine.execute(f"SELECT file_name, num_rows FROM parquet_file_metadata({files})"))
-    chunks: dict[str, list[Chunk]] = {}
+    chunks: dict[str, list[ColumnChunk]] = {}
     unprotected: set[str] = set()
     remote = engine.reading.remote
     columns = f"file_name, {first}, num_values, row_group_id, compression"
     for path, start, values, group, compression in engine.execute(f"SELECT {columns} FROM parquet_metadata({files})"):
-        chunks.setdefault(path, []).append(Chunk(max(0, start or 0), values or 0, group))
+        chunks.setdefault(path, []).append(ColumnChunk(max(0, start or 0), values or 0, group))
         if compression == "GZIP" or (compression == "UNCOMPRESSED" and path not in remote):
             unprotected.add(path)
     for path, of_file in sorted(chunks.items()):

@@ -37,7 +37,7 @@ _USUAL = re.compile(
 )
 
 
-class Chunk(NamedTuple):
+class ColumnChunk(NamedTuple):
     """A column of a row group: where its first page is, how many values it has, and the group's number from 0."""
 
     start: int
@@ -61,13 +61,13 @@ class PageError(Exception):
     """What is wrong with a page."""
 
 
-def check_pages(file: Readable, chunks: Iterable[Chunk]) -> bool:
+def check_pages(file: Readable, chunks: Iterable[ColumnChunk]) -> bool:
     """Walk through the headers of pages.
 
     Parameters
     ----------
     file : binary file
-    chunks : iterable of Chunk
+    chunks : iterable of ColumnChunk
 
     Returns
     -------
@@ -88,7 +88,7 @@ def check_pages(file: Readable, chunks: Iterable[Chunk]) -> bool:
     return checksums
 
 
-def _check_chunk(file: Readable, chunk: Chunk) -> bool:
+def _check_chunk(file: Readable, chunk: ColumnChunk) -> bool:
     place, left, checksums = chunk.start, chunk.values, False
     while left > 0:
         size, packed, number, checksum = _page(file, place)
@@ -100,7 +100,7 @@ def _check_chunk(file: Readable, chunk: Chunk) -> bool:
     return checksums
 
 
-def has_checksum(file: Readable, chunk: Chunk) -> bool:
+def has_checksum(file: Readable, chunk: ColumnChunk) -> bool:
     """Whether the first page of a chunk has one.
 
     Raises
