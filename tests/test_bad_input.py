@@ -295,6 +295,19 @@ def test_a_checksum_that_does_not_fit(
     assert refused > 20
 
 
+@pytest.mark.parametrize(("names", "npz"), [(("\0", "b"), 3), (("a\0", "a"), 3), (("a\0b", "a\0c"), 0)])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_the_nul_character_in_an_id(
+    crant: Crant, tmp_path: Path, names: tuple[str, str], npz: int, suffix: str
+) -> None:
+    """It is an ID like any other. Names of columns would end there, and texts in a matrix lose it at their end."""
+    text_file("nul.csv", f"pre,post,weight\nx,{names[0]},3\nx,{names[1]},4\n")
+    assert crant("connectivity", "nul.csv", "-q").rows()[1:] == [["x", names[1], "4"], ["x", names[0], "3"]]
+    complaint(crant("adjacency", "nul.csv", "-q", "-o", f"out.{suffix}"), 3, repr(names[0]), "NUL")
+    assert crant("adjacency", "nul.csv", "-q", "-o", "out.npz").code == npz
+    assert bool(list(tmp_path.glob("out.*"))) == (npz == 0)
+
+
 def first_pages(path: Path) -> list[ColumnChunk]:
     """Where the pages of each column of each row group begin, and how many values they have."""
     metadata = pq.read_metadata(path)

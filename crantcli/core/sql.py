@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from crantcli.errors import DataError
 from crantcli.schema import BLANKS, IdType, NeuronId
 
 #: Up to this many IDs stand in the query itself, where they tell a sorted Parquet file which row groups to skip.
@@ -15,7 +16,18 @@ INLINE_IDS = 1000
 
 
 def quote(name: str) -> str:
-    """An identifier in double quotes."""
+    """An identifier in double quotes.
+
+    Raises
+    ------
+    DataError
+        Where there is a NUL character in it, at which the engine would end it.
+    """
+    if "\0" in name:
+        raise DataError(
+            f"{name!r} has a NUL character, and cannot be the name of a column; mend it, or write edges or .npz where "
+            "it is a neuron"
+        )
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crantcli.errors import CrantError
+from crantcli.errors import CrantError, DataError
 from crantcli.text import P
 
 if TYPE_CHECKING:
@@ -29,6 +29,20 @@ def numbers(array: pa.Array) -> np.ndarray[Any, Any]:
         array = array.fill_null(float("nan"))
     kind = np.dtype(array.type.to_pandas_dtype())
     return np.frombuffer(array.buffers()[1], dtype=kind, count=len(array), offset=array.offset * kind.itemsize)
+
+
+def fixed_width(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Text as an array of fixed width, which cannot tell NUL characters at the end of a text from none.
+
+    Raises
+    ------
+    DataError
+        Where a text ends in one.
+    """
+    for value in values:
+        if isinstance(value, str) and value.endswith("\0"):
+            raise DataError(f"{value!r} ends in a NUL character, and would lose it in a matrix; mend it")
+    return values.astype(str)
 
 
 def column(values: np.ndarray[Any, Any]) -> pa.Array:

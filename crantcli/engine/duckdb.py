@@ -20,7 +20,7 @@ from crantcli.core.engine import (
     StoredSynapses,
 )
 from crantcli.core.sql import text
-from crantcli.engine.batches import ROWS, ArrowBatch, column, spool
+from crantcli.engine.batches import ROWS, ArrowBatch, column, fixed_width, spool
 from crantcli.engine.explain import Reading, explained, explained_batches
 from crantcli.engine.limits import DEFAULT_MEMORY, MOST_THREADS, allowed_places, parse_memory
 from crantcli.engine.objects import Ranges, reachable
@@ -232,7 +232,7 @@ class Engine(SqlEngine):
         """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
         with explained(self.reading):
             found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
-        return {name: column.astype(str) if column.dtype == object else column for name, column in found.items()}
+        return {name: fixed_width(column) if column.dtype == object else column for name, column in found.items()}
 
     def integers(self, query: str, count: int | None = None) -> np.ndarray[Any, Any]:
         """A query's only column, int64 without nulls, as an array: filled batch by batch, so held in memory once."""
