@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import Crant, Outcome
 from strategies import Drawn
 
+from crantcli.engine.spark import engine
 from crantcli.engine.spark.start import check_installed, spark_started, stop_spark
 from crantcli.errors import UsageError
 
@@ -63,25 +65,35 @@ class Answer:
     files: dict[str, bytes]
 
 
-def on(engine: str, crant: Crant, *arguments: object, outputs: tuple[str, ...] = ("out.parquet",)) -> Answer:
+def on(
+    name: str, crant: Crant, *arguments: object, outputs: tuple[str, ...] = ("out.parquet",), stdin: bytes = b""
+) -> Answer:
     """Ask one engine, and take away what it wrote."""
-    outcome = crant(*arguments, "-o", outputs[0], "--engine", engine)
+    outcome = crant(*arguments, "-o", outputs[0], "--engine", name, stdin=stdin)
     files = {name: Path(name).read_bytes() for name in outputs if Path(name).exists()}
     for name in files:
         Path(name).unlink()
     return Answer(outcome, files)
 
 
-def on_both(crant: Crant, *arguments: object, outputs: tuple[str, ...] = ("out.parquet",)) -> Answer:
-    """Ask both engines: code, notes and every byte of the files are the same."""
+def on_both(
+    crant: Crant, *arguments: object, outputs: tuple[str, ...] = ("out.parquet",), gathered: int | None = None
+) -> Answer:
+    """Ask both engines: code, notes and every byte of the files are the same.
+
+    `gathered` is the number of rows up to which results of Spark come here before the end.
+    """
     ours = on("duckdb", crant, *arguments, outputs=outputs)
-    theirs = on("spark", crant, *arguments, outputs=outputs)
+    with pytest.MonkeyPatch.context() as patch:
+        if gathered is not None:
+            patch.setattr(engine, "GATHERED", gathered)
+        theirs = on("spark", crant, *arguments, outputs=outputs)
     assert theirs.outcome.code == ours.outcome.code, theirs.outcome.err
     if ours.outcome.code == 0:
         assert theirs.outcome.err == ours.outcome.err
         assert theirs.outcome.out == ours.outcome.out
-        assert set(theirs.files) == set(ours.files) == set(outputs)
-        assert [name for name in outputs if theirs.files[name] != ours.files[name]] == []
+        assert set(theirs.files) == set(ours.files) == set(outputs) - {"-"}
+        assert [name for name in ours.files if theirs.files[name] != ours.files[name]] == []
     else:
         assert not theirs.files
     return theirs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 
 from crantcli.core.addresses import Dataset
@@ -41,5 +42,8 @@ def refuse_engine(settings: Settings, request: Request, question: Question | Non
         raise UsageError(f"{spark}: {question.command} cannot be asked of Spark yet; leave {P.engine} out")
     if request.has_no_source and dataset is not None and dataset.live is not None:
         raise UsageError(f"{spark}: synapses that are fetched from a server are no large table; leave {P.engine} out")
+    for name in request.names(question.needs()):
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", name):
+            raise UsageError(f"{spark}: {name} is an address, and files that this machine sees are read; mount it")
     if request.assignments is not None:
         raise UsageError(f"{spark}: {P.assignments} cannot be asked of Spark yet; leave one of the two out")

@@ -87,7 +87,7 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if quoted else value
 
 
-def is_number(value: str) -> bool:
+def is_plain_number(value: str) -> bool:
     """Whether a value of a condition is compared as a number, where the column holds some."""
     return _NUMBER.fullmatch(value) is not None
 

@@ -21,14 +21,18 @@ from crantcli.engine.duckdb import Engine
 from crantcli.engine.limits import DEFAULT_MEMORY
 from crantcli.engine.spark.errors import told_by_spark
 from crantcli.engine.spark.start import check_installed, spark_started, stop_spark
-from crantcli.engine.spark.text import identifier, spelled, unordered, words
-from crantcli.errors import DataError, DefectError
+from crantcli.engine.spark.text import identifier, names_in, spelled, unordered
+from crantcli.errors import CrantError, DataError, DefectError
+from crantcli.text import P
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Rows up to which a result comes here.
 GATHERED = 1_000_000
+
+#: Rows of a result, at most, of which a file is made here.
+MOST_BROUGHT = 50_000_000
 
 #: Types as DuckDB calls them -> what Spark reads them as. They hold the same values in both.
 _READ_AS = {
@@ -158,8 +162,8 @@ class SparkEngine(Engine):
         if found != len(source.paths):
             # It leaves out files whose names begin with a dot or an underscore, and says nothing.
             raise DataError(
-                f"{source.name}: Spark reads {found} of {len(source.paths)} files; it passes over names that begin with "
-                "_ or a dot, so rename them"
+                f"{source.name}: Spark reads {found} of {len(source.paths)} files; it passes over names that begin "
+                "with _ or a dot, so rename them"
             )
         self._keep(name, frame)
         return name
@@ -174,7 +178,7 @@ class SparkEngine(Engine):
             return self._spark.sql(statement)
 
     def _asks_spark(self, query: str) -> bool:
-        return not self._only_here and not self._there.keys().isdisjoint(words(query))
+        return not self._only_here and not self._there.keys().isdisjoint(names_in(query))
 
     @contextlib.contextmanager
     def _here(self) -> Iterator[None]:
@@ -187,7 +191,7 @@ class SparkEngine(Engine):
 
     def _hand_over(self, query: str) -> None:
         """Let Spark have the small tables that a query reads."""
-        for name in sorted((words(query) & self._given) - self._there.keys() - self._handed):
+        for name in sorted((names_in(query) & self._given) - self._there.keys() - self._handed):
             kinds = self.columns(f"SELECT * FROM {name}")
             chosen = ", ".join(f"{_as_plain(column, kind)} AS {quote(column)}" for column, kind in kinds)
             rows = super().reader(f"SELECT {chosen} FROM {name}").read_all()
@@ -201,6 +205,17 @@ class SparkEngine(Engine):
         frame = self._frame(spelled(query))
         with told_by_spark(self.reading, self._unread):
             return self._as_ours(frame.toArrow(), query)
+
+    def _refuse_large(self, query: str) -> None:
+        """Refuse a result that has more rows than come here, before any of them does."""
+        if not self._asks_spark(query):
+            return
+        rows = self.execute(f"SELECT count(*) FROM ({unordered(query)})")[0][0]
+        if rows > MOST_BROUGHT:
+            raise CrantError(
+                f"the result has {rows:,} rows, and at most {MOST_BROUGHT:,} come here from Spark; ask for fewer, with "
+                f"{P.threshold} or some neurons, or divide the table with crantcli partition"
+            )
 
     def _as_ours(self, rows: pa.Table, query: str) -> pa.Table:
         import pyarrow as pa
@@ -221,17 +236,18 @@ class SparkEngine(Engine):
         if not self._asks_spark(query):
             yield query
             return
-        name = self._loaded("brought", self._answer(query))
+        name = self._loaded("brought", self._answer(query), query)
         try:
             yield f"SELECT * FROM {name}"
         finally:
             super().execute(f"DROP TABLE {name}")
 
-    def _loaded(self, stem: str, rows: pa.Table) -> str:
-        """A table of rows. Of those that stay in Arrow, files would be written in another way than of DuckDB's own."""
+    def _loaded(self, stem: str, rows: pa.Table, query: str) -> str:
+        """A table of a query's rows. Of those that stay in Arrow, files would be written in another way."""
         registered = super().register("arrived", rows)
         name = self.name(stem)
-        super().execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {registered}")
+        chosen = ", ".join(f"CAST({quote(c)} AS {kind}) AS {quote(c)}" for c, kind in self.columns(query))
+        super().execute(f"CREATE TEMP TABLE {name} AS SELECT {chosen} FROM {registered}")
         self._connection.unregister(registered)
         return name
 
@@ -256,27 +272,31 @@ class SparkEngine(Engine):
         self._hand_over(query)
         frame = self._frame(spelled(query)).persist()
         with told_by_spark(self.reading, self._unread):
-            rows, *filled = frame.selectExpr("count(*)", *(f"count({identifier(c)})" for c in frame.columns)).first()
-        if rows > GATHERED:
-            name = self._named_here(stem, query, [number < rows for number in filled])
-            self._keep(name, frame, kept=True)
-            return name
+            rows = frame.count()
+            if rows > GATHERED:
+                name = self._named_here(stem, query, frame, rows)
+                self._keep(name, frame, kept=True)
+                return name
         with told_by_spark(self.reading, self._unread):
             found = self._as_ours(frame.toArrow(), query)
         frame.unpersist()
-        name = self._loaded(stem, found)
+        name = self._loaded(stem, found, query)
         self._made.append(f"TABLE {name}")
         return name
 
-    def _named_here(self, stem: str, query: str, nulls: Sequence[bool]) -> str:
-        """A table without rows that has the columns of a query; of some it is known that there are nulls."""
+    def _named_here(self, stem: str, query: str, frame: Any, rows: int) -> str:
+        """A table without rows that has the columns of a query, of which the same is known as if it had the rows."""
         with self._here():
             name = super().table(stem, f"SELECT * FROM ({query}) LIMIT 0")
-        if any(nulls):
-            kinds = self.columns(f"SELECT * FROM {name}")
-            row = ["NULL" if null else f"CAST('0' AS {kind})" for null, (_, kind) in zip(nulls, kinds, strict=True)]
-            super().execute(f"INSERT INTO {name} VALUES ({', '.join(row)})")
-            super().execute(f"DELETE FROM {name}")
+        columns = [identifier(column) for column in frame.columns]
+        asked = [f"{what}({column})" for what in ("min", "max", "count") for column in columns]
+        found = list(frame.selectExpr(*asked).first())
+        least, most, filled = (found[len(columns) * part : len(columns) * (part + 1)] for part in range(3))
+        nothing = [value if number == rows else None for value, number in zip(least, filled, strict=True)]
+        marks = ", ".join("?" for _ in columns)
+        for row in (least, most, nothing) if rows else ():
+            super().execute(f"INSERT INTO {name} VALUES ({marks})", row)
+        super().execute(f"DELETE FROM {name}")
         return name
 
     def view(self, stem: str, query: str) -> str:
@@ -306,7 +326,8 @@ class SparkEngine(Engine):
         """The result of a query as a stream of Arrow batches."""
         if not self._asks_spark(query):
             return super().reader(query, rows)
-        return super().reader(f"SELECT * FROM {self._loaded('brought', self._answer(query))}", rows)
+        self._refuse_large(query)
+        return super().reader(f"SELECT * FROM {self._loaded('brought', self._answer(query), query)}", rows)
 
     def arrays(self, query: str) -> dict[str, Any]:
         """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
@@ -321,6 +342,7 @@ class SparkEngine(Engine):
 
     def copy(self, query: str, path: str, options: dict[str, str]) -> None:
         """Write the result of a query to a file. Option values are query text."""
+        self._refuse_large(query)
         with self._brought(query) as found:
             if found != query and options.get("FORMAT") == "parquet":
                 found = self._with_nulls_as_there(query, found)
@@ -383,4 +405,6 @@ def _kind(kind: pa.DataType) -> str:
         return "floats"
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return "text"
+    if pa.types.is_list(kind):
+        return f"lists of {_kind(kind.value_type)}"
     return str(kind)

@@ -7,7 +7,9 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,10 +139,10 @@ def stop_spark(found: SparkSession) -> None:
     gateway = SparkContext._gateway
     with contextlib.suppress(Exception):  # it may have gone by itself
         found.sparkContext.stop()
-    with contextlib.suppress(Exception):
-        gateway.shutdown()
     java = getattr(gateway, "proc", None)
     if java is not None:
+        with contextlib.suppress(Exception):
+            gateway.shutdown()
         with contextlib.suppress(OSError):
             java.stdin.close()  # for which it waits
         try:
@@ -154,10 +156,10 @@ def stop_spark(found: SparkSession) -> None:
 def _context(master: str | None, memory: int, threads: int, scratch: Path) -> Any:
     import logging
 
+    from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext
     from pyspark.errors import PySparkException
     from pyspark.java_gateway import launch_gateway
-    from py4j.protocol import Py4JError
 
     # It tells errors by itself, with all that they stem from.
     logging.getLogger("SQLQueryContextLogger").disabled = True
@@ -179,7 +181,12 @@ def _context(master: str | None, memory: int, threads: int, scratch: Path) -> An
             conf.setMaster(f"local[{threads}]")
             conf.setIfMissing("spark.local.dir", str(home))
             conf.setIfMissing("spark.sql.shuffle.partitions", str(max(8, 4 * threads)))
-        return SparkContext(conf=conf, gateway=gateway)
+        interrupted = signal.getsignal(signal.SIGINT)
+        made = SparkContext(conf=conf, gateway=gateway)
+        if threading.current_thread() is threading.main_thread():
+            # It takes Ctrl-C for itself; here the engine is closed then, and it with it.
+            signal.signal(signal.SIGINT, interrupted)
+        return made
     except (PySparkException, Py4JError, OSError) as error:
         raise CrantError(
             f"{P.spark(master) if master else P.engine('spark')}: Spark does not start ({_reason(log, error)})"

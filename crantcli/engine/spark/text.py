@@ -25,21 +25,22 @@ _TYPES = {"VARCHAR": "STRING", "HUGEINT": "DECIMAL(38, 0)", "UBIGINT": "DECIMAL(
 #: Functions that mean the same, and what Spark calls them.
 _FUNCTIONS = {
     **{name: name for name in (
-        "abs", "bool_and", "bool_or", "cast", "coalesce", "count", "dense_rank", "greatest", "least", "lower", "max",
-        "min", "nullif", "rank", "row_number", "sum", "try_cast",
+        "abs", "bool_and", "bool_or", "cast", "coalesce", "count", "dense_rank", "greatest", "least", "max", "min",
+        "nullif", "rank", "row_number", "sum", "try_cast",
     )},
     # `trim` of two arguments is said in other words.
     "trim": "btrim",
 }  # fmt: skip
 
 #: Words behind which a parenthesis opens that is no call.
-_NO_CALLS = frozenset(
-    "all and any as between by case cross distinct else except exists filter from having in intersect is join like not "
-    "on or over partition replace select then union using values when where with".split()
-)
+_NO_CALLS = frozenset((
+    "all", "and", "any", "as", "between", "by", "case", "cross", "distinct", "else", "except", "exists", "filter",
+    "from", "having", "in", "intersect", "is", "join", "like", "not", "on", "or", "over", "partition", "replace",
+    "select", "then", "union", "using", "values", "when", "where", "with",
+))  # fmt: skip
 
 #: What an ORDER BY ends with, beside a parenthesis.
-_AFTER_ORDER = frozenset("limit offset range rows groups union intersect except".split())
+_AFTER_ORDER = frozenset(["limit", "offset", "range", "rows", "groups", "union", "intersect", "except"])
 
 _OPENING, _CLOSING = {"(": ")", "[": "]"}, {")", "]"}
 
@@ -58,16 +59,16 @@ class Token:
         return self.text.lower() if self.kind == "word" else self.text
 
 
-def tokens(statement: str) -> Iterator[Token]:
+def _pieces(statement: str) -> Iterator[Token]:
     """The pieces of a statement, blanks left out."""
     for found in _TOKEN.finditer(statement):
         if found.lastgroup != "blank":
             yield Token(found.lastgroup or "", found.group())
 
 
-def words(statement: str) -> set[str]:
+def names_in(statement: str) -> set[str]:
     """Names and keywords of a statement, as they stand there outside of quotes."""
-    return {token.text for token in tokens(statement) if token.kind == "word"}
+    return {token.text for token in _pieces(statement) if token.kind == "word"}
 
 
 def spelled(statement: str, scans: Mapping[str, str] | None = None) -> str:
@@ -87,7 +88,7 @@ def spelled(statement: str, scans: Mapping[str, str] | None = None) -> str:
     """
     for reading, name in (scans or {}).items():
         statement = statement.replace(reading, name)
-    return _sequence(_nested(tokens(statement)))
+    return _sequence(_nested(_pieces(statement)))
 
 
 def unordered(statement: str) -> str:
@@ -198,11 +199,23 @@ def _call(listed: list[Token], place: int) -> tuple[str, int]:
     if name in ("isfinite", "isinf"):
         # NaN is the largest number of all.
         return f"(abs({_sequence(inside)}) {'<' if name == 'isfinite' else '='} double('Infinity'))", place + 2
+    if name == "row_number":
+        return f"row_number() {_window(listed, place)}", place + 4
     if name == "decimal":
         return f"DECIMAL({_sequence(inside)})", place + 2
     if name not in _FUNCTIONS:
         raise _unknown(name)
     return f"{_FUNCTIONS[name]}({_sequence(inside)})", place + 2
+
+
+def _window(listed: list[Token], place: int) -> str:
+    """The window of `row_number()`, which has an order: where any row may come first, it is that of the groups."""
+    inside = listed[place + 3].inside if place + 3 < len(listed) else None
+    if inside is None or not inside:
+        raise _unknown("the order of rows in a file")
+    if any(token.lower == "order" for token in inside):
+        return f"OVER ({_sequence(inside)})"
+    return f"OVER ({_sequence(inside)} ORDER BY {_sequence(inside[2:])})"
 
 
 def _ordered_sum(listed: list[Token], place: int) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crantcli.core.rows.where import is_number
+from crantcli.core.rows.where import is_plain_number
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.schema import Kind, Names
@@ -36,12 +36,16 @@ def refuse_elsewhere(engine: Engine, sources: Sequence[Source], given: ReadOptio
     for source in sources:
         if source.format != "parquet":
             what = _ELSEWHERE.get(source.format, f"a {source.format} file")
-            raise UsageError(f"{alone}, and {source.name} is {what}; write it as .parquet first, or leave the option out")
+            raise UsageError(
+                f"{alone}, and {source.name} is {what}; write it as .parquet first, or leave the option out"
+            )
         if engine.scratch in source.path.parents:
             raise UsageError(f"{alone} where they lie, and {source.name} comes through a pipe; give the file itself")
     for name, wanted in (("fill_down", given.fill_down), ("undirected", given.undirected)):
         if wanted:
-            raise UsageError(f"{getattr(P, name)(True)} cannot be asked of {P.engine('spark')}; leave one of the two out")
+            raise UsageError(
+                f"{getattr(P, name)(True)} cannot be asked of {P.engine('spark')}; leave one of the two out"
+            )
 
 
 def refuse_kinds(engine: Engine, matched: Sequence[tuple[Part, Decision]], given: ReadOptions) -> None:
@@ -62,7 +66,7 @@ def refuse_kinds(engine: Engine, matched: Sequence[tuple[Part, Decision]], given
         for condition in given.where:
             column = Names(part.columns).get(condition.column) or decision.roles.get(condition.column, "")
             floats = part.columns.get(column) in ("FLOAT", "DOUBLE")
-            if floats and condition.values and not all(map(is_number, condition.values)):
+            if floats and condition.values and not all(map(is_plain_number, condition.values)):
                 raise UsageError(
                     f"{P.where} {condition}: compared as text, floats are written in another way by Spark; give a "
                     f"number, or leave {P.engine('spark')} out"
