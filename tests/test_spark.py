@@ -204,7 +204,7 @@ def test_questions_about_one_table(spark: Any, crant: Crant, seeded: Path, name:
 
 
 REFUSED = {
-    "text": "counts a.csv --pre-col root_id --post-col side",
+    "text": "counts t.csv",
     "a feather file": "counts t.feather",
     "a pipe": "counts -",
     "a date": "synapses dates.parquet",
@@ -215,6 +215,8 @@ REFUSED = {
     "both directions": "connectivity edges.parquet --undirected --sum-duplicates",
     "pixels": "synapses t.parquet --coordinates nm --voxel-size 4,4,40.5 --units pixels",
     "floats in text": "counts pointed.parquet",
+    "weights in text": "connectivity weights.parquet",
+    "numbers in text": "counts sizes.parquet --kind synapses --where told>1",
 }
 
 
@@ -225,6 +227,9 @@ def test_what_may_be_read_otherwise_is_refused(spark: Any, crant: Crant, seeded:
     plain = pd.DataFrame({"pre": [1, 2], "post": [2, 3]})
     plain.to_feather("t.feather")
     plain.assign(day=pd.to_datetime("2020-01-01")).to_parquet("dates.parquet")
+    plain.to_csv("t.csv", index=False)
+    plain.assign(weight=["1_000", "2"]).to_parquet("weights.parquet")
+    plain.assign(told=["1.5", "2"]).to_parquet("sizes.parquet")
     plain.assign(pre=["1.0", "2.0"]).to_parquet("pointed.parquet")
     pd.DataFrame({"": ["a", "b"], "a": [1, 2], "b": [0, 1]}).to_parquet("matrix.parquet")
     outcome = on("spark", crant, *words_of(REFUSED[name]), stdin=Path("t.parquet").read_bytes()).outcome

@@ -199,7 +199,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
         filters["where"] = [*filters.get("where", ()), *map(str, given.where)]
     whole_rows = _whole_rows(engine, kind, readers, id_type)
     # Up to here a table is looked at in the same way whichever engine answers.
-    let_scan(engine, relation, selects, [part for part, _ in matched])
+    let_scan(engine, relation, selects, [part for part, _ in matched], [reader.ids for reader in readers])
     return Relation(
         kind=kind,
         relation=relation,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crantcli.core.rows.where import is_plain_number
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.schema import Kind, Names
 from crantcli.sources.tables.files import Source
+from crantcli.sources.tables.inference import TextIds
 from crantcli.sources.tables.kinds import Decision
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.read_options import ReadOptions
@@ -63,17 +64,31 @@ def refuse_kinds(engine: Engine, matched: Sequence[tuple[Part, Decision]], given
                 f"{P.engine('spark')} reads tables of synapses and edges, and {part.name} is read as "
                 f"{decision.kind.value}; leave {P.engine} out"
             )
+        numbers = [decision.roles.get(role, "") for role in ("weight", "size")]
+        for column in (*numbers, *Names(part.columns).all([] if given.value is None else [given.value])):
+            if part.columns.get(column, "").startswith("VARCHAR"):
+                raise _in_text(part, column)
         for condition in given.where:
             column = Names(part.columns).get(condition.column) or decision.roles.get(condition.column, "")
-            floats = part.columns.get(column) in ("FLOAT", "DOUBLE")
-            if floats and condition.values and not all(map(is_plain_number, condition.values)):
+            plain = bool(condition.values) and all(map(is_plain_number, condition.values))
+            kind = part.columns.get(column, "")
+            if (kind in ("FLOAT", "DOUBLE") and condition.values and not plain) or (kind == "VARCHAR" and plain):
                 raise UsageError(
-                    f"{P.where} {condition}: compared as text, floats are written in another way by Spark; give a "
-                    f"number, or leave {P.engine('spark')} out"
+                    f"{P.where} {condition}: {part.name}, column {column}: numbers as text are written and read in "
+                    f"another way by Spark; leave {P.engine('spark')} out"
                 )
 
 
-def let_scan(engine: Engine, relation: str, selects: Sequence[str], found: Sequence[Part]) -> None:
+def _in_text(part: Part, column: str) -> UsageError:
+    return UsageError(
+        f"{P.engine('spark')}: {part.name}, column {column} holds numbers as text, and Spark reads some of them in "
+        f"another way, such as 12.0 and 1_000; leave {P.engine} out, or write the column as numbers"
+    )
+
+
+def let_scan(
+    engine: Engine, relation: str, selects: Sequence[str], found: Sequence[Part], ids: Sequence[Mapping[str, TextIds]]
+) -> None:
     """Let a spread engine read a table's files from here on.
 
     Parameters
@@ -85,9 +100,20 @@ def let_scan(engine: Engine, relation: str, selects: Sequence[str], found: Seque
         The queries that it joins.
     found : sequence of Part
         What each of them reads.
+    ids : sequence of mapping of str to TextIds
+        What is known of IDs in columns of text, of each.
+
+    Raises
+    ------
+    UsageError
+        Where IDs are written in a way that the engine does not read.
     """
     if not engine.spread:
         return
+    for part, columns in zip(found, ids, strict=True):
+        for column, told in columns.items():
+            if told.pointed:
+                raise _in_text(part, column)
     from crantcli.engine.spark.engine import Scan, SparkEngine
 
     assert isinstance(engine, SparkEngine)
