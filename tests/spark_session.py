@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 from collections.abc import Iterator
@@ -37,19 +36,21 @@ def missing() -> str:
     return ""
 
 
+def quick(folder: Path) -> dict[str, str]:
+    """An environment in which Spark is there sooner."""
+    (folder / "spark-defaults.conf").write_text(_QUICK, encoding="utf-8")
+    option = "-XX:TieredStopAtLevel=1"
+    return {"SPARK_CONF_DIR": str(folder), "SPARK_SUBMIT_OPTS": option, "SPARK_LAUNCHER_OPTS": option}
+
+
 @contextmanager
 def running_spark() -> Iterator[Any]:
     """Spark on this machine, for all engines of this process."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "spark-defaults.conf").write_text(_QUICK, encoding="utf-8")
-        before = {name: os.environ.get(name) for name in ("SPARK_CONF_DIR", "SPARK_SUBMIT_OPTS", "SPARK_LAUNCHER_OPTS")}
-        quick = "-XX:TieredStopAtLevel=1"
-        os.environ |= {"SPARK_CONF_DIR": folder, "SPARK_SUBMIT_OPTS": quick, "SPARK_LAUNCHER_OPTS": quick}
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in quick(Path(folder)).items():
+                patch.setenv(name, value)
             found, started = spark_started(None, 10**9, 2, Path(folder))
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
         assert started
         try:
             yield found

@@ -15,7 +15,7 @@ import pytest
 from conftest import Crant
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from spark_session import drawn_options, missing, on, on_both, running_spark
+from spark_session import drawn_options, missing, on, on_both, quick, running_spark
 from strategies import (
     ANNOTATION_COLUMNS,
     AS_TYPED,
@@ -286,13 +286,19 @@ def test_another_address_than_that_of_the_running_one_is_refused(spark: Any, cra
     assert "Spark runs in this process already" in outcome.err
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_as_a_process_of_its_own(crant_process: Crant, seeded: Path) -> None:
+def test_as_a_process_of_its_own(
+    crant_process: Crant,
+    seeded: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Started, asked and stopped: nothing but the notes is told, and nothing is left behind."""
-    found = {}
+    monkeypatch.chdir(tmp_path)
+    found, settings = {}, quick(tmp_path_factory.mktemp("settings"))
     for name in ("duckdb", "spark"):
         words = ("connectivity", seeded / "t.parquet", "-t", "2", "-o", "out.parquet", "--tmp-dir", ".")
-        outcome = crant_process(*words, "--engine", name)
+        outcome = crant_process(*words, "--engine", name, env=settings)
         assert outcome.code == 0, outcome.err
         assert outcome.out == b""
         found[name] = (outcome.err, Path("out.parquet").read_bytes())

@@ -163,6 +163,7 @@ def _context(master: str | None, memory: int, threads: int, scratch: Path) -> An
 
     # It tells errors by itself, with all that they stem from.
     logging.getLogger("SQLQueryContextLogger").disabled = True
+    scratch = scratch.resolve()
     log, home = scratch / "spark.log", scratch / "spark"
     home.mkdir(exist_ok=True)
     first = SparkConf(loadDefaults=False).set("spark.driver.memory", f"{max(memory >> 20, 512)}m")
@@ -195,6 +196,9 @@ def _context(master: str | None, memory: int, threads: int, scratch: Path) -> An
 
 def _reason(log: Path, error: Exception) -> str:
     """What Spark says of why it does not start."""
+    thrown = getattr(error, "java_exception", None)
+    if thrown is not None:
+        return str(thrown.toString()).splitlines()[0]
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
