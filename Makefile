@@ -11,11 +11,12 @@ endif
 EXAMPLES ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check rules same bench campaign reference clean
+.PHONY: help demo test slow test-spark check rules same bench campaign reference clean
 
 help:
 	@echo 'make demo       install into .venv and run every command on the sample data, into demo/'
 	@echo 'make test       the tests, but for those with processes, servers, damage and many runs: make slow'
+	@echo 'make test-spark install Spark, and ask both engines the same; needs Java 17 or newer, and is skipped without'
 	@echo 'make check      ruff, format, mypy, all tests, each rule on 200 new tables: what has to pass; SEED=1 for the same again'
 	@echo 'make rules      each rule on 200 new tables, and no other tests; SEED=1 for the same again'
 	@echo 'make same       what this tree does otherwise than BASE=REVISION; ONLY=NAME for some cases, ALLOW=FILE for changes'
@@ -28,21 +29,27 @@ demo: $(VENV)/.user
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh sample_data/demo.sh demo
 
 test: $(VENV)/.developer
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) -m 'not slow and not spark'
 
 slow: $(VENV)/.developer
 	$(PYTEST) -m slow
+
+# One process, which starts Spark once. Where there is no Java, the tests say so; the package is large, and not fetched.
+test-spark: $(VENV)/.developer
+	@if ! command -v java >/dev/null && [ -z "$$JAVA_HOME" ]; then echo 'no Java here: Spark is not installed'; \
+	else $(PIP) --editable '.[dev,spark]' || echo 'PySpark cannot be installed here'; fi
+	$(BIN)/python -m pytest -m spark tests/test_spark.py
 
 check: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@echo 'Generated tables are new ones; make check SEED=$(SEED) takes the same again.'
-	EXAMPLES=$(EXAMPLES) $(PYTEST) --hypothesis-seed=$(SEED)
+	EXAMPLES=$(EXAMPLES) $(PYTEST) -m 'not spark' --hypothesis-seed=$(SEED)
 
 rules: $(VENV)/.developer
 	@echo 'Generated tables are new ones; make rules SEED=$(SEED) takes the same again.'
-	EXAMPLES=$(EXAMPLES) $(PYTEST) --hypothesis-seed=$(SEED) $$(grep -l '^@given' tests/test_*.py)
+	EXAMPLES=$(EXAMPLES) $(PYTEST) -m 'not spark' --hypothesis-seed=$(SEED) $$(grep -l '^@given' tests/test_*.py)
 
 same: $(VENV)/.developer
 	$(BIN)/python tests/same.py $(or $(BASE),HEAD) $(if $(ONLY),--only '$(ONLY)') $(if $(ALLOW),--allow $(ALLOW))

@@ -110,7 +110,13 @@ def _no_user_configuration(
     monkeypatch: pytest.MonkeyPatch, _users: Iterator[Path], request: pytest.FixtureRequest
 ) -> Iterator[None]:
     """Keep the tests apart from the data sets, caches and tokens of whoever runs them."""
-    for name in ("CRANT_DEFAULT_DATASET", "CRANTTABLE_TOKEN", "CRANTCLI_CAVE_TOKEN", "CRANTCLI_CACHE_DIR"):
+    for name in (
+        "CRANT_DEFAULT_DATASET",
+        "CRANTTABLE_TOKEN",
+        "CRANTCLI_CAVE_TOKEN",
+        "CRANTCLI_CACHE_DIR",
+        "CRANTCLI_ENGINE",
+    ):
         monkeypatch.delenv(name, raising=False)
     user = next(_users)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(user / "config"))

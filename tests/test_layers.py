@@ -48,7 +48,7 @@ EVERYBODY = {"checks", "errors", "system", "text"}
 #: Part -> other people's packages that it may use. The rest gets by with the standard library.
 PACKAGES = {
     "core": {"numpy", "pandas", "scipy"},
-    "engine": {"duckdb", "fsspec", "numpy", "pyarrow"},
+    "engine": {"duckdb", "fsspec", "numpy", "py4j", "pyarrow", "pyspark"},
     "sources/tables": {"deltalake", "numpy", "pandas", "pyarrow", "pyiceberg", "python_calamine"},
     "sources/shapes": {"DracoPy", "numpy", "pyarrow"},
     "sources": {"numpy", "pyarrow", "platformdirs"},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from crantcli.cli.console import Console
 from crantcli.cli.options import (
@@ -137,7 +138,21 @@ def _members(members: MemberOptions | None) -> tuple[str | None, tuple[str, ...]
 def settings_of(to: RunOptions, fetch: ServerOptions | None = None) -> Settings:
     """With what means."""
     live = LiveOptions() if fetch is None else live_options(fetch)
-    return Settings(to.max_memory, to.threads, to.tmp_dir, live)
+    return Settings(to.max_memory, to.threads, to.tmp_dir, live, engine_name(to.engine), to.spark)
+
+
+def engine_name(given: Literal["duckdb", "spark"] | None) -> Literal["duckdb", "spark"]:
+    """The engine that is named, by the option or else in the environment.
+
+    Raises
+    ------
+    UsageError
+        Where the environment names another.
+    """
+    name = given or os.environ.get("CRANTCLI_ENGINE") or "duckdb"
+    if name not in ("duckdb", "spark"):
+        raise UsageError(f"CRANTCLI_ENGINE is {name!r}: it says duckdb or spark")
+    return "spark" if name == "spark" else "duckdb"
 
 
 def live_options(server: ServerOptions) -> LiveOptions:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import typer
 
-from crantcli.cli.help import ENGINE, FILTERS, INPUT, NEURONS, OUTPUT, SERVER
+from crantcli.cli.engine_options import EngineName, MaxMemory, SparkAddress, TemporaryFolder, Threads
+from crantcli.cli.help import FILTERS, INPUT, NEURONS, OUTPUT, SERVER
 from crantcli.schema import Kind
 
 if TYPE_CHECKING:
@@ -416,33 +417,8 @@ class RunOptions:
     fail_empty: Annotated[bool, typer.Option("--fail-empty", help="Exit with 4 when nothing is left.")] = False
     quiet: Quiet = False
     debug: Debug = False
-    max_memory: Annotated[
-        str,
-        typer.Option(
-            "--max-memory",
-            metavar="SIZE",
-            help="What the engine may hold in memory; beyond, it uses disk.",
-            rich_help_panel=ENGINE,
-        ),
-    ] = "2GB"
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads",
-            metavar="N",
-            min=1,
-            help="Threads. Default: all cores.",
-            show_default=False,
-            rich_help_panel=ENGINE,
-        ),
-    ] = None
-    tmp_dir: Annotated[
-        str | None,
-        typer.Option(
-            "--tmp-dir",
-            metavar="FOLDER",
-            help="Folder for temporary files.",
-            show_default=False,
-            rich_help_panel=ENGINE,
-        ),
-    ] = None
+    max_memory: MaxMemory = "2GB"
+    threads: Threads = None
+    tmp_dir: TemporaryFolder = None
+    engine: EngineName = None
+    spark: SparkAddress = None

@@ -177,10 +177,13 @@ class SqlEngine(Protocol):
     memory : int
         Bytes that may be held in memory.
     threads : int
+    spread : bool
+        Rows lie in many places, each of which sees its own ones only: nothing is to be had by looking at them first.
     """
 
     memory: int
     threads: int
+    spread: bool = False
 
     def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""

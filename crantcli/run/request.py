@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from crantcli.checks import check_names, check_switches, whole_number
 from crantcli.core.questions.base import Needs
@@ -193,9 +193,15 @@ class Settings:
     tmp_dir : str or None
     live : LiveOptions
         How servers are asked.
+    engine : {"duckdb", "spark"}
+        What reads and counts rows.
+    spark : str or None
+        Where Spark runs; None for this machine.
     """
 
     max_memory: str = DEFAULT_MEMORY
     threads: int | None = None
     tmp_dir: str | None = None
     live: LiveOptions = field(default_factory=LiveOptions)
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    spark: str | None = None

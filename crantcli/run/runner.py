@@ -14,6 +14,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.engine.explain import explained_ledger
 from crantcli.errors import ConditionError
 from crantcli.remote.progress import Progress
+from crantcli.run.engines import engine_of, refuse_engine
 from crantcli.run.inputs import Opener
 from crantcli.run.record import record_of
 from crantcli.run.request import Request, Settings
@@ -79,7 +80,7 @@ def run_question(question: Question, request: Request, settings: Settings, sink:
         Of the kind that says whose fault it is. Nothing is half written then.
     """
     needs = question.needs()
-    with opened(request, settings, sink, needs, synapses=True) as opener:
+    with opened(request, settings, sink, needs, question=question) as opener:
         given = opener.open(question, request, sink.check)
         results = question.run(
             opener.engine, given, sink.wanted, lambda results: record_of(question, request, opener, given, results)
@@ -92,7 +93,7 @@ def run_question(question: Question, request: Request, settings: Settings, sink:
 
 @contextmanager
 def opened(
-    request: Request, settings: Settings, sink: Sink, needs: Needs | None = None, *, synapses: bool = False
+    request: Request, settings: Settings, sink: Sink, needs: Needs | None = None, *, question: Question | None = None
 ) -> Iterator[Opener]:
     """Start the engine, and let what is written appear at the end or leave nothing behind.
 
@@ -102,20 +103,21 @@ def opened(
         As for `run_question`.
     needs : Needs, optional
         Of which the neurons are looked at.
-    synapses : bool
-        Whether the data set must have synapses, where no source is given.
+    question : Question, optional
+        What is asked about synapses: the data set must have some, where no source is given.
     """
     needs = needs or Needs({})
     names = request.names(needs)
     request.check(needs)
     sink.check_names(names)
     dataset = find_dataset(request.dataset)
-    if synapses and request.has_no_source and dataset is not None and dataset.live is None:
+    refuse_engine(settings, request, question, dataset)
+    if question is not None and request.has_no_source and dataset is not None and dataset.live is None:
         dataset.synapse_file()
     # What is being written can be removed only when the engine has stopped writing it.
     with sink:
         files = [*engine_files(*request.tables, *names, dataset=dataset, live=settings.live), *sink.paths]
-        with Engine(settings.max_memory, settings.threads, settings.tmp_dir, files) as engine:
+        with engine_of(settings, files) as engine:
             opener = Opener(engine, dataset, settings.live)
             opener.null_text = request.read.null_text
             with sink.working(engine, settings.live.policy.progress), explained_ledger(engine.reading):

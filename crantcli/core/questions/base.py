@@ -323,11 +323,14 @@ class Question(ABC):
         Names of outputs -> `Table`, `Matrix`, `Figure` or `Folder`; "" is the main one.
     chosen_by : str
         What names the neurons without which nothing is fetched from a server.
+    spreads : bool
+        A spread engine can answer it.
     """
 
     command: ClassVar[str]
     chosen_by: ClassVar[str] = P.neurons
     outputs: ClassVar[Mapping[str, type]]
+    spreads: ClassVar[bool] = False
 
     @abstractmethod
     def needs(self) -> Needs:

@@ -87,6 +87,7 @@ class Connectivity(Question):
 
     command: ClassVar[str] = "connectivity"
     outputs: ClassVar[Mapping[str, type]] = {"": EdgeTable, "sweep": Table}
+    spreads: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")

@@ -60,6 +60,7 @@ class Counts(Question):
 
     command: ClassVar[str] = "counts"
     outputs: ClassVar[Mapping[str, type]] = {"": Table}
+    spreads: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "neurons")

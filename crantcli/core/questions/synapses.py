@@ -57,6 +57,7 @@ class Synapses(Question):
     command: ClassVar[str] = "synapses"
     chosen_by: ClassVar[str] = f"{P.pre} or {P.post}"
     outputs: ClassVar[Mapping[str, type]] = {"": Table}
+    spreads: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "pre", "post")

@@ -87,6 +87,11 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if quoted else value
 
 
+def is_plain_number(value: str) -> bool:
+    """Whether a value of a condition is compared as a number, where the column holds some."""
+    return _NUMBER.fullmatch(value) is not None
+
+
 def condition_sql(condition: Condition, column: str, kind: str, numeric: bool, where: str) -> str:
     """A condition as query text that is never null.
 

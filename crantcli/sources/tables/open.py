@@ -27,6 +27,7 @@ from crantcli.sources.tables.metadata import combine, resolve_units
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.reader import Reader
+from crantcli.sources.tables.spread import let_scan, refuse_elsewhere, refuse_kinds
 from crantcli.text import P
 
 #: Columns up to which a sample is taken of all at once; of wider tables of as many, and of fewer rows.
@@ -51,6 +52,7 @@ def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source],
     DataError
         Where columns, IDs or units are not what a table needs; the message names file, column and row.
     """
+    refuse_elsewhere(engine, sources, given)
     matrices = [source for source in sources if source.format == "npz"]
     if matrices:
         _refuse_for_adjacency(given)
@@ -70,6 +72,7 @@ def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source],
     if len(kinds) > 1:
         told = ", ".join(f"{name} reads as {kind}" for kind, name in kinds.items())
         raise DataError(f"the files hold different kinds of table ({told}); give one kind at a time")
+    refuse_kinds(engine, list(zip(found, decisions, strict=True)), given)
     if set(kinds) == {Kind.POINTS} and not given.points:
         columns = ", ".join(column for position in decisions[0].positions.values() for column in position)
         raise DataError(
@@ -200,6 +203,9 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
     filters = dict(recorded.filters)
     if given.where:
         filters["where"] = [*filters.get("where", ()), *map(str, given.where)]
+    whole_rows = _whole_rows(engine, kind, readers, id_type)
+    # Up to here a table is looked at in the same way whichever engine answers.
+    let_scan(engine, relation, selects, [part for part, _ in matched], [reader.ids for reader in readers])
     return Relation(
         kind=kind,
         relation=relation,
@@ -225,7 +231,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
         read_notes=tuple(dict.fromkeys(notes)),
         filtered=sum(reader.filtered for reader in readers),
         signed=given.signed or recorded.signed,
-        whole_rows=_whole_rows(engine, kind, readers, id_type),
+        whole_rows=whole_rows,
         read_as="; ".join(dict.fromkeys(match.sentence() for _, match in matched)),
     )
 

@@ -80,7 +80,7 @@ class Reader:
             self._filter()
         if given.fill_down:
             self._fill_down()
-        self._ids = self._inspect()
+        self.ids = self._inspect()
         self._refuse_nulls()
         self._weight_type = self._numeric("weight", match.roles["weight"]) if "weight" in match.roles else None
         self._value_type = self._numeric("value", self._roles["value"]) if value else None
@@ -151,7 +151,7 @@ class Reader:
         part = self._part
         if column in part.null_free:
             return 0, part.rows or 0
-        known = self._ids[column].nulls if column in self._ids else part.nulls.get(column)
+        known = self.ids[column].nulls if column in self.ids else part.nulls.get(column)
         if known == 0:
             return 0, 0
         if known is not None and part.rows is not None:
@@ -215,19 +215,19 @@ class Reader:
         return all(self._is_integer(column) for column in self._sides)
 
     def _is_integer(self, column: str) -> bool:
-        if column in self._ids:
-            return self._ids[column].integer
+        if column in self.ids:
+            return self.ids[column].integer
         return fits_int64(self._engine, self._part, column)
 
     @property
     def null_free(self) -> bool:
         """Whether the footers tell that no neuron ID is null."""
         names = set(self._sides)
-        return names <= self._part.null_free and not names & set(self._ids)
+        return names <= self._part.null_free and not names & set(self.ids)
 
     def stored_files(self) -> list[StoredFile]:
         """The files, where neuron IDs stand in them as they are and no row is left out; else nothing."""
-        if self._match.prefix or not all(self._ids[side].as_written for side in self._sides if side in self._ids):
+        if self._match.prefix or not all(self.ids[side].as_written for side in self._sides if side in self.ids):
             return []
         coordinates = {name: zip(AXES, columns, strict=False) for name, columns in self.positions.items()}
         places = {f"{name}_{axis}": column for name, parts in coordinates.items() for axis, column in parts}
@@ -257,8 +257,8 @@ class Reader:
         return self._plain_id(column, id_type)
 
     def _plain_id(self, column: str, id_type: IdType) -> str:
-        if column in self._ids:
-            return self._ids[column].expression(quote(column), id_type)
+        if column in self.ids:
+            return self.ids[column].expression(quote(column), id_type)
         return quote(column) if self._part.columns[column] == id_type else f"CAST({quote(column)} AS {id_type})"
 
     def _numeric(self, role: str, column: str) -> str:
@@ -375,7 +375,7 @@ class Reader:
         """A SELECT with all neuron IDs as text, of each column once where they have been looked at."""
         chosen = []
         for column in self._sides:
-            known = self._ids[column].all_texts if column in self._ids and not self._match.prefix else ""
+            known = self.ids[column].all_texts if column in self.ids and not self._match.prefix else ""
             chosen.append(known or f"SELECT {self._id_expression(column, 'VARCHAR')} AS id FROM {self._part.relation}")
         return " UNION ".join(chosen)
 

@@ -1,0 +1,110 @@
+"""One Spark for all tests of a process, and the same question put to both engines."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Crant, Outcome
+from strategies import Drawn
+
+from crantcli.engine.spark import engine
+from crantcli.engine.spark.start import check_installed, spark_started, stop_spark
+from crantcli.errors import UsageError
+
+#: Small questions need no code of their own, nor what pays after minutes only.
+_QUICK = """\
+spark.sql.codegen.wholeStage false
+spark.sql.codegen.factoryMode NO_CODEGEN
+spark.sql.shuffle.partitions 2
+spark.default.parallelism 2
+"""
+
+
+def missing() -> str:
+    """Why there is no Spark here, or ""."""
+    try:
+        check_installed()
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+def quick(folder: Path) -> dict[str, str]:
+    """An environment in which Spark is there sooner."""
+    (folder / "spark-defaults.conf").write_text(_QUICK, encoding="utf-8")
+    option = "-XX:TieredStopAtLevel=1"
+    return {"SPARK_CONF_DIR": str(folder), "SPARK_SUBMIT_OPTS": option, "SPARK_LAUNCHER_OPTS": option}
+
+
+@contextmanager
+def running_spark() -> Iterator[Any]:
+    """Spark on this machine, for all engines of this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in quick(Path(folder)).items():
+                patch.setenv(name, value)
+            found, started = spark_started(None, 10**9, 2, Path(folder))
+        assert started
+        try:
+            yield found
+        finally:
+            stop_spark(found)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run on one engine left behind."""
+
+    outcome: Outcome
+    files: dict[str, bytes]
+
+
+def on(
+    name: str, crant: Crant, *arguments: object, outputs: tuple[str, ...] = ("out.parquet",), stdin: bytes = b""
+) -> Answer:
+    """Ask one engine, and take away what it wrote."""
+    outcome = crant(*arguments, "-o", outputs[0], "--engine", name, stdin=stdin)
+    files = {name: Path(name).read_bytes() for name in outputs if Path(name).exists()}
+    for name in files:
+        Path(name).unlink()
+    return Answer(outcome, files)
+
+
+def on_both(
+    crant: Crant, *arguments: object, outputs: tuple[str, ...] = ("out.parquet",), gathered: int | None = None
+) -> Answer:
+    """Ask both engines: code, notes and every byte of the files are the same.
+
+    `gathered` is the number of rows up to which results of Spark come here before the end.
+    """
+    ours = on("duckdb", crant, *arguments, outputs=outputs)
+    with pytest.MonkeyPatch.context() as patch:
+        if gathered is not None:
+            patch.setattr(engine, "GATHERED", gathered)
+        theirs = on("spark", crant, *arguments, outputs=outputs)
+    assert theirs.outcome.code == ours.outcome.code, theirs.outcome.err
+    if ours.outcome.code == 0:
+        assert theirs.outcome.err == ours.outcome.err
+        assert theirs.outcome.out == ours.outcome.out
+        assert set(theirs.files) == set(ours.files) == set(outputs) - {"-"}
+        assert [name for name in ours.files if theirs.files[name] != ours.files[name]] == []
+    else:
+        assert not theirs.files
+    return theirs
+
+
+def drawn_options(chance: random.Random, table: Drawn) -> list[str]:
+    """Which rows count."""
+    options = [] if chance.random() < 0.7 else ["--no-clean"]
+    if table.has("size") and chance.random() < 0.5:
+        options += ["--min-size", str(chance.choice([0, 1, 2, 3]))]
+    if chance.random() < 0.6:
+        options += ["-t", str(chance.choice([1, 2, 3]))]
+    return options

@@ -1,0 +1,307 @@
+"""Spark answers what DuckDB answers, byte by byte, or says that it does not."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import Crant
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from spark_session import drawn_options, missing, on, on_both, quick, running_spark
+from strategies import (
+    ANNOTATION_COLUMNS,
+    AS_TYPED,
+    Drawn,
+    annotation_tables,
+    asked,
+    edge_tables,
+    frame,
+    seeded_frame,
+    seeded_synapses,
+    synapse_tables,
+)
+
+from crantcli.engine.spark import engine
+
+pytestmark = [pytest.mark.spark, pytest.mark.skipif(bool(missing()), reason=missing())]
+
+#: Rows up to which results come here before the end: all, some, or none.
+EARLY = (None, 5, -1)
+
+DRAWN = settings(
+    max_examples=16, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    with running_spark() as found:
+        yield found
+
+
+def written(table: Drawn) -> str:
+    frame(table.rows, table.columns).to_parquet("drawn.parquet")
+    return "drawn.parquet"
+
+
+def neurons_of(found: list[Any]) -> list[str]:
+    Path("asked.txt").write_text("".join(f"{neuron}\n" for neuron in found), encoding="utf-8")
+    return ["-n", "@asked.txt"]
+
+
+@DRAWN
+@given(data=st.data(), table=synapse_tables() | edge_tables(), seed=st.integers(0, 2**32 - 1))
+def test_connectivity_of_drawn_tables(spark: Any, crant: Crant, data: st.DataObject, table: Drawn, seed: int) -> None:
+    chance = random.Random(seed)
+    options = drawn_options(chance, table)
+    if chance.random() < 0.5:
+        options += neurons_of(data.draw(asked(table)))
+    if table.has("weight"):
+        options += ["--sum-duplicates"] * (chance.random() < 0.7)
+    options += chance.choice([[], [], ["--normalize", "input"], ["--normalize", "output"], ["--top", "1"]])
+    if table.has("neuropil") and chance.random() < 0.3:
+        options += ["--by", "neuropil"]
+    on_both(crant, "connectivity", written(table), *AS_TYPED, *options, gathered=chance.choice(EARLY))
+
+
+@DRAWN
+@given(data=st.data(), table=synapse_tables(), seed=st.integers(0, 2**32 - 1))
+def test_counts_of_drawn_tables(spark: Any, crant: Crant, data: st.DataObject, table: Drawn, seed: int) -> None:
+    chance = random.Random(seed)
+    options = drawn_options(chance, table)
+    if chance.random() < 0.5:
+        options += neurons_of(data.draw(asked(table)))
+    if chance.random() < 0.5:
+        frame(data.draw(annotation_tables(table.neurons)), ANNOTATION_COLUMNS).to_csv("labels.csv", index=False)
+        options += ["-a", "labels.csv", "--by", "side"]
+    on_both(crant, "counts", written(table), *AS_TYPED, *options, gathered=chance.choice(EARLY))
+
+
+@DRAWN
+@given(data=st.data(), table=synapse_tables(), seed=st.integers(0, 2**32 - 1))
+def test_synapses_of_drawn_tables(spark: Any, crant: Crant, data: st.DataObject, table: Drawn, seed: int) -> None:
+    chance = random.Random(seed)
+    options = drawn_options(chance, table)
+    for side in ("--pre", "--post"):
+        if chance.random() < 0.3:
+            Path(f"{side[2:]}.txt").write_text("".join(f"{one}\n" for one in data.draw(asked(table))), encoding="utf-8")
+            options += [side, f"@{side[2:]}.txt"]
+    on_both(crant, "synapses", written(table), *AS_TYPED, *options, gathered=chance.choice(EARLY))
+
+
+LABELS = """root_id,cell_type,side,nt
+576460752641833770,ER2,left,gaba
+576460752641833771,ER2,right,gaba
+576460752641833772,EPG/PEG,left,acetylcholine
+576460752641833773,,right,acetylcholine
+576460752641833774,it's,left,gaba
+576460752641833775,back\\slash,left,glutamate
+576460752651833770,NA,,gaba
+"""
+
+SEEDED = {
+    "all synapses": "synapses t.parquet",
+    "text": "synapses t.parquet|out.csv",
+    "feather": "synapses t.parquet|out.feather",
+    "stdout": "connectivity t.parquet|-",
+    "one column": "synapses t.parquet --columns pre,post,ctr_pt_position",
+    "units": "synapses t.parquet --coordinates pixels --voxel-size 4,4,40.5 --units nm",
+    "strong inputs of rows": "synapses t.parquet --min-fraction 0.1 --min-size 20",
+    "rows of criteria": "synapses t.parquet -a a.csv --pre cell_type=ER2 --threshold 2",
+    "where": "synapses t.parquet --where size>=50 --where neuropil=EB",
+    "where in": "connectivity t.parquet --where size!=7 --where neuropil=EB,FB",
+    "where null": "counts t.parquet --where neuropil~is~null",
+    "annotated": "connectivity t.parquet -a a.csv --annotate cell_type,side",
+    "types": "connectivity t.parquet -a a.csv --by type --normalize input",
+    "sides": "connectivity t.parquet -a a.csv --by side --complete",
+    "side and own": "connectivity t.parquet -a a.csv --by pre:cell_type,post:side,neuropil",
+    "neuropils": "connectivity t.parquet --by neuropil --top 2 --normalize output",
+    "signs": "connectivity t.parquet -a a.csv --sign nt --inhibitory gaba,glutamate --unsigned drop",
+    "sums": "connectivity t.parquet --weight sum:size --min-fraction 0.05",
+    "means": "connectivity t.parquet --weight mean:size",
+    "sweep": "connectivity t.parquet -t 1,2,3 --sweep sweep.csv",
+    "counts of criteria": "counts t.parquet -a a.csv -n cell_type!=ER2 --by side,neuropil",
+    "counts weighed": "counts t.parquet --weight mean:size --min-fraction 0.02",
+    "counts signed": "counts t.parquet -a a.csv --sign nt --inhibitory gaba --unsigned positive",
+    "a folder": "connectivity folder --no-clean",
+    "integers of all widths": "synapses widths.parquet --threshold 2",
+    "large integers": "connectivity widths.parquet --pre-col pre_wide --post-col post_wide --kind synapses",
+    "lists": "synapses lists.parquet",
+    "not a number": "synapses nan.parquet --min-size 3",
+    "fractions": "connectivity edges.parquet --sum-duplicates --normalize input",
+    "fractions of neuropils": "connectivity edges.parquet --by neuropil --sum-duplicates -t 2",
+    "names like patterns": "counts odd.parquet",
+}
+
+
+#: Those of which nothing comes here before the end; the others take a fraction of the time.
+THERE = {
+    "one column", "strong inputs of rows", "types", "sums", "counts weighed", "a folder", "fractions", "where",
+    "integers of all widths",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables with everything that may differ: types, names, orders, nulls, and floats that do not add up exactly."""
+    folder = tmp_path_factory.mktemp("seeded")
+    rows = seeded_frame(seeded_synapses())
+    rows.to_parquet(folder / "t.parquet")
+    (folder / "a.csv").write_text(LABELS, encoding="utf-8")
+    for number, part in enumerate([rows[:200], rows.loc[200:, list(reversed(rows.columns))]]):
+        (folder / "folder" / f"size={number}").mkdir(parents=True)  # which names no column
+        part.to_parquet(folder / "folder" / f"size={number}" / "1.parquet")
+    ends = rows.dropna(subset=["id", "pre", "post"]).drop_duplicates("id")
+    small = {name: ends[name] % 5 for name in ("pre", "post")}
+    widths = pd.DataFrame({
+        "id": ends["id"].astype("uint64"), "pre": small["pre"].astype("uint8"), "post": small["post"].astype("int16"),
+        "size": ends["size"].astype("Float32"), "pre_wide": ends["pre"].astype("uint64"),
+        "post_wide": ends["post"].astype("uint64"), "told": (ends["size"] > 50).astype("boolean"),
+    })  # fmt: skip
+    widths.to_parquet(folder / "widths.parquet")
+    places = [[1.5 * n, n, 2] if n % 7 else None for n in range(len(ends))]
+    pd.DataFrame({"pre": ends["pre"], "post": ends["post"], "ctr_pt_position": places}).to_parquet(
+        folder / "lists.parquet"
+    )
+    sizes = [float("nan"), float("inf"), 3.0, 2.5, None, 7.0]
+    pq.write_table(pa.table({"pre": [1, 2, 3, 4, 5, 6], "post": [9] * 6, "size": sizes}), folder / "nan.parquet")
+    chance = random.Random(5)
+    edges = [
+        {"pre": chance.randrange(9), "post": chance.randrange(9), "neuropil": chance.choice(["EB", "FB", None]),
+         "weight": chance.choice([0.1, 0.2, 0.7, 1e15, 3.3])}
+        for _ in range(300)
+    ]  # fmt: skip
+    frame(edges, ["pre", "post", "neuropil", "weight"]).to_parquet(folder / "edges.parquet")
+    rows.to_parquet(folder / "odd.parquet")
+    return folder
+
+
+def words_of(line: str) -> list[str]:
+    return [word.replace("~is~", " is ") for word in line.split()]
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_questions_about_one_table(spark: Any, crant: Crant, seeded: Path, name: str) -> None:
+    for file in seeded.iterdir():
+        Path(file.name).symlink_to(file)
+    line, _, output = SEEDED[name].partition("|")
+    words = words_of(line)
+    if name == "names like patterns":
+        shutil.copy(seeded / "odd.parquet", "[a] {b,c} * ' d.parquet")
+        words[1] = "[a] {b,c} * ' d.parquet"
+    outputs = (output or "out.parquet", *(["sweep.csv"] if "--sweep" in words else []))
+    answer = on_both(crant, *words, outputs=outputs, gathered=-1 if name in THERE else None)
+    assert answer.outcome.code == 0, answer.outcome.err
+
+
+REFUSED = {
+    "text": "counts t.csv",
+    "a feather file": "counts t.feather",
+    "a pipe": "counts -",
+    "a date": "synapses dates.parquet",
+    "a matrix": "connectivity matrix.parquet --kind adjacency",
+    "a pattern": "counts t.parquet --where neuropil~^E",
+    "floats as text": "counts widths.parquet --where size=big",
+    "an empty ID": "counts t.parquet --fill-down",
+    "both directions": "connectivity edges.parquet --undirected --sum-duplicates",
+    "pixels": "synapses t.parquet --coordinates nm --voxel-size 4,4,40.5 --units pixels",
+    "floats in text": "counts pointed.parquet",
+    "weights in text": "connectivity weights.parquet",
+    "numbers in text": "counts sizes.parquet --kind synapses --where told>1",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_may_be_read_otherwise_is_refused(spark: Any, crant: Crant, seeded: Path, name: str) -> None:
+    for file in seeded.iterdir():
+        Path(file.name).symlink_to(file)
+    plain = pd.DataFrame({"pre": [1, 2], "post": [2, 3]})
+    plain.to_feather("t.feather")
+    plain.assign(day=pd.to_datetime("2020-01-01")).to_parquet("dates.parquet")
+    plain.to_csv("t.csv", index=False)
+    plain.assign(weight=["1_000", "2"]).to_parquet("weights.parquet")
+    plain.assign(told=["1.5", "2"]).to_parquet("sizes.parquet")
+    plain.assign(pre=["1.0", "2.0"]).to_parquet("pointed.parquet")
+    pd.DataFrame({"": ["a", "b"], "a": [1, 2], "b": [0, 1]}).to_parquet("matrix.parquet")
+    outcome = on("spark", crant, *words_of(REFUSED[name]), stdin=Path("t.parquet").read_bytes()).outcome
+    assert (outcome.code, outcome.out, Path("out.parquet").exists()) == (2, b"", False), outcome.err
+    assert "spark" in outcome.err.lower()
+    # It is refused for want of Spark, and not because nobody could answer it.
+    assert on("duckdb", crant, *words_of(REFUSED[name]), stdin=Path("t.parquet").read_bytes()).outcome.code == 0
+
+
+def test_hidden_files_are_not_passed_over(spark: Any, crant: Crant, seeded: Path) -> None:
+    shutil.copy(seeded / "t.parquet", "_t.parquet")
+    outcome = on("spark", crant, "counts", "_t.parquet").outcome
+    assert (outcome.code, Path("out.parquet").exists()) == (3, False)
+    assert "_t.parquet: Spark reads 0 of 1 files" in outcome.err
+
+
+def test_sums_beyond_64_bits_are_refused(spark: Any, crant: Crant) -> None:
+    pd.DataFrame({"pre": [1, 1], "post": [2, 2], "weight": [2**62, 2**62]}).to_parquet("large.parquet")
+    answer = on_both(crant, "connectivity", "large.parquet", "--sum-duplicates")
+    assert answer.outcome.code == 3
+    assert "beyond 2^63 - 1" in answer.outcome.err
+
+
+def test_large_results_are_refused_before_they_come(
+    spark: Any, crant: Crant, seeded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "MOST_BROUGHT", 430)
+    outcome = on("spark", crant, "synapses", seeded / "t.parquet").outcome
+    assert (outcome.code, Path("out.parquet").exists()) == (1, False)
+    assert "the result has 431 rows, and at most 430 come here" in outcome.err
+    monkeypatch.setattr(engine, "MOST_BROUGHT", 431)
+    assert on("spark", crant, "synapses", seeded / "t.parquet").outcome.code == 0
+
+
+def test_without_java_it_is_said_what_to_install(crant: Crant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = pd.DataFrame({"pre": [1, 2], "post": [2, 3]})
+    plain.to_parquet("t.parquet")
+    for home, told in ((str(tmp_path), "there is none"), (None, "is Java 11"), (None, "does not say")):
+        java = tmp_path / "bin" / "java"
+        if told != "there is none":
+            java.parent.mkdir(exist_ok=True)
+            java.write_text("#!/bin/sh\n" + ("echo 'version \"11.0.2\"' >&2\n" if "11" in told else ""), "utf-8")
+            java.chmod(0o755)
+        monkeypatch.setenv("JAVA_HOME", home or str(tmp_path))
+        outcome = on("spark", crant, "counts", "t.parquet").outcome
+        assert (outcome.code, Path("out.parquet").exists()) == (2, False)
+        assert "needs Java 17 or newer" in outcome.err
+        assert told in outcome.err
+
+
+def test_another_address_than_that_of_the_running_one_is_refused(spark: Any, crant: Crant, seeded: Path) -> None:
+    outcome = on("spark", crant, "counts", seeded / "t.parquet", "--spark", "local[7]").outcome
+    assert outcome.code == 2
+    assert "Spark runs in this process already" in outcome.err
+
+
+def test_as_a_process_of_its_own(
+    crant_process: Crant,
+    seeded: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Started, asked and stopped: nothing but the notes is told, and nothing is left behind."""
+    monkeypatch.chdir(tmp_path)
+    found, settings = {}, quick(tmp_path_factory.mktemp("settings"))
+    for name in ("duckdb", "spark"):
+        words = ("connectivity", seeded / "t.parquet", "-t", "2", "-o", "out.parquet", "--tmp-dir", ".")
+        outcome = crant_process(*words, "--engine", name, env=settings)
+        assert outcome.code == 0, outcome.err
+        assert outcome.out == b""
+        found[name] = (outcome.err, Path("out.parquet").read_bytes())
+        Path("out.parquet").unlink()
+    assert found["spark"] == found["duckdb"]
+    assert [path.name for path in Path().iterdir()] == []
