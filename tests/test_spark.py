@@ -34,10 +34,10 @@ from crantcli.engine.spark import engine
 pytestmark = [pytest.mark.spark, pytest.mark.skipif(bool(missing()), reason=missing())]
 
 #: Rows up to which results come here before the end: all, some, or none.
-EARLY = (None, 5, -1)
+EARLY = (None, None, None, 5, -1)
 
 DRAWN = settings(
-    max_examples=16, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    max_examples=20, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 
