@@ -49,7 +49,11 @@ def spark() -> Iterator[Any]:
 
 
 def written(table: Drawn) -> str:
-    frame(table.rows, table.columns).to_parquet("drawn.parquet")
+    made = pa.Table.from_pandas(frame(table.rows, table.columns), preserve_index=False)
+    for place, field in enumerate(made.schema):
+        if pa.types.is_null(field.type):  # of a column of nothing but nulls, which is refused by name
+            made = made.set_column(place, field.name, made[field.name].cast(pa.string()))
+    pq.write_table(made, "drawn.parquet")
     return "drawn.parquet"
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from crantcli.core.sql import NO_BLANKS, text
 from crantcli.errors import UsageError
 from crantcli.text import P
 
@@ -203,6 +204,8 @@ def _call(listed: list[Token], place: int) -> tuple[str, int]:
         return f"row_number() {_window(listed, place)}", place + 4
     if name == "decimal":
         return f"DECIMAL({_sequence(inside)})", place + 2
+    if name == "regexp_matches" and inside and inside[-1].text == text(NO_BLANKS):
+        return f"regexp_like({_sequence(inside)})", place + 2
     if name not in _FUNCTIONS:
         raise _unknown(name)
     return f"{_FUNCTIONS[name]}({_sequence(inside)})", place + 2

@@ -17,8 +17,8 @@ from crantcli.text import P
 
 #: Formats that are read here only, in words.
 _ELSEWHERE = {
-    "arrow": "a Feather or Arrow file", "csv": "a text file", "delta": "a Delta Lake table", "iceberg": "an Iceberg table",
-    "npz": "an .npz matrix", "xlsx": "an Excel sheet",
+    "arrow": "a Feather or Arrow file", "csv": "a text file", "delta": "a Delta Lake table",
+    "iceberg": "an Iceberg table", "npz": "an .npz matrix", "xlsx": "an Excel sheet",
 }  # fmt: skip
 
 
