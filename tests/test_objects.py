@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shlex
 import shutil
@@ -34,6 +35,13 @@ pytestmark = pytest.mark.slow
 
 TABLE = SAMPLE / "synapses.parquet"
 ANNOTATIONS = SAMPLE / "annotations.csv"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_open() -> Iterator[None]:
+    """What an upload left open would be sent when Python lets go of it; that is to be now, and not in another test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")

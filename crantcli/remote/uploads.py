@@ -52,9 +52,11 @@ class Upload:
             raise UsageError(f"{self.destination}: names no object; write s3://BUCKET/KEY")
         if not self.destination.startswith("s3://"):
             raise UsageError(f"{self.destination}: results are written to files and to s3://; copy a file there")
-        with asking(self.destination):
-            self._begin()._initiate_upload()
-        self.release()
+        try:
+            with asking(self.destination):
+                self._begin()._initiate_upload()
+        finally:
+            self.release()
 
     def hold(self) -> None:
         """Nothing has to be held."""
