@@ -361,7 +361,7 @@ def test_a_source_that_does_not_name_its_meshes(site: Site, crant: Crant) -> Non
     assert "name them in labels" in done.err
 
 
-@pytest.mark.parametrize("address", ["http://meshes.example/a", "s3://bucket/a", "ftp://meshes.example/a", "https://"])
+@pytest.mark.parametrize("address", ["http://meshes.example/a", "ftp://meshes.example/a", "https://"])
 def test_addresses_that_are_not_read(crant: Crant, address: str) -> None:
     done = crant("meshes", address, "-o", "out")
     assert done.code == 2
