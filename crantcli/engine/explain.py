@@ -84,7 +84,7 @@ def explained_ledger(reading: Reading) -> Iterator[None]:
 
     Parameters
     ----------
-    reading : mapping of str to str
+    reading : Reading
         As for `explained`.
 
     Raises
@@ -169,8 +169,7 @@ def _damaged(message: str, reading: Reading) -> DataError | None:
         message = message.replace(path, "")
     reason = next((told for pattern, told in _DAMAGE if re.search(pattern, message, re.IGNORECASE)), "")
     if not names or not reason:
-        files = [path for path in reading if path.lower().endswith(PARQUET)]
-        names = [reading[path] for path in _unreadable(files, reading.remote)]
+        names = [reading[path] for path in _unreadable(_parquet_files(reading), reading.remote)]
         if not names and not reason:
             return None
     where = names[0] if names else _among(reading)
@@ -179,6 +178,10 @@ def _damaged(message: str, reading: Reading) -> DataError | None:
 
 #: Suffixes of Parquet files.
 PARQUET = (".parquet", ".pq")
+
+
+def _parquet_files(reading: Reading) -> list[str]:
+    return [path for path in reading if path.lower().endswith(PARQUET)]
 
 
 def _unreadable(paths: Sequence[str], remote: RemoteFiles) -> list[str]:
@@ -203,14 +206,14 @@ def _contradicting(reading: Reading) -> DataError | None:
     from crantcli.engine.pairs.stored import check_footer
 
     remote = reading.remote
-    for path, name in reading.items():
-        if path.lower().endswith(PARQUET):
-            try:
-                check_footer(StoredFile(path, name, {}, opened=partial(remote.open, path) if path in remote else None))
-            except DataError as error:
-                return error
-            except (pa.ArrowException, OSError):
-                continue
+    for path in _parquet_files(reading):
+        opened = partial(remote.open, path) if path in remote else None
+        try:
+            check_footer(StoredFile(path, reading[path], {}, opened=opened))
+        except DataError as error:
+            return error
+        except (pa.ArrowException, OSError):
+            continue
     return None
 
 

@@ -141,7 +141,7 @@ def _equal(value: str, column: str, kind: str, numeric: bool) -> str:
     base = kind.split("(")[0]
     if base in _INTEGER_TYPES and _INTEGER.fullmatch(value):
         return f"({column} = CAST({text(value)} AS HUGEINT))"
-    if (base in (*_INTEGER_TYPES, *_REAL_TYPES) or numeric) and _NUMBER.fullmatch(value):
+    if (base in (*_INTEGER_TYPES, *_REAL_TYPES) or numeric) and is_plain_number(value):
         if numeric and _INTEGER.fullmatch(value):
             whole = f"TRY_CAST({trimmed(column)} AS HUGEINT)"
             return f"({whole} = CAST({text(value)} AS HUGEINT))"
@@ -159,7 +159,7 @@ def _ordered(condition: Condition, column: str, kind: str, numeric: bool, where:
         raise DataError(
             f"{P.where} {condition}: {where} holds no numbers, so nothing in it is more or less; use = or ~"
         )
-    if not _NUMBER.fullmatch(value):
+    if not is_plain_number(value):
         raise DataError(f"{P.where} {condition}: {value!r} is not a number, and {where} holds numbers")
     whole = base in _INTEGER_TYPES and _INTEGER.fullmatch(value)
     if whole:
