@@ -1,16 +1,22 @@
-"""Runs of the command in processes that are forked from one that has loaded everything, and so begin at once."""
+"""Runs of the command in processes that are forked from one that has loaded everything, and so begin at once.
+
+`Forked` forks this process, which must not have threads that hold locks. `ServedRuns` has a process of its own for it.
+"""
 
 from __future__ import annotations
 
 import gc
 import importlib
+import multiprocessing
 import os
 import pkgutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from multiprocessing import forkserver
 from pathlib import Path
+from typing import NoReturn
 
 import duckdb  # noqa: F401  (loaded before the processes part)
 from common import patience
@@ -52,19 +58,7 @@ class Forked:
         self._process = os.fork()
         if self._process:
             return
-        code = 99
-        try:
-            os.chdir(folder)
-            for number, path in ((1, self._out), (2, self._err)):
-                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-            sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
-            if before:
-                before()
-            code = run_command(words)
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
+        _run_and_exit(words, folder, self._out, self._err, before)
 
     def ended(self) -> tuple[int | None, bytes, bytes]:
         """Exit code, None where it does not end in time; stdout and stderr."""
@@ -79,6 +73,70 @@ class Forked:
             os.kill(self._process, signal.SIGKILL)
             os.waitpid(self._process, 0)
         return code, self._out.read_bytes() if self._out.is_file() else b"", self._err.read_bytes()
+
+
+def _run_and_exit(
+    words: list[str], folder: Path, out: Path, err: Path, before: Callable[[], None] | None = None
+) -> NoReturn:
+    """Be the command, and end as it does."""
+    code = 99
+    try:
+        os.chdir(folder)
+        for number, path in ((1, out), (2, err)):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
+        if before:
+            before()
+        code = run_command(words)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _as_user(words: list[str], folder: Path, out: Path, err: Path, environment: dict[str, str]) -> NoReturn:
+    assert "loaded" in sys.modules, "the process that forks has not loaded anything"
+    os.environ.clear()
+    os.environ.update(environment)
+    _run_and_exit(words, folder, out, err)
+
+
+class ServedRuns:
+    """Runs of the command, forked by a process that has loaded everything and has no threads, whatever this one has."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["loaded"])
+        # That process looks for modules where an environment says, and goes on without those that it does not find.
+        before = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), before]))
+        forkserver.ensure_running()
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+    def run(
+        self, words: list[str], folder: Path, environment: Mapping[str, str], limit: float
+    ) -> tuple[int | None, bytes, bytes]:
+        """Run the command in a folder, beside which what it says is kept, with an environment of its own.
+
+        Returns
+        -------
+        tuple
+            Exit code, None where it does not end within so many seconds; stdout and stderr.
+        """
+        out, err = folder.with_name(f"{folder.name}.out"), folder.with_name(f"{folder.name}.err")
+        process = self._context.Process(target=_as_user, args=(words, folder, out, err, dict(environment)))
+        process.start()
+        process.join(limit)
+        code = process.exitcode
+        if code is None:
+            process.kill()
+            process.join()
+        process.close()
+        said, told = (path.read_bytes() if path.is_file() else b"" for path in (out, err))
+        return code, said, told
 
 
 def forked(words: list[str], folder: Path) -> tuple[int | None, bytes, bytes]:

@@ -6,8 +6,8 @@ exit code of the table; it must say so in one line; what it leaves is either the
 nothing; no token may be in anything that it says or leaves, or get to another server. And a second run on the same
 cache, without a fault, must give the right bytes.
 
-Not part of `make test`: a run takes some seconds. The seed is printed, and a run of the same seed and number has the
-same fault: `--seed S --number K` does it again, and keeps its folder.
+Not part of `make test`: a run takes some seconds, most of which it waits. The seed is printed, and a run of the same
+seed and number has the same fault: `--seed S --number K` does it again, and keeps its folder.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ import shutil
 import socket
 import socketserver
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ import seatable_server
 import tokens
 from cave_brain import DAY, START, Version, make_brain
 from common import arguments, patience
+from forking import ServedRuns
 
 #: Exit codes that the README has.
 CODES = {0, 1, 2, 3, 4, 5, 6}
@@ -51,8 +52,11 @@ CODES = {0, 1, 2, 3, 4, 5, 6}
 #: Seconds for a command, at most, on a machine that does nothing else; retries and time limits are short here.
 LONGEST = 90.0
 
-#: Commands at once.
-_JOBS = 2
+#: Commands at once: most of a run is waiting for servers that do not answer.
+_JOBS = 4
+
+#: Made by `main`: the process that forks must be there before there are threads.
+_served: list[ServedRuns] = []
 
 
 @dataclass
@@ -533,17 +537,8 @@ def run(words: list[str], folder: Path, *more: str) -> Ended:
     own = {"HOME": str(home), "CRANTCLI_CACHE_DIR": str(home / "cache"), "XDG_CONFIG_HOME": str(home / "config")}
     own |= {"CRANTCLI_CAVE_TOKEN": tokens.CAVE_TOKEN, "CRANTTABLE_TOKEN": tokens.ACCOUNT_TOKEN, "TMPDIR": str(home)}
     clean = {n: v for n, v in os.environ.items() if "proxy" not in n.lower() and n != "CRANT_DEFAULT_DATASET"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "crantcli", *words, *more], cwd=folder, env={**clean, **own}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        out, err = process.communicate(timeout=patience(LONGEST))
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out, err = process.communicate()
-        return Ended(-1, out, err.decode(errors="replace"))
-    return Ended(process.returncode, out, err.decode(errors="replace"))
+    code, out, err = _served[0].run([*words, *more], folder, {**clean, **own}, patience(LONGEST))
+    return Ended(-1 if code is None else code, out, err.decode(errors="replace"))
 
 
 def left(folder: Path) -> dict[str, bytes]:
@@ -645,6 +640,7 @@ def told(result: Found) -> str:
 def main() -> int:
     """Make so many faults, and say what came of them."""
     given = arguments("server faults", 200)
+    _served.append(ServedRuns())
     numbers, found = itertools.count(), list[Found]()
     base = Path(tempfile.mkdtemp(prefix="servers-stage-"))
 
@@ -659,11 +655,9 @@ def main() -> int:
                 found.append(attempt(at, given.number, given))
                 print(told(found[-1]))
 
-    jobs = [threading.Thread(target=work, args=(job,)) for job in range(_JOBS)]
-    for thread in jobs:
-        thread.start()
-    for thread in jobs:
-        thread.join()
+    with ThreadPoolExecutor(_JOBS) as jobs:
+        for ended in [jobs.submit(work, job) for job in range(_JOBS)]:
+            ended.result()
     shutil.rmtree(base, ignore_errors=True)
     return summed_up(found, given.seed)
 
