@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from oracle import Ledger, Neuron, Row, Rules
 
-#: How many tables each property is tried on. Without EXAMPLES, 20 that are the same each time; EXAMPLES=200, as of make
+#: How many tables each property is tried on. Without EXAMPLES, 10 that are the same each time; EXAMPLES=200, as of make
 #: rules, takes as many new ones, which pytest's option --hypothesis-seed brings back.
 _EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=_EXAMPLES or 20,
+    max_examples=_EXAMPLES or 10,
     deadline=None,
     derandomize=not _EXAMPLES,
     database=None,

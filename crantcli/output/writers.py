@@ -19,6 +19,7 @@ from crantcli.core.question import EdgeTable, Figure, Matrix, Single, Table
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.output.streams import Stream, find_stream
+from crantcli.text import P
 
 if TYPE_CHECKING:
     from crantcli.core.relation import Annotations
@@ -146,7 +147,13 @@ def find_writer(kind: type, destination: str) -> Writer:
         for writer in writers:
             if writer.for_streams:
                 return writer
-    raise UsageError(f"{destination}: unknown suffix; {_ADVICE.get(kind, 'write to')} {', '.join(suffixes)}")
+    picture = f"; pictures are drawn by adjacency and nested, with {P.plot}" if _is_picture(kind, lower) else ""
+    raise UsageError(f"{destination}: unknown suffix; {_ADVICE.get(kind, 'write to')} {', '.join(suffixes)}{picture}")
+
+
+def _is_picture(kind: type, destination: str) -> bool:
+    """Whether a picture is wanted where there is to be something else."""
+    return kind is not Figure and destination.endswith(known_suffixes(Figure))
 
 
 def _refuse_without(writer: Writer, destination: str) -> None:
