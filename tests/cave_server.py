@@ -13,10 +13,10 @@ import sys
 import threading
 import time as clock
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tokens
 from cave_brain import UNKNOWN, Brain, Version, arrow, make_brain, order
+from loopback import serving as serving_http
 
 #: What can be done instead of answering: a status; a status, headers and a body; "drop" the connection before the
 #: answer; "cut" it in the middle of the answer; "stall" before the answer or "hang" in the middle of it until the test
@@ -145,13 +146,6 @@ def iso(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that do not wait for the end."""
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)
-
-
 class CaveServer:
     """The server: answers for one brain, and keeps what it was asked."""
 
@@ -168,27 +162,18 @@ class CaveServer:
         class Handler(_Handler):
             server_of = outer
 
-        self._http = _Server(("127.0.0.1", port), Handler)
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
+        self._open = ExitStack()
+        self.url = self._open.enter_context(serving_http(Handler, port))
 
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self._http.server_address[1])
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
+        return int(self.url.rpartition(":")[2])
 
     def close(self) -> None:
         """Stop, and let go of what is stalled."""
         self.released.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(timeout=5)
+        self._open.close()
 
     def data_queries(self) -> list[Asked]:
         """Queries for rows that came, failed ones included."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from loopback import serving
 
 BUCKET = "brain"
 
@@ -107,22 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(206 if named else 200, piece, "application/octet-stream")
 
 
-class Server(ThreadingHTTPServer):
-    def handle_error(self, *_: object) -> None:
-        """Whoever asked has left."""
-
-
 @contextlib.contextmanager
 def serving_google() -> Iterator[GoogleServer]:
     """Run the server."""
     server = GoogleServer()
-    http = Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"store": server}))
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
-    server.url = f"http://127.0.0.1:{http.server_port}"
-    try:
+    with serving(_Handler, store=server) as server.url:
         yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()

@@ -10,13 +10,14 @@ import struct
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import DracoPy
 import numpy as np
+from loopback import serving
 
 Array = np.ndarray[Any, Any]
 Mesh = tuple[Array, Array]
@@ -251,15 +252,8 @@ class _Files(BaseHTTPRequestHandler):
 def serve(folder: Path, **options: Any) -> Iterator[Site]:
     """Serve a folder on a free port of 127.0.0.1."""
     site = Site(folder, **options)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Files,), {"site": site}))
-    server.daemon_threads = True
-    site.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield site
-    finally:
-        site.unstall.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with serving(_Files, site=site) as site.address:
+        try:
+            yield site
+        finally:
+            site.unstall.set()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from loopback import running
 
 BUCKET = "brain"
 
@@ -127,14 +128,8 @@ def serving() -> Iterator[ObjectServer]:
     for backend in s3_backends.values():
         backend.reset()
     http = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
     server.url = f"http://127.0.0.1:{http.server_port}"
-    try:
+    with running(http):
         with urllib.request.urlopen(urllib.request.Request(f"{server.url}/{BUCKET}", method="PUT"), timeout=20):
             server.asked.clear()
         yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()

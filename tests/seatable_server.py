@@ -14,11 +14,12 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote
 
 import tokens
+from loopback import serving
 from tokens import ACCESS_TOKEN, ACCOUNT_TOKEN, BASE_TOKEN, PASSING_TOKEN
 
 UUID = "650d8a0d-7e27-46a8-8b18-6cc6f384aa11"
@@ -234,16 +235,8 @@ class Handler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def serve(table: SeaTable, port: int = 0) -> Iterator[SeaTable]:
     """Run the server on a port of 127.0.0.1, a free one unless given."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (Handler,), {"table": table}))
-    server.daemon_threads = True
-    table.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield table
-    finally:
-        table.unstall.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with serving(Handler, port, table=table) as table.address:
+        try:
+            yield table
+        finally:
+            table.unstall.set()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import urllib.parse
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import tokens
 from conftest import SAMPLE, Crant
+from loopback import serving
 from tables import ONE, TWO, complaint, parquet_file, text_file
 
 import crantcli as cc
@@ -254,13 +254,8 @@ class _States(BaseHTTPRequestHandler):
 def states() -> Iterator[tuple[str, type[_States]]]:
     """The address of a state server, and what it has got."""
     handler = type("Bound", (_States,), {"kept": [], "tokens": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/nglstate/api/v1", handler
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with serving(handler) as address:
+        yield f"{address}/nglstate/api/v1", handler
 
 
 @pytest.mark.parametrize("end", ["", "/"])

@@ -7,13 +7,14 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import tokens
 from conftest import Crant
+from loopback import serving
 from tables import complaint, parquet_file
 
 from crantcli.remote import retry
@@ -123,18 +124,12 @@ class Failing:
     def __init__(self, condition: Condition) -> None:
         self.condition, self.requests = condition, 0
         self.released = threading.Event()
-        handler = type("Bound", (_Handler,), {"failing": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
+        self._open = contextlib.ExitStack()
+        self.address = self._open.enter_context(serving(_Handler, failing=self))
 
     def close(self) -> None:
         self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
+        self._open.close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
 import pytest
+from loopback import serving
 
 import crantcli as cc
 from crantcli.errors import CrantError, UsageError
@@ -77,14 +77,8 @@ def server() -> Iterator[Redirecting]:
         def do_POST(self) -> None:
             self.do_GET()
 
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.daemon_threads = True
-    Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield Redirecting(f"http://127.0.0.1:{made.server_port}", Handler)
-    finally:
-        made.shutdown()
-        made.server_close()
+    with serving(Handler) as address:
+        yield Redirecting(address, Handler)
 
 
 def test_a_token_goes_on_within_its_server_and_not_to_another(server: Redirecting) -> None:
