@@ -422,9 +422,10 @@ class CaveServer:
         return {"timestamp": [created[int(root)] for root in body["node_ids"]]}
 
     def valid_nodes(self, _: Any, parameters: dict[str, str], body: dict[str, Any]) -> Any:
-        """Which of the IDs are known at all."""
+        """Which of the IDs are known at all: neurons, and supervoxels."""
         end = self._time(parameters, "end_timestamp")
-        created = self.brain.graph.created
+        graph = self.brain.graph
+        created = {**{voxel: states[0][0] for voxel, states in graph.history.items()}, **graph.created}
         return {"valid_roots": [n for n in map(int, body["node_ids"]) if n in created and created[n] <= end]}
 
     def lineage(self, _: Any, parameters: dict[str, str], body: dict[str, Any]) -> Any:

@@ -326,6 +326,26 @@ def test_a_supervoxel_of_the_annotations_comes_first(crant: Crant, edited: CaveS
     assert found[0][4] == "chunkedgraph"
 
 
+@pytest.mark.parametrize("damage", [np.zeros(4, "<u8"), np.arange(1, 5).astype("<u8"), np.full(4, 2**64 - 1, "<u8")])
+@pytest.mark.parametrize("voxels", [True, False])
+def test_roots_that_were_damaged_on_their_way(
+    crant: Crant, edited: CaveServer, damage: np.ndarray[Any, Any], voxels: bool
+) -> None:
+    """They are bare numbers: as many others look like an answer."""
+    old = edited.brain.neurons
+    roots = CaveServer.roots
+
+    def damaged(self: CaveServer, match: Any, parameters: dict[str, str], body: bytes) -> bytes:
+        right = roots(self, match, parameters, body)
+        return np.resize(damage, len(right) // 8).tobytes()
+
+    edited.routes["roots"] = damaged
+    Path("t.csv").write_text(f"root_id,supervoxel_id,cell_type\n{old[0]},{FIRST_SUPERVOXEL + 1},ER1\n")
+    done = crant("ids", old[0], "-d", described(edited), *(("-a", "t.csv") if voxels else ()), "-o", "o.csv")
+    complaint(done, 6, "the server tells of", "try again")
+    assert not Path("o.csv").exists()
+
+
 def test_updated_neurons_have_their_synapses(crant: Crant, edited: CaveServer) -> None:
     """The ID of day 0 is asked for, and the version of day 3 is queried: nothing may vanish, nothing count twice."""
     old, live = edited.brain.neurons, described(edited)

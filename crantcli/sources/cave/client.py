@@ -204,19 +204,31 @@ class Cave(Connection):
         """Which IDs are those of neurons at a time."""
         return self._for_each(ids, lambda some: self._graph.is_latest_roots(some, timestamp=time))
 
-    def are_known(self, ids: Sequence[int]) -> list[bool]:
-        """Which IDs the chunkedgraph has ever given out."""
-        now = datetime.now(UTC)
-        return self._for_each(ids, lambda some: self._graph.is_valid_nodes(some, end_timestamp=now))
+    def are_known(self, ids: Sequence[int], time: datetime | None = None) -> list[bool]:
+        """Which IDs the chunkedgraph has given out, until a time or ever: of neurons, supervoxels and what is between."""
+        end = time or datetime.now(UTC)
+        return self._for_each(ids, lambda some: self._graph.is_valid_nodes(some, end_timestamp=end))
 
     def made(self, ids: Sequence[int]) -> list[datetime]:
         """When neurons were made; all must be known."""
         return self._for_each(ids, lambda some: self._graph.get_root_timestamps(some))
 
     def roots(self, nodes: Sequence[int], time: datetime) -> list[int]:
-        """The neurons of supervoxels, or of other nodes, at a time."""
-        found = self._for_each(nodes, lambda some: self._graph.get_roots(some, timestamp=time))
-        return [int(root) for root in found]
+        """The neurons of supervoxels, or of other nodes, at a time; 0 where there is none.
+
+        Raises
+        ------
+        IncompleteError
+            Where the answer contradicts what the server knows. It is bare numbers, which look like others where they
+            are damaged on their way.
+        """
+        found = [int(root) for root in self._for_each(nodes, lambda some: self._graph.get_roots(some, timestamp=time))]
+        told = distinct(root for root in found if root)
+        if any(root >= 2**63 for root in told) or not all(self.are_known(told)):
+            raise IncompleteError("the server tells of neurons that it does not know; try again")
+        if any(self.are_known(distinct(node for node, root in zip(nodes, found, strict=True) if not root), time)):
+            raise IncompleteError("the server tells of no neuron for pieces that it knows; try again")
+        return found
 
     def lineage(self, ids: Sequence[int], start: datetime, end: datetime) -> dict[str, Any]:
         """Nodes (`id`, `timestamp`) and links (`source`, `target`) of what came of neurons."""
