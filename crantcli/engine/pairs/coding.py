@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -63,26 +65,10 @@ class Offsets:
         return pre, post
 
 
-@dataclass(frozen=True)
-class _Coded:
-    """IDs of some rows: first those of the pre neurons, then as many of the post neurons.
+class PartCodes(ABC):
+    """IDs as their places among all of them, for which all rows must have come first.
 
-    Attributes
-    ----------
-    ids : ndarray of int64
-        Each once.
-    codes : ndarray of int32, or a file of them
-        Places in `ids`.
-    """
-
-    ids: Integers
-    codes: NDArray[np.int32] | Path
-
-
-class Codes:
-    """IDs that lie anywhere as their places among all of them.
-
-    All rows must have come before the first place is known. Until then, an ID is its place among those of its part.
+    Until then, an ID is its place among those of its part of the rows.
 
     Parameters
     ----------
@@ -94,18 +80,32 @@ class Codes:
 
     def __init__(self, path: Path, limit: int) -> None:
         self._path, self._limit, self._bytes = path, limit, 0
-        self._parts: list[_Coded] = []
         self._lock = threading.Lock()
+        #: Of each part first the codes of the pre neurons, then as many of the post neurons.
+        self._parts: list[NDArray[np.int32] | Path] = []
+        #: All IDs, each once, ascending.
+        self._ids: Any = ()
 
-    def add(self, pre: Integers, post: Integers) -> None:
-        """Take the pairs of some rows."""
-        both = pa.array(np.concatenate([pre, post])).dictionary_encode()
-        ids, codes = both.dictionary.to_numpy(), both.indices.to_numpy()
+    @abstractmethod
+    def _learn(self, ids: Any) -> None:
+        """Take the IDs of a part, which its codes are places in. Nobody else does so meanwhile."""
+
+    @abstractmethod
+    def _all_ids(self) -> Any:
+        """All IDs that have come, each once, ascending."""
+
+    @abstractmethod
+    def _places(self, number: int) -> Keys:
+        """Where the IDs of a part stand among all of them."""
+
+    def _keep(self, codes: NDArray[np.int32], ids: Any) -> None:
+        """Take a part, whose codes are places in its IDs. Several threads may do so."""
         with self._lock:
             number, full = len(self._parts), self._bytes + codes.nbytes > self._limit
             self._bytes += 0 if full else codes.nbytes
             file = self._path.with_suffix(f".{number}")
-            self._parts.append(_Coded(ids, file if full else codes))
+            self._parts.append(file if full else codes)
+            self._learn(ids)
         if full:
             codes.tofile(file)
 
@@ -117,22 +117,44 @@ class Codes:
         ElsewhereError
             Where there are too many IDs.
         """
-        self._ids = np.unique(np.concatenate([np.empty(0, np.int64), *(part.ids for part in self._parts)]))
+        self._ids = self._all_ids()
         if len(self._ids) > WINDOW:
             raise ElsewhereError
-        return [lambda number=number: self._packed(number) for number in range(len(self._parts))]  # type: ignore[misc]
+        return [partial(self._packed, number) for number in range(len(self._parts))]
 
     def _packed(self, number: int) -> Keys:
-        part, self._parts[number] = self._parts[number], _Coded(np.empty(0, np.int64), np.empty(0, np.int32))
-        codes = np.fromfile(part.codes, np.int32) if isinstance(part.codes, Path) else part.codes
-        places = np.searchsorted(self._ids, part.ids).view(np.uint64)
-        half = len(codes) // 2
+        part, self._parts[number] = self._parts[number], np.empty(0, np.int32)
+        codes = np.fromfile(part, np.int32) if isinstance(part, Path) else part
+        places, half = self._places(number), len(codes) // 2
         return high_and_low(places[codes[:half]], places[codes[half:]])
 
     @property
     def greatest(self) -> int:
         """The greatest number that a pair may be."""
         return (len(self._ids) << 32) - 1 if len(self._ids) else 0
+
+
+class Codes(PartCodes):
+    """IDs that lie anywhere in 64 bits."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        super().__init__(path, limit)
+        self._ids_of: list[Integers] = []
+
+    def add(self, pre: Integers, post: Integers) -> None:
+        """Take the pairs of some rows."""
+        both = pa.array(np.concatenate([pre, post])).dictionary_encode()
+        self._keep(both.indices.to_numpy(), both.dictionary.to_numpy())
+
+    def _learn(self, ids: Integers) -> None:
+        self._ids_of.append(ids)
+
+    def _all_ids(self) -> Integers:
+        return np.unique(np.concatenate([np.empty(0, np.int64), *self._ids_of]))
+
+    def _places(self, number: int) -> Keys:
+        ids, self._ids_of[number] = self._ids_of[number], np.empty(0, np.int64)
+        return np.searchsorted(self._ids, ids).view(np.uint64)
 
     def unpack(self, keys: Keys) -> tuple[Integers, Integers]:
         """The pairs again."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from crantcli.core.engine import PairRules
-from crantcli.engine.pairs.coding import WINDOW, Keys, halves, high_and_low
-from crantcli.engine.pairs.stored import ElsewhereError, Rows
+from crantcli.engine.pairs.coding import Keys, PartCodes, halves
+from crantcli.engine.pairs.stored import Rows
 
 Integers = NDArray[np.int64]
 
@@ -29,82 +27,46 @@ def numbered(rows: Rows, rules: PairRules) -> tuple[Rows, PairRules, pa.LargeStr
     return Rows(columns), replace(rules, background=tuple(place for place in places if place >= 0)), names
 
 
-class TextCodes:
-    """IDs of text as their places among all of them.
-
-    All rows must have come before the first place is known. Until then, an ID is its place among those of its part.
-
-    Parameters
-    ----------
-    path : Path
-        What files that are made are called, but for a number: those of parts that do not fit.
-    limit : int
-        Bytes to hold.
-    """
+class TextCodes(PartCodes):
+    """IDs of text."""
 
     def __init__(self, path: Path, limit: int) -> None:
-        self._path, self._limit, self._bytes = path, limit, 0
-        self._lock = threading.Lock()
-        #: Both sides of each part, one behind the other, and where each of its texts stands among `_known`.
-        self._parts: list[NDArray[np.int32] | Path] = []
-        self._places: list[NDArray[np.int32]] = []
+        super().__init__(path, limit)
+        #: Texts that are known, and where those of each part stand among them.
         self._known = pa.array([], pa.large_string())
+        self._known_places: list[NDArray[np.int32]] = []
         #: Texts of parts that have not been looked up yet, and their bytes.
         self._fresh: list[pa.LargeStringArray] = []
         self._fresh_bytes = 0
 
     def add(self, pre: Integers, post: Integers, names: pa.LargeStringArray) -> None:
         """Take the pairs of some rows, as places among texts."""
-        codes = np.concatenate([pre, post]).astype(np.int32)
-        with self._lock:
-            number, full = len(self._parts), self._bytes + codes.nbytes > self._limit
-            self._bytes += 0 if full else codes.nbytes
-            file = self._path.with_suffix(f".{number}")
-            self._parts.append(file if full else codes)
-            self._fresh.append(names)
-            self._fresh_bytes += names.nbytes
-            # Most parts have the same texts, which are held once.
-            if self._fresh_bytes > self._limit // 8:
-                self._look_up()
-        if full:
-            codes.tofile(file)
+        self._keep(np.concatenate([pre, post]).astype(np.int32), names)
+
+    def _learn(self, ids: pa.LargeStringArray) -> None:
+        self._fresh.append(ids)
+        self._fresh_bytes += ids.nbytes
+        # Most parts have the same texts, which are held once.
+        if self._fresh_bytes > self._limit // 8:
+            self._look_up()
 
     def _look_up(self) -> None:
         """Add texts to those that are known, which keep their places."""
         found = pa.concat_arrays([self._known, *self._fresh]).dictionary_encode()
         ends = np.cumsum([len(self._known), *map(len, self._fresh)])
-        self._places += np.split(found.indices.to_numpy(), ends)[1:-1]
+        self._known_places += np.split(found.indices.to_numpy(), ends)[1:-1]
         self._known = found.dictionary
         self._fresh, self._fresh_bytes = [], 0
 
-    def settle(self) -> list[Callable[[], Keys]]:
-        """Functions that give the pairs of one part each as numbers. Each can be called once.
-
-        Raises
-        ------
-        ElsewhereError
-            Where there are too many IDs.
-        """
+    def _all_ids(self) -> pa.LargeStringArray:
         self._look_up()
-        if len(self._known) > WINDOW:
-            raise ElsewhereError
         order = pc.sort_indices(self._known)
-        self._ids = self._known.take(order)
         self._rank = np.empty(len(order), np.uint64)
         self._rank[order.to_numpy()] = np.arange(len(order), dtype=np.uint64)
-        return [lambda number=number: self._packed(number) for number in range(len(self._parts))]  # type: ignore[misc]
+        return self._known.take(order)
 
-    def _packed(self, number: int) -> Keys:
-        part, self._parts[number] = self._parts[number], np.empty(0, np.int32)
-        codes = np.fromfile(part, np.int32) if isinstance(part, Path) else part
-        ranks = self._rank[self._places[number]]
-        half = len(codes) // 2
-        return high_and_low(ranks[codes[:half]], ranks[codes[half:]])
-
-    @property
-    def greatest(self) -> int:
-        """The greatest number that a pair may be."""
-        return (len(self._ids) << 32) - 1 if len(self._ids) else 0
+    def _places(self, number: int) -> Keys:
+        return self._rank[self._known_places[number]]
 
     def unpack(self, keys: Keys) -> tuple[pa.LargeStringArray, pa.LargeStringArray]:
         """The pairs again."""

@@ -205,7 +205,7 @@ class Cave(Connection):
         return self._for_each(ids, lambda some: self._graph.is_latest_roots(some, timestamp=time))
 
     def are_known(self, ids: Sequence[int], time: datetime | None = None) -> list[bool]:
-        """Which IDs the chunkedgraph has given out, until a time or ever: of neurons, supervoxels and what is between."""
+        """Which IDs the chunkedgraph has given out, until a time or ever: neurons, supervoxels, what is between."""
         end = time or datetime.now(UTC)
         return self._for_each(ids, lambda some: self._graph.is_valid_nodes(some, end_timestamp=end))
 
