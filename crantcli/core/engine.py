@@ -98,6 +98,8 @@ class PairRules:
         Synapses that a pair must have; of those that have fewer only the rows are counted.
     distinct : bool
         Rows may have equal ids, which is to be looked at.
+    autapses : bool
+        They stay where all else is cleaned.
     """
 
     clean: bool
@@ -105,6 +107,23 @@ class PairRules:
     min_size: int | None
     threshold: int
     distinct: bool
+    autapses: bool = False
+
+
+@dataclass(frozen=True)
+class ChangedRows:
+    """Synapses of two versions without those that are known to have the same id and the same neurons in both.
+
+    Attributes
+    ----------
+    rows : tuple of str
+        Queries `id, pre, post`, of rows that count.
+    removed : tuple of dict of str to int
+        Step of the ledger -> rows of each version that it removed.
+    """
+
+    rows: tuple[str, str]
+    removed: tuple[Mapping[str, int], Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -368,6 +387,21 @@ class SqlEngine(Protocol):
         -------
         CountedPairs or None
             None where the engine has no such way for these rows, or a synapse id comes twice among them.
+        """
+        return None
+
+    def changed_stored(self, one: str, other: str, rules: PairRules) -> ChangedRows | None:
+        """Leave out what is the same in two versions in a way of the engine's own.
+
+        Parameters
+        ----------
+        one, other : str
+            Tables or views of synapses with ids.
+
+        Returns
+        -------
+        ChangedRows or None
+            None where the engine has no such way for these rows, a synapse id comes twice among them, or much is left.
         """
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ def parallel_map(task: Callable[[Item], Result], items: Sequence[Item], threads:
         return list(pool.map(task, items))
 
 
-def in_order(task: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+def in_order(task: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Generator[Result]:
     """Results of a task for each item, in order. No more than a few wait to be taken."""
     if threads <= 1:
         yield from map(task, items)

@@ -24,6 +24,7 @@ from crantcli.core.parallel import in_order
 from crantcli.engine.batches import column, no_room, numbers
 from crantcli.engine.pairs.reading import SynapseReader, Told, kept
 from crantcli.engine.pairs.stored import ElsewhereError, Rows
+from crantcli.system.temporary import remove
 
 #: Rows of a query that one thread gets at a time.
 BATCH = 500_000
@@ -271,6 +272,19 @@ class GroupFiles:
         names = {name: name for name in ("pre", "post", "size") if name in self._rows.schema.names}
         file = StoredFile(str(self.rows), self.rows.name, names, tuple(self.groups[code]))
         return StoredSynapses((file,), self.numbers[code])
+
+
+def group_files(folder: Path, columns: Iterable[pa.Field], batches: Iterable[DividedBatch]) -> GroupFiles:
+    """Keep rows in a new folder, of which nothing is left where that fails."""
+    folder.mkdir()
+    try:
+        with GroupFiles(folder, pa.schema(columns)) as files:
+            for batch in batches:
+                files.add(batch)
+    except BaseException:
+        remove(folder)
+        raise
+    return files
 
 
 def _writer(path: Path, fields: Sequence[pa.Field]) -> pq.ParquetWriter:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.engine import (
+    ChangedRows,
     CountedPairs,
     Division,
     GroupsOf,
@@ -303,28 +304,17 @@ class Engine(SqlEngine):
         from crantcli.engine.pairs.stored import ElsewhereError
 
         threads = max(1, min(self.threads, self.memory // PER_BATCH))
-        try:
+        with contextlib.suppress(ElsewhereError):
             further = further_columns(self.stored[rows], numbers, rules)
             with self._stored_reader(rows, rules, further) as reader:
                 schema, batches = divided_rows(reader, further, numbers, groups_of, threads)
                 return self._division(stem, schema, batches)
-        except ElsewhereError:
-            return None
+        return None
 
     def _division(self, stem: str, columns: Iterable[pa.Field], batches: Iterable[DividedBatch]) -> Division:
-        import pyarrow as pa
+        from crantcli.engine.division import group_files
 
-        from crantcli.engine.division import GroupFiles
-
-        folder = self.scratch / self.name("divided")
-        folder.mkdir()
-        try:
-            with GroupFiles(folder, pa.schema(columns)) as files:
-                for batch in batches:
-                    files.add(batch)
-        except BaseException:
-            remove(folder)
-            raise
+        files = group_files(self.scratch / self.name("divided"), columns, batches)
         keys, rows = (
             self.view(stem, f"SELECT * FROM read_parquet({text(glob.escape(str(path)))})")
             for path in (files.keys, files.rows)
@@ -354,13 +344,25 @@ class Engine(SqlEngine):
         from crantcli.engine.pairs.counter import PairCounter
         from crantcli.engine.pairs.stored import ElsewhereError
 
-        try:
-            with self._stored_reader(rows, rules) as reader:
-                counter = PairCounter(reader)
-                counter.read()
-                return CountedPairs(self._kept(stem, counter.schema, counter.pairs()), counter.removed)
-        except ElsewhereError:
+        with contextlib.suppress(ElsewhereError), self._stored_reader(rows, rules) as reader:
+            counter = PairCounter(reader)
+            counter.read()
+            return CountedPairs(self._kept(stem, counter.schema, counter.pairs()), counter.removed)
+        return None
+
+    def changed_stored(self, one: str, other: str, rules: PairRules) -> ChangedRows | None:
+        """Leave out what is the same in two versions, where both stand in Parquet files and are many."""
+        if not (self._many_stored(one) and self._many_stored(other)):
             return None
+        from crantcli.engine.pairs.changed import left_over
+        from crantcli.engine.pairs.stored import ElsewhereError
+
+        readers = (self._stored_reader(rows, rules, ["id"]) for rows in (one, other))
+        with contextlib.suppress(ElsewhereError), next(readers) as a, next(readers) as b:
+            found = left_over((a, b))
+            rest = [side.query(self.columns_table) for side in found]
+            return ChangedRows((rest[0], rest[1]), (found[0].removed, found[1].removed))
+        return None
 
     def count_groups(self, rows: str, groups: NeuronGroups, rules: PairRules) -> dict[str, np.ndarray[Any, Any]] | None:
         """Count synapses per pair of groups by sorting, where the rows stand in Parquet files and are many."""
@@ -371,11 +373,9 @@ class Engine(SqlEngine):
 
         numbered = f"SELECT neuron, CAST(code AS BIGINT) AS code FROM {groups.relation}"
         known = self.arrays(f"{numbered} WHERE neuron IS NOT NULL ORDER BY neuron")
-        try:
-            with self._stored_reader(rows, rules) as reader:
-                return GroupCounter(reader, known["neuron"], known["code"], groups.none, groups.only).counts()
-        except ElsewhereError:
-            return None
+        with contextlib.suppress(ElsewhereError), self._stored_reader(rows, rules) as reader:
+            return GroupCounter(reader, known["neuron"], known["code"], groups.none, groups.only).counts()
+        return None
 
     def _many_stored(self, rows: str, of_text: bool = False) -> bool:
         stored = self.stored.get(rows)

@@ -11,14 +11,12 @@ from typing import Any
 
 from crantcli.core import sql
 from crantcli.core.compare.components import components
-from crantcli.core.compare.edges import common_type, refuse_strangers
-from crantcli.core.compare.unchanged import without_unchanged
+from crantcli.core.compare.edges import refuse_strangers
+from crantcli.core.compare.version_rows import version_rows
 from crantcli.core.engine import SqlEngine
 from crantcli.core.ledger import Ledger
 from crantcli.core.relation import Relation
-from crantcli.core.rows.filters import RowFilter, SelectedRows, count_rows, prepare
-from crantcli.core.rows.steps import KEPT, cascade
-from crantcli.schema import IdType
+from crantcli.core.rows.filters import RowFilter, count_rows
 from crantcli.text import P
 
 #: What may have become of neurons.
@@ -86,8 +84,7 @@ def compare_versions(engine: SqlEngine, a: Relation, b: Relation, rows: RowFilte
 
     Of synapses without an id, only the numbers per pair are compared: more of them are added, less removed.
     """
-    prepared = [prepare(engine, table, None, ("size",) if rows.min_size is not None else ()) for table in (a, b)]
-    moves = _moves(engine, prepared, rows, common_type(a.id_type, b.id_type))
+    moves, ledgers = _moves(engine, a, b, rows)
     shared = engine.table(
         "shared",
         f"SELECT o, n, CAST(sum(ends) AS BIGINT) AS ends FROM ({moves.shared} UNION ALL "
@@ -96,7 +93,8 @@ def compare_versions(engine: SqlEngine, a: Relation, b: Relation, rows: RowFilte
     links, heirs = _links(engine, shared), _heirs(engine, shared)
     touched, untouched = _pairs(engine, moves, links, heirs)
     tally = _tally(engine, touched, untouched)
-    ledgers = [_count(engine, side, rows, tally, column) for side, column in zip(prepared, ("old", "new"), strict=True)]
+    for ledger, column in zip(ledgers, ("old", "new"), strict=True):
+        _count_pairs(engine, ledger, rows, tally, column)
     kept = f"NOT {rows.autapse_sql} AND {_strong(rows)}"
     listed = sql.columns(PAIR_COLUMNS)
     return ComparedVersions(
@@ -108,7 +106,7 @@ def compare_versions(engine: SqlEngine, a: Relation, b: Relation, rows: RowFilte
             f"moved_out, pairs FROM {tally} WHERE NOT {_autapse(rows)} AND {_strong(rows)}",
         ),
         _neurons(engine, moves, links),
-        (ledgers[0], ledgers[1]),
+        ledgers,
     )
 
 
@@ -188,17 +186,9 @@ class _Moves:
         return f"SELECT * FROM ({' UNION ALL '.join(ends)}) WHERE o IS NOT NULL AND n IS NOT NULL"
 
 
-def _moves(engine: SqlEngine, prepared: list[SelectedRows], rows: RowFilter, id_type: IdType) -> _Moves:
-    kinds = {dict(engine.columns(f"SELECT id FROM {side.relation}"))["id"] for side in prepared}
-    kind = kinds.pop() if len(kinds) == 1 else "VARCHAR"
-    sides = []
-    for side in prepared:
-        steps = {**rows.conditions(side.table.id_type), "autapse": "FALSE"}
-        ends = ", ".join(f"CAST({end} AS {id_type}) AS {end}" for end in ("pre", "post"))
-        kept = f"SELECT CAST(id AS {kind}) AS id, {ends} FROM {side.relation} WHERE {cascade(steps)[KEPT]}"
-        sides.append(engine.view("version", kept))
-    old, new = without_unchanged(engine, sides[0], sides[1], sum(side.table.rows for side in prepared))
-    counted = engine.count_pairs("counted", sides[0], "pre, post", "count(*) AS n")
+def _moves(engine: SqlEngine, a: Relation, b: Relation, rows: RowFilter) -> tuple[_Moves, tuple[Ledger, Ledger]]:
+    read = version_rows(engine, a, b, rows)
+    counted, (old, new) = read.counted, read.sides
     left = engine.table("left_pairs", f"SELECT pre, post, count(*) AS n FROM {old} GROUP BY pre, post")
     quads = engine.table(
         "quads",
@@ -218,11 +208,11 @@ def _moves(engine: SqlEngine, prepared: list[SelectedRows], rows: RowFilter, id_
     )
     both = "old_pre IS NOT NULL AND new_pre IS NOT NULL"
     if not count_rows(engine, unmoved) and not engine.execute(f"SELECT 1 FROM {quads} WHERE {both} LIMIT 1"):
-        ids = [f"SELECT CAST(id AS VARCHAR) AS id FROM {side} WHERE id IS NOT NULL" for side in sides]
+        ids = [f"SELECT CAST(id AS VARCHAR) AS id FROM ({side}) WHERE id IS NOT NULL" for side in read.ids]
         one, other = (engine.view("synapse_ids", query) for query in ids)
         advice = f"compare pairs of neurons with {P.match('neuron')}"
         refuse_strangers(engine, one, other, "synapse ids", advice)
-    return _Moves(counted, left, quads, unmoved)
+    return _Moves(counted, left, quads, unmoved), read.ledgers
 
 
 def _links(engine: SqlEngine, shared: str) -> str:
@@ -333,23 +323,17 @@ def _spread(relation: str, pair: str, **where: str) -> str:
     return f"SELECT {pair}, {', '.join(columns)} FROM {relation}"
 
 
-def _count(engine: SqlEngine, side: SelectedRows, rows: RowFilter, tally: str, column: str) -> Ledger:
-    """The ledger of a version: rows that were left out one by one, and those of pairs that are left out."""
-    taken = cascade({**rows.conditions(side.table.id_type), "autapse": "FALSE"})
-    counted = [f"count(*) FILTER ({taken[step]})" for step in ("null", "background", "size")]
-    numbers = engine.execute(f"SELECT {', '.join(counted)} FROM {side.relation}")[0]
+def _count_pairs(engine: SqlEngine, ledger: Ledger, rows: RowFilter, tally: str, column: str) -> None:
+    """Rows of pairs that are left out, and those that are kept."""
     autapse, strong, amount = _autapse(rows), _strong(rows), f"sum({column} * pairs)"
     of_pairs = engine.execute(
         f"SELECT {amount} FILTER ({autapse}), {amount} FILTER (NOT {autapse} AND NOT {strong}), "
         f"{amount} FILTER (NOT {autapse} AND {strong}) FROM {tally}"
     )[0]
-    for step, number in zip(
-        ("null", "background", "size", "autapse", "threshold"), (*numbers, *of_pairs), strict=False
-    ):
-        side.ledger.remove(step, number)
-    side.ledger.kept = int(of_pairs[2] or 0)
-    side.ledger.check()
-    return side.ledger
+    ledger.remove("autapse", of_pairs[0])
+    ledger.remove("threshold", of_pairs[1])
+    ledger.kept = int(of_pairs[2] or 0)
+    ledger.check()
 
 
 def _neurons(engine: SqlEngine, moves: _Moves, links: str) -> str:

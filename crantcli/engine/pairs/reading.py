@@ -71,10 +71,10 @@ class SynapseReader:
         DataError
             Where a file is damaged.
         """
-        ids, told = self._ids(), Told()
+        ids, told = self.ids(), Told()
 
         def read(part: RowGroups) -> Told:
-            return sum(map(take, _looked_at(part, ids)), Told())
+            return sum(map(take, looked_at(part, ids)), Told())
 
         for one in parallel_map(read, self.parts, self.threads):
             told += one
@@ -92,12 +92,12 @@ class SynapseReader:
         DataError
             Where a file is damaged.
         """
-        ids = self._ids()
+        ids = self.ids()
 
         def read(item: tuple[RowGroups, int]) -> list[Made]:
             part, start = item
             found = []
-            for rows in _looked_at(part, ids):
+            for rows in looked_at(part, ids):
                 found.append(make(rows, start))
                 start += len(rows)
             return found
@@ -108,7 +108,7 @@ class SynapseReader:
         if ids is not None:
             ids.check(self.threads)
 
-    def _ids(self) -> Ids | None:
+    def ids(self) -> Ids | None:
         """What looks at ids, if that is asked for."""
         if not self.rules.distinct:
             return None
@@ -119,7 +119,7 @@ class SynapseReader:
         return SortedRuns(self.scratch / "pairs.keys", self.memory // 2, self._rows, sample, order)
 
 
-def _looked_at(part: RowGroups, ids: Ids | None) -> Iterator[Rows]:
+def looked_at(part: RowGroups, ids: Ids | None) -> Iterator[Rows]:
     """The rows of a part, whose ids are looked at when they have passed."""
     seen = []
     for rows in part.batches():
@@ -151,7 +151,7 @@ def removing(rows: Rows, rules: PairRules) -> list[tuple[str, Callable[[], Mask]
     steps: list[tuple[str, Callable[[], Mask]]] = []
     if rules.clean:
         steps += [("background", lambda: _any_is(pre, post, rules.background))] if rules.background else []
-        steps.append(("autapse", lambda: pre == post))
+        steps += [] if rules.autapses else [("autapse", lambda: pre == post)]
     if rules.min_size is not None:
         least = rules.min_size
         steps.append(("size", lambda: rows.below("size", least)))
