@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import Crant, Outcome
 from strategies import Drawn
@@ -39,7 +42,7 @@ def missing() -> str:
 def quick(folder: Path) -> dict[str, str]:
     """An environment in which Spark is there sooner."""
     (folder / "spark-defaults.conf").write_text(_QUICK, encoding="utf-8")
-    option = "-XX:TieredStopAtLevel=1"
+    option = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     return {"SPARK_CONF_DIR": str(folder), "SPARK_SUBMIT_OPTS": option, "SPARK_LAUNCHER_OPTS": option}
 
 
@@ -67,22 +70,41 @@ class Answer:
 
 
 def on(
-    name: str, crant: Crant, *arguments: object, outputs: tuple[str, ...] = ("out.parquet",), stdin: bytes = b""
+    name: str,
+    crant: Crant,
+    *arguments: object,
+    outputs: tuple[str, ...] = ("out.parquet",),
+    stdin: bytes = b"",
+    keep: bool = False,
 ) -> Answer:
-    """Ask one engine, and take away what it wrote."""
-    outcome = crant(*arguments, "-o", outputs[0], "--engine", name, stdin=stdin)
-    files = {name: Path(name).read_bytes() for name in outputs if Path(name).exists()}
-    for name in files:
-        Path(name).unlink()
+    """Ask one engine, and take away what it wrote.
+
+    The first output is that of `-o`, unless another option names it.
+    """
+    main = [] if outputs[0] in arguments else ["-o", outputs[0]]
+    outcome = crant(*arguments, *main, "--engine", name, stdin=stdin)
+    files: dict[str, bytes] = {}
+    for path in map(Path, () if keep else outputs):
+        if path.is_dir():
+            files |= {f"{path}/{file.name}": file.read_bytes() for file in path.iterdir()}
+            shutil.rmtree(path)
+        elif path.exists():
+            files[str(path)] = path.read_bytes()
+            path.unlink()
     return Answer(outcome, files)
 
 
 def on_both(
-    crant: Crant, *arguments: object, outputs: tuple[str, ...] = ("out.parquet",), gathered: int | None = None
+    crant: Crant,
+    *arguments: object,
+    outputs: tuple[str, ...] = ("out.parquet",),
+    gathered: int | None = None,
+    sorted_rows: str = "",
 ) -> Answer:
     """Ask both engines: code, notes and every byte of the files are the same.
 
-    `gathered` is the number of rows up to which results of Spark come here before the end.
+    `gathered` is the number of rows up to which results of Spark come here before the end; of the file `sorted_rows`
+    the order of rows may differ.
     """
     ours = on("duckdb", crant, *arguments, outputs=outputs)
     with pytest.MonkeyPatch.context() as patch:
@@ -93,8 +115,15 @@ def on_both(
     if ours.outcome.code == 0:
         assert theirs.outcome.err == ours.outcome.err
         assert theirs.outcome.out == ours.outcome.out
-        assert set(theirs.files) == set(ours.files) == set(outputs) - {"-"}
-        assert [name for name in ours.files if theirs.files[name] != ours.files[name]] == []
+        assert set(theirs.files) == set(ours.files)
+        assert {name.split("/")[0] for name in ours.files} == set(outputs) - {"-"}
+        differ = [name for name in ours.files if theirs.files[name] != ours.files[name]]
+        assert differ in ([], [sorted_rows])
+        if differ:
+            one, other = (pq.read_table(pa.BufferReader(answer.files[sorted_rows])) for answer in (ours, theirs))
+            assert one.schema.equals(other.schema, check_metadata=True)
+            order = [(name, "ascending") for name in one.column_names]
+            assert one.sort_by(order).equals(other.sort_by(order))
     else:
         assert not theirs.files
     return theirs

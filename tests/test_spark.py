@@ -12,9 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import spark_cases
+from boxes import mesh_folder, read_npz
 from conftest import Crant
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from spark_cases import ADJACENCY, NESTED, NEUROPIL
 from spark_session import drawn_options, missing, on, on_both, quick, running_spark
 from strategies import (
     ANNOTATION_COLUMNS,
@@ -29,7 +32,12 @@ from strategies import (
     synapse_tables,
 )
 
+from crantcli.core import row_parts
+from crantcli.core.graph import matrices
+from crantcli.core.nested import matrix as blocks
 from crantcli.engine.spark import engine
+from crantcli.engine.spark.errors import told_by_spark
+from crantcli.errors import CrantError
 
 pytestmark = [pytest.mark.spark, pytest.mark.skipif(bool(missing()), reason=missing())]
 
@@ -37,7 +45,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.skipif(bool(missing()), reason=miss
 EARLY = (None, None, None, 5, -1)
 
 DRAWN = settings(
-    max_examples=20, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    max_examples=12, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 
@@ -57,9 +65,9 @@ def written(table: Drawn) -> str:
     return "drawn.parquet"
 
 
-def neurons_of(found: list[Any]) -> list[str]:
-    Path("asked.txt").write_text("".join(f"{neuron}\n" for neuron in found), encoding="utf-8")
-    return ["-n", "@asked.txt"]
+def neurons_of(found: list[Any], name: str = "asked.txt") -> list[str]:
+    Path(name).write_text("".join(f"{neuron}\n" for neuron in found), encoding="utf-8")
+    return ["-n", f"@{name}"]
 
 
 @DRAWN
@@ -97,8 +105,7 @@ def test_synapses_of_drawn_tables(spark: Any, crant: Crant, data: st.DataObject,
     options = drawn_options(chance, table)
     for side in ("--pre", "--post"):
         if chance.random() < 0.3:
-            Path(f"{side[2:]}.txt").write_text("".join(f"{one}\n" for one in data.draw(asked(table))), encoding="utf-8")
-            options += [side, f"@{side[2:]}.txt"]
+            options += [side, *neurons_of(data.draw(asked(table)), f"{side[2:]}.txt")[1:]]
     on_both(crant, "synapses", written(table), *AS_TYPED, *options, gathered=chance.choice(EARLY))
 
 
@@ -143,7 +150,7 @@ SEEDED = {
     "not a number": "synapses nan.parquet --min-size 3",
     "fractions": "connectivity edges.parquet --sum-duplicates --normalize input",
     "fractions of neuropils": "connectivity edges.parquet --by neuropil --sum-duplicates -t 2",
-    "names like patterns": "counts odd.parquet",
+    "names like patterns": "counts [a]~{b,c}~*~'~d.parquet",
 }
 
 
@@ -186,25 +193,140 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]  # fmt: skip
     frame(edges, ["pre", "post", "neuropil", "weight"]).to_parquet(folder / "edges.parquet")
     rows.to_parquet(folder / "odd.parquet")
+    small = "root_id,cell_type\n" + "".join(f"{neuron},{'xyz'[neuron % 3]}\n" for neuron in range(8))
+    (folder / "small.csv").write_text(small, encoding="utf-8")
+    mesh_folder(folder / "meshes")
+    place_in_boxes(folder, rows)
     return folder
 
 
+def place_in_boxes(folder: Path, rows: pd.DataFrame) -> None:
+    """Synapses in neuropils, on their borders, beside them and nowhere; copies of one may lie elsewhere."""
+    chance, axes = random.Random(6), [f"ctr_pt_position_{axis}" for axis in "xyz"]
+    placed = rows.drop(columns=axes)
+    for axis in axes:
+        placed[axis] = pd.array([chance.choice([-1, 0, 1.5, 2, 3, 4, 5, 7.5, 8, 9, 12]) for _ in range(len(rows))])
+    placed[axes] = placed[axes].astype("Float64").mask(pd.Series([chance.random() < 0.05 for _ in range(len(rows))]))
+    placed.to_parquet(folder / "placed.parquet")
+    ordered = placed.dropna(subset=["id"]).drop_duplicates("id").sort_values("id", ignore_index=True)
+    ordered.to_parquet(folder / "ordered.parquet")
+    lists = [None if None in place else list(place) for place in zip(*(ordered[axis].astype(object).where(
+        ordered[axis].notna(), None) for axis in axes), strict=True)]  # fmt: skip
+    ordered.drop(columns=axes).assign(ctr_pt_position=lists).to_parquet(folder / "listed.parquet")
+
+
+#: Options that name a file that is written.
+FILES = (
+    "--sweep", "--plot", "--type-sum", "--type-mean", "--order", "--relative", "--relative-types",
+)  # fmt: skip
+
+
 def words_of(line: str) -> list[str]:
-    return [word.replace("~is~", " is ") for word in line.split()]
+    return [word.replace("~~", "\0").replace("~", " ").replace("\0", "~") for word in line.split()]
 
 
 @pytest.mark.parametrize("name", SEEDED)
 def test_questions_about_one_table(spark: Any, crant: Crant, seeded: Path, name: str) -> None:
-    for file in seeded.iterdir():
-        Path(file.name).symlink_to(file)
-    line, _, output = SEEDED[name].partition("|")
-    words = words_of(line)
     if name == "names like patterns":
         shutil.copy(seeded / "odd.parquet", "[a] {b,c} * ' d.parquet")
-        words[1] = "[a] {b,c} * ' d.parquet"
-    outputs = (output or "out.parquet", *(["sweep.csv"] if "--sweep" in words else []))
-    answer = on_both(crant, *words, outputs=outputs, gathered=-1 if name in THERE else None)
+    ask_about(crant, seeded, SEEDED[name], name in THERE, "out.parquet")
+
+
+def ask_about(crant: Crant, folder: Path, asked_for: str, there: bool, output: str) -> None:
+    """Ask both engines about tables of a folder; with `there` nothing comes here before the end."""
+    for file in folder.iterdir():
+        Path(file.name).symlink_to(file)
+    line, _, named = asked_for.partition("|")
+    words = words_of(line)
+    named_too = FILES if words[0] != "neuropil" else ()  # which has flags of the same names
+    others = [words[at + 1] for at, word in enumerate(words) if word in named_too]
+    main = [named or output] if named or output else []
+    order = "out/assignments.parquet" if words[0] == "neuropil" and "ordered.parquet" not in words else ""
+    gathered = -1 if there else None
+    answer = on_both(crant, *words, outputs=(*main, *others), gathered=gathered, sorted_rows=order)
     assert answer.outcome.code == 0, answer.outcome.err
+
+
+@DRAWN
+@given(data=st.data(), table=synapse_tables() | edge_tables(), seed=st.integers(0, 2**32 - 1))
+def test_adjacency_of_drawn_tables(spark: Any, crant: Crant, data: st.DataObject, table: Drawn, seed: int) -> None:
+    chance = random.Random(seed)
+    options = drawn_options(chance, table)
+    for side in ("--pre", "--post"):
+        if chance.random() < 0.3:
+            options += [side, *neurons_of(data.draw(asked(table)), f"{side[2:]}.txt")[1:]]
+    if table.has("weight"):
+        options += ["--sum-duplicates"] * (chance.random() < 0.7)
+    options += chance.choice([[], ["--symmetric"], ["--keep-unconnected"], ["--min-fraction", "0.3"]])
+    outputs = (chance.choice(["out.npz", "out.csv", "out.parquet"]),)
+    words = ("adjacency", written(table), *AS_TYPED, *options)
+    on_both(crant, *words, outputs=outputs, gathered=chance.choice(EARLY))
+
+
+@DRAWN
+@given(data=st.data(), table=synapse_tables() | edge_tables(), seed=st.integers(0, 2**32 - 1))
+def test_nested_of_drawn_tables(spark: Any, crant: Crant, data: st.DataObject, table: Drawn, seed: int) -> None:
+    chance = random.Random(seed)
+    options = drawn_options(chance, table)
+    frame(data.draw(annotation_tables(table.neurons)), ANNOTATION_COLUMNS).to_csv("labels.csv", index=False)
+    options += ["-a", "labels.csv", "--annotation-scope", chance.choice(["annotated_only", "all"])]
+    for side in ("--source-neurons", "--target-neurons"):
+        if chance.random() < 0.3:
+            options += [side, *neurons_of(data.draw(asked(table)), f"{side[2:]}.txt")[1:]]
+    if table.has("weight"):
+        options += ["--sum-duplicates"] * (chance.random() < 0.7)
+    mode = chance.choice([None, "count", "relative_outgoing", "relative_incoming"])
+    options += ["--weight-mode", mode] if mode else []
+    options += ["--normalization-scope", "all"] * (mode not in (None, "count") and chance.random() < 0.5)
+    options += ["--keep-unconnected"] * (chance.random() < 0.3)
+    outputs = ("out.npz", "sums.csv", "order.csv")
+    words = ("nested", written(table), *AS_TYPED, *options, "--type-sum", "sums.csv", "--order", "order.csv")
+    on_both(crant, *words, outputs=outputs, gathered=chance.choice(EARLY))
+
+
+@pytest.mark.parametrize("name", ADJACENCY)
+def test_matrices_of_one_table(spark: Any, crant: Crant, seeded: Path, name: str) -> None:
+    ask_about(crant, seeded, ADJACENCY[name], name in spark_cases.THERE, "out.npz")
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_blocks_of_one_table(spark: Any, crant: Crant, seeded: Path, name: str) -> None:
+    ask_about(crant, seeded, NESTED[name], name in spark_cases.THERE, "" if "alone" in name else "out.npz")
+
+
+@pytest.mark.parametrize("name", NEUROPIL)
+def test_neuropils_of_one_table(spark: Any, crant: Crant, seeded: Path, name: str) -> None:
+    ask_about(crant, seeded, NEUROPIL[name], name in spark_cases.THERE, "out")
+
+
+@pytest.mark.parametrize("command", ["adjacency", "nested"])
+def test_a_matrix_that_does_not_fit_is_refused_before_it_comes(
+    spark: Any, crant: Crant, seeded: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [command, seeded / "t.parquet", "--max-memory", "100MB"]
+    words += ["-a", seeded / "a.csv", "--weight-mode", "count"] * (command == "nested")
+    Path("whole.npz").write_bytes(on("duckdb", crant, *words, outputs=("out.npz",)).files["out.npz"])
+    entries = len(read_npz(Path("whole.npz")))
+    monkeypatch.setattr(engine, "GATHERED", -1)
+    module = {"adjacency": matrices, "nested": blocks}[command]
+    monkeypatch.setattr(module, "PER_ENTRY", 10**8 // entries)
+    assert on("spark", crant, *words, outputs=("out.npz",)).outcome.code == 0
+    monkeypatch.setattr(module, "PER_ENTRY", 10**8 // entries + 1)
+    monkeypatch.setattr(engine.SparkEngine, "_answer", only_few)
+    outcome = on("spark", crant, *words, outputs=("out.npz",)).outcome
+    assert (outcome.code, Path("out.npz").exists()) == (1, False)
+    assert f"the matrix has {entries:,} entries" in outcome.err
+    assert "more than --max-memory allows; raise that" in outcome.err
+
+
+def only_few(self: engine.SparkEngine, query: str) -> pa.Table:
+    """What Spark has for a query, and is not long."""
+    found = ANSWER(self, query)
+    assert len(found) < 30, query
+    return found
+
+
+ANSWER = engine.SparkEngine._answer
 
 
 REFUSED = {
@@ -213,9 +335,10 @@ REFUSED = {
     "a pipe": "counts -",
     "a date": "synapses dates.parquet",
     "a matrix": "connectivity matrix.parquet --kind adjacency",
-    "a pattern": "counts t.parquet --where neuropil~^E",
+    "a pattern": "counts t.parquet --where neuropil~~^E",
     "floats as text": "counts widths.parquet --where size=big",
     "an empty ID": "counts t.parquet --fill-down",
+    "synapses without ids": "neuropil bare.parquet --meshes meshes --coordinates nm --assignments-only",
     "both directions": "connectivity edges.parquet --undirected --sum-duplicates",
     "pixels": "synapses t.parquet --coordinates nm --voxel-size 4,4,40.5 --units pixels",
     "floats in text": "counts pointed.parquet",
@@ -232,12 +355,13 @@ def test_what_may_be_read_otherwise_is_refused(spark: Any, crant: Crant, seeded:
     plain.to_feather("t.feather")
     plain.assign(day=pd.to_datetime("2020-01-01")).to_parquet("dates.parquet")
     plain.to_csv("t.csv", index=False)
+    plain.assign(**{f"ctr_pt_position_{axis}": [1.0, 2.0] for axis in "xyz"}).to_parquet("bare.parquet")
     plain.assign(weight=["1_000", "2"]).to_parquet("weights.parquet")
     plain.assign(told=["1.5", "2"]).to_parquet("sizes.parquet")
     plain.assign(pre=["1.0", "2.0"]).to_parquet("pointed.parquet")
     pd.DataFrame({"": ["a", "b"], "a": [1, 2], "b": [0, 1]}).to_parquet("matrix.parquet")
     outcome = on("spark", crant, *words_of(REFUSED[name]), stdin=Path("t.parquet").read_bytes()).outcome
-    assert (outcome.code, outcome.out, Path("out.parquet").exists()) == (2, b"", False), outcome.err
+    assert (outcome.code, outcome.out, list(Path().glob("out*"))) == (2, b"", []), outcome.err
     assert "spark" in outcome.err.lower()
     # It is refused for want of Spark, and not because nobody could answer it.
     assert on("duckdb", crant, *words_of(REFUSED[name]), stdin=Path("t.parquet").read_bytes()).outcome.code == 0
@@ -260,12 +384,34 @@ def test_sums_beyond_64_bits_are_refused(spark: Any, crant: Crant) -> None:
 def test_large_results_are_refused_before_they_come(
     spark: Any, crant: Crant, seeded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "MOST_BROUGHT", 430)
-    outcome = on("spark", crant, "synapses", seeded / "t.parquet").outcome
-    assert (outcome.code, Path("out.parquet").exists()) == (1, False)
+    words, output = ("synapses", seeded / "t.parquet"), ("out.csv",)
+    assert on("spark", crant, *words, "--max-result", "431", outputs=output).outcome.code == 0
+    monkeypatch.setattr(engine.SparkEngine, "_answer", only_few)
+    outcome = on("spark", crant, *words, "--max-result", "430", outputs=output).outcome
+    assert (outcome.code, Path("out.csv").exists()) == (1, False)
     assert "the result has 431 rows, and at most 430 come here" in outcome.err
-    monkeypatch.setattr(engine, "MOST_BROUGHT", 431)
-    assert on("spark", crant, "synapses", seeded / "t.parquet").outcome.code == 0
+
+
+LONG = {
+    "synapses": "synapses t.parquet --max-result 100",
+    "edges": "connectivity t.parquet -a a.csv --annotate cell_type --max-result 7",
+    "in one": "counts t.parquet --max-result 1000",
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_results_are_folders(
+    spark: Any, crant: Crant, seeded: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_parts, "PART_ROWS", 90)
+    ask_about(crant, seeded, LONG[name], True, "out.parquet")
+    assert on("spark", crant, *LONG[name].split(), outputs=("long.parquet",), keep=True).outcome.code == 0
+    assert Path("long.parquet").is_dir() == (name != "in one")
+    if name == "synapses":
+        answer = on_both(crant, "connectivity", "long.parquet", "--normalize", "input")
+        assert answer.outcome.code == 0, answer.outcome.err
+        Path("long.parquet", "part-02.parquet").unlink()
+        assert on_both(crant, "connectivity", "long.parquet").outcome.code == 3
 
 
 def test_without_java_it_is_said_what_to_install(crant: Crant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,6 +428,17 @@ def test_without_java_it_is_said_what_to_install(crant: Crant, tmp_path: Path, m
         assert (outcome.code, Path("out.parquet").exists()) == (2, False)
         assert "needs Java 17 or newer" in outcome.err
         assert told in outcome.err
+
+
+def test_workers_without_what_they_need_are_told_of() -> None:
+    from pyspark.errors import PySparkException
+
+    for message, told in (
+        ("Traceback ...\nModuleNotFoundError: No module named 'crantcli'", "lack the package crantcli"),
+        ("[PYTHON_VERSION_MISMATCH] Python in worker has different version", "have another Python"),
+    ):
+        with pytest.raises(CrantError, match=told), told_by_spark({}):
+            raise PySparkException(message)
 
 
 def test_another_address_than_that_of_the_running_one_is_refused(spark: Any, crant: Crant, seeded: Path) -> None:

@@ -17,10 +17,12 @@ from crantcli.cli.options import (
     ServerOptions,
     SourceOptions,
     SynapseFetchOptions,
+    TableOptions,
 )
 from crantcli.core.question import Output
 from crantcli.core.questions.base import Question, Results, Selectors
 from crantcli.engine.duckdb import Engine
+from crantcli.engine.limits import MAX_RESULT
 from crantcli.errors import EmptyResultError, UsageError
 from crantcli.ids import parse_selectors
 from crantcli.output.files import FileSink
@@ -138,7 +140,14 @@ def _members(members: MemberOptions | None) -> tuple[str | None, tuple[str, ...]
 def settings_of(to: RunOptions, fetch: ServerOptions | None = None) -> Settings:
     """With what means."""
     live = LiveOptions() if fetch is None else live_options(fetch)
-    return Settings(to.max_memory, to.threads, to.tmp_dir, live, engine_name(to.engine), to.spark)
+    return Settings(
+        to.max_memory, to.threads, to.tmp_dir, live, engine_name(to.engine), to.spark, most_rows(to) or MAX_RESULT
+    )
+
+
+def most_rows(to: RunOptions) -> int | None:
+    """Rows of a file, of commands whose tables may be too long for one."""
+    return to.max_result if isinstance(to, TableOptions) else None
 
 
 def engine_name(given: Literal["duckdb", "spark"] | None) -> Literal["duckdb", "spark"]:
@@ -199,7 +208,7 @@ class CommandSink:
         given = {"": to.output, **(destinations or {})}
         self.files = FileSink(
             command, outputs, given, json=to.json, terminal=self.console,
-            tmp_dir=to.tmp_dir, force_wide=force_wide, drawing=drawing,
+            tmp_dir=to.tmp_dir, force_wide=force_wide, drawing=drawing, most_rows=most_rows(to),
         )  # fmt: skip
         self.wanted = self.files.wanted
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from crantcli.cli.help import ENGINE
+from crantcli.cli.help import ENGINE, OUTPUT
 
 MaxMemory = Annotated[
     str,
@@ -31,6 +31,16 @@ TemporaryFolder = Annotated[
         help="Folder for temporary files.",
         show_default=False,
         rich_help_panel=ENGINE,
+    ),
+]
+MaxResult = Annotated[
+    int,
+    typer.Option(
+        "--max-result",
+        metavar="N",
+        min=1,
+        help="Rows of a .parquet result; a longer one becomes a folder of such files.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 EngineName = Annotated[

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import typer
 
-from crantcli.cli.engine_options import EngineName, MaxMemory, SparkAddress, TemporaryFolder, Threads
+from crantcli.cli.engine_options import EngineName, MaxMemory, MaxResult, SparkAddress, TemporaryFolder, Threads
 from crantcli.cli.help import FILTERS, INPUT, NEURONS, OUTPUT, SERVER
 from crantcli.schema import Kind
 
@@ -422,3 +422,10 @@ class RunOptions:
     tmp_dir: TemporaryFolder = None
     engine: EngineName = None
     spark: SparkAddress = None
+
+
+@dataclass(eq=False, repr=False)
+class TableOptions(RunOptions):
+    """The same, of a table that may be too long for one file."""
+
+    max_result: MaxResult = 50_000_000

@@ -161,9 +161,23 @@ class CountedPairs:
     removed: Mapping[str, int]
 
 
-#: Tells in which groups the rows of a batch belong, by columns of float64, in which nulls are NaN. It gives numbers of
-#: rows, ascending, and of groups, int32. A row may be in several groups, or in none. Several threads call it.
-GroupsOf = Callable[[Sequence["np.ndarray[Any, Any]"]], tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]]
+class GroupsOf(Protocol):
+    """Tells in which groups the rows of a batch belong. Several threads call it, or copies of it elsewhere."""
+
+    def __call__(self, columns: Sequence[np.ndarray[Any, Any]], /) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """By columns of float64, in which nulls are NaN: numbers of rows, ascending, and of groups, int32.
+
+        A row may be in several groups, or in none.
+        """
+        ...
+
+    def counted(self) -> list[int]:
+        """What it has counted on the way; a copy that is sent elsewhere begins with zeros."""
+        ...
+
+    def add(self, counted: Sequence[int], /) -> None:
+        """Take what copies have counted."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -227,6 +241,22 @@ class SqlEngine(Protocol):
     def arrays(self, query: str) -> dict[str, np.ndarray[Any, Any]]:
         """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
         ...
+
+    def check_entries(self, relation: str, size: int) -> None:
+        """Refuse a matrix whose entries have to come here and do not fit into memory, before any of them does.
+
+        Parameters
+        ----------
+        relation : str
+            A table or view with a row per entry.
+        size : int
+            Bytes that an entry takes until the matrix is there.
+
+        Raises
+        ------
+        CrantError
+        """
+        return
 
     def integers(self, query: str, count: int | None = None) -> np.ndarray[Any, Any]:
         """A query's only column, int64 without nulls, as an array; `count` of them, where that is known."""

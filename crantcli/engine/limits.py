@@ -15,6 +15,9 @@ from crantcli.text import P
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 DEFAULT_MEMORY = "2GB"
 
+#: Rows of a result that is one file, and that come here from a spread engine for one.
+MAX_RESULT = 50_000_000
+
 #: More threads than any machine has cores for; the engine would start them all.
 MOST_THREADS = 1024
 

@@ -68,6 +68,8 @@ class FileSink:
         Tables of matrices may have any number of columns.
     drawing : mapping of str to mapping, optional
         Kind of figure -> keywords that say how it is to look.
+    most_rows : int, optional
+        A longer table in a Parquet file becomes a folder of such.
 
     Attributes
     ----------
@@ -93,8 +95,9 @@ class FileSink:
         tmp_dir: str | None = None,
         force_wide: bool = False,
         drawing: Mapping[str, Mapping[str, Any]] | None = None,
+        most_rows: int | None = None,
     ) -> None:
-        self._command, self._outputs, self._json = command, outputs, json
+        self._command, self._outputs, self._json, self._most_rows = command, outputs, json, most_rows
         self._given = {name: where for name in outputs if (where := destinations.get(name)) is not None}
         self._terminal, self._tmp_dir = terminal, tmp_dir
         self._force_wide, self._drawing = force_wide, drawing or {}
@@ -216,7 +219,10 @@ class FileSink:
         if (name, where) == ("", "-"):
             self._show(output, engine)
             return []
-        return write(engine, self._drawn(output), record, where, self._entered.place, force_wide=self._force_wide)
+        return write(
+            engine, self._drawn(output), record, where, self._entered.place, force_wide=self._force_wide,
+            most_rows=self._most_rows,
+        )  # fmt: skip
 
     def _drawn(self, output: Single) -> Single:
         """The output, where it is a figure with the keywords of its kind."""

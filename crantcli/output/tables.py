@@ -7,7 +7,6 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,7 +15,9 @@ from crantcli.core.sql import text
 from crantcli.engine.batches import even
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, writing_to
+from crantcli.output.parquet import ROW_GROUP, write_parquet
 from crantcli.output.provenance import metadata
+from crantcli.output.streams import find_stream
 from crantcli.output.writers import Target, Write, Writer, register
 from crantcli.schema import PANDAS_KEY
 
@@ -28,9 +29,6 @@ _DELIMITERS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
 
 #: Suffixes of tables.
 SUFFIXES = (".parquet", ".feather", *_DELIMITERS)
-
-#: Rows in a Parquet row group. A sorted table in groups of this size answers for 100 neurons from a few groups.
-ROW_GROUP = 200_000
 
 #: Rows in a batch of a Feather file.
 BATCH = 122_880
@@ -60,7 +58,7 @@ def write_table(engine: Engine, table: Table, path: Path, suffix: str, metadata:
         _write_feather(engine, query, path, metadata)
         return
     if suffix == ".parquet" and table.rows > ROW_GROUP:
-        _write_parquet(even(engine.reader(query), ROW_GROUP), path, metadata)
+        write_parquet(even(engine.reader(query), ROW_GROUP), path, metadata)
         return
     if suffix == ".parquet":  # one row group, for which Arrow need not be loaded
         pairs = ", ".join(f"{text(key)}: {text(value)}" for key, value in sorted(metadata.items()))
@@ -71,32 +69,6 @@ def write_table(engine: Engine, table: Table, path: Path, suffix: str, metadata:
         options = {"FORMAT": "csv", "HEADER": "true", "DELIMITER": text(_DELIMITERS[suffix])}
         options["COMPRESSION"] = "'gzip'" if suffix.endswith(".gz") else "'none'"
     engine.copy(query, str(path), options)
-
-
-def _write_parquet(batches: Iterator[pa.RecordBatch], path: Path, metadata: dict[str, str]) -> None:
-    """Write row groups of the same size."""
-    import pyarrow.parquet as pq
-
-    first = next(batches)
-    schema = first.schema.remove_metadata()
-    repeating = [name for place, name in enumerate(schema.names) if _repeats(first.column(place))]
-    with writing_to(path.parent), pq.ParquetWriter(
-        str(path), schema, use_dictionary=repeating, compression="snappy", store_schema=False
-    ) as writer:  # fmt: skip
-        for batch in chain([first], batches):
-            writer.write_batch(batch.replace_schema_metadata(), row_group_size=ROW_GROUP)
-        # The metadata of a schema that is not stored would be lost.
-        writer.add_key_value_metadata(metadata)
-
-
-def _repeats(values: pa.Array) -> bool:
-    """Whether a dictionary of the values is much shorter than they are."""
-    import pyarrow.compute as pc
-
-    try:
-        return bool(pc.count_distinct(values).as_py() * 4 < len(values))
-    except NotImplementedError:  # lists and the like
-        return False
 
 
 def _write_feather(engine: Engine, query: str, path: Path, metadata: dict[str, str]) -> None:
@@ -201,6 +173,12 @@ def offer(kind: type, write: Write) -> None:
 
 
 def _write(engine: Engine, table: Table, record: dict[str, Any], target: Target) -> list[str]:
+    most = target.most_rows
+    if most is not None and table.rows > most and target.suffix == ".parquet" and not find_stream(target.destination):
+        from crantcli.output.row_parts import write_row_parts
+
+        write_row_parts(engine, table, target.place(), record, most)
+        return [f"{target.destination} is a folder of Parquet files, since it has more than {most:,} rows"]
     write_table(engine, table, target.place(), target.suffix, metadata(record))
     return []
 

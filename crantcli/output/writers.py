@@ -50,6 +50,8 @@ class Target(NamedTuple):
         Gives the paths of the further files of the format. Called once, like `place`.
     annotations : Annotations or None
         What is known of the neurons on the axes of a matrix.
+    most_rows : int or None
+        A longer table becomes a folder of files; None where it does not.
     """
 
     destination: str
@@ -58,6 +60,7 @@ class Target(NamedTuple):
     force_wide: bool = False
     sidecars: Callable[[], list[Path]] = list
     annotations: Annotations | None = None
+    most_rows: int | None = None
 
 
 #: Writes an output, of a Matrix its LabelledMatrix, with its provenance, and returns what to say about it.
@@ -173,6 +176,7 @@ def write(
     place: Callable[[str], Path],
     *,
     force_wide: bool = False,
+    most_rows: int | None = None,
 ) -> list[str]:
     """Write an output in the format of its destination.
 
@@ -185,7 +189,7 @@ def write(
     destination : str
     place : function
         Gives the path to write to for a destination: this one, or that of a further file of the format.
-    force_wide : bool
+    force_wide, most_rows
         See `Target`.
 
     Returns
@@ -210,7 +214,7 @@ def write(
     about = {name: value for name, value in about.items() if output.record.get(name, value) is not None}
     target = Target(
         destination, writer.suffix, lambda: place(destination), force_wide,
-        lambda: [place(name) for name in sidecars(type(output), destination)], annotations,
+        lambda: [place(name) for name in sidecars(type(output), destination)], annotations, most_rows,
     )  # fmt: skip
     return writer.write(engine, subject, about, target)
 

@@ -21,7 +21,7 @@ def engine_of(settings: Settings, files: Iterable[str | os.PathLike[str]]) -> En
         return Engine(*limits)
     from crantcli.engine.spark.engine import SparkEngine
 
-    return SparkEngine(settings.spark, *limits)
+    return SparkEngine(settings.spark, *limits, most=settings.max_result)
 
 
 def refuse_engine(settings: Settings, request: Request, question: Question | None, dataset: Dataset | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from crantcli.checks import check_names, check_switches, whole_number
 from crantcli.core.questions.base import Needs
 from crantcli.core.relation import Relation, VoxelSize
-from crantcli.engine.limits import DEFAULT_MEMORY
+from crantcli.engine.limits import DEFAULT_MEMORY, MAX_RESULT
 from crantcli.errors import UsageError
 from crantcli.ids import IdFile, IdStdin
 from crantcli.remote.objects import is_address
@@ -197,6 +197,8 @@ class Settings:
         What reads and counts rows.
     spark : str or None
         Where Spark runs; None for this machine.
+    max_result : int
+        Rows that come here from Spark for one file.
     """
 
     max_memory: str = DEFAULT_MEMORY
@@ -205,3 +207,4 @@ class Settings:
     live: LiveOptions = field(default_factory=LiveOptions)
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark: str | None = None
+    max_result: int = MAX_RESULT

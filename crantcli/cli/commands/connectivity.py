@@ -11,10 +11,10 @@ from crantcli.cli.help import ASK
 from crantcli.cli.options import (
     NEURON_HELP,
     MemberOptions,
-    RunOptions,
     Selectors,
     SourceOptions,
     SynapseFetchOptions,
+    TableOptions,
     ThresholdOptions,
     WeightOptions,
 )
@@ -33,7 +33,7 @@ def connectivity(
     rows: ThresholdOptions,
     members: MemberOptions,
     fetch: SynapseFetchOptions,
-    run: RunOptions,
+    run: TableOptions,
     *,
     neurons: Annotated[
         Selectors,

@@ -13,10 +13,10 @@ from crantcli.cli.options import (
     EdgeOptions,
     InputTotalsFile,
     MemberOptions,
-    RunOptions,
     Selectors,
     SourceOptions,
     SynapseFetchOptions,
+    TableOptions,
     WeightOptions,
 )
 
@@ -36,7 +36,7 @@ def counts(
     rows: EdgeOptions,
     members: MemberOptions,
     fetch: SynapseFetchOptions,
-    run: RunOptions,
+    run: TableOptions,
     *,
     neurons: Annotated[
         Selectors,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crantcli.cli.command import command
 from crantcli.cli.help import DATA
-from crantcli.cli.options import RowOptions, RunOptions, ServerOptions, SourceOptions
+from crantcli.cli.options import RowOptions, ServerOptions, SourceOptions, TableOptions
 
 EPILOG = """Example: crantcli sort raw.csv.gz -o sorted.parquet
 
@@ -13,7 +13,7 @@ kept, also those that later questions leave out; info says by what a file is sor
 
 
 @command("sort", section=DATA, epilog=EPILOG)
-def sort(source: SourceOptions, run: RunOptions) -> None:
+def sort(source: SourceOptions, run: TableOptions) -> None:
     """All rows of synapses or edges, sorted by pre, post, id."""
     from crantcli.cli.ask import ask
     from crantcli.core.questions.sort import Sort

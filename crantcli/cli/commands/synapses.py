@@ -15,10 +15,10 @@ from crantcli.cli.options import (
     MemberOptions,
     MinFraction,
     RowOptions,
-    RunOptions,
     Selectors,
     SourceOptions,
     SynapseFetchOptions,
+    TableOptions,
     VoxelSizeText,
 )
 
@@ -33,7 +33,7 @@ def synapses(
     rows: RowOptions,
     members: MemberOptions,
     fetch: SynapseFetchOptions,
-    run: RunOptions,
+    run: TableOptions,
     pre: Annotated[
         Selectors, typer.Option("--pre", metavar="NEURONS", help=f"Presynaptic neurons: {NEURON_HELP}.")
     ] = None,

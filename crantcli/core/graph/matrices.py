@@ -12,6 +12,9 @@ from crantcli.core.sql import quote
 if TYPE_CHECKING:
     import numpy as np
 
+#: Bytes of an entry while matrices are made (measured: 71 to 79, of 12 and 4 million entries).
+PER_ENTRY = 80
+
 
 def matrices_of(
     engine: SqlEngine,
@@ -38,9 +41,15 @@ def matrices_of(
     -------
     list of LabelledMatrix
         Entries may be 0.
+
+    Raises
+    ------
+    CrantError
+        Where there are more entries than the engine can hand over.
     """
     import numpy as np
 
+    engine.check_entries(relation, PER_ENTRY)
     listed = ", ".join(f"e.{quote(name)} AS value_{number}" for number, name in enumerate(values))
     found = engine.arrays(
         f"SELECT r.position AS i, c.position AS j, {listed} FROM {relation} AS e "

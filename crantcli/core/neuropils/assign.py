@@ -99,7 +99,7 @@ class Assignment:
     def query(self) -> str:
         """The memberships as a table for later questions: `id` (or `row`) and `neuropil`.
 
-        In the order of the source; by id where ids were repeated.
+        In the order of the source; by id where ids were repeated, and where the engine is spread.
         """
         key = "id" if "id" in self.table.roles else "row"
         order = "" if self.in_order else f" ORDER BY {key}, code"
@@ -209,6 +209,22 @@ class _Places:
         self._lock = threading.Lock()
         self.rows = self.unplaced = self.outside = 0
 
+    def __reduce__(self) -> tuple[type[_Places], tuple[Any, ...]]:
+        """What a copy is made of, which counts for itself."""
+        return _Places, (self._index, self.scales, self._include_other)
+
+    def counted(self) -> list[int]:
+        """Rows, those without a position, and those in no mesh."""
+        return [self.rows, self.unplaced, self.outside]
+
+    def add(self, counted: Sequence[int]) -> None:
+        """Take what copies have counted."""
+        rows, unplaced, outside = counted
+        with self._lock:
+            self.rows += rows
+            self.unplaced += unplaced
+            self.outside += outside
+
     def __call__(self, coordinates: Sequence[Array]) -> tuple[Array, Array]:
         import numpy as np
 
@@ -216,10 +232,7 @@ class _Places:
         found = self._index.contains(points.T, 1)
         members, codes = found.pairs()
         nowhere = np.flatnonzero(~(found.anywhere() | found.missing))
-        with self._lock:
-            self.rows += len(found)
-            self.unplaced += int(np.count_nonzero(found.missing))
-            self.outside += len(nowhere)
+        self.add([len(found), int(np.count_nonzero(found.missing)), len(nowhere)])
         if self._include_other and len(nowhere):
             members = np.concatenate([members, nowhere])
             codes = np.concatenate([codes, np.full(len(nowhere), found.meshes, dtype=codes.dtype)])
@@ -273,7 +286,8 @@ def _queried(engine: SqlEngine, table: Relation, rows: RowFilter, places: _Place
     points = [f"{scale.number} AS {axis}" for scale, axis in zip(places.scales, "xyz", strict=True)]
     query = f"SELECT {', '.join([f'{key} AS synapse', *columns, *points])} FROM {relation}"
     division = engine.divided("assigned", query, "xyz", places)
-    in_order = not prepared.ledger.removed.get("duplicate") and relation == prepared.relation
+    whole = not prepared.ledger.removed.get("duplicate") and relation == prepared.relation
+    in_order = whole and not engine.spread  # where rows lie in many places, they have no order
     return _Assigned(division, prepared.ledger, relation, in_order)
 
 

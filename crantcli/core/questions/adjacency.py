@@ -74,6 +74,7 @@ class Adjacency(Question):
     command: ClassVar[str] = "adjacency"
     chosen_by: ClassVar[str] = f"{P.pre} or {P.post}"
     outputs: ClassVar[Mapping[str, type]] = {"": Matrix, "plot": Figure}
+    spreads: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         normalize_selectors(self, "pre", "post")

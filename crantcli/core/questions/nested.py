@@ -131,6 +131,7 @@ class Nested(Question):
         "": Matrix, "type_sum": Matrix, "type_mean": Matrix, "relative": Matrix, "relative_types": Matrix,
         "order": Table, "plot": Figure,
     }  # fmt: skip
+    spreads: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():

@@ -79,6 +79,7 @@ class Neuropil(Question):
     command: ClassVar[str] = "neuropil"
     chosen_by: ClassVar[str] = f"{P.source_types}, {P.source_neurons}, {P.target_types} or {P.target_neurons}"
     outputs: ClassVar[Mapping[str, type]] = {"": Folder}
+    spreads: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name in ("neuropils", "exclude"):

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crantcli.core.engine import SqlEngine
+from crantcli.core.engine import Division, GroupsOf, SqlEngine
 from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
-from crantcli.engine.limits import DEFAULT_MEMORY
+from crantcli.engine.limits import DEFAULT_MEMORY, MAX_RESULT
+from crantcli.engine.spark.division import counted_in, divided_frame
 from crantcli.engine.spark.errors import told_by_spark
 from crantcli.engine.spark.start import check_installed, spark_started, stop_spark
 from crantcli.engine.spark.text import identifier, names_in, spelled, unordered
-from crantcli.errors import CrantError, DataError, DefectError
+from crantcli.engine.spark.types import arrow_stream, as_ours, as_path, as_plain, read_as
+from crantcli.errors import CrantError, DataError
 from crantcli.text import P
 
 if TYPE_CHECKING:
@@ -30,16 +31,6 @@ if TYPE_CHECKING:
 
 #: Rows up to which a result comes here.
 GATHERED = 1_000_000
-
-#: Rows of a result, at most, of which a file is made here.
-MOST_BROUGHT = 50_000_000
-
-#: Types as DuckDB calls them -> what Spark reads them as. They hold the same values in both.
-_READ_AS = {
-    "TINYINT": "TINYINT", "SMALLINT": "SMALLINT", "INTEGER": "INT", "BIGINT": "BIGINT", "UTINYINT": "SMALLINT",
-    "USMALLINT": "INT", "UINTEGER": "BIGINT", "UBIGINT": "DECIMAL(20, 0)", "FLOAT": "FLOAT", "DOUBLE": "DOUBLE",
-    "BOOLEAN": "BOOLEAN", "VARCHAR": "STRING",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,6 +63,8 @@ class SparkEngine(Engine):
         Where Spark runs; None for this machine.
     max_memory, threads, tmp_dir, files
         As of an `Engine`. A local Spark takes as much memory again.
+    most : int
+        Rows of a result that come here at once; of longer ones some come after the other.
     """
 
     spread = True
@@ -83,8 +76,11 @@ class SparkEngine(Engine):
         threads: int | None = None,
         tmp_dir: str | None = None,
         files: Iterable[str | os.PathLike[str]] = (),
+        *,
+        most: int = MAX_RESULT,
     ) -> None:
         check_installed()
+        self._most = most
         self._master = master
         self._spark: Any = None
         self._started = False
@@ -153,11 +149,11 @@ class SparkEngine(Engine):
     def _opened(self, source: Scan) -> str:
         """A view of files, with the columns that mean the same to both engines."""
         name = self.name("scanned")
-        known = {column: _read_as(kind) for column, kind in source.columns.items()}
+        known = {column: read_as(kind) for column, kind in source.columns.items()}
         self._unread.update({column: source.columns[column] for column, kind in known.items() if kind is None})
         schema = ", ".join(f"{identifier(column)} {kind}" for column, kind in known.items() if kind is not None)
         with told_by_spark(self.reading):
-            frame = self._spark.read.schema(schema).parquet(*map(_as_path, source.paths))
+            frame = self._spark.read.schema(schema).parquet(*map(as_path, source.paths))
             found = len(frame.inputFiles())
         if found != len(source.paths):
             # It leaves out files whose names begin with a dot or an underscore, and says nothing.
@@ -193,7 +189,7 @@ class SparkEngine(Engine):
         """Let Spark have the small tables that a query reads."""
         for name in sorted((names_in(query) & self._given) - self._there.keys() - self._handed):
             kinds = self.columns(f"SELECT * FROM {name}")
-            chosen = ", ".join(f"{_as_plain(column, kind)} AS {quote(column)}" for column, kind in kinds)
+            chosen = ", ".join(f"{as_plain(column, kind)} AS {quote(column)}" for column, kind in kinds)
             rows = super().reader(f"SELECT {chosen} FROM {name}").read_all()
             with told_by_spark(self.reading):
                 self._spark.createDataFrame(rows).createOrReplaceTempView(name)
@@ -204,31 +200,27 @@ class SparkEngine(Engine):
         self._hand_over(query)
         frame = self._frame(spelled(query))
         with told_by_spark(self.reading, self._unread):
-            return self._as_ours(frame.toArrow(), query)
+            return as_ours(frame.toArrow(), self._schema(query))
 
-    def _refuse_large(self, query: str) -> None:
-        """Refuse a result that has more rows than come here, before any of them does."""
-        if not self._asks_spark(query):
+    def _rows(self, query: str) -> int:
+        return int(self.execute(f"SELECT count(*) FROM ({unordered(query)})")[0][0])
+
+    def check_entries(self, relation: str, size: int) -> None:
+        """Refuse a matrix with more entries than fit here."""
+        if not self._asks_spark(relation):
             return
-        rows = self.execute(f"SELECT count(*) FROM ({unordered(query)})")[0][0]
-        if rows > MOST_BROUGHT:
+        entries = self._rows(f"SELECT * FROM {relation}")
+        if entries * size > self.memory:
             raise CrantError(
-                f"the result has {rows:,} rows, and at most {MOST_BROUGHT:,} come here from Spark; ask for fewer, with "
-                f"{P.threshold} or some neurons, or divide the table with crantcli partition"
+                f"the matrix has {entries:,} entries, and holding them here takes about {entries * size / 10**9:,.1f} "
+                f"GB, which is more than {P.max_memory} allows; raise that, ask for fewer with {P.threshold} or some "
+                "neurons, or write edges with crantcli connectivity"
             )
 
-    def _as_ours(self, rows: pa.Table, query: str) -> pa.Table:
-        import pyarrow as pa
-
+    def _schema(self, query: str) -> pa.Schema:
+        """Names and types that DuckDB would give the columns of a query."""
         with self._here():
-            schema = super().reader(f"SELECT * FROM ({query}) LIMIT 0").schema
-        columns = []
-        for place, field in enumerate(schema):
-            found = rows.column(place)
-            if _kind(found.type) != _kind(field.type) and not pa.types.is_null(found.type):
-                raise DefectError(f"Spark gives {found.type} for column {field.name}, which is {field.type}")
-            columns.append(found.cast(field.type))
-        return pa.Table.from_arrays(columns, schema=schema)
+            return super().reader(f"SELECT * FROM ({query}) LIMIT 0").schema
 
     @contextlib.contextmanager
     def _brought(self, query: str) -> Iterator[str]:
@@ -270,7 +262,11 @@ class SparkEngine(Engine):
         if not self._asks_spark(query):
             return super().table(stem, query)
         self._hand_over(query)
-        frame = self._frame(spelled(query)).persist()
+        return self._table_of(stem, query, self._frame(spelled(query)))
+
+    def _table_of(self, stem: str, query: str, frame: Any) -> str:
+        """Keep what Spark has for a query, here where it is small, and return its name."""
+        frame = frame.persist()
         with told_by_spark(self.reading, self._unread):
             rows = frame.count()
             if rows > GATHERED:
@@ -278,7 +274,7 @@ class SparkEngine(Engine):
                 self._keep(name, frame, kept=True)
                 return name
         with told_by_spark(self.reading, self._unread):
-            found = self._as_ours(frame.toArrow(), query)
+            found = as_ours(frame.toArrow(), self._schema(query))
         frame.unpersist()
         name = self._loaded(stem, found, query)
         self._made.append(f"TABLE {name}")
@@ -326,8 +322,23 @@ class SparkEngine(Engine):
         """The result of a query as a stream of Arrow batches."""
         if not self._asks_spark(query):
             return super().reader(query, rows)
-        self._refuse_large(query)
+        if self._rows(query) > self._most:
+            return self._stream(query)
         return super().reader(f"SELECT * FROM {self._loaded('brought', self._answer(query), query)}", rows)
+
+    def _stream(self, query: str) -> pa.RecordBatchReader:
+        """The result of a query, of which Spark hands over a partition at a time."""
+        import pyarrow as pa
+
+        self._hand_over(query)
+        frame, schema = self._frame(spelled(query)), self._schema(query)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with told_by_spark(self.reading, self._unread):
+                for table in arrow_stream(frame):
+                    yield from as_ours(table, schema).to_batches()
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
 
     def arrays(self, query: str) -> dict[str, Any]:
         """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
@@ -340,9 +351,38 @@ class SparkEngine(Engine):
             return SqlEngine.ordered(self, query, keys, rows)
         return super().ordered(query, keys, rows)
 
+    def divided(self, stem: str, query: str, numbers: Sequence[str], groups_of: GroupsOf) -> Division:
+        """Keep the rows of a query in groups, which workers tell."""
+        if not self._asks_spark(query):
+            return super().divided(stem, query, numbers, groups_of)
+        self._hand_over(query)
+        rest = [column for column, _ in self.columns(query) if column not in (*numbers, "synapse")]
+        frame = divided_frame(self._frame(spelled(query)), numbers, groups_of).persist()
+        with told_by_spark(self.reading, self._unread):
+            found = counted_in(frame, groups_of)
+        members = frame.where("code >= 0")
+        coded = f"SELECT *, CAST(0 AS INTEGER) AS code FROM ({query})"
+        keys, rows = (
+            self._table_of(f"{stem}_{what}", f"SELECT {', '.join(map(quote, names))} FROM ({coded})",
+                           members.select(*map(identifier, names)))
+            for what, names in (("keys", ["synapse", "code"]), ("rows", [*rest, "code"]))
+        )  # fmt: skip
+        frame.unpersist()
+        return Division(keys, rows, found, {})
+
+    def group(self, stem: str, division: Division, code: int) -> str:
+        """Name the rows of one group."""
+        here = division.rows in self._divided
+        return super().group(stem, division, code) if here else SqlEngine.group(self, stem, division, code)
+
     def copy(self, query: str, path: str, options: dict[str, str]) -> None:
         """Write the result of a query to a file. Option values are query text."""
-        self._refuse_large(query)
+        if self._asks_spark(query) and (rows := self._rows(query)) > self._most:
+            raise CrantError(
+                f"the result has {rows:,} rows, and at most {self._most:,} come here from Spark for a text file; write "
+                f"a .parquet file, which becomes a folder of such, raise {P.max_result}, or ask for fewer, with "
+                f"{P.threshold} or some neurons"
+            )
         with self._brought(query) as found:
             if found != query and options.get("FORMAT") == "parquet":
                 found = self._with_nulls_as_there(query, found)
@@ -369,42 +409,3 @@ class SparkEngine(Engine):
 
     def _many_stored(self, rows: str, of_text: bool = False) -> bool:
         return False
-
-
-def _read_as(kind: str) -> str | None:
-    """What Spark reads a type as; None where it holds something else there."""
-    if re.fullmatch(r"DECIMAL\(\d+,\s*\d+\)", kind):
-        return kind
-    if kind.endswith("[]") and kind[:-2] in _READ_AS:
-        return f"ARRAY<{_READ_AS[kind[:-2]]}>"
-    return _READ_AS.get(kind)
-
-
-def _as_plain(column: str, kind: str) -> str:
-    """A column in a type that Spark takes."""
-    name = quote(column)
-    if kind in ("HUGEINT", "UBIGINT", "UHUGEINT", "UINTEGER", "USMALLINT", "UTINYINT"):
-        return f"CAST({name} AS BIGINT)"
-    if _read_as(kind) is None:
-        return f"CAST({name} AS VARCHAR)"
-    return name
-
-
-def _as_path(path: str) -> str:
-    """A path in which nothing stands for something else."""
-    return re.sub(r"([\\*?\[\]{}])", r"\\\1", os.path.abspath(path))
-
-
-def _kind(kind: pa.DataType) -> str:
-    """What kind of values a type holds: these are the same, whatever their width."""
-    import pyarrow as pa
-
-    if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0):
-        return "integers"
-    if pa.types.is_floating(kind):
-        return "floats"
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return "text"
-    if pa.types.is_list(kind):
-        return f"lists of {_kind(kind.value_type)}"
-    return str(kind)

@@ -18,6 +18,9 @@ _TOO_LARGE = re.compile(r"ARITHMETIC_OVERFLOW|CAST_OVERFLOW|NUMERIC_VALUE_OUT_OF
 #: Of files that are damaged, or hold something else than their first footer says.
 _DAMAGED = re.compile(r"FAILED_READ_FILE|CANNOT_READ_FILE|ParquetDecodingException|is not a Parquet file|CONVERT_NOT")
 
+#: Of workers whose Python has not what is needed.
+_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+
 
 @contextmanager
 def told_by_spark(reading: Mapping[str, str], unread: Mapping[str, str] | None = None) -> Iterator[None]:
@@ -58,6 +61,13 @@ def _explained(error: Exception, reading: Mapping[str, str], unread: Mapping[str
     if _DAMAGED.search(message):
         named = next((name for path, name in reading.items() if path in message), "a file of the source")
         return DataError(f"{named}: cannot be read by Spark ({line}); make it or fetch it again")
+    lacks = _NO_MODULE.search(message)
+    if lacks is not None or "PYTHON_VERSION_MISMATCH" in message:
+        absent = f"lack the package {lacks[1]}" if lacks is not None else "have another Python"
+        return CrantError(
+            f"Spark's workers {absent}: some of the work is done in Python there; install crantcli where they run, "
+            "with the same Python as here, and name it in PYSPARK_PYTHON"
+        )
     if "OutOfMemoryError" in message:
         return CrantError(f"Spark is out of memory; raise {P.max_memory}, or what its executors may take")
     if _NOT_SAID.search(line):

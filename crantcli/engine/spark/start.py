@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ _MEANING = {
 _DEFAULTS = {
     "spark.app.name": "crantcli",
     "spark.driver.maxResultSize": "0",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
     "spark.scheduler.mode": "FIFO",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -184,6 +186,8 @@ def _context(master: str | None, memory: int, threads: int, scratch: Path) -> An
             conf.setIfMissing("spark.sql.shuffle.partitions", str(max(8, 4 * threads)))
         interrupted = signal.getsignal(signal.SIGINT)
         made = SparkContext(conf=conf, gateway=gateway)
+        if master is None and "PYSPARK_PYTHON" not in os.environ:
+            made.pythonExec = sys.executable  # where crantcli is installed
         if threading.current_thread() is threading.main_thread():
             # It takes Ctrl-C for itself; here the engine is closed then, and it with it.
             signal.signal(signal.SIGINT, interrupted)

@@ -167,6 +167,11 @@ def _piece(listed: list[Token], place: int) -> tuple[str, int]:
         return literal(token.text[1:-1].replace("''", "'")), place + 1
     if token.kind == "name":
         return identifier(token.text[1:-1].replace('""', '"')), place + 1
+    if token.inside is not None and following is not None and token.text == following.text == "[":
+        if not all(entry.kind == "text" or entry.text == "," for entry in token.inside):
+            raise _unknown("[...][...]")
+        # `core.sql.one_of`: entries are counted from 1 by this function, too.
+        return f"element_at(array({_sequence(token.inside)}), {_sequence(following.inside or [])})", place + 2
     if token.inside is not None:
         return _bracket(token), place + 1
     if token.kind != "word":

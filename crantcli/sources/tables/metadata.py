@@ -35,6 +35,8 @@ class FileMetadata:
         All input and all output of neurons, as they were in the table that the file was made of.
     quantity : str
         What the numbers of a matrix are; "" where that is not told.
+    piece : str
+        Which part of a longer table the file is, in words; "" where it is none.
     """
 
     unit: Unit = "unknown"
@@ -49,6 +51,7 @@ class FileMetadata:
     text_ids: frozenset[str] = frozenset()
     totals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     quantity: str = ""
+    piece: str = ""
 
 
 def provenance(metadata: dict[str, str], rows: int | None = None) -> dict[str, Any] | None:
@@ -95,7 +98,15 @@ def _read(metadata: dict[str, str], rows: int | None) -> FileMetadata:
         neuropils=tuple(map(str, record.get("options", {}).get("neuropils", ()))),
         text_ids=frozenset(map(str, record.get("text_ids", ()))),
         quantity=_text(record.get("weights")) or "",
+        piece=_piece(record.get("row_part")),
     )
+
+
+def _piece(record: Any) -> str:
+    if record is None:
+        return ""
+    number, parts = record
+    return f"part {int(number)} of {int(parts)} of a longer table"
 
 
 def _completeness(record: dict[str, Any]) -> Completeness:

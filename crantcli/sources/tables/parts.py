@@ -19,6 +19,7 @@ from crantcli.sources.tables.frames import arrow_table
 from crantcli.sources.tables.metadata import FileMetadata, read_metadata
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.read_options import ReadOptions
+from crantcli.sources.tables.row_parts import whole_table
 from crantcli.sources.tables.streams import prepared
 from crantcli.text import P, join_names
 
@@ -148,6 +149,14 @@ def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
     part.notes = [source.note for source in sources if source.note]
     part.together = sources[0].together
     part.stored = True
+    told = zip(part.recorded_names, part.recorded, strict=True)
+    pieces = [f"{name}: {record.piece}" for name, record in told if record.piece]
+    if pieces:
+        whole = whole_table(engine, sources)
+        if whole is not None:
+            part.recorded, part.recorded_paths = [whole], []
+        else:
+            part.notes += [f"{piece}; give its folder to read all of it" for piece in pieces]
     return part
 
 
