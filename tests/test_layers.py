@@ -153,7 +153,8 @@ ARRAYS = {
         "core.nested.type_sums", "core.neuropils.matrices", "core.questions.nested", "core.questions.neuropil",
         "engine.division", "engine.ordering", "engine.pairs.coding", "engine.pairs.naming",
         "engine.pairs.counter", "engine.pairs.distinct", "engine.pairs.groups", "engine.pairs.onesided",
-        "engine.pairs.reading", "engine.pairs.runs", "engine.pairs.stored",
+        "engine.pairs.changed", "engine.pairs.partners", "engine.pairs.reading",
+        "engine.pairs.runs", "engine.pairs.stored",
     )
 }  # fmt: skip
 
