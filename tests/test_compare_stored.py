@@ -27,7 +27,7 @@ from crantcli.core.engine import ChangedRows, PairRules, StoredFile, StoredSynap
 from crantcli.engine import duckdb as engines
 from crantcli.engine.duckdb import Engine
 from crantcli.engine.pairs import changed, partners, stored
-from crantcli.engine.pairs.partners import Partners, Synapses
+from crantcli.engine.pairs.partners import Partners, SynapseRows
 from crantcli.engine.pairs.reading import SynapseReader
 
 pytestmark = [pytest.mark.filterwarnings("ignore::crantcli.CrantWarning")]
@@ -288,7 +288,7 @@ def test_a_damaged_version_is_named(crant: Crant, tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "out.csv").exists()
 
 
-def of(synapses: Synapses) -> dict[int, tuple[int, int]]:
+def of(synapses: SynapseRows) -> dict[int, tuple[int, int]]:
     """Those that are meant, by their ids."""
     meant = synapses.counting()
     return dict(zip(meant.id.tolist(), zip(meant.pre.tolist(), meant.post.tolist(), strict=True), strict=True))
@@ -306,7 +306,7 @@ def test_partners_have_the_same_id(monkeypatch: pytest.MonkeyPatch, bits: int, o
         for _ in "ab":
             ids = chance.choice(pool, chance.integers(0, len(pool)), replace=False)
             meant = chance.random(len(ids)) < 0.8 if chance.random() < 0.5 else None
-            sides.append(Synapses(ids, ids // 3 + (chance.random(len(ids)) < 0.1), ids // 5, meant))
+            sides.append(SynapseRows(ids, ids // 3 + (chance.random(len(ids)) < 0.1), ids // 5, meant))
         (a, b), (one, other, moved) = map(of, sides), found.told_apart(*sides)
         gone = [whole.keys() - of(rest).keys() for whole, rest in ((a, one), (b, other))]
         assert gone[0] == gone[1] <= a.keys() & b.keys()

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crantcli.core.parallel import in_order
-from crantcli.engine.pairs.partners import Partners, Synapses, together
+from crantcli.engine.pairs.partners import Partners, SynapseRows, together
 from crantcli.engine.pairs.reading import SynapseReader, Told, kept, looked_at
 from crantcli.engine.pairs.stored import ElsewhereError, RowGroups, Rows
 
@@ -42,14 +42,14 @@ class LeftOver:
 
     Attributes
     ----------
-    synapses, nameless : Synapses
+    synapses, nameless : SynapseRows
         Those with ids, and those without; the ids of these are any numbers.
     removed : Counter of str
         Step of the ledger -> rows that it removed.
     """
 
-    synapses: Synapses
-    nameless: Synapses
+    synapses: SynapseRows
+    nameless: SynapseRows
     removed: Told
 
     def query(self, table: Callable[[str, dict[str, Integers]], str]) -> str:
@@ -81,7 +81,7 @@ def left_over(readers: tuple[SynapseReader, SynapseReader]) -> tuple[LeftOver, L
     largest = max(sizes, default=0)
     if largest > _MOST:
         raise ElsewhereError
-    limit = min(sum(sizes) // _CHANGED, one.memory // 4 // Synapses.BYTES)
+    limit = min(sum(sizes) // _CHANGED, one.memory // 4 // SynapseRows.BYTES)
     ids = [reader.ids() for reader in readers]
 
     def read(item: tuple[int, RowGroups]) -> tuple[int, list[LeftOver]]:
@@ -111,7 +111,7 @@ def _named(rows: Rows, reader: SynapseReader) -> LeftOver:
     if there is not None:
         nameless = np.flatnonzero(~there if keep is None else keep & ~there)
         keep = there if keep is None else keep & there
-    return LeftOver(Synapses(id, pre, post, keep), Synapses(id, pre, post).at(nameless), removed)
+    return LeftOver(SynapseRows(id, pre, post, keep), SynapseRows(id, pre, post).at(nameless), removed)
 
 
 class _Side:
@@ -127,13 +127,13 @@ class _Side:
     def __init__(self, wait: int, partners: Partners) -> None:
         self._wait, self._read, self._partners = wait, 0, partners
         #: What is left over for good.
-        self._nameless: list[Synapses] = []
-        self._over: list[Synapses] = []
+        self._nameless: list[SynapseRows] = []
+        self._over: list[SynapseRows] = []
         self._removed = Told()
         #: Rows of which most have not met theirs, and few that were left of such, oldest first: with how many rows of
         #: the other version had been read when they came, and how many came.
-        self._whole = deque[tuple[int, int, Synapses]]()
-        self._few = deque[tuple[int, Synapses]]()
+        self._whole = deque[tuple[int, int, SynapseRows]]()
+        self._few = deque[tuple[int, SynapseRows]]()
 
     def __len__(self) -> int:
         """Rows that are held."""
@@ -158,7 +158,7 @@ class _Side:
         else:
             self._whole.append((other._read, number, synapses))
 
-    def _retire(self, few: Synapses, other: _Side) -> None:
+    def _retire(self, few: SynapseRows, other: _Side) -> None:
         """Look for rows among the few that are left of the other version, and let those wait that are not there."""
         waiting, other._few = other._few, deque()
         for since, some in waiting:
@@ -169,13 +169,13 @@ class _Side:
                 other._few.append((since, some))
         self._few.append((other._read, few))
 
-    def _without_same(self, one: Synapses, others: Synapses, other: _Side) -> tuple[Synapses, Synapses]:
+    def _without_same(self, one: SynapseRows, others: SynapseRows, other: _Side) -> tuple[SynapseRows, SynapseRows]:
         one, others, moved = self._partners.told_apart(one, others)
         self._leave(moved[0])
         other._leave(moved[1])
         return one, others
 
-    def _leave(self, synapses: Synapses) -> None:
+    def _leave(self, synapses: SynapseRows) -> None:
         self._over.append(synapses.counting())
 
     def rest(self) -> LeftOver:

@@ -18,7 +18,7 @@ _ODD = tuple(np.uint64((0x9E3779B97F4A7C15 + 0x2545F4914F6CDD1C * step) % 2**64)
 
 
 @dataclass(frozen=True)
-class Synapses:
+class SynapseRows:
     """Some synapses, each with its id and its neurons.
 
     Attributes
@@ -39,23 +39,23 @@ class Synapses:
     def __len__(self) -> int:
         return len(self.id)
 
-    def at(self, places: Places) -> Synapses:
+    def at(self, places: Places) -> SynapseRows:
         """Some of them, all of which are meant."""
-        return Synapses(self.id[places], self.pre[places], self.post[places])
+        return SynapseRows(self.id[places], self.pre[places], self.post[places])
 
-    def without(self, these: Mask) -> Synapses:
+    def without(self, these: Mask) -> SynapseRows:
         """All others that are meant."""
         return self.at(np.flatnonzero(~these if self.counts is None else ~these & self.counts))
 
-    def counting(self) -> Synapses:
+    def counting(self) -> SynapseRows:
         """Those that are meant."""
         return self if self.counts is None else self.at(np.flatnonzero(self.counts))
 
 
-def together(synapses: Sequence[Synapses]) -> Synapses:
+def together(synapses: Sequence[SynapseRows]) -> SynapseRows:
     """All of them; all are meant."""
     none = np.empty(0, np.int64)
-    return Synapses(*(np.concatenate([none, *(getattr(some, name) for some in synapses)])
+    return SynapseRows(*(np.concatenate([none, *(getattr(some, name) for some in synapses)])
                       for name in ("id", "pre", "post")))  # fmt: skip
 
 
@@ -69,12 +69,14 @@ class Partners:
     def __init__(self) -> None:
         self._held: dict[str, NDArray[Any]] = {}
 
-    def told_apart(self, one: Synapses, other: Synapses) -> tuple[Synapses, Synapses, tuple[Synapses, Synapses]]:
+    def told_apart(
+        self, one: SynapseRows, other: SynapseRows
+    ) -> tuple[SynapseRows, SynapseRows, tuple[SynapseRows, SynapseRows]]:
         """What is not known to be in the other, of each, and, of what is in both, those with other neurons there."""
         if len(one) > len(other):
             other, one, theirs = self.told_apart(other, one)
             return one, other, (theirs[1], theirs[0])
-        moved: list[tuple[Synapses, Synapses]] = []
+        moved: list[tuple[SynapseRows, SynapseRows]] = []
         for odd in _ODD:
             if not len(one) or not len(other):
                 break
@@ -89,7 +91,7 @@ class Partners:
             one, other = one.without(there), other.without(same)
         return one, other, (together([a for a, _ in moved]), together([b for _, b in moved]))
 
-    def _found(self, one: Synapses, other: Synapses, odd: np.uint64) -> tuple[Places, Mask, Mask]:
+    def _found(self, one: SynapseRows, other: SynapseRows, odd: np.uint64) -> tuple[Places, Mask, Mask]:
         """For each of the second its place in the first, whether it is there, and whether its neurons are the same."""
         bits = len(one).bit_length() + 1
         table = self._array("table", 1 << bits, np.int32)
