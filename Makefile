@@ -15,7 +15,7 @@ EXAMPLES ?= 200
 
 help:
 	@echo 'make demo       install into .venv and run every command on the sample data, into demo/'
-	@echo 'make test       the tests, but for those with processes, servers, damage and many runs: make slow'
+	@echo 'make test       the tests, but for those with processes, servers, damage, and what takes long: make slow'
 	@echo 'make test-spark install Spark, and ask both engines the same; needs Java 17 or newer, and is skipped without'
 	@echo 'make check      ruff, format, mypy, all tests, each rule on 200 new tables: what has to pass; SEED=1 for the same again'
 	@echo 'make rules      each rule on 200 new tables, and no other tests; SEED=1 for the same again'

@@ -6,6 +6,7 @@ it leaves in files. Tests that have tokens or servers use `own_home`, or a fixtu
 
 from __future__ import annotations
 
+import gc
 import io
 import itertools
 import logging
@@ -67,6 +68,23 @@ class Outcome:
 
 
 Crant = Callable[..., Outcome]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow.txt."""
+    listed = set((ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines())
+    for item in items:
+        if f"{item.path.name}::{getattr(item, 'originalname', item.name)}" in listed:
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there now, thousands of tests, out of every later search for what is not needed any more.
+
+    It stays to the end, and looking through it took seconds each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

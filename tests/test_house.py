@@ -187,3 +187,12 @@ def test_everything_is_used() -> None:
     offered = {name for kind in (cc.NestedMatrix, cc.DirectedNestedMatrix, cc.NeuropilCollection) for name in dir(kind)}
     unused = {name for name, number in defined.items() if words[name] <= number and not name.startswith("__")}
     assert sorted(unused - offered - UNCALLED - set(cc.__all__)) == []
+
+
+def test_slow_tests_are_there_and_stand_once() -> None:
+    tests = ROOT / "tests"
+    listed = [line for line in (tests / "slow.txt").read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
+    assert listed == sorted(set(listed))
+    files = {path.name: path.read_text(encoding="utf-8") for path in tests.glob("test_*.py")}
+    named = [name.split("::") for name in listed]
+    assert [name for file, name in named if f"\ndef {name}(" not in files.get(file, "")] == []
