@@ -45,7 +45,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.skipif(bool(missing()), reason=miss
 EARLY = (None, None, None, 5, -1)
 
 DRAWN = settings(
-    max_examples=12, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    max_examples=6, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 
