@@ -34,11 +34,11 @@ test: $(VENV)/.developer
 slow: $(VENV)/.developer
 	$(PYTEST) -m slow
 
-# One process, which starts Spark once. Where there is no Java, the tests say so; the package is large, and not fetched.
+# One process, which starts Spark once, and a cluster of its own. Where there is no Java, the tests say so; the package is large, and not fetched.
 test-spark: $(VENV)/.developer
 	@if ! command -v java >/dev/null && [ -z "$$JAVA_HOME" ]; then echo 'no Java here: Spark is not installed'; \
 	else $(PIP) --editable '.[dev,spark]' || echo 'PySpark cannot be installed here'; fi
-	$(BIN)/python -m pytest -m spark tests/test_spark.py
+	$(BIN)/python -m pytest -m spark tests/test_spark.py tests/test_spark_cluster.py
 
 check: $(VENV)/.developer
 	$(BIN)/ruff check .
