@@ -12,12 +12,17 @@ ROW_PARTS = "row_parts"
 PART_ROWS = 10_000_000
 
 
+def part_stems(count: int) -> list[str]:
+    """Names of so many parts without a suffix, which sort as the parts do."""
+    width = max(2, len(str(count)))
+    return [f"part-{number:0{width}d}" for number in range(1, count + 1)]
+
+
 def part_sizes(rows: int, most: int) -> dict[str, int]:
     """Names of the files, in order, and their rows, of which none has more than `most`."""
     size = min(most, PART_ROWS)
     count = -(-rows // size)
-    width = max(2, len(str(count)))
-    return {f"part-{number:0{width}d}.parquet": min(size, rows - (number - 1) * size) for number in range(1, count + 1)}
+    return {f"{stem}.parquet": min(size, rows - place * size) for place, stem in enumerate(part_stems(count))}
 
 
 def part_record(record: Mapping[str, Any], number: int, parts: int, rows: int) -> dict[str, Any]:

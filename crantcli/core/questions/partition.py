@@ -17,6 +17,7 @@ from crantcli.core.question import Folder, FolderFile, Table
 from crantcli.core.questions.base import Describe, Given, Inputs, Needs, Question, Results, Scope
 from crantcli.core.questions.sort import sorting
 from crantcli.core.relation import Relation
+from crantcli.core.row_parts import part_stems
 from crantcli.core.rows.deduplicate import refuse_conflicts
 from crantcli.core.rows.denominators import told_totals
 from crantcli.core.rows.units import unit_record
@@ -188,8 +189,7 @@ class PartFiles:
         self._engine, self._table, self._cuts, self._describe = engine, table, cuts, describe
         self._results, self._digest = results, digest
         self._ranges = _ranges(cuts)
-        width = max(2, len(str(len(cuts))))
-        self._stems = [f"part-{cut.number:0{width}d}" for cut in cuts]
+        self._stems = part_stems(len(cuts))
 
     def files(self) -> Iterator[FolderFile]:
         """All files of the folder but the manifest."""

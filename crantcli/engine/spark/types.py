@@ -45,7 +45,7 @@ def as_path(path: str) -> str:
     return re.sub(r"([\\*?\[\]{}])", r"\\\1", os.path.abspath(path))
 
 
-def kind_of(kind: pa.DataType) -> str:
+def _kind(kind: pa.DataType) -> str:
     """What kind of values a type holds: these are the same, whatever their width."""
     import pyarrow as pa
 
@@ -56,7 +56,7 @@ def kind_of(kind: pa.DataType) -> str:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return "text"
     if pa.types.is_list(kind):
-        return f"lists of {kind_of(kind.value_type)}"
+        return f"lists of {_kind(kind.value_type)}"
     return str(kind)
 
 
@@ -73,7 +73,7 @@ def as_ours(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     columns = []
     for place, field in enumerate(schema):
         found = rows.column(place)
-        if kind_of(found.type) != kind_of(field.type) and not pa.types.is_null(found.type):
+        if _kind(found.type) != _kind(field.type) and not pa.types.is_null(found.type):
             raise DefectError(f"Spark gives {found.type} for column {field.name}, which is {field.type}")
         columns.append(found.cast(field.type))
     return pa.Table.from_arrays(columns, schema=schema)
