@@ -55,9 +55,6 @@ LONGEST = 90.0
 #: Commands at once: most of a run is waiting for servers that do not answer.
 _JOBS = 4
 
-#: Made by `main`: the process that forks must be there before there are threads.
-_served: list[ServedRuns] = []
-
 
 @dataclass
 class Reply:
@@ -456,6 +453,7 @@ class Stage:
     table: seatable_server.SeaTable
     site: mesh_sources.Site
     folder: Path
+    runs: ServedRuns
     right: dict[int, dict[str, bytes]] = field(default_factory=dict)
 
     def words(self, scene: Scene) -> list[str]:
@@ -484,7 +482,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
+def stage(folder: Path, runs: ServedRuns) -> Iterator[Stage]:
     """Set everything up."""
     import pyarrow.parquet as pq
 
@@ -518,7 +516,7 @@ def stage(folder: Path) -> Iterator[Stage]:
         mesh_sources.serve(folder / "site") as site,
     ):
         cave.weather.token, cave.weather.local_server, cave.weather.limit = tokens.CAVE_TOKEN, proxy.url, 90
-        yield Stage(proxy, cave, seatable, site, folder)
+        yield Stage(proxy, cave, seatable, site, folder, runs)
 
 
 @dataclass
@@ -530,14 +528,14 @@ class Ended:
     err: str
 
 
-def run(words: list[str], folder: Path, *more: str) -> Ended:
+def run(runs: ServedRuns, words: list[str], folder: Path, *more: str) -> Ended:
     """Run the command in a folder, with a home of its own beside it."""
     home = folder.parent / "home"
     home.mkdir(exist_ok=True)
     own = {"HOME": str(home), "CRANTCLI_CACHE_DIR": str(home / "cache"), "XDG_CONFIG_HOME": str(home / "config")}
     own |= {"CRANTCLI_CAVE_TOKEN": tokens.CAVE_TOKEN, "CRANTTABLE_TOKEN": tokens.ACCOUNT_TOKEN, "TMPDIR": str(home)}
     clean = {n: v for n, v in os.environ.items() if "proxy" not in n.lower() and n != "CRANT_DEFAULT_DATASET"}
-    code, out, err = _served[0].run([*words, *more], folder, {**clean, **own}, patience(LONGEST))
+    code, out, err = runs.run([*words, *more], folder, {**clean, **own}, patience(LONGEST))
     return Ended(-1 if code is None else code, out, err.decode(errors="replace"))
 
 
@@ -573,12 +571,12 @@ def attempt(at: Stage, number: int, given: argparse.Namespace) -> Found:
     before = left(folder)
     at.proxy.plan(fault, lot, part, times, skip)
     begun = time.monotonic()
-    ended = run(at.words(scene), folder, "--retries", lot.choice("0123"), "--timeout", "1.5")
+    ended = run(at.runs, at.words(scene), folder, "--retries", lot.choice("0123"), "--timeout", "1.5")
     seconds, hits = time.monotonic() - begun, len(at.proxy.done)
     at.proxy.plan("", lot, "", 0, 0)
     wrong = judged(ended, before, left(folder), right)
     at.dress(scene, again)
-    second = run(at.words(scene), again, "--retries", "1", "--timeout", "20")
+    second = run(at.runs, at.words(scene), again, "--retries", "1", "--timeout", "20")
     made = {name: body for name, body in left(again).items() if before.get(name) != body}
     if second.code or made != right:
         wrong.append(f"the next run gives something else: code {second.code}, {second.err.strip()[-200:]}")
@@ -602,7 +600,7 @@ def right_bytes(at: Stage, scene: Scene) -> dict[str, bytes]:
         at.dress(scene, folder)
         before = left(folder)
         at.proxy.plan("", random.Random(0), "", 0, 0)
-        ended = run(at.words(scene), folder)
+        ended = run(at.runs, at.words(scene), folder)
         assert ended.code == 0, ended.err
         at.right[place] = {name: body for name, body in left(folder).items() if name not in before}
         assert at.right[place]
@@ -640,12 +638,12 @@ def told(result: Found) -> str:
 def main() -> int:
     """Make so many faults, and say what came of them."""
     given = arguments("server faults", 200)
-    _served.append(ServedRuns())
+    runs = ServedRuns()  # its process must be there before there are threads
     numbers, found = itertools.count(), list[Found]()
     base = Path(tempfile.mkdtemp(prefix="servers-stage-"))
 
     def work(job: int) -> None:
-        with stage(base / str(job)) as at:
+        with stage(base / str(job), runs) as at:
             # A run may end before the fault is met: then it was none.
             while given.number is None and sum(result.hits > 0 for result in found) < given.n:
                 found.append(attempt(at, next(numbers), given))
