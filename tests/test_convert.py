@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from conftest import Crant
 from hypothesis import example, given
@@ -17,7 +19,7 @@ from strategies import SETTINGS, Drawn, edge_tables, rules, synapse_tables
 
 import crantcli as cc
 from crantcli.engine.duckdb import Engine
-from crantcli.sources.tables import convert, integers
+from crantcli.sources.tables import blocks, convert
 
 NEVER = 10**18
 
@@ -104,58 +106,106 @@ def test_a_text_table_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     path = tmp_path / "table.csv"
     path.write_text("id,pre,post,size,note\n" + "".join(f"{n},{n % 5 + 1},{n % 3 + 1},{n},a\n" for n in range(5000)))
     statements: list[str] = []
-    execute = Engine.execute
+    kept: list[Any] = []
+    execute, copy = Engine.execute, convert.copy_of_blocks
 
     def noting(self: Engine, sql: str, parameters: Any = None) -> Any:
         statements.append(sql)
         return execute(self, sql, parameters)
 
+    def noted(*given: Any) -> Any:
+        kept.append(given[2])
+        return copy(*given)
+
     monkeypatch.setattr(Engine, "execute", noting)
+    monkeypatch.setattr(convert, "copy_of_blocks", noted)
     monkeypatch.setattr(convert, "CONVERT_FROM", 0)
     cc.get_connectivity(source=path, min_size=3)
     whole = [sql for sql in statements if "read_csv" in sql and "LIMIT" not in sql and not sql.startswith("DESCRIBE")]
-    copies = [sql for sql in whole if sql.startswith("COPY")]
-    assert len(copies) == 1
-    assert "note" not in copies[0].partition(" FROM ")[0]
-    assert whole == copies
+    assert whole == []
+    assert kept == [["id", "pre", "post", "size"]]
 
 
-ALONE = re.compile(rb"[^\n]*(\n|$)((0|-?[1-9][0-9]*)?[,\n])*(0|-?[1-9][0-9]*)?")
+INTEGER = re.compile("0|-?[1-9][0-9]*")
 
 
 @SETTINGS
-@example(content="-0,1", block=4)
-@example(content="7,-", block=4)
-@example(content="00", block=1)
-@example(content="1-2", block=2)
+@example(texts=["7", None, "-0"])
+@example(texts=["0x1F"])
+@example(texts=["00"])
 @given(
-    content=st.text("019-,\n", max_size=12) | st.text('0-,\n\r\t "/:5e.\x00\xe9', max_size=6), block=st.integers(1, 4)
+    texts=st.lists(st.none() | st.integers().map(str) | st.text("019-", min_size=1) | st.text(min_size=1), max_size=5)
 )
-def test_integers_are_told_from_bytes(content: str, block: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """By the same rule as a regular expression has, wherever blocks end."""
-    path = tmp_path_factory.getbasetemp() / "bytes.csv"
-    written = b"a,b\n" + content.encode()
-    path.write_bytes(written)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(integers, "_BLOCK", block)
-        assert integers.holds_integers_only(path, ",") == bool(ALONE.fullmatch(written))
+def test_integers_are_told_as_they_are_written(texts: list[str | None]) -> None:
+    """By the same rule as a regular expression has, wherever a column begins in its memory."""
+    plain = all(text is None or (INTEGER.fullmatch(text) and -(2**63) <= int(text) < 2**63) for text in texts)
+    for before in ([], ["", "12", None]):
+        column = pa.chunked_array([pa.array([*before, *texts], pa.string()).slice(len(before))])
+        found = blocks.as_integers(column)
+        assert (found is not None) == plain
+        if found is not None:
+            assert found.to_pylist() == [None if text is None else int(text) for text in texts]
 
 
-@pytest.mark.parametrize("last", ["6,7", "6,07", "6,9223372036854775808"])
-def test_integers_alone_are_read_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, last: str) -> None:
-    """Whatever is something else, or larger, is looked at as text."""
+#: Ways of writing a row that some readers take for something else, and the way it is copied.
+WAYS = {
+    "6,7,x": "blocks",
+    "6,7,": "blocks",
+    "6,7,\xe9": "blocks",
+    "6,7,'": "blocks",
+    "06,7,x": "blocks, blocks",
+    "6,9223372036854775808,x": "blocks, blocks",
+    '6,7,"x"': "blocks, engine",
+    '6,7,"x\n,y"': "blocks, engine",
+    "6,7,x\r": "blocks, engine",
+    "6,7,x\n\n6,7,x": "blocks, engine",
+    "6,7,\ufeff": "blocks, engine",
+    "6,7": "blocks, engine",
+    "6,7,x,y": "blocks, engine",
+}
+
+
+@pytest.mark.parametrize("last", WAYS)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("size", [64, 2**22])
+def test_text_is_read_in_blocks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, last: str, threads: int, size: int
+) -> None:
+    """Whatever their size; what readers may take for something else is left to the engine, with its answer."""
     path = tmp_path / "table.csv"
-    path.write_text("pre,post\n" + "".join(f"{n % 5 + 1},{n % 3 + 1}\n" for n in range(3000)) + f"{last}\n")
-    copies: list[str] = []
-    copy = Engine.copy
+    lines = [f"{n % 5 + 1},{n % 3 + 1},note {n}" for n in range(3000)]
+    path.write_text("\n".join(["pre,post,note", *lines, last]), encoding="utf-8", newline="")
+    ways: list[str] = []
 
-    def noting(self: Engine, query: str, *more: Any) -> None:
-        copies.append(query)
-        copy(self, query, *more)
+    def noting(way: str, copy: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any) -> Any:
+            ways.append(way)
+            return copy(*given)
 
-    monkeypatch.setattr(Engine, "copy", noting)
-    monkeypatch.setattr(convert, "CONVERT_FROM", 0)
-    found = cc.get_connectivity(source=path)
-    assert found["weight"].sum() == 2401
-    assert ("'BIGINT'" in copies[0]) == (last != "6,07")
-    assert len(copies) == {"6,7": 1, "6,07": 2, "6,9223372036854775808": 3}[last]
+        return noted
+
+    for way, name in (("blocks", "_copy_of_blocks"), ("engine", "_copy_by_engine")):
+        monkeypatch.setattr(convert, name, noting(way, getattr(convert, name)))
+    monkeypatch.setattr(blocks, "_BLOCK", size)
+    monkeypatch.setattr(os, "cpu_count", lambda: threads)
+
+    def asked() -> Any:
+        try:
+            found = cc.get_synapses(source=path)
+        except cc.CrantError as error:
+            return str(error)
+        return found.to_csv(), found.attrs
+
+    ours, theirs = both(monkeypatch, asked)
+    assert ours == theirs
+    assert ", ".join(ways) == WAYS[last]
+
+
+def test_a_line_without_an_end_is_left_to_the_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A block of lines would not fit into memory."""
+    path = tmp_path / "table.csv"
+    path.write_text("pre,post,note\n6,7," + "x" * 100 + "\n6,7,x\n")
+    monkeypatch.setattr(blocks, "_BLOCK", 32)
+    ours, theirs = both(monkeypatch, lambda: cc.get_synapses(source=path).to_csv())
+    assert ours == theirs
+    assert ours.count("\n") == 3

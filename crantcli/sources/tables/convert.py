@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from crantcli.core.sql import columns, quote
+from crantcli.core.sql import quote
+from crantcli.engine.batches import no_room
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError
+from crantcli.sources.tables.blocks import NotInBlocksError, copy_of_blocks
 from crantcli.sources.tables.delimited import TextFile
 from crantcli.sources.tables.files import literal_path
 from crantcli.sources.tables.part import Part
@@ -34,16 +35,18 @@ def converted(engine: Engine, part: Part, needed: Collection[str]) -> Part:
         return part
     names = [name for name in part.columns if name in needed]
     integers = _integers_at_first(engine, part, names)[:_MOST]
-    files = _copies_of_integers(engine, list(part.pieces.values()), names, integers)
-    while not files:
-        files = [_copy_of_text(engine, piece.relation(), names, integers) for piece in part.pieces.values()]
-        odd = _odd(engine, files, integers)
+    files = [engine.scratch / f"{engine.name('converted')}.parquet" for _ in part.pieces]
+    copy = _copy_of_blocks
+    while True:
+        try:
+            pieces = zip(part.pieces.values(), files, strict=True)
+            odd = set().union(*(copy(engine, piece, file, names, integers) for piece, file in pieces))
+        except NotInBlocksError:
+            copy = _copy_by_engine
+            continue
         if not odd:
             break
         integers = [name for name in integers if name not in odd]
-        for file in files:
-            file.unlink()
-        files = []
     listed = ", ".join(map(literal_path, files))
     relation = f"read_parquet([{listed}], hive_partitioning = false)"
     called = dict(zip(map(str, files), (part.files[path] for path in part.pieces), strict=True))
@@ -84,32 +87,18 @@ def _integers_at_first(engine: Engine, part: Part, names: list[str]) -> list[str
     return [name for name, plain in zip(names, found, strict=True) if plain]
 
 
-def _copies_of_integers(engine: Engine, pieces: list[TextFile], names: list[str], integers: list[str]) -> list[Path]:
-    """Copies of files that hold integers only; none where there is something else in one, or a larger number."""
-    if not integers or not all(piece.holds_integers_only() for piece in pieces):
-        return []
-    try:
-        return [_copy(engine, f"SELECT {columns(names)} FROM {piece.relation(integers)}") for piece in pieces]
-    except CrantError:  # told when they are read as text
-        return []
+def _copy_of_blocks(engine: Engine, piece: TextFile, file: Path, names: list[str], integers: list[str]) -> set[str]:
+    with no_room(engine.scratch):
+        return copy_of_blocks(piece, file, names, integers, engine.threads)
 
 
-def _copy_of_text(engine: Engine, relation: str, names: list[str], integers: list[str]) -> Path:
+def _copy_by_engine(engine: Engine, piece: TextFile, file: Path, names: list[str], integers: list[str]) -> set[str]:
+    """The same by the engine's own reader, for which a row that does not fit the header is an error."""
     chosen = [f"TRY_CAST({quote(n)} AS BIGINT) AS {quote(n)}" if n in integers else quote(n) for n in names]
     bits = [f"CASE WHEN {_plain(name)} THEN 0 ELSE {1 << place} END" for place, name in enumerate(integers)]
     odd = " + ".join(f"CAST({bit} AS BIGINT)" for bit in bits) or "CAST(0 AS BIGINT)"
-    return _copy(engine, f"SELECT {', '.join(chosen)}, {odd} AS {quote(_ODD)} FROM {relation}")
-
-
-def _copy(engine: Engine, query: str) -> Path:
-    """A file of what a query gives. It is read soon, and by us alone, so packing it would cost more than it saves."""
-    file = engine.scratch / f"{engine.name('converted')}.parquet"
+    query = f"SELECT {', '.join(chosen)}, {odd} AS {quote(_ODD)} FROM {piece.relation()}"
+    file.unlink(missing_ok=True)
     engine.copy(query, str(file), {"FORMAT": "parquet", "ROW_GROUP_SIZE": "245760", "COMPRESSION": "uncompressed"})
-    return file
-
-
-def _odd(engine: Engine, files: list[Path], integers: list[str]) -> set[str]:
-    """Columns in which there is something else after all."""
-    listed = ", ".join(map(literal_path, files))
-    found = engine.execute(f"SELECT coalesce(bit_or({quote(_ODD)}), 0) FROM read_parquet([{listed}])")[0][0]
+    found = engine.execute(f"SELECT coalesce(bit_or({quote(_ODD)}), 0) FROM read_parquet({literal_path(file)})")[0][0]
     return {name for place, name in enumerate(integers) if found >> place & 1}

@@ -7,7 +7,7 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,7 +18,6 @@ from crantcli.errors import DataError, UsageError
 from crantcli.remote.objects import is_address, read_object
 from crantcli.schema import BLANKS, is_word
 from crantcli.sources.tables.files import Source, literal_path
-from crantcli.sources.tables.integers import holds_integers_only
 from crantcli.text import P, join_names, plural
 
 #: What may separate fields; a blank stands for any run of blanks.
@@ -70,6 +69,11 @@ class TextForm:
     def names(self) -> tuple[str, ...]:
         """Names of the columns that are read."""
         return tuple(name for name in self.columns if name)
+
+    @property
+    def held(self) -> list[str]:
+        """A name for each field of a line, also for those that are left out."""
+        return [name or f"left out {place}" for place, name in enumerate(self.columns)]
 
 
 def parse_delimiter(value: str) -> str:
@@ -342,14 +346,10 @@ def _different(file: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def text_relation(sources: Sequence[Source], form: TextForm, integers: Collection[str] = ()) -> str:
-    """A FROM expression that reads text files as text, refusing rows that do not fit the header.
-
-    Columns of integers may be read as such, whose way of writing is then lost.
-    """
+def text_relation(sources: Sequence[Source], form: TextForm) -> str:
+    """A FROM expression that reads text files as text, refusing rows that do not fit the header."""
     files = ", ".join(literal_path(source.path) for source in sources)
-    held = [name or f"left out {place}" for place, name in enumerate(form.columns)]
-    names = ", ".join(f"{quote(name)}: '{'BIGINT' if name in integers else 'VARCHAR'}'" for name in held)
+    names = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in form.held)
     return (
         f"read_csv([{files}], auto_detect = false, header = {str(form.has_header).lower()}, skip = {form.skip}, "
         f"delim = {text(form.delimiter)}, quote = '\"', escape = '\"', columns = {{{names}}}, null_padding = false, "
@@ -365,15 +365,9 @@ class TextFile:
     source: Source
     form: TextForm
 
-    def relation(self, integers: Collection[str] = ()) -> str:
+    def relation(self) -> str:
         """What reads it alone, as `text_relation` does."""
-        return text_relation([self.source], self.form, integers)
-
-    def holds_integers_only(self) -> bool:
-        """Whether everything below its header is an integer as it is written, or nothing."""
-        form = self.form
-        plain = form.has_header and not form.skip and not form.gzipped
-        return plain and holds_integers_only(self.source.path, form.delimiter)
+        return text_relation([self.source], self.form)
 
 
 def staged(engine: Engine, source: Source, delimiter: str | None = None) -> Source:

@@ -10,7 +10,6 @@ import os
 import shutil
 import stat
 import sys
-import zlib
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -154,30 +153,38 @@ def _unpacked(engine: Engine, source: Source) -> Source:
             )
             with path.open("wb") as file:
                 _unpack(packed, file)
-    except (zlib.error, EOFError) as error:
+    except _DamageError as error:
         raise damaged(source.name, error) from None
     except OSError as error:
         raise _not_kept(source.name, engine, error) from None
     return replace(source, path=path, origin=source.record())
 
 
+class _DamageError(Exception):
+    """What is wrong with a packed file."""
+
+
 def _unpack(packed: IO[bytes], file: IO[bytes]) -> None:
     """Unpack all members of a gzip file (RFC 1952), comparing their checksums."""
+    # Says the same of damage as zlib, in less than half the time.
+    from zlib_ng.zlib_ng import decompressobj
+    from zlib_ng.zlib_ng import error as refusal
+
     rest = packed.read(_BLOCK)
     while rest.strip(b"\0"):  # some programs fill the end up with zeros
-        member = zlib.decompressobj(wbits=31)
+        member = decompressobj(wbits=31)
         while not member.eof:
             try:
                 data = member.decompress(rest, _BLOCK)
-            except zlib.error as error:
+            except refusal as error:
                 reason = str(error).rpartition(": ")[2]
-                raise zlib.error(_REASONS.get(reason, "its compressed content is garbled")) from None
+                raise _DamageError(_REASONS.get(reason, "its compressed content is garbled")) from None
             file.write(data)
             rest = member.unconsumed_tail
             if not rest and len(data) < _BLOCK and not member.eof:
                 rest = packed.read(_BLOCK)
                 if not rest:
-                    raise EOFError("its end is missing")
+                    raise _DamageError("its end is missing")
         rest = member.unused_data or packed.read(_BLOCK)
 
 
