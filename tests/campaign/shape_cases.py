@@ -127,7 +127,10 @@ def read_mesh(path: Path, vertices: int, faces: int) -> closed.Mesh:
             if any(len(row) != 4 or row[0] not in ("v", "f") for row in rows):
                 raise values.NotJudgedError
             points = np.array([[float(x) for x in row[1:]] for row in rows if row[0] == "v"])
-            corners = np.array([[int(x) - 1 for x in row[1:]] for row in rows if row[0] == "f"])
+            # A negative number counts back from the last vertex above.
+            above = np.cumsum([row[0] == "v" for row in rows])
+            faces_of = [(row[1:], number) for row, number in zip(rows, above, strict=True) if row[0] == "f"]
+            corners = np.array([[k - 1 if (k := int(x)) >= 0 else n + k for x in row] for row, n in faces_of])
         elif path.suffix == ".stl":
             if len(data) != 84 + 50 * faces or data[80:84] != struct.pack("<I", faces):
                 raise values.NotJudgedError

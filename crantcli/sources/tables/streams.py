@@ -176,7 +176,7 @@ def _unpack(packed: IO[bytes], file: IO[bytes]) -> None:
         while not member.eof:
             try:
                 data = member.decompress(rest, _BLOCK)
-            except refusal as error:
+            except refusal as error:  # type: ignore[misc]  # its stub says that it is no class
                 reason = str(error).rpartition(": ")[2]
                 raise _DamageError(_REASONS.get(reason, "its compressed content is garbled")) from None
             file.write(data)
