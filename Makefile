@@ -16,7 +16,7 @@ EXAMPLES ?= 200
 help:
 	@echo 'make demo       install into .venv and run every command on the sample data, into demo/'
 	@echo 'make test       the tests, but for those with processes, servers, damage, and what takes long: make slow'
-	@echo 'make test-spark install Spark, and ask both engines the same; needs Java 17 or newer, and is skipped without'
+	@echo 'make test-spark install Spark, and ask both engines the same; needs Java 17, else skipped; TABLES=40 of each kind, new ones'
 	@echo 'make check      ruff, format, mypy, all tests, each rule on 200 new tables: what has to pass; SEED=1 for the same again'
 	@echo 'make rules      each rule on 200 new tables, and no other tests; SEED=1 for the same again'
 	@echo 'make same       what this tree does otherwise than BASE=REVISION; ONLY=NAME for some cases, ALLOW=FILE for changes'
@@ -34,11 +34,12 @@ test: $(VENV)/.developer
 slow: $(VENV)/.developer
 	$(PYTEST) -m slow
 
-# One process, which starts Spark once, and a cluster of its own. Where there is no Java, the tests say so; the package is large, and not fetched.
+# Needs Java 17 or newer. One process, which starts Spark once, and a cluster of its own. Where there is no Java, the tests say so; the package is large, and not fetched.
 test-spark: $(VENV)/.developer
 	@if ! command -v java >/dev/null && [ -z "$$JAVA_HOME" ]; then echo 'no Java here: Spark is not installed'; \
 	else $(PIP) --editable '.[dev,spark]' || echo 'PySpark cannot be installed here'; fi
-	$(BIN)/python -m pytest -m spark tests/test_spark.py tests/test_spark_cluster.py
+	$(if $(TABLES),EXAMPLES=$(TABLES)) $(BIN)/python -m pytest -m spark $(if $(TABLES),--hypothesis-seed=$(SEED)) \
+	tests/test_spark.py tests/test_spark_cluster.py
 
 check: $(VENV)/.developer
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -44,8 +45,10 @@ pytestmark = [pytest.mark.spark, pytest.mark.skipif(bool(missing()), reason=miss
 #: Rows up to which results come here before the end: all, some, or none.
 EARLY = (None, None, None, 5, -1)
 
+#: Tables of each kind; without EXAMPLES, the same each time.
+_EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 DRAWN = settings(
-    max_examples=6, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    max_examples=_EXAMPLES or 6, deadline=None, derandomize=not _EXAMPLES, database=None, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 
@@ -412,6 +415,28 @@ def test_long_results_are_folders(
         assert answer.outcome.code == 0, answer.outcome.err
         Path("long.parquet", "part-02.parquet").unlink()
         assert on_both(crant, "connectivity", "long.parquet").outcome.code == 3
+
+
+@pytest.mark.parametrize("how", ["cut", "zeros in a page", "a footer of another length"])
+def test_a_damaged_part_is_told_by_its_name(
+    spark: Any, crant: Crant, seeded: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_parts, "PART_ROWS", 90)
+    Path("t.parquet").symlink_to(seeded / "t.parquet")
+    assert on("spark", crant, *LONG["synapses"].split(), outputs=("long.parquet",), keep=True).outcome.code == 0
+    part = Path("long.parquet", "part-02.parquet")
+    start = pq.read_metadata(part).row_group(0).column(0).data_page_offset
+    content = bytearray(part.read_bytes())
+    if how == "cut":
+        del content[-100:]
+    elif how == "zeros in a page":
+        content[start : start + 64] = bytes(64)
+    else:
+        content[-8] ^= 16
+    part.write_bytes(content)
+    answer = on_both(crant, "connectivity", "long.parquet")
+    assert answer.outcome.code == 3
+    assert "part-02.parquet" in answer.outcome.err
 
 
 def test_without_java_it_is_said_what_to_install(crant: Crant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
