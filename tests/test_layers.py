@@ -49,7 +49,7 @@ EVERYBODY = {"checks", "errors", "system", "text"}
 PACKAGES = {
     "core": {"numpy", "pandas", "scipy"},
     "engine": {"duckdb", "fsspec", "numpy", "py4j", "pyarrow", "pyspark"},
-    "sources/tables": {"deltalake", "numpy", "pandas", "pyarrow", "pyiceberg", "python_calamine"},
+    "sources/tables": {"deltalake", "numpy", "pandas", "pyarrow", "pyiceberg", "python_calamine", "zlib_ng"},
     "sources/shapes": {"DracoPy", "numpy", "pyarrow"},
     "sources": {"numpy", "pyarrow", "platformdirs"},
     "sources/cave": {"caveclient", "numpy", "pyarrow", "requests"},

@@ -528,6 +528,16 @@ def test_a_delta_table_is_read_by_its_log(crant: Crant) -> None:
     complaint(crant("connectivity", "above"), 3, "plain", "Delta")
 
 
+def test_values_of_partitions_are_text_as_it_was(crant: Crant) -> None:
+    """Whatever has to be written in another way in the name of a folder."""
+    deltalake = pytest.importorskip("deltalake")
+    regions = ["a b", "a%20b", "ä/x=1", None]
+    table = pa.table({"pre": [1, 2, 3, 4], "post": [2, 3, 4, 5], "weight": [9, 8, 7, 6], "region": regions})
+    deltalake.write_deltalake("lake", table, partition_by=["region"])
+    found = rows(crant("connectivity", "lake", "--by", "neuropil"))
+    assert found == ["1,2,a b,9", "2,3,a%20b,8", "3,4,ä/x=1,7", "4,5,,6"]
+
+
 def test_nulls_of_rows_older_than_a_column_count(crant: Crant) -> None:
     """Files that lack a column have no number of nulls for it, and other files' numbers are not theirs."""
     deltalake = pytest.importorskip("deltalake")

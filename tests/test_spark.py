@@ -439,6 +439,31 @@ def test_a_damaged_part_is_told_by_its_name(
     assert "part-02.parquet" in answer.outcome.err
 
 
+DELTA = {
+    "of all rows": "connectivity lake --allow-null --sum-duplicates",
+    "by what stands in the log": "connectivity lake --allow-null --sum-duplicates --by neuropil",
+    "of one value": "connectivity lake --allow-null --sum-duplicates --where region=b",
+    "of a version": "connectivity lake --allow-null --sum-duplicates --delta-version 0",
+    "of numbers in the log": "adjacency lake --allow-null --sum-duplicates --where layer>1",
+    "of a version that is not there": "connectivity lake --delta-version 9",
+}
+
+
+@pytest.mark.parametrize("name", DELTA)
+def test_delta_tables_are_read_by_their_log(spark: Any, crant: Crant, name: str) -> None:
+    """Rows taken away, a column that came later, and values that stand in the log alone."""
+    deltalake = pytest.importorskip("deltalake")
+    edges = {"pre": [1, 2, 3, 4], "post": [2, 3, 1, 1], "weight": [3, 4, 5, 6]}
+    first = pa.table({**edges, "region": ["a", "b c", None, "b"], "layer": [1, 2, 2, None]})
+    later = pa.table({**edges, "region": ["b", "b", "a%", "b"], "layer": [1, 1, 1, 3], "note": list("xyzw")})
+    deltalake.write_deltalake("lake", first, partition_by=["region", "layer"])
+    deltalake.write_deltalake("lake", later, partition_by=["region", "layer"], mode="append", schema_mode="merge")
+    deltalake.DeltaTable("lake").delete("weight = 4")
+    output = "out.npz" if name == "of numbers in the log" else "out.parquet"
+    answer = on_both(crant, *DELTA[name].split(), outputs=(output,))
+    assert answer.outcome.code == (3 if "not there" in name else 0), answer.outcome.err
+
+
 def test_without_java_it_is_said_what_to_install(crant: Crant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = pd.DataFrame({"pre": [1, 2], "post": [2, 3]})
     plain.to_parquet("t.parquet")

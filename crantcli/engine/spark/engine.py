@@ -9,9 +9,10 @@ types of the columns of a statement, and what comes from Spark must have these.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.engine import Division, GroupsOf, SqlEngine
@@ -46,12 +47,15 @@ class Scan:
     paths : tuple of str
     name : str
         What to call them in messages.
+    constants : mapping of str to mapping of str to (str or None)
+        Path -> columns that do not stand in the file, and their one value there, as text.
     """
 
     reading: str
     columns: Mapping[str, str]
     paths: tuple[str, ...]
     name: str
+    constants: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
 
 class SparkEngine(Engine):
@@ -151,18 +155,35 @@ class SparkEngine(Engine):
         name = self.name("scanned")
         known = {column: read_as(kind) for column, kind in source.columns.items()}
         self._unread.update({column: source.columns[column] for column, kind in known.items() if kind is None})
-        schema = ", ".join(f"{identifier(column)} {kind}" for column, kind in known.items() if kind is not None)
+        groups: dict[tuple[tuple[str, str | None], ...], list[str]] = {}
+        for path in source.paths:
+            groups.setdefault(tuple(source.constants.get(path, {}).items()), []).append(path)
+        frames = [self._files(source.name, known, dict(values), paths) for values, paths in groups.items()]
+        self._keep(name, functools.reduce(lambda whole, frame: whole.unionByName(frame), frames))
+        return name
+
+    def _files(
+        self, name: str, columns: Mapping[str, str | None], values: Mapping[str, str | None], paths: list[str]
+    ) -> Any:
+        """Files with the same columns and types, and with columns of one value that do not stand in them."""
+        from pyspark.sql.functions import lit
+
+        told = {column: kind for column, kind in columns.items() if kind is not None}
+        schema = ", ".join(f"{identifier(column)} {kind}" for column, kind in told.items() if column not in values)
         with told_by_spark(self.reading):
-            frame = self._spark.read.schema(schema).parquet(*map(as_path, source.paths))
+            frame = self._spark.read.schema(schema).parquet(*map(as_path, paths))
             found = len(frame.inputFiles())
-        if found != len(source.paths):
+        if found != len(paths):
             # It leaves out files whose names begin with a dot or an underscore, and says nothing.
             raise DataError(
-                f"{source.name}: Spark reads {found} of {len(source.paths)} files; it passes over names that begin "
-                "with _ or a dot, so rename them"
+                f"{name}: Spark reads {found} of {len(paths)} files; it passes over names that begin with _ or a dot, "
+                "so rename them"
             )
-        self._keep(name, frame)
-        return name
+        made = [
+            lit(values[column]).cast(kind).alias(column) if column in values else frame[identifier(column)]
+            for column, kind in told.items()
+        ]
+        return frame.select(*made)
 
     def _keep(self, name: str, frame: Any, kept: bool = False) -> None:
         frame.createOrReplaceTempView(name)

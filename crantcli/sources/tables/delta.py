@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from crantcli.core.sql import quote, text
 from crantcli.errors import DataError
 from crantcli.sources.tables.files import Source, literal_path
 
+#: Values of partition columns, by their names: text, or None for null.
+Values = tuple[tuple[str, str | None], ...]
 
-def live_files(
-    source: Source, wanted: int | None
-) -> tuple[dict[tuple[tuple[str, str | None], ...], list[str]], dict[str, str], int]:
+
+def live_files(source: Source, wanted: int | None) -> tuple[dict[Values, list[Path]], dict[str, str], int]:
     """Read the log, up to a version that is wanted.
 
     Returns
     -------
     tuple
-        Values of the partition columns -> paths of the live files that have them; types of the partition columns; the
-        version.
+        Values of the partition columns -> the live files that have them; types of the partition columns; the version.
 
     Raises
     ------
@@ -55,14 +57,14 @@ def live_files(
             f"{source.name}: the Delta Lake table uses {told}, so its files alone do not tell its rows; export it as "
             "plain Parquet files"
         )
-    gone = next((row["path"] for row in rows if not _path(str(source.path / row["path"])).exists()), None)
-    if gone is not None:
-        raise DataError(f"{source.name}: version {version} has the file {gone}, which is not there any more")
-    found: dict[tuple[tuple[str, str | None], ...], list[str]] = {}
+    found: dict[Values, list[Path]] = {}
     for row in rows:
+        path = source.path / unquote(row["path"])
+        if not path.exists():
+            raise DataError(f"{source.name}: version {version} has the file {row['path']}, which is not there any more")
         values = row.get("partition") or row.get("partition_values") or {}
         texts = {name: None if values.get(name) is None else str(values[name]) for name in partitions}
-        found.setdefault(tuple(texts.items()), []).append(str(source.path / row["path"]))
+        found.setdefault(tuple(texts.items()), []).append(path)
     return found, {name: fields[name] for name in partitions}, version
 
 
@@ -80,36 +82,43 @@ _TYPES = {
 }  # fmt: skip
 
 
-def delta_relation(source: Source, wanted: int | None = None) -> tuple[str, list[str], dict[str, Any]]:
-    """A FROM expression over the live files of a Delta Lake table, their paths, and a record for the provenance.
+def delta_relation(
+    source: Source, wanted: int | None = None
+) -> tuple[str, dict[str, dict[str, str | None]], dict[str, Any]]:
+    """How the live files of a Delta Lake table are read.
 
     Parameters
     ----------
     source : Source
     wanted : int or None
         A version; None for the latest.
+
+    Returns
+    -------
+    tuple
+        A FROM expression; path of each file -> values of the columns that do not stand in it, as text; a record for
+        the provenance.
+
+    Raises
+    ------
+    DataError
+        As of `live_files`, and where there is no file.
     """
     groups, types, version = live_files(source, wanted)
     record = {"name": source.name, "delta_version": version}
-    paths = [path for files in groups.values() for path in files]
-    if not paths:
+    if not groups:
         raise DataError(f"{source.name}: the Delta Lake table has no rows, and so no file that tells its columns")
     selects = []
+    constants: dict[str, dict[str, str | None]] = {}
     for values, files in sorted(groups.items(), key=str):
-        listed = ", ".join(literal_path(_path(path)) for path in sorted(files))
-        constants = [
+        listed = ", ".join(map(literal_path, sorted(files)))
+        made = [
             f"CAST({'NULL' if value is None else text(value)} AS {_TYPES.get(types[name], 'VARCHAR')}) AS {quote(name)}"
             for name, value in values
         ]
-        chosen = ", ".join(["*", *constants])
+        chosen = ", ".join(["*", *made])
         selects.append(
             f"SELECT {chosen} FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
         )
-    return f"({' UNION ALL BY NAME '.join(selects)})", paths, record
-
-
-def _path(value: str) -> Any:
-    from pathlib import Path
-    from urllib.parse import unquote
-
-    return Path(unquote(value))
+        constants |= {str(path): dict(values) for path in files}
+    return f"({' UNION ALL BY NAME '.join(selects)})", constants, record

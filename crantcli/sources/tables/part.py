@@ -64,6 +64,8 @@ class Part:
         Path of each text file -> the file.
     recorded_paths : list of str
         The file of each of `recorded`, where there are several.
+    constants : dict of str to dict of str to (str or None)
+        Path -> columns that do not stand in the file, and their one value there, as text.
     """
 
     relation: str
@@ -87,6 +89,7 @@ class Part:
     stored: bool = False
     pieces: dict[str, TextFile] = field(default_factory=dict)
     recorded_paths: list[str] = field(default_factory=list)
+    constants: dict[str, dict[str, str | None]] = field(default_factory=dict)
 
     @property
     def recorded_names(self) -> list[str]:

@@ -161,9 +161,10 @@ def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
 
 
 def _delta_part(engine: Engine, source: Source, version: int | None) -> Part:
-    relation, paths, record = delta_relation(source, version)
-    files = "[" + ", ".join(literal_path(Path(path)) for path in paths) + "]"
-    part = _footers(engine, relation, files, source.name, dict.fromkeys(map(str, paths), source.name))
+    relation, constants, record = delta_relation(source, version)
+    files = "[" + ", ".join(literal_path(Path(path)) for path in constants) + "]"
+    part = _footers(engine, relation, files, source.name, dict.fromkeys(constants, source.name))
+    part.constants = constants
     part.recorded, part.records, part.recorded_paths = [FileMetadata()], [record], []
     part.notes = [f"{source.name}: a Delta Lake table, version {record['delta_version']}"]
     return part

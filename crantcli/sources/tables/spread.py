@@ -17,8 +17,8 @@ from crantcli.text import P
 
 #: Formats that are read here only, in words.
 _ELSEWHERE = {
-    "arrow": "a Feather or Arrow file", "csv": "a text file", "delta": "a Delta Lake table",
-    "iceberg": "an Iceberg table", "npz": "an .npz matrix", "xlsx": "an Excel sheet",
+    "arrow": "a Feather or Arrow file", "csv": "a text file", "iceberg": "an Iceberg table",
+    "npz": "an .npz matrix", "xlsx": "an Excel sheet",
 }  # fmt: skip
 
 
@@ -31,11 +31,11 @@ def refuse_elsewhere(engine: Engine, sources: Sequence[Source], given: ReadOptio
     """
     if not engine.spread:
         return
-    alone = f"{P.engine('spark')} reads Parquet files"
+    alone = f"{P.engine('spark')} reads Parquet files and Delta Lake tables"
     if not sources:
         raise UsageError(f"{alone}, and this is a DataFrame; leave {P.engine} out")
     for source in sources:
-        if source.format != "parquet":
+        if source.format not in ("parquet", "delta"):
             what = _ELSEWHERE.get(source.format, f"a {source.format} file")
             raise UsageError(
                 f"{alone}, and {source.name} is {what}; write it as .parquet first, or leave the option out"
@@ -117,4 +117,5 @@ def let_scan(
     from crantcli.engine.spark.engine import Scan, SparkEngine
 
     assert isinstance(engine, SparkEngine)
-    engine.scan(relation, selects, [Scan(part.relation, part.columns, tuple(part.files), part.name) for part in found])
+    scans = [Scan(part.relation, part.columns, tuple(part.files), part.name, part.constants) for part in found]
+    engine.scan(relation, selects, scans)
