@@ -1,11 +1,11 @@
-"""As much of Google's object store as reading takes, on this computer, as its JSON interface is documented."""
+"""As much of Google's object store as crantcli needs, on this computer, as its JSON interface is documented."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -27,6 +27,13 @@ class GoogleServer:
         Bytes of content that were handed out.
     change_after : tuple of int and bytes, or None
         Number of pieces of content after which an object has another content.
+    sessions : dict of str to tuple of str and bytes
+        Uploads that were begun: their name -> key, what has come.
+    pieces_sent : int
+        Requests with a piece of an upload.
+    refuse : function
+        Content-Range of a piece of an upload, "" for the beginning of one, "reading" for a question -> a status instead
+        of doing it, or None.
     """
 
     url: str = ""
@@ -34,6 +41,9 @@ class GoogleServer:
     sent: int = 0
     pieces: int = 0
     change_after: tuple[int, bytes] | None = None
+    sessions: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    pieces_sent: int = 0
+    refuse: Callable[[str], int | None] = lambda _: None
 
     def put(self, key: str, content: bytes) -> str:
         """Put an object there, and give its address."""
@@ -64,13 +74,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def missing(self) -> None:
-        self.answer(404, json.dumps({"error": {"code": 404, "message": "Not Found"}}).encode())
+        self.no(404)
+
+    def no(self, status: int) -> None:
+        self.answer(status, json.dumps({"error": {"code": status, "message": "no"}}).encode())
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         match = re.fullmatch(rf"(/download)?/storage/v1/b/{BUCKET}/o(?:/(.*))?", parts.path)
-        if match is None:
+        if (status := self.store.refuse("reading")) is not None:
+            self.no(status)
+        elif match is None:
             self.missing()
         elif match[2] is None:
             self.listing(query.get("prefix", ""), query.get("delimiter", ""))
@@ -80,6 +95,52 @@ class _Handler(BaseHTTPRequestHandler):
             self.content(key, query.get("generation"))
         else:
             self.answer(200, json.dumps(self.store.about(key)).encode())
+
+    def do_POST(self) -> None:
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        span = self.headers.get("Content-Range", "")
+        status = self.store.refuse(span)
+        if status is not None:
+            self.no(status)
+        elif parts.path == f"/upload/storage/v1/b/{BUCKET}/o" and query.get("uploadType") == "resumable":
+            name = f"session{len(self.store.sessions)}"
+            self.store.sessions[name] = (query["name"], b"")
+            self.send_response(200)
+            self.send_header("Location", f"{self.store.url}/upload/{name}?upload_id={name}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif query.get("upload_id") in self.store.sessions:
+            self.piece(query["upload_id"], body, span)
+        else:
+            self.missing()
+
+    def piece(self, name: str, body: bytes, span: str) -> None:
+        """A piece of an upload, whose last one makes it an object."""
+        key, before = self.store.sessions[name]
+        named = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", span)
+        assert named is not None, span
+        assert named[1] is None or (int(named[1]), int(named[2])) == (len(before), len(before) + len(body) - 1)
+        whole = before + body
+        self.store.pieces_sent += 1
+        self.store.sessions[name] = (key, whole)
+        if named[3] == "*":
+            assert len(body) % 2**18 == 0
+            self.send_response(308)
+            self.send_header("Range", f"bytes=0-{len(whole) - 1}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        assert len(whole) == int(named[3])
+        del self.store.sessions[name]
+        self.store.put(key, whole)
+        self.answer(200, json.dumps(self.store.about(key)).encode())
+
+    def do_DELETE(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        self.store.sessions.pop(query.get("upload_id", [""])[0], None)
+        self.answer(499, b"")
 
     def listing(self, prefix: str, delimiter: str) -> None:
         items, prefixes = [], set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -575,7 +576,6 @@ def test_nothing_is_seen_where_the_command_is_told_to_end(store: ObjectServer, t
         ("s3://brain", "unknown suffix"),
         ("s3://brain/out.unknown", "unknown suffix"),
         ("s3://.csv", "names no object"),
-        ("gs://brain/out.csv", "to files and to s3://"),
     ],
 )
 def test_destinations_are_checked_before_any_work(
@@ -655,3 +655,49 @@ def test_an_object_of_google_that_changes_is_never_half_read(
     pq.write_table(table.set_column(1, "pre", table["post"]), "other.parquet", row_group_size=40_000)
     google.change_after = (6, Path("other.parquet").read_bytes())
     complaint(crant_process("connectivity", address), 6, address, "changed or removed while it was read")
+
+
+def test_results_are_written_to_google(crant: Crant, crant_process: Crant, google: GoogleServer, many: Path) -> None:
+    """Small ones in one piece, large ones in several; the same bytes as in a file."""
+    for words, name in ((["connectivity", TABLE], "edges.parquet"), (["sort", many], "sorted.parquet")):
+        google.pieces_sent = 0
+        google.put(name, b"what was there before")
+        here = crant(*words, "-o", name)
+        there = crant_process(*words, "-o", f"gs://brain/{name}")
+        assert there.code == 0, there.err
+        assert there.err == here.err.replace(name, f"gs://brain/{name}")
+        assert google.objects[name][1] == Path(name).read_bytes()
+        assert google.sessions == {}
+        assert (google.pieces_sent > 1) == (name == "sorted.parquet")
+
+
+#: When an upload is refused, and by what its request is known: the span of bytes that it sends, and of how many.
+REFUSED = {"at the beginning": "", "in the middle": r"bytes \d+-\d+/\*", "at the end": r"bytes .*/\d+"}
+
+
+@pytest.mark.parametrize("old", [None, b"what was there before"])
+@pytest.mark.parametrize("when", REFUSED)
+def test_nothing_is_seen_where_google_does_not_take_it(
+    crant_process: Crant, google: GoogleServer, many: Path, old: bytes | None, when: str
+) -> None:
+    if old is not None:
+        google.put("out.parquet", old)
+    google.refuse = lambda span: 403 if re.fullmatch(REFUSED[when], span) else None
+    outcome = crant_process("sort", many, "-o", "gs://brain/out.parquet")
+    complaint(outcome, 5, "gs://brain/out.parquet", "the credentials do not allow that")
+    found = {key: content for key, (_, content) in google.objects.items()}
+    assert found == ({} if old is None else {"out.parquet": old})
+    assert google.sessions == {}
+
+
+def test_credentials_that_google_does_not_take_are_told_of(crant_process: Crant, google: GoogleServer) -> None:
+    address = google.put("t.csv", b"pre,post\n1,2\n")
+    google.refuse = lambda span: 403 if span == "reading" else None
+    complaint(crant_process("connectivity", address), 5, address, "the credentials do not allow that", "GOOGLE_")
+
+
+def test_a_bucket_of_google_that_is_not_there_is_told_before_any_work(
+    crant_process: Crant, google: GoogleServer
+) -> None:
+    outcome = crant_process("connectivity", TABLE, "-o", "gs://nobody/has/this.csv")
+    complaint(outcome, 2, "gs://nobody/has/this.csv", "no such bucket")

@@ -302,7 +302,8 @@ def asking(address: str, *, found: bool = False) -> Iterator[None]:
 
 def _error(address: str, error: Exception, found: bool) -> CrantError:
     kind = type(error).__name__
-    if isinstance(error, PermissionError) or kind in _NOT_ALLOWED or getattr(error, "code", None) in (401, 403):
+    refused = getattr(error, "code", None) in (401, 403) or str(error).startswith("Forbidden: ")  # as gcsfs says it
+    if isinstance(error, PermissionError) or kind in _NOT_ALLOWED or refused:
         missing = kind in _NOT_ALLOWED
         scheme = address.partition("://")[0]
         return AuthorisationError(

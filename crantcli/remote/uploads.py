@@ -12,7 +12,7 @@ from crantcli.errors import UsageError
 from crantcli.remote.objects import ObjectStore, asking
 from crantcli.system import signals
 
-#: Bytes of a part; a store takes 10,000 of them, and of 5 MB at least.
+#: Bytes of a part. Amazon's store takes 10,000 of them, and of 5 MB at least; Google's, multiples of 256 KiB.
 _PART = 64 * 2**20
 
 #: Seconds that a store has to forget what was sent, when the command is told to end.
@@ -30,7 +30,7 @@ class Upload:
 
     def __init__(self, destination: str) -> None:
         self.destination, self._file = destination, None
-        self._path = destination.partition("://")[2]
+        self._scheme, _, self._path = destination.partition("://")
 
     @property
     def same_as(self) -> str:
@@ -49,9 +49,7 @@ class Upload:
         """
         bucket, _, key = self._path.partition("/")
         if not bucket or not key or key.endswith("/"):
-            raise UsageError(f"{self.destination}: names no object; write s3://BUCKET/KEY")
-        if not self.destination.startswith("s3://"):
-            raise UsageError(f"{self.destination}: results are written to files and to s3://; copy a file there")
+            raise UsageError(f"{self.destination}: names no object; write {self._scheme}://BUCKET/KEY")
         try:
             with asking(self.destination):
                 self._begin()._initiate_upload()
@@ -91,7 +89,7 @@ class Upload:
                 file.discard()
 
     def _begin(self) -> Any:
-        store = ObjectStore().system("s3", self.destination)
+        store = ObjectStore().system(self._scheme, self.destination)
         with asking(self.destination):
             self._file = store.open(self._path, "wb", block_size=_PART, autocommit=False)
         return self._file
