@@ -184,12 +184,49 @@ def test_folders_and_patterns_are_one_table(crant: Crant, store: ObjectServer) -
     assert different.endswith("other.parquet")
 
 
+def test_delta_tables_are_read_by_their_log(crant: Crant, store: ObjectServer) -> None:
+    """Each version, with and without a checkpoint, and with values that stand in the log alone."""
+    deltalake = pytest.importorskip("deltalake")
+    pre = np.arange(1, 41)
+    edges = {"pre": pre, "post": pre + 1, "weight": pre}
+    first = pa.table({**edges, "region": ["a b", "c"] * 20})
+    for name in ("plain", "checked"):
+        deltalake.write_deltalake(name, first, partition_by=["region"])
+        deltalake.DeltaTable(name).delete("weight > 30")
+        if name == "checked":
+            deltalake.DeltaTable(name).create_checkpoint()
+        later = pa.table({**edges, "region": ["c"] * 40, "note": ["x"] * 40})
+        deltalake.write_deltalake(name, later, mode="append", schema_mode="merge")
+        address = store.put_folder(f"lake/{name}", Path(name))
+        for version in ([], ["--delta-version", "0"], ["--delta-version", "1"], ["--delta-version", "2"]):
+            options = [*version, "--by", "neuropil", "--sum-duplicates"]
+            here = crant("connectivity", name, *options)
+            assert here.code == 0, here.err
+            assert told(crant("connectivity", address, *options)) == told(here)
+            assert told(crant("connectivity", address.rstrip("/"), *options)) == told(here)
+        store.asked.clear()
+        assert crant("connectivity", address, "--sum-duplicates").code == 0
+        logs = {one.path for one in store.asked if one.method == "GET" and one.path.endswith(".json")}
+        assert len(logs) == (3 if name == "plain" else 2), logs
+        assert crant("connectivity", address, "--sum-duplicates", "-o", "edges.parquet").code == 0
+        (known,) = json.loads(pq.read_metadata("edges.parquet").metadata[KEY.encode()])["inputs"]
+        assert known == {"name": name, "delta_version": 2}
+        complaint(crant("connectivity", address, "--delta-version", "3"), 3, name, "no version 3", "the latest is 2")
+    written = [key for key in store.keys() if key.startswith("lake/plain/region=c")]  # noqa: SIM118
+    (key,) = (key for key in written if b"note" in store.get(key))
+    store.delete(key)
+    complaint(crant("connectivity", "s3://brain/lake/plain"), 3, "plain", "version 2", "not there any more")
+    assert crant("connectivity", "s3://brain/lake/plain", "--delta-version", "1").code == 0
+    store.put("lake/plain/_delta_log/00000000000000000002.json", b"{nothing")
+    complaint(crant("connectivity", "s3://brain/lake/plain"), 3, "plain", "log cannot be read")
+
+
 def test_tables_whose_log_says_what_is_alive_are_refused(crant: Crant, store: ObjectServer) -> None:
     table = parquet_file("t.parquet", pre=[1], post=[2])
     store.put("lake/delta/_delta_log/00000000000000000000.json", b"{}")
     one = store.put("lake/delta/n=1/t.parquet", table)
-    for name in ("s3://brain/lake/delta/", "s3://brain/lake/delta/n=1", "s3://brain/lake/*/n=1/*.parquet"):
-        complaint(crant("connectivity", name), 3, name, "Delta Lake", "s3://brain/lake/delta")
+    for name in ("s3://brain/lake/delta/n=1", "s3://brain/lake/", "s3://brain/lake/*/n=1/*.parquet"):
+        complaint(crant("connectivity", name), 3, name, "Delta Lake", "s3://brain/lake/delta", "crantcli[delta]")
     assert crant("connectivity", one).code == 0  # as of files: what is named outright is read
     store.put("lake/ice/metadata/v1.metadata.json", b"{}")
     store.put("lake/ice/data/t.parquet", table)

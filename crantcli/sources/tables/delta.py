@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from crantcli.core.sql import quote, text
+from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.sources.tables.files import Source, literal_path
+from crantcli.sources.tables.stored import copy_of_delta_log, location_of
 
 #: Values of partition columns, by their names: text, or None for null.
 Values = tuple[tuple[str, str | None], ...]
 
 
-def live_files(source: Source, wanted: int | None) -> tuple[dict[Values, list[Path]], dict[str, str], int]:
+def _live_files(
+    engine: Engine, source: Source, wanted: int | None
+) -> tuple[dict[Values, list[str]], dict[str, str], int]:
     """Read the log, up to a version that is wanted.
 
     Returns
     -------
     tuple
-        Values of the partition columns -> the live files that have them; types of the partition columns; the version.
+        Values of the partition columns -> paths of the live files that have them, as the engine knows these; types of
+        the partition columns; the version.
 
     Raises
     ------
@@ -34,8 +38,9 @@ def live_files(source: Source, wanted: int | None) -> tuple[dict[Values, list[Pa
             f"{source.name}: is a Delta Lake table, which is read by its log; install crantcli[delta], or export the "
             "table as plain Parquet files"
         ) from None
+    folder = copy_of_delta_log(engine, source.remote, wanted) if source.remote else source.path
     try:
-        table = deltalake.DeltaTable(str(source.path))
+        table = deltalake.DeltaTable(str(folder))
         latest = int(table.version())
         if wanted is not None:
             table.load_as_version(min(wanted, latest))
@@ -57,15 +62,23 @@ def live_files(source: Source, wanted: int | None) -> tuple[dict[Values, list[Pa
             f"{source.name}: the Delta Lake table uses {told}, so its files alone do not tell its rows; export it as "
             "plain Parquet files"
         )
-    found: dict[Values, list[Path]] = {}
-    for row in rows:
-        path = source.path / unquote(row["path"])
-        if not path.exists():
+    found: dict[Values, list[str]] = {}
+    for row in sorted(rows, key=lambda row: str(row["path"])):
+        path = _location(engine, source, unquote(row["path"]))
+        if path is None:
             raise DataError(f"{source.name}: version {version} has the file {row['path']}, which is not there any more")
         values = row.get("partition") or row.get("partition_values") or {}
         texts = {name: None if values.get(name) is None else str(values[name]) for name in partitions}
         found.setdefault(tuple(texts.items()), []).append(path)
     return found, {name: fields[name] for name in partitions}, version
+
+
+def _location(engine: Engine, source: Source, relative: str) -> str | None:
+    """The path of a file that the log names; None where there is none."""
+    if source.remote:
+        return location_of(engine, f"{source.remote}/{relative}")
+    path = source.path / relative
+    return str(path) if path.exists() else None
 
 
 def _rows(actions: Any) -> list[dict[str, Any]]:
@@ -83,13 +96,15 @@ _TYPES = {
 
 
 def delta_relation(
-    source: Source, wanted: int | None = None
+    engine: Engine, source: Source, wanted: int | None = None
 ) -> tuple[str, dict[str, dict[str, str | None]], dict[str, Any]]:
     """How the live files of a Delta Lake table are read.
 
     Parameters
     ----------
+    engine : Engine
     source : Source
+        A folder, or the address of one in an object store.
     wanted : int or None
         A version; None for the latest.
 
@@ -102,16 +117,17 @@ def delta_relation(
     Raises
     ------
     DataError
-        As of `live_files`, and where there is no file.
+        Where the package is not there, the log cannot be read, or the table uses something of which the files alone
+        tell too little; where the version has no file, or one that is not there.
     """
-    groups, types, version = live_files(source, wanted)
+    groups, types, version = _live_files(engine, source, wanted)
     record = {"name": source.name, "delta_version": version}
     if not groups:
         raise DataError(f"{source.name}: the Delta Lake table has no rows, and so no file that tells its columns")
     selects = []
     constants: dict[str, dict[str, str | None]] = {}
     for values, files in sorted(groups.items(), key=str):
-        listed = ", ".join(map(literal_path, sorted(files)))
+        listed = ", ".join(literal_path(path) for path in files)
         made = [
             f"CAST({'NULL' if value is None else text(value)} AS {_TYPES.get(types[name], 'VARCHAR')}) AS {quote(name)}"
             for name, value in values
@@ -120,5 +136,5 @@ def delta_relation(
         selects.append(
             f"SELECT {chosen} FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
         )
-        constants |= {str(path): dict(values) for path in files}
+        constants |= {path: dict(values) for path in files}
     return f"({' UNION ALL BY NAME '.join(selects)})", constants, record

@@ -161,8 +161,9 @@ def _parquet_part(engine: Engine, sources: Sequence[Source]) -> Part:
 
 
 def _delta_part(engine: Engine, source: Source, version: int | None) -> Part:
-    relation, constants, record = delta_relation(source, version)
-    files = "[" + ", ".join(literal_path(Path(path)) for path in constants) + "]"
+    relation, constants, record = delta_relation(engine, source, version)
+    files = "[" + ", ".join(literal_path(path) for path in constants) + "]"
+    engine.reading.update(dict.fromkeys(constants, source.name))
     part = _footers(engine, relation, files, source.name, dict.fromkeys(constants, source.name))
     part.constants = constants
     part.recorded, part.records, part.recorded_paths = [FileMetadata()], [record], []

@@ -7,6 +7,8 @@ whoever reads text, sheets or Arrow files reads the whole of them.
 from __future__ import annotations
 
 import glob
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +59,8 @@ def object_sources(engine: Engine, name: str) -> list[Source]:
     if found is not None:
         return [_source(engine, found)]
     inside = store.below(name)
+    if _beginning(inside, f"{name.rstrip('/')}/{_DELTA}"):
+        return [Source(Path(name), "delta", base_name(name), remote=name.rstrip("/"))]
     if inside:
         return _folder(engine, name, inside)
     if glob.has_magic(name):
@@ -98,8 +102,8 @@ def _beginning(addresses: Sequence[str], begin: str) -> list[str]:
 def _refuse_delta(name: str, folder: str, log: Sequence[str]) -> None:
     if log:
         raise DataError(
-            f"{name}: {folder} is a Delta Lake table, whose log says which objects are alive; in an object store "
-            "these are not read. Copy the folder to this machine, or export the table as plain Parquet files"
+            f"{name}: {folder} is a Delta Lake table, whose log says which objects are alive; give that address, and "
+            "it is read by its log (crantcli[delta])"
         )
 
 
@@ -145,6 +149,51 @@ def _recognised(engine: Engine, found: StoredObject) -> Source:
             note = format_note(found.name, kind)
             return Source(Path(found.address), kind, found.name, found.record, note=note, remote=path)
     return source_file(local_copy(engine, found))
+
+
+def copy_of_delta_log(engine: Engine, address: str, wanted: int | None) -> Path:
+    """A folder with the log of a Delta Lake table, as much of it as tells a version, and nothing else of the table.
+
+    Parameters
+    ----------
+    engine : Engine
+    address : str
+        Of the table.
+    wanted : int or None
+        The version; None for the latest.
+    """
+    store = object_store(engine)
+    folder = engine.scratch / engine.name("delta")
+    begin = f"{address}/{_DELTA}/"
+    checkpoint = _last_checkpoint(store, begin)
+    first = 0 if wanted is not None and wanted < checkpoint else checkpoint
+    for logged in store.below(begin):
+        name = logged.removeprefix(begin)
+        number = re.match(r"\d{20}\.", name)
+        if name.endswith(".crc") or (number is not None and int(name[:20]) < first):
+            continue
+        found = store.find(logged)
+        if found is None:
+            raise UsageError(f"{logged}: the object was there, and is gone")
+        path = folder / _DELTA / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found.save(path)
+    return folder
+
+
+def _last_checkpoint(store: ObjectStore, begin: str) -> int:
+    """The version up to which one file of the log tells all; 0 where the log does not say."""
+    found = store.find(f"{begin}_last_checkpoint")
+    try:
+        return 0 if found is None else int(json.loads(found.read(0, found.size))["version"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
+def location_of(engine: Engine, address: str) -> str | None:
+    """The path under which the engine reads an object; None where there is none."""
+    found = object_store(engine).find(address)
+    return None if found is None else _source(engine, found).location
 
 
 def local_copy(engine: Engine, found: StoredObject) -> Path:
