@@ -87,7 +87,11 @@ CASES: list[tuple[int, str, list[str]]] = [
     (2, "connectivity good.csv -o out.xlsx", ["out.xlsx", ".parquet", ".csv.gz"]),
     (2, "connectivity good.csv -o out", ["out", "unknown suffix"]),
     (2, "connectivity good.csv -o out.npz", ["out.npz", "unknown suffix"]),
-    (2, "connectivity good.csv -o out.png", ["out.png", "unknown suffix", "adjacency and nested, with --plot"]),
+    (
+        2,
+        "connectivity good.csv -o out.png",
+        ["out.png", "adjacency, attach,", "similar draw pictures, with --plot"],
+    ),
     (2, "connectivity good.csv -o sub", ["sub", "unknown suffix"]),
     (2, "adjacency good.csv -o out.xlsx", ["out.xlsx", ".npz"]),
     (2, "adjacency good.csv --plot out.jpg", ["out.jpg", ".png, .pdf, .svg"]),

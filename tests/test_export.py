@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import readme
 from conftest import SAMPLE, Crant
 from graph_files import GRAPHS, MATRICES, Found, read_graph
 from hypothesis import given
@@ -31,6 +32,7 @@ from crantcli.cli.ask import CommandSink
 from crantcli.cli.options import RunOptions
 from crantcli.core.questions.export import Export
 from crantcli.errors import DataError, UsageError
+from crantcli.output.writers import DRAWING
 from crantcli.run.request import Request, Settings
 from crantcli.run.runner import run_question
 from crantcli.sources.tables.read_options import read_options
@@ -372,6 +374,11 @@ def test_other_tables_are_refused_with_what_can_be_exported(crant: Crant) -> Non
     text_file("t.csv", "pre,post,weight\n1,2,3\n1,2,4\n")
     complaint(crant("export", "t.csv", "-o", "t.graphml"), 3, "2 rows", "--sum-duplicates")
     assert sorted(path.name for path in Path().iterdir()) == ["t.csv"]
+
+
+def test_who_asks_for_a_picture_is_told_which_commands_draw_one() -> None:
+    with_option = {name for name, command in readme.commands().items() if any(p.name == "plot" for p in command.params)}
+    assert with_option == set(DRAWING)
 
 
 def test_unknown_suffixes_are_named_with_those_that_there_are(crant: Crant) -> None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: What is said before the suffixes that there are.
 _ADVICE: dict[type, str] = {Figure: "a picture ends in"}
 
+#: Commands that have a picture beside their result.
+DRAWING = ("adjacency", "attach", "compare", "nested", "neuropil", "paths", "similar")
+
 #: What is also something else, and can be written in the formats of that.
 _MORE_GENERAL: dict[type, type] = {EdgeTable: Table}
 
@@ -150,7 +153,8 @@ def find_writer(kind: type, destination: str) -> Writer:
         for writer in writers:
             if writer.for_streams:
                 return writer
-    picture = f"; pictures are drawn by adjacency and nested, with {P.plot}" if _is_picture(kind, lower) else ""
+    listed = f"{', '.join(DRAWING[:-1])} and {DRAWING[-1]}"
+    picture = f"; {listed} draw pictures, with {P.plot}" if _is_picture(kind, lower) else ""
     raise UsageError(f"{destination}: unknown suffix; {_ADVICE.get(kind, 'write to')} {', '.join(suffixes)}{picture}")
 
 
