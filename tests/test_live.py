@@ -347,6 +347,14 @@ def test_roots_that_were_damaged_on_their_way(
     assert not Path("o.csv").exists()
 
 
+@pytest.mark.parametrize("answered", ["null", "{}", '{"nodes": null, "links": []}', '{"nodes": [], "links": [[1, 2]]}'])
+def test_histories_of_another_form(crant: Crant, edited: CaveServer, answered: str) -> None:
+    edited.routes["lineage"] = lambda *_: json.loads(answered)
+    done = crant("ids", edited.brain.neurons[0], "-d", described(edited), "-o", "o.csv")
+    complaint(done, 3, "lineage_graph_multiple: the answer is not of the form")
+    assert not Path("o.csv").exists()
+
+
 def test_updated_neurons_have_their_synapses(crant: Crant, edited: CaveServer) -> None:
     """The ID of day 0 is asked for, and the version of day 3 is queried: nothing may vanish, nothing count twice."""
     old, live = edited.brain.neurons, described(edited)

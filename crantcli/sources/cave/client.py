@@ -230,17 +230,20 @@ class Cave(Connection):
             raise IncompleteError("the server tells of no neuron for pieces that it knows; try again")
         return found
 
-    def lineage(self, ids: Sequence[int], start: datetime, end: datetime) -> dict[str, Any]:
-        """Nodes (`id`, `timestamp`) and links (`source`, `target`) of what came of neurons."""
+    def lineage(
+        self, ids: Sequence[int], start: datetime, end: datetime
+    ) -> tuple[dict[int, float], list[tuple[int, int]]]:
+        """When neurons and what came of them were made, in seconds since 1970, and which came of which."""
         with self._answers():
-            found: dict[str, Any] = self._graph.get_lineage_graph(list(ids), timestamp_past=start, timestamp_future=end)
-        return found
+            graph = self._graph.get_lineage_graph(list(ids), timestamp_past=start, timestamp_future=end)
+            made = {int(node["id"]): _seconds(node.get("timestamp")) for node in graph["nodes"]}
+            return made, [(int(link["source"]), int(link["target"])) for link in graph["links"]]
 
     def past(self, ids: Sequence[int], time: datetime) -> dict[int, list[int]]:
         """What neurons were at a time before they were made."""
         with self._answers():
             found = self._graph.get_past_ids(list(ids), timestamp_past=time)["past_id_map"]
-        return {int(new): [int(old) for old in olds] for new, olds in found.items()}
+            return {int(new): [int(old) for old in olds] for new, olds in found.items()}
 
     def pieces(self, root: int) -> list[int]:
         """The smallest pieces with a history that a neuron is made of: nodes of the chunkedgraph's second layer."""
@@ -283,3 +286,11 @@ def _utc(text: str) -> datetime:
 def distinct(ids: Iterable[int]) -> list[int]:
     """IDs without repeats, in their order."""
     return list(dict.fromkeys(ids))
+
+
+def _seconds(stated: Any) -> float:
+    """A time as the chunkedgraph tells it: seconds since 1970, or text."""
+    if isinstance(stated, str):
+        time = datetime.fromisoformat(stated)
+        return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()
+    return float(stated or 0.0)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from crantcli.remote.cache import CacheFolder
@@ -151,8 +151,9 @@ def _look_up(cave: Cave, time: datetime, ids: Sequence[int], supervoxels: _Voxel
     candidates: dict[int, tuple[list[int], str]] = {}
     for start in range(0, len(older), _HISTORIES):
         some = older[start : start + _HISTORIES]
-        graph = cave.lineage(some, min(made[neuron] for neuron in some), time)
-        candidates |= {neuron: (heirs, "split") for neuron, heirs in _heirs(graph, some, time).items()}
+        later, links = cave.lineage(some, min(made[neuron] for neuron in some), time)
+        came = [(source, target) for source, target in links if later.get(target, 0.0) <= time.timestamp()]
+        candidates |= {neuron: (heirs, "split") for neuron, heirs in _heirs(came, some).items()}
     for start in range(0, len(newer), _HISTORIES):
         past = cave.past(newer[start : start + _HISTORIES], time)
         candidates |= {neuron: (sorted(set(before)), "made later, of") for neuron, before in past.items()}
@@ -172,15 +173,11 @@ def _by_supervoxel(cave: Cave, time: datetime, supervoxels: Mapping[int, Sequenc
     return found
 
 
-def _heirs(graph: Mapping[str, Any], ids: Sequence[int], time: datetime) -> dict[int, list[int]]:
-    """What came of each neuron until a time, and is still there."""
-    made = {int(node["id"]): _seconds(node.get("timestamp")) for node in graph["nodes"]}
-    limit = time.timestamp()
+def _heirs(links: Sequence[tuple[int, int]], ids: Sequence[int]) -> dict[int, list[int]]:
+    """What came of each neuron, of which nothing else has come; links tell what came of what."""
     children: dict[int, list[int]] = {}
-    for link in graph["links"]:
-        source, target = int(link["source"]), int(link["target"])
-        if made.get(target, 0.0) <= limit:
-            children.setdefault(source, []).append(target)
+    for source, target in links:
+        children.setdefault(source, []).append(target)
     found = {}
     for neuron in ids:
         seen, todo, ends = set[int](), [neuron], []
@@ -193,14 +190,6 @@ def _heirs(graph: Mapping[str, Any], ids: Sequence[int], time: datetime) -> dict
             ends += [] if children.get(node) else [node]
         found[neuron] = sorted(end for end in ends if end != neuron)
     return found
-
-
-def _seconds(stated: Any) -> float:
-    """A time as the chunkedgraph tells it: seconds since 1970, or text."""
-    if isinstance(stated, str):
-        time = datetime.fromisoformat(stated)
-        return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()
-    return float(stated or 0.0)
 
 
 def _choices(cave: Cave, time: datetime, candidates: Mapping[int, tuple[Sequence[int], str]]) -> dict[int, Update]:
