@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crantcli.sources.tables.delimited import TextFile
 
 #: Bytes of lines that are read at once.
-_BLOCK = 2**22
+_BLOCK = 2**21
 
 #: Rows of a row group.
 _GROUP = 245_760
@@ -130,6 +130,7 @@ def _parsed(lines: bytes, piece: TextFile, names: Sequence[str]) -> pa.Table:
                 strings_can_be_null=True,
                 check_utf8=False,
             ),
+            memory_pool=pa.system_memory_pool(),  # which takes memory of the last block again; Arrow's own asks for more
         )
     except (pa.ArrowInvalid, UnicodeDecodeError):
         raise NotInBlocksError from None
@@ -145,7 +146,7 @@ def as_integers(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     import pyarrow.compute as pc
 
     try:
-        numbers = pc.cast(column, pa.int64())
+        numbers = pc.cast(column, pa.int64(), memory_pool=pa.system_memory_pool())
     except pa.ArrowInvalid:
         return None
     return None if any(map(_zero_leads, column.chunks)) else numbers
