@@ -19,7 +19,7 @@ from strategies import SETTINGS, Drawn, edge_tables, rules, synapse_tables
 
 import crantcli as cc
 from crantcli.engine.duckdb import Engine
-from crantcli.sources.tables import blocks, convert
+from crantcli.sources.tables import blocks, convert, streams
 
 NEVER = 10**18
 
@@ -199,6 +199,82 @@ def test_text_is_read_in_blocks(
     ours, theirs = both(monkeypatch, asked)
     assert ours == theirs
     assert ", ".join(ways) == WAYS[last]
+
+
+def postponed(monkeypatch: pytest.MonkeyPatch, later: bool) -> None:
+    """Unpack text when it is read, however little it is, or at once."""
+    monkeypatch.setattr(streams, "LATER_FROM", 0 if later else NEVER)
+    monkeypatch.setattr(streams, "_HEAD", 40)
+    monkeypatch.setattr(convert, "CONVERT_FROM", 0)
+
+
+#: Tables, what is asked about them, and whether they are copied in blocks, so that the unpacked text is never written.
+PACKED = {
+    "edges": ("pre,post,weight\n1,2,3\n2,3,4\n", "connectivity t.csv.gz", True),
+    "edges with names": ("pre,post,weight\na,b,3\nb,c,4\n", "connectivity t.csv.gz", True),
+    "synapses": ("id,pre,post,size\n1,2,3,4\n2,3,4,5\n", "synapses t.csv.gz", True),
+    "a quote": ('pre,post,weight\n1,2,"3"\n', "connectivity t.csv.gz", False),
+    "lines of Windows": ("pre,post,weight\r\n1,2,3\r\n", "connectivity t.csv.gz", False),
+    "an adjacency": (",a,b\na,0,1\nb,2,0\n", "connectivity t.csv.gz --kind adjacency", False),
+    "a comparison": ("pre,post,weight_a,weight_b,difference\n1,2,3,4,1\n", "view t.csv.gz -o v.html", False),
+    "blanks between": ("pre post weight\n1 2 3\n2 3 4\n", "connectivity t.csv.gz", False),
+    "a long first line": (f"pre,post,weight,{'n' * 100}\n1,2,3,x\n", "connectivity t.csv.gz", False),
+    "totals": ("neuron_id,pre_synapses,post_synapses\n1,9,9\n2,9,9\n",
+               "connectivity t.csv --totals t.csv.gz --normalize input", False),
+    "annotations": ("root_id,cell_type\n1,A\n2,B\n", "connectivity t.csv -a t.csv.gz --by cell_type", False),
+    "a list of neurons": ("root_id\n1\n2\n", "connectivity t.csv -n @t.csv.gz", False),
+    "two tables": ("pre,post,weight\n1,2,3\n2,3,4\n", "compare t.csv.gz t.csv", True),
+    "one table twice": ("pre,post,weight\n1,2,3\n2,3,4\n", "connectivity t.csv.gz -n @t.csv.gz:pre", False),
+    "info": ("pre,post,weight\n1,2,3\n2,3,4\n", "info t.csv.gz", False),
+    "a row of too many": ("pre,post,weight\n" + "".join(f"{n},1,2\n" for n in range(2, 40)) + "2,3,4,5\n", "connectivity t.csv.gz", False),
+    "no number": ("pre,post,weight\n1,2,3\n2,3,4\n2,3,x\n", "connectivity t.csv.gz", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_packed_text_is_unpacked_when_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, crant: Crant, name: str
+) -> None:
+    text, words, in_blocks = PACKED[name]
+    Path("t.csv").write_text("pre,post,weight\n1,2,3\n")
+    Path("t.csv.gz").write_bytes(gzip.compress(text[:30].encode()) + gzip.compress(text[30:].encode()) + bytes(9))
+    unpacked: list[Path] = []
+    unpack = streams.unpack
+
+    def noting(path: Path, *more: Any) -> None:
+        unpacked.append(path)
+        unpack(path, *more)
+
+    monkeypatch.setattr(streams, "unpack", noting)
+    found = []
+    for later in (False, True):
+        postponed(monkeypatch, later)
+        unpacked.clear()
+        done = crant(*words.split())
+        files = {path.name: path.read_bytes() for path in Path().glob("v.*")}
+        found.append((done.code, done.out, done.err, files))
+    assert found[0] == found[1]
+    assert found[0][0] == (3 if name in ("a row of too many", "no number") else 0), found[0][2]
+    assert (not unpacked) == in_blocks
+
+
+@pytest.mark.parametrize("place", range(0, 3000, 149))
+def test_damage_behind_the_first_lines_of_packed_text(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, crant: Crant, place: int
+) -> None:
+    """It is the same complaint, whenever it is unpacked."""
+    lines = [f"{n * 7919 % 1000 + 1},{n * 104729 % 997 + 1},{n % 7 + 1}\n" for n in range(1500)]
+    content = bytearray(gzip.compress("".join(["pre,post,weight\n", *lines]).encode(), mtime=0))
+    content[len(content) - 1 - place] ^= 32
+    Path("t.csv.gz").write_bytes(content)
+    found = []
+    for later in (False, True):
+        postponed(monkeypatch, later)
+        done = crant("connectivity", "t.csv.gz", "--sum-duplicates")
+        found.append((done.code, done.out, done.err))
+    assert found[0] == found[1]
+    assert found[0][0] == 3
+    assert "t.csv.gz" in found[0][2]
 
 
 def test_a_line_without_an_end_is_left_to_the_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

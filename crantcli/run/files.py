@@ -209,7 +209,7 @@ class FileOpener:
 
             self.paths += objects_read(self.engine)
         tables = [file for file in files if file.format != "npz"]
-        return self._said(parts(self.engine, tables, given, named)), files
+        return self._said(parts(self.engine, tables, given, named, later=given is not None)), files
 
     def _said(self, found: list[Part]) -> list[Part]:
         """Tables, with the words that stand for a missing ID."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crantcli.core.parallel import in_order
+from crantcli.sources.tables.gzipped import opened_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +67,7 @@ def copy_of_blocks(
     # It is read soon, and by us alone, so that packing it would cost more than it saves.
     with pq.ParquetWriter(target, schema, compression="none", use_dictionary=False) as writer:
         held: list[pa.Table] = []
-        for table, found in in_order(read, _lines(piece), threads):
+        for table, found in in_order(read, _lines(piece, target.parent), threads):
             odd |= found
             held = [] if odd else [*held, table]
             if sum(map(len, held)) >= _GROUP:
@@ -77,12 +78,12 @@ def copy_of_blocks(
     return odd
 
 
-def _lines(piece: TextFile) -> Iterator[bytes]:
+def _lines(piece: TextFile, scratch: Path) -> Iterator[bytes]:
     """Whole lines below the header, some megabytes at a time."""
     form = piece.form
     if form.gzipped:
         raise NotInBlocksError
-    with piece.source.path.open("rb") as file:
+    with opened_text(piece.source, scratch) as file:
         for _ in range(form.skip + form.has_header):
             line = file.readline(_BLOCK)
             if line.count(b'"') % 2 or len(line) == _BLOCK:
@@ -130,7 +131,8 @@ def _parsed(lines: bytes, piece: TextFile, names: Sequence[str]) -> pa.Table:
                 strings_can_be_null=True,
                 check_utf8=False,
             ),
-            memory_pool=pa.system_memory_pool(),  # which takes memory of the last block again; Arrow's own asks for more
+            # It takes the memory of the last block again, where Arrow's own asks for more.
+            memory_pool=pa.system_memory_pool(),
         )
     except (pa.ArrowInvalid, UnicodeDecodeError):
         raise NotInBlocksError from None

@@ -10,6 +10,7 @@ from crantcli.core.sql import quote
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError
 from crantcli.schema import Kind
+from crantcli.sources.tables.convert import whole_part
 from crantcli.sources.tables.inference import as_number, first_not_numeric, numeric_types
 from crantcli.sources.tables.kinds import Decision
 from crantcli.sources.tables.part import INTEGERS, Part
@@ -33,7 +34,7 @@ def comparison(
         return None
     (part,) = found
     form = form_of(part.columns)
-    return None if form is None else (*_as_edges(engine, part, form), form)
+    return None if form is None else (*_as_edges(engine, whole_part(part), form), form)
 
 
 def _as_edges(engine: Engine, part: Part, form: ComparisonForm) -> tuple[Part, Decision]:

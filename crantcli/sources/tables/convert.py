@@ -11,8 +11,9 @@ from crantcli.engine.batches import no_room
 from crantcli.engine.duckdb import Engine
 from crantcli.sources.tables.blocks import NotInBlocksError, copy_of_blocks
 from crantcli.sources.tables.delimited import TextFile
-from crantcli.sources.tables.files import literal_path
+from crantcli.sources.tables.files import Source, literal_path
 from crantcli.sources.tables.part import Part
+from crantcli.sources.tables.streams import whole
 
 #: Bytes of text, packed or not, from which it pays.
 CONVERT_FROM = 16_000_000
@@ -30,9 +31,9 @@ def converted(engine: Engine, part: Part, needed: Collection[str]) -> Part:
     Small ones, and those that are no text, are left as they are. The order of rows and files stays, so that messages
     name the same places. Columns that are not needed cannot be read any more.
     """
-    size = sum(Path(path).stat().st_size for path in part.pieces)
+    size = sum(_size(piece.source) for piece in part.pieces.values())
     if not part.pieces or size < CONVERT_FROM or part.condition != "TRUE":
-        return part
+        return whole_part(part)
     names = [name for name in part.columns if name in needed]
     integers = _integers_at_first(engine, part, names)[:_MOST]
     files = [engine.scratch / f"{engine.name('converted')}.parquet" for _ in part.pieces]
@@ -42,6 +43,7 @@ def converted(engine: Engine, part: Part, needed: Collection[str]) -> Part:
             pieces = zip(part.pieces.values(), files, strict=True)
             odd = set().union(*(copy(engine, piece, file, names, integers) for piece, file in pieces))
         except NotInBlocksError:
+            whole_part(part)
             copy = _copy_by_engine
             continue
         if not odd:
@@ -66,8 +68,21 @@ def converted(engine: Engine, part: Part, needed: Collection[str]) -> Part:
         nulls=nulls,
         files=called,
         pieces={},
+        head="",
         stored=True,
     )
+
+
+def whole_part(part: Part) -> Part:
+    """The same, with all text of its files where the engine looks for it."""
+    for piece in part.pieces.values():
+        whole(piece.source)
+    return replace(part, head="") if part.head else part
+
+
+def _size(source: Source) -> int:
+    """Bytes of a file, as it was given."""
+    return (source.packed.path if source.packed is not None else source.path).stat().st_size
 
 
 #: A further column of numbers, whose bits tell which values of a row are no integers.
@@ -83,7 +98,7 @@ def _plain(name: str) -> str:
 def _integers_at_first(engine: Engine, part: Part, names: list[str]) -> list[str]:
     """Columns that hold integers only in the first rows, and not nothing."""
     tests = [f"bool_and({_plain(name)}) AND count({quote(name)}) > 0" for name in names]
-    found = engine.execute(f"SELECT {', '.join(tests)} FROM (SELECT * FROM {part.relation} LIMIT {_SAMPLE})")[0]
+    found = engine.execute(f"SELECT {', '.join(tests)} FROM (SELECT * FROM {part.first_rows} LIMIT {_SAMPLE})")[0]
     return [name for name, plain in zip(names, found, strict=True) if plain]
 
 

@@ -18,6 +18,8 @@ from crantcli.errors import DataError, UsageError
 from crantcli.remote.objects import is_address, read_object
 from crantcli.schema import BLANKS, is_word
 from crantcli.sources.tables.files import Source, literal_path
+from crantcli.sources.tables.gzipped import is_gzip
+from crantcli.sources.tables.streams import whole
 from crantcli.text import P, join_names, plural
 
 #: What may separate fields; a blank stands for any run of blanks.
@@ -108,7 +110,7 @@ def parse_header(value: str) -> tuple[str, ...]:
         content = read_object(value[1:])
         opened: IO[bytes] = io.BytesIO(gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
     elif path.is_file():
-        opened = _opened(Source(path, "csv", path.name), _is_gzip(path))
+        opened = _opened(Source(path, "csv", path.name), is_gzip(path))
     else:
         raise UsageError(f"{P.header} {value}: there is no file {path}")
     with opened as file:
@@ -153,7 +155,7 @@ def text_form(
     DataError
         Where it cannot be told what separates fields, or whether the first line is a header.
     """
-    gzipped = _is_gzip(source.path)
+    gzipped = is_gzip(source.start)
     try:
         with _opened(source, gzipped) as file:
             skip, lines, cut = _first_lines(_decoded(file, source.name))
@@ -194,13 +196,8 @@ def _refuse_open_quote(name: str, lines: list[str], skip: int) -> None:
         )
 
 
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
-
-
 def _opened(source: Source, gzipped: bool) -> IO[bytes]:
-    return gzip.open(source.path, "rb") if gzipped else source.path.open("rb")  # type: ignore[return-value]
+    return gzip.open(source.start, "rb") if gzipped else source.start.open("rb")  # type: ignore[return-value]
 
 
 def _decoded(file: IO[bytes], name: str) -> Iterator[str]:
@@ -375,13 +372,13 @@ def staged(engine: Engine, source: Source, delimiter: str | None = None) -> Sour
 
     Line for line, so that their numbers stay.
     """
-    gzipped = _is_gzip(source.path)
+    gzipped = is_gzip(source.start)
     try:
         with _opened(source, gzipped) as file:
             start = file.read(2)
         encoding = "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else None
         if encoding:
-            source = _transcoded(engine, source, gzipped)
+            source = _transcoded(engine, whole(source), gzipped)
             gzipped = False
         if delimiter is None:
             with _opened(source, gzipped) as file:
@@ -393,7 +390,7 @@ def staged(engine: Engine, source: Source, delimiter: str | None = None) -> Sour
                 return source
         elif delimiter != " ":
             return source
-        return _with_commas(engine, source, gzipped)
+        return _with_commas(engine, whole(source), gzipped)
     except (OSError, EOFError) as error:
         raise DataError(f"{source.name}: cannot be read ({error}); is it damaged?") from None
 

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from crantcli.core.sql import text
 from crantcli.engine.duckdb import Engine
@@ -66,6 +66,20 @@ _END = 2**20
 START = 512
 
 
+class Packed(NamedTuple):
+    """A text file that gzip has packed, and that has not been unpacked yet.
+
+    Attributes
+    ----------
+    path : Path
+    head : Path
+        Its first lines, unpacked.
+    """
+
+    path: Path
+    head: Path
+
+
 @dataclass(frozen=True)
 class Source:
     """One file to read.
@@ -84,6 +98,8 @@ class Source:
         What the user should be told of it.
     together : str
         The folder or pattern that named it: its files are one table.
+    packed : Packed, optional
+        What `path` is made of when all of it is needed, and does not exist before.
     remote : str
         The path that the engine knows it by, where it is read from an object store piece by piece; `path` is its
         address then.
@@ -96,11 +112,17 @@ class Source:
     sheet: str | None = None
     note: str = ""
     together: str = ""
+    packed: Packed | None = None
     remote: str = ""
 
     def __post_init__(self) -> None:
         """Bytes of a name that are no text are shown as such."""
         object.__setattr__(self, "name", os.fsencode(self.name).decode("utf-8", "backslashreplace"))
+
+    @property
+    def start(self) -> Path:
+        """A file with its first lines."""
+        return self.path if self.packed is None else self.packed.head
 
     @property
     def location(self) -> str:

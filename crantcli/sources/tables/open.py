@@ -20,7 +20,7 @@ from crantcli.schema import CORNER, COUNTS, PAIRS, IdType, Kind, Names, is_index
 from crantcli.sources.tables import adjacency as adjacencies
 from crantcli.sources.tables.columns import SAMPLE, Columns
 from crantcli.sources.tables.comparison import comparison
-from crantcli.sources.tables.convert import converted
+from crantcli.sources.tables.convert import converted, whole_part
 from crantcli.sources.tables.files import Source
 from crantcli.sources.tables.kinds import Decision, decide
 from crantcli.sources.tables.metadata import combine, resolve_units
@@ -83,7 +83,7 @@ def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source],
         _refuse_for_adjacency(given)
         if len(found) > 1 or len(found[0].records) > 1:
             raise UsageError("an adjacency is read alone; give one file")
-        return adjacencies.open_wide(engine, found[0], decisions[0], given)
+        return adjacencies.open_wide(engine, whole_part(found[0]), decisions[0], given)
     return _open_long(engine, list(zip(found, decisions, strict=True)), given)
 
 
@@ -144,7 +144,7 @@ def _sampler(engine: Engine, part: Part) -> Callable[[str], Sequence[Any]]:
         if column not in seen:
             wanted = list(dict.fromkeys([column, *(name for name in head if name not in seen)]))
             chosen = ", ".join(map(quote, wanted))
-            found = engine.execute(f"SELECT {chosen} FROM {part.relation} LIMIT {rows}")
+            found = engine.execute(f"SELECT {chosen} FROM {part.first_rows} LIMIT {rows}")
             for place, name in enumerate(wanted):
                 seen[name] = [row[place] for row in found]
         return seen[column]

@@ -62,6 +62,8 @@ class Part:
         All rows are those of Parquet files, as they stand there.
     pieces : dict of str to TextFile
         Path of each text file -> the file.
+    head : str
+        A FROM expression with the first rows, where `relation` cannot be read before `whole_part` was called.
     recorded_paths : list of str
         The file of each of `recorded`, where there are several.
     constants : dict of str to dict of str to (str or None)
@@ -88,6 +90,7 @@ class Part:
     null_text: str | None = None
     stored: bool = False
     pieces: dict[str, TextFile] = field(default_factory=dict)
+    head: str = ""
     recorded_paths: list[str] = field(default_factory=list)
     constants: dict[str, dict[str, str | None]] = field(default_factory=dict)
 
@@ -102,11 +105,16 @@ class Part:
         """Columns whose IDs are text, whatever they look like."""
         return frozenset().union(*(record.text_ids for record in self.recorded))
 
+    @property
+    def first_rows(self) -> str:
+        """A FROM expression with the first rows, or with all."""
+        return self.head or self.relation
+
     def filtered(self, condition: str) -> Part:
         """The rows that meet a condition."""
         relation = f"(SELECT * FROM {self.relation} WHERE {condition})"
         return replace(
-            self, relation=relation, base=self.relation, condition=condition, rows=None, nulls={}, stored=False
+            self, relation=relation, base=self.relation, condition=condition, rows=None, nulls={}, stored=False, head=""
         )
 
     def stored_files(self, roles: Mapping[str, str], coordinates: Mapping[str, str]) -> list[StoredFile]:

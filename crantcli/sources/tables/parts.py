@@ -12,7 +12,7 @@ from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
 from crantcli.schema import PAIRS, Kind, Names
 from crantcli.sources.tables.checksums import check_parquet
-from crantcli.sources.tables.delimited import TextFile, staged, text_form, text_relation
+from crantcli.sources.tables.delimited import TextFile, TextForm, staged, text_form, text_relation
 from crantcli.sources.tables.delta import delta_relation
 from crantcli.sources.tables.files import Source, arrow_metadata, literal_path, stage_arrow
 from crantcli.sources.tables.frames import arrow_table
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 
 def parts(
-    engine: Engine, sources: Sequence[Source], given: ReadOptions | None = None, named: Sequence[str | None] = ()
+    engine: Engine,
+    sources: Sequence[Source],
+    given: ReadOptions | None = None,
+    named: Sequence[str | None] = (),
+    later: bool = False,
 ) -> list[Part]:
     """Group files that can be read together, and look at their headers and footers.
 
@@ -40,6 +44,8 @@ def parts(
         What the user says of text files.
     named : sequence of str or None
         Columns that options name.
+    later : bool
+        Of large packed text, `Part.head` alone can be read before `whole_part` was called, as `open_table` does.
 
     Raises
     ------
@@ -47,7 +53,7 @@ def parts(
         Where a text file has no header, or files of one folder have different columns.
     """
     given = given or ReadOptions()
-    sources = [prepared(engine, source) for source in sources]
+    sources = [prepared(engine, source, later) for source in sources]
     engine.reading.update({source.location: source.name for source in sources})
     found = [
         _parquet_part(engine, files)
@@ -102,11 +108,19 @@ def _text_parts(
             records=[source.record() for source in files],
             files={str(source.path): source.name for source in files},
             pieces={str(source.path): TextFile(source, form) for source in files},
+            head=_head(files, form),
             notes=notes[(form, together)],
             together=together,
         )
         for (form, together), files in layouts.items()
     ]
+
+
+def _head(files: Sequence[Source], form: TextForm) -> str:
+    """A FROM expression with the first rows of files, where not all of them are unpacked."""
+    if not any(source.packed for source in files):
+        return ""
+    return text_relation([replace(source, path=source.start) for source in files], form)
 
 
 def _refuse_different(found: Sequence[Part]) -> None:

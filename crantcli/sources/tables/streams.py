@@ -1,7 +1,7 @@
 """Sources that cannot be read where they are: they are copied into the scratch folder, and read there.
 
-A pipe gives what it has once, and a table is looked at more than once. What is packed by gzip is unpacked once, and so
-checked by its checksums, which the engine does not do. A name that is no text cannot be told to the engine.
+A pipe gives what it has once, and a table is looked at more than once. What is packed by gzip is unpacked, and so
+checked, when all of it is needed. A name that is no text cannot be told to the engine.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from crantcli.engine.duckdb import Engine
-from crantcli.errors import CrantError, UsageError, damaged
-from crantcli.sources.tables.files import Format, Source, content_format, file_format
+from crantcli.errors import CrantError, UsageError
+from crantcli.sources.tables.files import Format, Packed, Source, content_format, file_format
+from crantcli.sources.tables.gzipped import is_gzip, not_kept, unpack, unpacked_head
 from crantcli.system.descriptors import descriptor_of
 from crantcli.system.temporary import is_text
-from crantcli.text import P
 
 _BLOCK = 1 << 20
 
@@ -128,84 +128,67 @@ def _content(path: Path) -> tuple[Format, str]:
     return kind, _SUFFIX.get(kind, ".csv")
 
 
-def prepared(engine: Engine, source: Source) -> Source:
-    """The same content where the engine can read it."""
+#: Bytes of packed text from which it is worth while to unpack it when it is read, and not before.
+LATER_FROM = 16_000_000
+
+#: Bytes of text that are looked at before.
+_HEAD = 2**20
+
+
+def prepared(engine: Engine, source: Source, later: bool = False) -> Source:
+    """The same content where the engine can read it.
+
+    Parameters
+    ----------
+    engine : Engine
+    source : Source
+    later : bool
+        Whoever asks calls `whole` before the engine reads it.
+    """
     if source.remote:
         return source
     key = f"prepared {os.path.realpath(source.path)}"
     if key not in engine.copies:
         engine.copies[key] = _readable(engine, _unpacked(engine, source))
     copy: Source = engine.copies[key]
-    return replace(source, path=copy.path, origin=copy.origin)
+    found = replace(source, path=copy.path, origin=copy.origin, packed=copy.packed)
+    return found if later else whole(found)
+
+
+def whole(source: Source) -> Source:
+    """The same, with all of its text where the engine looks for it: there is no such file before."""
+    if source.packed is None:
+        return source
+    if not source.path.exists():
+        unpack(source.packed.path, source.name, source.path)
+    return replace(source, packed=None)
 
 
 def _unpacked(engine: Engine, source: Source) -> Source:
-    """What gzip has packed, unpacked."""
+    """What gzip has packed, unpacked, or its first lines."""
     if source.format != "csv":
         return source
     try:
-        with source.path.open("rb") as packed:
-            if packed.read(2) != b"\x1f\x8b":
-                return source
-            packed.seek(0)
-            path = (
-                engine.scratch / f"{engine.name('unpacked')}{'.tsv' if '.tsv' in source.path.name.lower() else '.csv'}"
-            )
-            with path.open("wb") as file:
-                _unpack(packed, file)
-    except _DamageError as error:
-        raise damaged(source.name, error) from None
+        if not is_gzip(source.path):
+            return source
+        large = source.path.stat().st_size >= LATER_FROM
+        name = engine.name("unpacked")
+        path = engine.scratch / f"{name}{'.tsv' if '.tsv' in source.path.name.lower() else '.csv'}"
+        found = replace(source, path=path, origin=source.record())
+        lines = unpacked_head(source.path, source.name, engine.scratch, _HEAD).rpartition(b"\n")[0] if large else b""
+        if lines:
+            head = path.with_stem(f"{name}-head")
+            head.write_bytes(lines + b"\n")
+            return replace(found, packed=Packed(source.path, head))
     except OSError as error:
-        raise _not_kept(source.name, engine, error) from None
-    return replace(source, path=path, origin=source.record())
-
-
-class _DamageError(Exception):
-    """What is wrong with a packed file."""
-
-
-def _unpack(packed: IO[bytes], file: IO[bytes]) -> None:
-    """Unpack all members of a gzip file (RFC 1952), comparing their checksums."""
-    # Says the same of damage as zlib, in less than half the time.
-    from zlib_ng.zlib_ng import decompressobj
-    from zlib_ng.zlib_ng import error as refusal
-
-    rest = packed.read(_BLOCK)
-    while rest.strip(b"\0"):  # some programs fill the end up with zeros
-        member = decompressobj(wbits=31)
-        while not member.eof:
-            try:
-                data = member.decompress(rest, _BLOCK)
-            except refusal as error:  # type: ignore[misc]  # its stub says that it is no class
-                reason = str(error).rpartition(": ")[2]
-                raise _DamageError(_REASONS.get(reason, "its compressed content is garbled")) from None
-            file.write(data)
-            rest = member.unconsumed_tail
-            if not rest and len(data) < _BLOCK and not member.eof:
-                rest = packed.read(_BLOCK)
-                if not rest:
-                    raise _DamageError("its end is missing")
-        rest = member.unused_data or packed.read(_BLOCK)
-
-
-#: What zlib says, in our words.
-_REASONS = {
-    "incorrect data check": "its content does not fit its checksum",
-    "incorrect length check": "its content does not fit its checksum",
-    "incorrect header check": "there is something else after its end",
-}
-
-
-def _not_kept(name: str, engine: Engine, error: OSError) -> CrantError:
-    return CrantError(
-        f"{name}: cannot be read, or not copied to {engine.scratch.parent} ({error.strerror}); use {P.tmp_dir} for "
-        "another folder"
-    )
+        raise not_kept(source.name, engine.scratch, error) from None
+    unpack(source.path, source.name, path)
+    return found
 
 
 def _readable(engine: Engine, source: Source) -> Source:
     """A file under a name that the engine understands as we do."""
-    if source.format == "npz":
+    if source.format == "npz" or source.packed is not None:
         return source
     if not (is_text(os.path.realpath(source.path)) and is_text(str(source.path))):
         path = engine.scratch / f"{engine.name('named')}{''.join(source.path.suffixes[-2:])}"
@@ -215,7 +198,7 @@ def _readable(engine: Engine, source: Source) -> Source:
             except OSError:  # on another disk
                 shutil.copyfile(source.path, path)
         except OSError as error:
-            raise _not_kept(source.name, engine, error) from None
+            raise not_kept(source.name, engine.scratch, error) from None
         return replace(source, path=path, origin=source.record())
     if str(source.path).startswith("~"):  # in which the engine would look for somebody's home
         return replace(source, path=source.path.absolute())
