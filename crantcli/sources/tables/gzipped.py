@@ -33,8 +33,13 @@ def is_gzip(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
-def unpacked_head(path: Path, name: str, scratch: Path, most: int) -> bytes:
-    """The first bytes of what a file holds, unpacked, so many at most.
+def unpack_lines(path: Path, name: str, target: Path, most: int) -> bool:
+    """Unpack the first lines of a file into another one, so many bytes at most.
+
+    Returns
+    -------
+    bool
+        False where a line is longer than that, and nothing is written.
 
     Raises
     ------
@@ -42,11 +47,18 @@ def unpacked_head(path: Path, name: str, scratch: Path, most: int) -> bytes:
         As of `unpack`.
     """
     found = b""
-    for block in _told(path, name, scratch):
+    for block in _told(path, name, target.parent):
         found += block
         if len(found) >= most:
             break
-    return found[:most]
+    lines, newline, _ = found[:most].rpartition(b"\n")
+    if newline:
+        try:
+            with target.open("wb") as file:
+                file.write(lines + newline)
+        except OSError as error:
+            raise not_kept(name, target.parent, error) from None
+    return bool(newline)
 
 
 def unpack(path: Path, name: str, target: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import CrantError, UsageError
 from crantcli.sources.tables.files import Format, Packed, Source, content_format, file_format
-from crantcli.sources.tables.gzipped import is_gzip, not_kept, unpack, unpacked_head
+from crantcli.sources.tables.gzipped import is_gzip, not_kept, unpack, unpack_lines
 from crantcli.system.descriptors import descriptor_of
 from crantcli.system.temporary import is_text
 
@@ -175,10 +175,8 @@ def _unpacked(engine: Engine, source: Source) -> Source:
         name = engine.name("unpacked")
         path = engine.scratch / f"{name}{'.tsv' if '.tsv' in source.path.name.lower() else '.csv'}"
         found = replace(source, path=path, origin=source.record())
-        lines = unpacked_head(source.path, source.name, engine.scratch, _HEAD).rpartition(b"\n")[0] if large else b""
-        if lines:
-            head = path.with_stem(f"{name}-head")
-            head.write_bytes(lines + b"\n")
+        head = path.with_stem(f"{name}-head")
+        if large and unpack_lines(source.path, source.name, head, _HEAD):
             return replace(found, packed=Packed(source.path, head))
     except OSError as error:
         raise not_kept(source.name, engine.scratch, error) from None
