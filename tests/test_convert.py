@@ -19,7 +19,7 @@ from strategies import SETTINGS, Drawn, edge_tables, rules, synapse_tables
 
 import crantcli as cc
 from crantcli.engine.duckdb import Engine
-from crantcli.sources.tables import blocks, convert, streams
+from crantcli.sources.tables import blocks, convert, gzipped, streams
 
 NEVER = 10**18
 
@@ -187,6 +187,7 @@ def test_text_is_read_in_blocks(
     for way, name in (("blocks", "_copy_of_blocks"), ("engine", "_copy_by_engine")):
         monkeypatch.setattr(convert, name, noting(way, getattr(convert, name)))
     monkeypatch.setattr(blocks, "_BLOCK", size)
+    monkeypatch.setattr(gzipped, "_BLOCK", size)
     monkeypatch.setattr(os, "cpu_count", lambda: threads)
 
     def asked() -> Any:
@@ -205,6 +206,7 @@ def postponed(monkeypatch: pytest.MonkeyPatch, later: bool) -> None:
     """Unpack text when it is read, however little it is, or at once."""
     monkeypatch.setattr(streams, "LATER_FROM", 0 if later else NEVER)
     monkeypatch.setattr(streams, "_HEAD", 40)
+    monkeypatch.setattr(gzipped, "_BLOCK", 64)
     monkeypatch.setattr(convert, "CONVERT_FROM", 0)
 
 
@@ -281,7 +283,13 @@ def test_a_line_without_an_end_is_left_to_the_engine(monkeypatch: pytest.MonkeyP
     """A block of lines would not fit into memory."""
     path = tmp_path / "table.csv"
     path.write_text("pre,post,note\n6,7," + "x" * 100 + "\n6,7,x\n")
-    monkeypatch.setattr(blocks, "_BLOCK", 32)
-    ours, theirs = both(monkeypatch, lambda: cc.get_synapses(source=path).to_csv())
-    assert ours == theirs
-    assert ours.count("\n") == 3
+    monkeypatch.setattr(gzipped, "_BLOCK", 8)
+    ways: list[str] = []
+    copy = convert._copy_by_engine
+    monkeypatch.setattr(convert, "_copy_by_engine", lambda *given: ways.append("engine") or copy(*given))
+    for size in (32, 2**21):
+        monkeypatch.setattr(blocks, "_BLOCK", size)
+        ours, theirs = both(monkeypatch, lambda: cc.get_synapses(source=path).to_csv())
+        assert ours == theirs
+        assert ours.count("\n") == 3
+    assert ways == ["engine"]

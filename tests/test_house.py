@@ -171,8 +171,8 @@ def test_a_command_has_the_defaults_of_its_question(question: str) -> None:
 
 
 #: What nobody calls by name in the package: what pandas and click call, and what the tests and benchmarks read with.
-#: Of these, `modified`, `readinto` and `seekable` are asked by the packages that read through them.
-UNCALLED = {"_constructor", "contains_each", "format_options", "modified", "read_neuropils", "readinto", "seekable"}
+#: Of these, `modified` and `seekable` are asked by the packages that read through them.
+UNCALLED = {"_constructor", "contains_each", "format_options", "modified", "read_neuropils", "seekable"}
 
 
 def test_everything_is_used() -> None:

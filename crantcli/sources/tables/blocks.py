@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crantcli.core.parallel import in_order
-from crantcli.sources.tables.gzipped import opened_text
+from crantcli.sources.tables.gzipped import blocks_of_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,16 +83,34 @@ def _lines(piece: TextFile, scratch: Path) -> Iterator[bytes]:
     form = piece.form
     if form.gzipped:
         raise NotInBlocksError
-    with opened_text(piece.source, scratch) as file:
-        for _ in range(form.skip + form.has_header):
-            line = file.readline(_BLOCK)
-            if line.count(b'"') % 2 or len(line) == _BLOCK:
+    above = form.skip + form.has_header
+    for lines in _whole_lines(blocks_of_text(piece.source, scratch)):
+        while above and lines:
+            line, _, lines = lines.partition(b"\n")
+            if line.count(b'"') % 2:
                 raise NotInBlocksError
-        while block := file.read(_BLOCK):
-            rest = file.readline(_BLOCK)
-            if len(rest) == _BLOCK:
+            above -= 1
+        if lines:
+            yield lines
+
+
+def _whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same text, in pieces of some megabytes that end where a line does."""
+    held: list[bytes | memoryview] = []
+    size = 0
+    for block in blocks:
+        cut = block.rfind(b"\n") + 1
+        size += len(block)
+        if size < _BLOCK or not cut:
+            if size > 2 * _BLOCK + len(block):
                 raise NotInBlocksError
-            yield block + rest
+            held.append(block)
+            continue
+        view = memoryview(block)
+        yield b"".join([*held, view[:cut]])
+        held, size = [view[cut:]], len(block) - cut
+    if last := b"".join(held):
+        yield last
 
 
 def _read(lines: bytes, piece: TextFile, schema: pa.Schema) -> tuple[pa.Table, set[str]]:
@@ -114,12 +132,12 @@ def _parsed(lines: bytes, piece: TextFile, names: Sequence[str]) -> pa.Table:
     from pyarrow import csv
 
     # What some readers take for more than the text of a field.
-    if any(mark in lines for mark in (b'"', b"\r", b"\0", b"\xef\xbb\xbf")):
+    if any(mark in lines for mark in (b'"', b"\r", b"\0")):
         raise NotInBlocksError
     form = piece.form
     try:
-        if not lines.isascii():
-            lines.decode()
+        if not lines.isascii() and "\ufeff" in lines.decode():
+            raise NotInBlocksError
         table = csv.read_csv(
             pa.BufferReader(lines),
             csv.ReadOptions(column_names=form.held, use_threads=False, block_size=len(lines) + 1),

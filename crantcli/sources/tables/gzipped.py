@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -81,14 +80,19 @@ def unpack(path: Path, name: str, target: Path) -> None:
         raise not_kept(name, target.parent, error) from None
 
 
-def opened_text(source: Source, scratch: Path) -> IO[bytes]:
-    """All text of a source, whether it is packed or not, as a file that is open for reading.
+def blocks_of_text(source: Source, scratch: Path) -> Iterator[bytes]:
+    """All text of a source, whether it is packed or not, in blocks.
 
-    Reading it raises DataError and CrantError, as `unpack` does.
+    Raises
+    ------
+    DataError, CrantError
+        As of `unpack`.
     """
     if source.packed is None or source.path.exists():
-        return source.path.open("rb")
-    return io.BufferedReader(_Unpacked(_told(source.packed.path, source.name, scratch)), _BLOCK)
+        with source.path.open("rb") as file:
+            yield from iter(lambda: file.read(_BLOCK), b"")
+    else:
+        yield from _told(source.packed.path, source.name, scratch)
 
 
 def not_kept(name: str, scratch: Path, error: OSError) -> CrantError:
@@ -97,29 +101,6 @@ def not_kept(name: str, scratch: Path, error: OSError) -> CrantError:
         f"{name}: cannot be read, or not copied to {scratch.parent} ({error.strerror}); use {P.tmp_dir} for another "
         "folder"
     )
-
-
-class _Unpacked(io.RawIOBase):
-    """Blocks of bytes as a file."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks, self._rest = blocks, memoryview(b"")
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        """Some of the bytes that come next; none at the end."""
-        while not self._rest:
-            block = next(self._blocks, None)
-            if block is None:
-                return 0
-            self._rest = memoryview(block)
-        number = min(len(buffer), len(self._rest))
-        buffer[:number] = self._rest[:number]
-        self._rest = self._rest[number:]
-        return number
 
 
 def _told(path: Path, name: str, scratch: Path) -> Iterator[bytes]:
