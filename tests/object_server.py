@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from loopback import running
 
 BUCKET = "brain"
@@ -90,6 +91,18 @@ class ObjectServer:
     def sent(self, key: str) -> int:
         """Bytes of an object that were handed out."""
         return sum(one.sent for one in self.asked if one.method == "GET" and one.path == f"/{BUCKET}/{key}")
+
+
+def be_known(server: ObjectServer, patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Be a user whom a server knows, which has no objects and was asked nothing."""
+    for name, value in {**USER, "AWS_ENDPOINT_URL": server.url, "AWS_EC2_METADATA_DISABLED": "true"}.items():
+        patch.setenv(name, value)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        patch.setenv(name, str(folder / "none"))
+    for key in list(server.keys()):
+        server.delete(key)
+    server.asked.clear()
+    server.meddle = None
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import Crant, Outcome
+from object_server import BUCKET
 from strategies import Drawn
 
 from crantcli.engine.spark import engine
@@ -29,6 +30,12 @@ spark.sql.shuffle.partitions 2
 spark.default.parallelism 2
 """
 
+#: Hadoop has no connector for s3a:// among Spark's own packages; here it takes such addresses for files of a folder.
+_BUCKET = """\
+spark.hadoop.fs.s3a.impl org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme
+spark.hadoop.fs.viewfs.mounttable.{bucket}.linkFallback {folder}
+"""
+
 
 def missing() -> str:
     """Why there is no Spark here, or ""."""
@@ -40,15 +47,18 @@ def missing() -> str:
 
 
 def quick(folder: Path) -> dict[str, str]:
-    """An environment in which Spark is there sooner."""
-    (folder / "spark-defaults.conf").write_text(_QUICK, encoding="utf-8")
+    """An environment in which Spark is there sooner, and finds a bucket in the folder `objects` there."""
+    objects = folder / "objects"
+    objects.mkdir()
+    settings = _QUICK + _BUCKET.format(bucket=BUCKET, folder=objects.as_uri())
+    (folder / "spark-defaults.conf").write_text(settings, encoding="utf-8")
     option = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     return {"SPARK_CONF_DIR": str(folder), "SPARK_SUBMIT_OPTS": option, "SPARK_LAUNCHER_OPTS": option}
 
 
 @contextmanager
-def running_spark() -> Iterator[Any]:
-    """Spark on this machine, for all engines of this process."""
+def running_spark() -> Iterator[tuple[Any, Path]]:
+    """Spark on this machine, for all engines of this process, and the folder in which it finds objects."""
     with tempfile.TemporaryDirectory() as folder:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in quick(Path(folder)).items():
@@ -56,7 +66,7 @@ def running_spark() -> Iterator[Any]:
             found, started = spark_started(None, 10**9, 2, Path(folder))
         assert started
         try:
-            yield found
+            yield found, Path(folder, "objects")
         finally:
             stop_spark(found)
 

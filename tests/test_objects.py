@@ -22,7 +22,7 @@ import pytest
 import readme
 from conftest import ROOT, SAMPLE, Crant, Outcome
 from google_server import GoogleServer, serving_google
-from object_server import BUCKET, USER, Asked, ObjectServer, serving
+from object_server import BUCKET, USER, Asked, ObjectServer, be_known, serving
 from tables import complaint, feather_file, parquet_file, text_file
 
 from crantcli.engine import duckdb as engine
@@ -54,14 +54,7 @@ def _server() -> Iterator[ObjectServer]:
 @pytest.fixture
 def store(_server: ObjectServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ObjectServer]:
     """The server, empty, and a user whom it knows."""
-    for name, value in {**USER, "AWS_ENDPOINT_URL": _server.url, "AWS_EC2_METADATA_DISABLED": "true"}.items():
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
-        monkeypatch.setenv(name, str(tmp_path / "none"))
-    for key in list(_server.keys()):
-        _server.delete(key)
-    _server.asked.clear()
-    _server.meddle = None
+    be_known(_server, monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)
     yield _server
     assert _server.uploads() == 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from boxes import mesh_folder, read_npz
 from conftest import Crant
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from object_server import ObjectServer, be_known, serving
 from spark_cases import ADJACENCY, NESTED, NEUROPIL
 from spark_session import drawn_options, missing, on, on_both, quick, running_spark
 from strategies import (
@@ -38,7 +40,7 @@ from crantcli.core.graph import matrices
 from crantcli.core.nested import matrix as blocks
 from crantcli.engine.spark import engine
 from crantcli.engine.spark.errors import told_by_spark
-from crantcli.errors import CrantError
+from crantcli.errors import CrantError, UsageError
 
 pytestmark = [pytest.mark.spark, pytest.mark.skipif(bool(missing()), reason=missing())]
 
@@ -54,9 +56,44 @@ DRAWN = settings(
 
 
 @pytest.fixture(scope="module")
-def spark() -> Iterator[Any]:
+def _running() -> Iterator[tuple[Any, Path]]:
     with running_spark() as found:
         yield found
+
+
+@pytest.fixture
+def spark(_running: tuple[Any, Path]) -> Any:
+    return _running[0]
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[ObjectServer]:
+    pytest.importorskip("s3fs", reason="s3fs (crantcli[cloud]) is not installed")
+    pytest.importorskip("moto.server", reason="moto[server] is not installed")
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(
+    _running: tuple[Any, Path], _server: ObjectServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[[str, Path], str]]:
+    """Puts files, and those of folders, into a bucket, where both engines find them, and gives their address."""
+    be_known(_server, monkeypatch, tmp_path)
+    objects = _running[1]
+
+    def put(key: str, path: Path) -> str:
+        if path.is_dir():
+            shutil.copytree(path, objects / key)
+            return _server.put_folder(key, path)
+        (objects / key).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, objects / key)
+        return _server.put(key, path)
+
+    yield put
+    for path in objects.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    gc.collect()
 
 
 def written(table: Drawn) -> str:
@@ -462,6 +499,52 @@ def test_delta_tables_are_read_by_their_log(spark: Any, crant: Crant, name: str)
     output = "out.npz" if name == "of numbers in the log" else "out.parquet"
     answer = on_both(crant, *DELTA[name].split(), outputs=(output,))
     assert answer.outcome.code == (3 if "not there" in name else 0), answer.outcome.err
+
+
+STORED = {
+    "edges": ("connectivity s3://brain/t[1].parquet -t 2", "out.parquet"),
+    "edges of a folder": ("connectivity s3://brain/parts/ -t 2 --by neuropil", "out.parquet"),
+    "a pattern": ("counts s3://brain/parts/part-*.parquet", "out.parquet"),
+    "annotations": ("connectivity s3://brain/parts -a s3://brain/a.csv --by cell_type", "out.csv"),
+    "a matrix": ("adjacency s3://brain/parts/", "out.npz"),
+    "a Delta Lake table": ("connectivity s3://brain/lake --sum-duplicates --by neuropil", "out.parquet"),
+    "another version": ("connectivity s3://brain/lake --sum-duplicates --delta-version 0", "out.parquet"),
+}
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_tables_in_object_stores(
+    spark: Any, crant: Crant, seeded: Path, bucket: Callable[[str, Path], str], name: str
+) -> None:
+    """They are looked at here, and Spark reads them under the addresses that its connectors know."""
+    bucket("t[1].parquet", seeded / "t.parquet")
+    bucket("a.csv", seeded / "a.csv")
+    table = pq.read_table(seeded / "t.parquet")
+    Path("parts").mkdir()
+    for number in range(3):
+        rows = table.slice(number * len(table) // 3, (number + 1) * len(table) // 3 - number * len(table) // 3)
+        pq.write_table(rows, f"parts/part-{number}.parquet")
+    bucket("parts", Path("parts"))
+    if "lake" in STORED[name][0]:
+        deltalake = pytest.importorskip("deltalake")
+        edges = pa.table({"pre": [1, 2, 3], "post": [2, 3, 1], "weight": [3, 4, 5], "region": ["a b", "c", "c"]})
+        deltalake.write_deltalake("lake", edges, partition_by=["region"])
+        deltalake.DeltaTable("lake").delete("weight = 4")
+        bucket("lake", Path("lake"))
+    words, output = STORED[name]
+    answer = on_both(crant, *words.split(), outputs=(output,))
+    assert answer.outcome.code == 0, answer.outcome.err
+
+
+def test_a_store_without_a_connector_is_told_of(spark: Any) -> None:
+    with pytest.raises(UsageError, match=r"no connector for such addresses \(org.*; give it one"), told_by_spark({}):
+        spark.read.parquet("gs://brain/t.parquet")
+
+
+def test_addresses_that_only_spark_may_know_are_refused(spark: Any, crant: Crant) -> None:
+    outcome = on("spark", crant, "connectivity", "hdfs://name/t.parquet").outcome
+    assert outcome.code == 2
+    assert "hdfs://name/t.parquet" in outcome.err
 
 
 def test_without_java_it_is_said_what_to_install(crant: Crant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,11 @@ class Ranges(Protocol):
     """A file that gives its bytes in pieces, to several threads."""
 
     @property
+    def address(self) -> str:
+        """Where it is."""
+        ...
+
+    @property
     def size(self) -> int:
         """Number of bytes."""
         ...
@@ -125,6 +130,10 @@ class RemoteFiles:
         """Its number of bytes."""
         return self._files[path].size
 
+    def address(self, path: str) -> str:
+        """Where one of them is; any other path as it is."""
+        return self._files[path].address if path in self else path
+
     def filesystem(self) -> Any:
         """All of them as a file system of fsspec, as the engine takes one."""
         import fsspec
@@ -168,6 +177,10 @@ class _Watched:
 
     def __init__(self, file: Ranges, files: RemoteFiles) -> None:
         self._file, self._files = file, files
+
+    @property
+    def address(self) -> str:
+        return self._file.address
 
     @property
     def size(self) -> int:

@@ -10,6 +10,7 @@ from crantcli.core.addresses import Dataset
 from crantcli.core.questions.base import Question
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
+from crantcli.remote.objects import is_address
 from crantcli.run.request import Request, Settings
 from crantcli.text import P
 
@@ -43,7 +44,10 @@ def refuse_engine(settings: Settings, request: Request, question: Question | Non
     if request.has_no_source and dataset is not None and dataset.live is not None:
         raise UsageError(f"{spark}: synapses that are fetched from a server are no large table; leave {P.engine} out")
     for name in request.names(question.needs()):
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", name):
-            raise UsageError(f"{spark}: {name} is an address, and files that this machine sees are read; mount it")
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", name) and not is_address(name):
+            raise UsageError(
+                f"{spark}: {name} is an address that only Spark may know, and a table is looked at here first; mount "
+                "it, or give s3:// or gs://"
+            )
     if request.assignments is not None:
         raise UsageError(f"{spark}: {P.assignments} cannot be asked of Spark yet; leave one of the two out")

@@ -23,7 +23,7 @@ from crantcli.engine.spark.division import counted_in, divided_frame
 from crantcli.engine.spark.errors import told_by_spark
 from crantcli.engine.spark.start import check_installed, spark_started, stop_spark
 from crantcli.engine.spark.text import identifier, names_in, spelled, unordered
-from crantcli.engine.spark.types import arrow_stream, as_ours, as_path, as_plain, read_as
+from crantcli.engine.spark.types import arrow_stream, as_ours, as_path, as_place, as_plain, read_as
 from crantcli.errors import CrantError, DataError
 from crantcli.text import P
 
@@ -94,6 +94,8 @@ class SparkEngine(Engine):
         self._handed: set[str] = set()
         #: Columns that Spark does not read, and what they hold.
         self._unread: dict[str, str] = {}
+        #: Files that Spark reads, where they are, and what to call them in messages.
+        self._called: dict[str, str] = {}
         self._only_here = False
         super().__init__(max_memory, threads, tmp_dir, files)
 
@@ -170,8 +172,10 @@ class SparkEngine(Engine):
 
         told = {column: kind for column, kind in columns.items() if kind is not None}
         schema = ", ".join(f"{identifier(column)} {kind}" for column, kind in told.items() if column not in values)
-        with told_by_spark(self.reading):
-            frame = self._spark.read.schema(schema).parquet(*map(as_path, paths))
+        there = {as_place(self.reading.remote.address(path)): self.reading.get(path, name) for path in paths}
+        self._called.update(there)
+        with told_by_spark(self._called):
+            frame = self._spark.read.schema(schema).parquet(*map(as_path, there))
             found = len(frame.inputFiles())
         if found != len(paths):
             # It leaves out files whose names begin with a dot or an underscore, and says nothing.
@@ -191,7 +195,7 @@ class SparkEngine(Engine):
 
     def _frame(self, statement: str) -> Any:
         """What Spark makes of a statement in its words."""
-        with told_by_spark(self.reading, self._unread):
+        with told_by_spark(self._called, self._unread):
             return self._spark.sql(statement)
 
     def _asks_spark(self, query: str) -> bool:
@@ -212,7 +216,7 @@ class SparkEngine(Engine):
             kinds = self.columns(f"SELECT * FROM {name}")
             chosen = ", ".join(f"{as_plain(column, kind)} AS {quote(column)}" for column, kind in kinds)
             rows = super().reader(f"SELECT {chosen} FROM {name}").read_all()
-            with told_by_spark(self.reading):
+            with told_by_spark(self._called):
                 self._spark.createDataFrame(rows).createOrReplaceTempView(name)
             self._handed.add(name)
 
@@ -220,7 +224,7 @@ class SparkEngine(Engine):
         """The rows that Spark has for a query, with the names and types that DuckDB would give them."""
         self._hand_over(query)
         frame = self._frame(spelled(query))
-        with told_by_spark(self.reading, self._unread):
+        with told_by_spark(self._called, self._unread):
             return as_ours(frame.toArrow(), self._schema(query))
 
     def _rows(self, query: str) -> int:
@@ -288,13 +292,13 @@ class SparkEngine(Engine):
     def _table_of(self, stem: str, query: str, frame: Any) -> str:
         """Keep what Spark has for a query, here where it is small, and return its name."""
         frame = frame.persist()
-        with told_by_spark(self.reading, self._unread):
+        with told_by_spark(self._called, self._unread):
             rows = frame.count()
             if rows > GATHERED:
                 name = self._named_here(stem, query, frame, rows)
                 self._keep(name, frame, kept=True)
                 return name
-        with told_by_spark(self.reading, self._unread):
+        with told_by_spark(self._called, self._unread):
             found = as_ours(frame.toArrow(), self._schema(query))
         frame.unpersist()
         name = self._loaded(stem, found, query)
@@ -355,7 +359,7 @@ class SparkEngine(Engine):
         frame, schema = self._frame(spelled(query)), self._schema(query)
 
         def batches() -> Iterator[pa.RecordBatch]:
-            with told_by_spark(self.reading, self._unread):
+            with told_by_spark(self._called, self._unread):
                 for table in arrow_stream(frame):
                     yield from as_ours(table, schema).to_batches()
 
@@ -379,7 +383,7 @@ class SparkEngine(Engine):
         self._hand_over(query)
         rest = [column for column, _ in self.columns(query) if column not in (*numbers, "synapse")]
         frame = divided_frame(self._frame(spelled(query)), numbers, groups_of).persist()
-        with told_by_spark(self.reading, self._unread):
+        with told_by_spark(self._called, self._unread):
             found = counted_in(frame, groups_of)
         members = frame.where("code >= 0")
         coded = f"SELECT *, CAST(0 AS INTEGER) AS code FROM ({query})"

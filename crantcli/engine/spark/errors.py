@@ -18,6 +18,9 @@ _TOO_LARGE = re.compile(r"ARITHMETIC_OVERFLOW|CAST_OVERFLOW|NUMERIC_VALUE_OUT_OF
 #: Of files that are damaged, or hold something else than their first footer says.
 _DAMAGED = re.compile(r"FAILED_READ_FILE|CANNOT_READ_FILE|ParquetDecodingException|is not a Parquet file|CONVERT_NOT")
 
+#: Of a kind of address that Spark does not know.
+_NO_CONNECTOR = re.compile(r"Class (\S*fs\.\S+) not found|No FileSystem for scheme \"(\w+)\"")
+
 #: Of workers whose Python has not what is needed.
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 
@@ -61,6 +64,13 @@ def _explained(error: Exception, reading: Mapping[str, str], unread: Mapping[str
     if _DAMAGED.search(message):
         named = next((name for path, name in reading.items() if path in message), "a file of the source")
         return DataError(f"{named}: cannot be read by Spark ({line}); make it or fetch it again")
+    connector = _NO_CONNECTOR.search(message)
+    if connector is not None:
+        return UsageError(
+            f"{P.engine('spark')}: Spark has no connector for such addresses ({connector[1] or connector[2]}); give it "
+            "one in its configuration, such as spark.jars.packages org.apache.hadoop:hadoop-aws:VERSION for s3a://, or "
+            f"leave {P.engine} out"
+        )
     lacks = _NO_MODULE.search(message)
     if lacks is not None or "PYTHON_VERSION_MISMATCH" in message:
         absent = f"lack the package {lacks[1]}" if lacks is not None else "have another Python"

@@ -21,6 +21,10 @@ _READ_AS = {
 }  # fmt: skip
 
 
+#: Schemes of addresses -> those under which Hadoop has what asks such a store.
+_CONNECTORS = {"s3": "s3a", "gs": "gs"}
+
+
 def read_as(kind: str) -> str | None:
     """What Spark reads a type as; None where it holds something else there."""
     if re.fullmatch(r"DECIMAL\(\d+,\s*\d+\)", kind):
@@ -40,9 +44,15 @@ def as_plain(column: str, kind: str) -> str:
     return name
 
 
-def as_path(path: str) -> str:
-    """A path in which nothing stands for something else."""
-    return re.sub(r"([\\*?\[\]{}])", r"\\\1", os.path.abspath(path))
+def as_place(path: str) -> str:
+    """Where a file is, as Spark tells of it: an absolute path, or an address."""
+    scheme, mark, rest = path.partition("://")
+    return f"{_CONNECTORS[scheme]}{mark}{rest}" if mark and scheme in _CONNECTORS else os.path.abspath(path)
+
+
+def as_path(place: str) -> str:
+    """The same as Spark is told of it: nothing in it stands for something else."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", place)
 
 
 def _kind(kind: pa.DataType) -> str:
