@@ -30,9 +30,11 @@ spark.sql.shuffle.partitions 2
 spark.default.parallelism 2
 """
 
-#: Hadoop has no connector for s3a:// among Spark's own packages; here it takes such addresses for files of a folder.
+#: Hadoop has no connector for s3a:// among Spark's own packages, and there is no server for hdfs://; here it takes such
+#: addresses for files of a folder.
 _BUCKET = """\
 spark.hadoop.fs.s3a.impl org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme
+spark.hadoop.fs.hdfs.impl org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme
 spark.hadoop.fs.viewfs.mounttable.{bucket}.linkFallback {folder}
 """
 

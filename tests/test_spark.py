@@ -506,34 +506,63 @@ STORED = {
     "edges of a folder": ("connectivity s3://brain/parts/ -t 2 --by neuropil", "out.parquet"),
     "a pattern": ("counts s3://brain/parts/part-*.parquet", "out.parquet"),
     "annotations": ("connectivity s3://brain/parts -a s3://brain/a.csv --by cell_type", "out.csv"),
+    "a list of neurons": ("connectivity s3://brain/parts -n @s3://brain/a.csv:root_id", "out.csv"),
     "a matrix": ("adjacency s3://brain/parts/", "out.npz"),
     "a Delta Lake table": ("connectivity s3://brain/lake --sum-duplicates --by neuropil", "out.parquet"),
     "another version": ("connectivity s3://brain/lake --sum-duplicates --delta-version 0", "out.parquet"),
 }
 
 
-@pytest.mark.parametrize("name", STORED)
-def test_tables_in_object_stores(
-    spark: Any, crant: Crant, seeded: Path, bucket: Callable[[str, Path], str], name: str
-) -> None:
-    """They are looked at here, and Spark reads them under the addresses that its connectors know."""
-    bucket("t[1].parquet", seeded / "t.parquet")
-    bucket("a.csv", seeded / "a.csv")
+@pytest.fixture
+def stored(seeded: Path, bucket: Callable[[str, Path], str]) -> None:
+    """A table, as one file, as three, and one of Delta Lake, and annotations, in a bucket and in a folder `brain`."""
+    Path("brain", "parts").mkdir(parents=True)
+    shutil.copy(seeded / "t.parquet", "brain/t[1].parquet")
+    shutil.copy(seeded / "a.csv", "brain/a.csv")
     table = pq.read_table(seeded / "t.parquet")
-    Path("parts").mkdir()
     for number in range(3):
-        rows = table.slice(number * len(table) // 3, (number + 1) * len(table) // 3 - number * len(table) // 3)
-        pq.write_table(rows, f"parts/part-{number}.parquet")
-    bucket("parts", Path("parts"))
-    if "lake" in STORED[name][0]:
-        deltalake = pytest.importorskip("deltalake")
-        edges = pa.table({"pre": [1, 2, 3], "post": [2, 3, 1], "weight": [3, 4, 5], "region": ["a b", "c", "c"]})
-        deltalake.write_deltalake("lake", edges, partition_by=["region"])
-        deltalake.DeltaTable("lake").delete("weight = 4")
-        bucket("lake", Path("lake"))
+        start, end = number * len(table) // 3, (number + 1) * len(table) // 3
+        pq.write_table(table.slice(start, end - start), f"brain/parts/part-{number}.parquet")
+    deltalake = pytest.importorskip("deltalake")
+    edges = pa.table({"pre": [1, 2, 3], "post": [2, 3, 1], "weight": [3, 4, 5], "region": ["a b", "c", "c"]})
+    deltalake.write_deltalake("brain/lake", edges, partition_by=["region"])
+    deltalake.DeltaTable("brain/lake").delete("weight = 4")
+    for path in Path("brain").iterdir():
+        bucket(path.name, path)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_tables_in_object_stores(spark: Any, crant: Crant, stored: None, name: str) -> None:
+    """They are looked at here, and Spark reads them under the addresses that its connectors know."""
     words, output = STORED[name]
     answer = on_both(crant, *words.split(), outputs=(output,))
     assert answer.outcome.code == 0, answer.outcome.err
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_tables_that_hadoop_finds(spark: Any, crant: Crant, stored: None, name: str) -> None:
+    """They give the rows of the same files in a folder."""
+    words, output = STORED[name]
+    output = output.replace(".parquet", ".csv")
+    here = on("spark", crant, *words.replace("s3://", "").split(), outputs=(output,))
+    there = on("spark", crant, *words.replace("s3://", "hdfs://").split(), outputs=(output,))
+    assert (there.outcome.code, there.outcome.err) == (0, here.outcome.err)
+    if output == "out.npz":
+        Path("a.npz").write_bytes(here.files[output])
+        Path("b.npz").write_bytes(there.files[output])
+        assert read_npz(Path("a.npz")) == read_npz(Path("b.npz"))
+    else:
+        assert there.files == here.files
+
+
+def test_what_hadoop_does_not_find(spark: Any, crant: Crant, stored: None) -> None:
+    for name in ("hdfs://brain/no.parquet", "hdfs://brain/no/", "hdfs://brain/no*"):
+        outcome = on("spark", crant, "connectivity", name).outcome
+        assert (outcome.code, name in outcome.err) == (2, True), outcome.err
+    outcome = on("duckdb", crant, "connectivity", "hdfs://brain/parts").outcome
+    assert (outcome.code, "--engine spark" in outcome.err) == (2, True), outcome.err
+    outcome = crant("connectivity", "brain/parts", "--engine", "spark", "-o", "hdfs://brain/out.parquet")
+    assert (outcome.code, "hdfs://brain/out.parquet" in outcome.err) == (2, True), outcome.err
 
 
 def test_a_store_without_a_connector_is_told_of(spark: Any) -> None:
@@ -542,9 +571,9 @@ def test_a_store_without_a_connector_is_told_of(spark: Any) -> None:
 
 
 def test_addresses_that_only_spark_may_know_are_refused(spark: Any, crant: Crant) -> None:
-    outcome = on("spark", crant, "connectivity", "hdfs://name/t.parquet").outcome
+    outcome = on("spark", crant, "connectivity", "abfss://name/t.parquet").outcome
     assert outcome.code == 2
-    assert "hdfs://name/t.parquet" in outcome.err
+    assert "abfss://name/t.parquet" in outcome.err
 
 
 def test_without_java_it_is_said_what_to_install(crant: Crant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

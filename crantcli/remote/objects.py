@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from crantcli.errors import AuthorisationError, CrantError, IncompleteError, UsageError, writing_to
+from crantcli.text import P
 
 #: Beginnings of addresses -> the package that asks the store.
-SCHEMES = {"s3": "s3fs", "gs": "gcsfs"}
+SCHEMES = {"s3": "s3fs", "gs": "gcsfs", "hdfs": "pyspark"}
 
 #: Where credentials are looked for.
 _CREDENTIALS = {
@@ -24,6 +25,7 @@ _CREDENTIALS = {
     "FSSPEC_S3_ANON=true asks without",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS, or `gcloud auth application-default login`; FSSPEC_GS_TOKEN=anon asks "
     "without",
+    "hdfs": "Hadoop's configuration (HADOOP_CONF_DIR), and kinit",
 }
 
 #: Names of errors that stand for credentials that are missing or not accepted.
@@ -172,10 +174,16 @@ class KeptRanges:
 
 
 class ObjectStore:
-    """The object stores of one run. What was found in them once stays what it was, or cannot be read any more."""
+    """The object stores of one run. What was found in them once stays what it was, or cannot be read any more.
 
-    def __init__(self) -> None:
-        self._systems: dict[str, Any] = {}
+    Parameters
+    ----------
+    systems : mapping of str to object, optional
+        Beginnings of addresses -> what asks such stores, where that is no package of fsspec.
+    """
+
+    def __init__(self, systems: Mapping[str, Any] | None = None) -> None:
+        self._systems: dict[str, Any] = dict(systems or {})
         self._found: dict[str, StoredObject | None] = {}
         self._kept = KeptRanges(_KEPT)
 
@@ -249,6 +257,11 @@ class ObjectStore:
         """
         if scheme not in self._systems:
             package = SCHEMES[scheme]
+            if scheme == "hdfs":
+                raise UsageError(
+                    f"{address}: Hadoop is asked through Spark alone, for tables and what is read beside them; say "
+                    f"{P.engine('spark')}, or copy the file"
+                )
             try:
                 import fsspec
 

@@ -125,6 +125,18 @@ class SparkEngine(Engine):
 
     # What Spark is asked, and what comes of it.
 
+    def session(self) -> Any:
+        """Spark's session, which starts when it is first asked for.
+
+        Raises
+        ------
+        UsageError
+            Where Spark does not start.
+        """
+        if self._spark is None:
+            self._spark, self._started = spark_started(self._master, self.memory, self.threads, self.scratch)
+        return self._spark
+
     def scan(self, relation: str, selects: Sequence[str], scans: Sequence[Scan]) -> None:
         """From here on, let Spark read the files behind a view.
 
@@ -144,8 +156,7 @@ class SparkEngine(Engine):
         DataError
             Where files would be read otherwise.
         """
-        if self._spark is None:
-            self._spark, self._started = spark_started(self._master, self.memory, self.threads, self.scratch)
+        self.session()
         whole: Any = None
         for select, source in zip(selects, scans, strict=True):
             made = self._frame(spelled(select, {source.reading: self._opened(source)}))

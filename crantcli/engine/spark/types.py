@@ -22,7 +22,7 @@ _READ_AS = {
 
 
 #: Schemes of addresses -> those under which Hadoop has what asks such a store.
-_CONNECTORS = {"s3": "s3a", "gs": "gs"}
+_CONNECTORS = {"s3": "s3a", "gs": "gs", "hdfs": "hdfs"}
 
 
 def read_as(kind: str) -> str | None:

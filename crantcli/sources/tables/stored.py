@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import DataError, UsageError
@@ -35,8 +36,18 @@ _DELTA, _ICEBERG = "_delta_log", "metadata"
 
 def object_store(engine: Engine) -> ObjectStore:
     """The object stores, as an engine's run sees them."""
-    store: ObjectStore = engine.copies.setdefault("object stores", ObjectStore())
+    if "object stores" not in engine.copies:
+        engine.copies["object stores"] = ObjectStore(_of_spark(engine) if engine.spread else None)
+    store: ObjectStore = engine.copies["object stores"]
     return store
+
+
+def _of_spark(engine: Engine) -> dict[str, Any]:
+    from crantcli.engine.spark.engine import SparkEngine
+    from crantcli.engine.spark.hadoop import HadoopFiles
+
+    assert isinstance(engine, SparkEngine)
+    return {"hdfs": HadoopFiles(engine.session)}
 
 
 def objects_read(engine: Engine) -> list[Path]:
