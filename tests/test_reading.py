@@ -689,3 +689,26 @@ def test_text_of_nothing_is_no_id(crant: Crant, tmp_path: Path, nothing: str, su
     done = crant("connectivity", f"t.{suffix}")
     assert (done.code, done.text) == (0, "pre,post,weight\nb,c,18\na,b,3\n"), done.err
     assert "2 null" in done.err
+
+
+#: Numbers in text that a double does not hold, beside others: no sum of them would be right.
+INEXACT = {
+    "beyond 64 bits": ["1", "9223372036854775808"],
+    "many digits beside a fraction": ["1.5", "9007199254740993"],
+    "a fraction with many digits": ["1", "9007199254740993.5"],
+}
+
+
+@pytest.mark.parametrize("name", INEXACT)
+def test_numbers_that_cannot_be_added_up_exactly_are_refused(crant: Crant, name: str) -> None:
+    one, other = INEXACT[name]
+    text_file("edges.csv", f"pre,post,weight\n1,2,{one}\n2,3,{other}\n")
+    complaint(crant("connectivity", "edges.csv"), 3, "edges.csv, column weight, row 2", other, "exactly")
+    text_file("synapses.csv", f"id,pre,post,size\n1,1,2,{one}\n2,2,3,{other}\n")
+    for words in (("connectivity", "--weight", "sum:size"), ("synapses", "--min-size", "1")):
+        complaint(crant(words[0], "synapses.csv", *words[1:]), 3, "synapses.csv, column size, row 2", other, "exactly")
+
+
+def test_numbers_that_a_double_holds_are_read(crant: Crant) -> None:
+    text_file("edges.csv", "pre,post,weight\n1,2,0.5\n2,3,1e17\n3,4,007\n4,5,9007199254740991\n")
+    assert rows(crant("connectivity", "edges.csv")) == ["2,3,1e+17", "4,5,9007199254740991.0", "3,4,7.0", "1,2,0.5"]

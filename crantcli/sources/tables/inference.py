@@ -324,6 +324,25 @@ def not_number(column: str) -> str:
     return f"({value} <> '' AND {value} NOT IN {_NULL_LIST} AND TRY_CAST({value} AS DOUBLE) IS NULL)"
 
 
+def refuse_inexact(engine: Engine, part: Part, column: str, role: str) -> None:
+    """Refuse text that is to be numbers, and of which some is none, or a number that a double does not hold.
+
+    Raises
+    ------
+    DataError
+    """
+    place, value = first_not_numeric(engine, part, column)
+    if place:
+        raise DataError(f"{place}: {value!r} is not a number ({role})")
+    digits = f"regexp_full_match({trimmed('v')}, '[-+]?[0-9]+(\\.[0-9]*)?')"
+    place, value = first_row(engine, part, column, f"{digits} AND abs(TRY_CAST({trimmed('v')} AS DOUBLE)) >= {_EXACT}")
+    if place:
+        raise DataError(
+            f"{place}: {value} cannot be added up exactly ({role}): it is beyond 2^63 - 1, or beside fractions beyond "
+            "2^53"
+        )
+
+
 def first_not_numeric(engine: Engine, part: Part, column: str) -> tuple[str, str]:
     """Where the first value of a text column stands that is not a number, and the value; empty text if all are."""
     return first_row(engine, part, column, not_number("v"))

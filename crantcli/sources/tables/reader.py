@@ -20,6 +20,7 @@ from crantcli.sources.tables.inference import (
     first_row,
     inspect_ids,
     numeric_types,
+    refuse_inexact,
     without_nan,
 )
 from crantcli.sources.tables.kinds import Decision
@@ -268,9 +269,7 @@ class Reader:
         if kind.startswith("VARCHAR"):
             kind = numeric_types(self._engine, relation, [column])[column]
             if kind == "VARCHAR":
-                place, value = first_not_numeric(self._engine, self._part, column)
-                if place:
-                    raise DataError(f"{place}: {value!r} is not a number ({role})")
+                refuse_inexact(self._engine, self._part, column, role)
                 kind = "DOUBLE"
         elif kind in INTEGERS or (kind == "BOOLEAN" and role == "value"):
             kind = "BIGINT"
