@@ -79,7 +79,7 @@ def test_without_pyspark_it_is_said_what_to_install(crant: Crant, monkeypatch: p
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("counts hdfs://host/table", "hdfs://host/table is an address"),
+        ("counts abfss://host/table", "abfss://host/table is an address"),
         ("counts t.csv --assignments a.parquet --neuropil EB", "--assignments cannot be asked of Spark yet"),
         ("connectivity -d crantb -n 5", "fetched from a server"),
     ],
