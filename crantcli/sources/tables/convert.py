@@ -13,10 +13,10 @@ from crantcli.sources.tables.blocks import NotInBlocksError, copy_of_blocks
 from crantcli.sources.tables.delimited import TextFile
 from crantcli.sources.tables.files import Source, literal_path
 from crantcli.sources.tables.part import Part
-from crantcli.sources.tables.streams import whole
+from crantcli.sources.tables.streams import LATER_FROM, whole
 
-#: Bytes of text, packed or not, from which it pays.
-CONVERT_FROM = 16_000_000
+#: Bytes of text, packed or not, from which it pays; what is unpacked later is unpacked while it is read into Parquet.
+CONVERT_FROM = LATER_FROM
 
 #: Rows of which a column's values are looked at to tell whether it may be one of integers.
 _SAMPLE = 1000

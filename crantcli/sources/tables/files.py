@@ -101,8 +101,8 @@ class Source:
     packed : Packed, optional
         What `path` is made of when all of it is needed, and does not exist before.
     remote : str
-        The path that the engine knows it by, where it is read from an object store piece by piece; `path` is its
-        address then.
+        The path that the engine knows it by, where it is read from an object store piece by piece, or the address of
+        a Delta Lake table there; `path` is its address then.
     """
 
     path: Path

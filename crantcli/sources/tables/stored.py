@@ -134,10 +134,15 @@ def _parents(address: str) -> list[str]:
 
 
 def _at(engine: Engine, address: str) -> Source:
-    found = object_store(engine).find(address)
+    return _source(engine, _still_there(object_store(engine), address))
+
+
+def _still_there(store: ObjectStore, address: str) -> StoredObject:
+    """An object that was listed."""
+    found = store.find(address)
     if found is None:
         raise UsageError(f"{address}: the object was there, and is gone")
-    return _source(engine, found)
+    return found
 
 
 def _source(engine: Engine, found: StoredObject) -> Source:
@@ -183,12 +188,9 @@ def copy_of_delta_log(engine: Engine, address: str, wanted: int | None) -> Path:
         number = re.match(r"\d{20}\.", name)
         if name.endswith(".crc") or (number is not None and int(name[:20]) < first):
             continue
-        found = store.find(logged)
-        if found is None:
-            raise UsageError(f"{logged}: the object was there, and is gone")
         path = folder / _DELTA / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        found.save(path)
+        _still_there(store, logged).save(path)
     return folder
 
 
