@@ -39,7 +39,7 @@ test-spark: $(VENV)/.developer
 	@if ! command -v java >/dev/null && [ -z "$$JAVA_HOME" ]; then echo 'no Java here: Spark is not installed'; \
 	else $(PIP) --editable '.[dev,spark]' || echo 'PySpark cannot be installed here'; fi
 	$(if $(TABLES),EXAMPLES=$(TABLES)) $(BIN)/python -m pytest -m spark $(if $(TABLES),--hypothesis-seed=$(SEED)) \
-	tests/test_spark.py tests/test_spark_cluster.py
+	tests/test_spark.py tests/test_spark_sources.py tests/test_spark_cluster.py
 
 check: $(VENV)/.developer
 	$(BIN)/ruff check .

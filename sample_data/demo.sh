@@ -53,8 +53,8 @@ crantcli adjacency $worm -o "$out/worm.parquet"
 crantcli compare $worm -a $cells --a side=L --b side=R --by cell_class --test score -o "$out/worm_sides.csv" --summary "$out/worm_sides.json" --plot "$out/worm_sides.png"
 # Which classes are connected more strongly than their numbers of partners would have it?
 crantcli compare $worm -a $cells --by cell_class --against configuration --samples 500 -o "$out/worm_chance.csv"
-# What the worm's olfactory neurons drive, and what its touch receptors do.
-crantcli influence $worm -a $cells --seeds smell=cell_type=AWC --seeds touch=cell_type=ALM -t 5 -o "$out/worm_driven.csv"
+# What the worm's olfactory neurons drive, and what others of its senses do.
+crantcli influence $worm -a $cells --seeds smell=cell_type=AWC --seeds salt=cell_type=ASE --seeds warmth=cell_type=AFD --seeds pain=cell_type=ASH --seeds touch=cell_type=ALM --by cell_type -t 5 -o "$out/worm_driven.csv" --plot "$out/worm_driven.png"
 # How what they smell gets to the muscles: over which classes, step by step, and over which single cells.
 crantcli paths $worm -a $cells --from smell=cell_type=AWC --to cell_class=muscle --by cell_class --hops 5 -o "$out/worm_smell.csv" --layers "$out/worm_layers.csv" --plot "$out/worm_smell.png"
 crantcli paths $worm -a $cells --from cell_type=AWC --to cell_class=muscle --hops 5 --list 20 -o "$out/worm_paths.csv"

@@ -337,3 +337,18 @@ def screen(_browser: pages.Screen) -> Iterator[pages.Screen]:
     yield _browser
     assert _browser.errors() == []
     assert _browser.run("return performance.getEntriesByType('resource').map((one) => one.name)") == []
+
+
+@pytest.fixture(scope="session")
+def spark_and_objects() -> Iterator[tuple[Any, Path]]:
+    """Spark, started once for all tests of a process, and the folder in which it finds objects."""
+    from spark_session import running_spark
+
+    with running_spark() as found:
+        yield found
+
+
+@pytest.fixture
+def spark(spark_and_objects: tuple[Any, Path]) -> Any:
+    """A session of that Spark."""
+    return spark_and_objects[0]

@@ -105,6 +105,11 @@ SPELLED = {
     "SELECT CAST(a AS VARCHAR), trim(b, ' ')": "SELECT cast(a AS STRING) , btrim(b , ' ')",
     'SELECT "p"[3]': "SELECT `p` [2]",
     "SELECT ['a', 'b'][n + 1] FROM t": "SELECT element_at(array('a' , 'b'), n + 1) FROM t",
+    "SELECT 1 FROM t WHERE NOT (t.a IN (SELECT id FROM u))": "SELECT 1 FROM t WHERE NOT (CASE WHEN t.a IS NOT NULL "
+    "THEN EXISTS (SELECT 1 FROM (SELECT id AS `the id` FROM u) WHERE `the id` = t.a) END)",
+    "SELECT id NOT IN (SELECT id FROM u)": "SELECT CASE WHEN id IS NOT NULL THEN NOT EXISTS (SELECT 1 FROM "
+    "(SELECT id AS `the id` FROM u) WHERE `the id` = id) END",
+    "SELECT a IN (SELECT id FROM u WHERE b)": "SELECT a IN (SELECT id FROM u WHERE b)",
     "SELECT isfinite(a)": "SELECT (abs(a) < double('Infinity'))",
     "SELECT row_number() OVER (PARTITION BY a)": "SELECT row_number() OVER (PARTITION BY a ORDER BY a)",
     "SELECT 1 FROM t GROUP BY name ORDER BY name": "SELECT 1 FROM t GROUP BY name ORDER BY name NULLS LAST",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import seatable_server
 from cave_server import Action, Asked, CaveServer
 from conftest import Crant
 from live import described, ids, rows, saved
+from waiting import wait_for
 
 import crantcli as cc
 from crantcli.remote.settings import LiveOptions
@@ -86,13 +87,6 @@ def waits_for_lock(process: subprocess.Popen[bytes]) -> bool:
     return any(file.endswith(".lock") for file in files)
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="without /proc nobody sees who waits")
 
 
@@ -111,7 +105,7 @@ def test_two_processes_at_once_share_an_empty_cache(crant: Crant, server: CaveSe
 
     server.weather.action = act
     with running("one", *question(server)) as one, running("other", *question(server)) as other:
-        wait_for(lambda: waits_for_lock(one) and waits_for_lock(other))
+        assert wait_for(lambda: waits_for_lock(one) and waits_for_lock(other))
         go_on.set()
         assert ended(one, "one") == ended(other, "other")
     assert once(server)

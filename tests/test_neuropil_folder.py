@@ -13,7 +13,8 @@ import pytest
 from boxes import cells, few
 from conftest import SAMPLE, Crant
 from tables import complaint
-from test_process import limited, start, temporary, tiny_disk, wait_for
+from test_process import limited, start, temporary, tiny_disk
+from waiting import wait_for
 
 from crantcli.output import atomic
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from conftest import Crant
 from tables import answer, complaint, feather_file, parquet_file, record, text_file
-from test_process import PROGRAM, start, wait_for
+from test_process import PROGRAM, start
+from waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pytest
 from conftest import SAMPLE, Crant
 from tables import text_file, weights
 from terminal import on_screen, read_terminal
+from waiting import wait_for
 
 from crantcli import __version__
 from crantcli.engine.duckdb import Engine
@@ -53,14 +54,6 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
     """The command as a process, with pipes."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.Popen([*PROGRAM, *map(str, arguments)], **pipes)
-
-
-def wait_for(condition: Callable[[], Any], process: subprocess.Popen[bytes] | None = None) -> bool:
-    """Wait until something is so, or the process has ended; whether it is so."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end and not condition() and (process is None or process.poll() is None):
-        time.sleep(0.002)
-    return bool(condition())
 
 
 def temporary(folder: Path) -> list[str]:

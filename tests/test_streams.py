@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import Crant, Outcome
 from tables import answer, complaint, text_file
-from test_process import PROGRAM, start, temporary, wait_for
+from test_process import PROGRAM, start, temporary
+from waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -121,7 +121,7 @@ class Figure(NamedTuple):
     Attributes
     ----------
     kind : str
-        How to draw: "matrix", "nested", "arbors", "bars", "comparison", "flow", "similarity".
+        How to draw: "matrix", "nested", "arbors", "bars", "comparison", "flow", "influence", "similarity".
     subject : object
         What to draw; its type depends on the kind.
     options : mapping

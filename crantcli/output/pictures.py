@@ -41,6 +41,10 @@ def _write(engine: Engine, figure: Figure, record: dict[str, Any], target: Targe
         from crantcli.output.figures.nested import draw_nested
 
         return _save(draw_nested(figure.subject, _style(options), **options), record, target)
+    if figure.kind == "influence":
+        from crantcli.output.figures.influence import draw_influence
+
+        return _save(draw_influence(figure.subject, **options), record, target)
     if figure.kind == "matrix":
         from crantcli.output.figures.heatmap import draw_heatmap
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ADVICE: dict[type, str] = {Figure: "a picture ends in"}
 
 #: Commands that have a picture beside their result.
-DRAWING = ("adjacency", "attach", "compare", "nested", "neuropil", "paths", "similar")
+DRAWING = ("adjacency", "attach", "compare", "influence", "nested", "neuropil", "paths", "similar")
 
 #: What is also something else, and can be written in the formats of that.
 _MORE_GENERAL: dict[type, type] = {EdgeTable: Table}

@@ -77,6 +77,14 @@ def influence(
         bool,
         typer.Option("--per-target", help="Add influences by the number of targets, and by that of seeds and targets."),
     ] = False,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw what each set drives: .png, .pdf or .svg; the 60 groups or neurons that are driven most.",
+        ),
+    ] = None,
     sign: Sign = None,
     inhibitory: Inhibitory = None,
     excitatory: Excitatory = None,
@@ -108,4 +116,4 @@ def influence(
         rows.sum_duplicates,
         per_target,
     )
-    ask(question, source, rows, fetch, run)
+    ask(question, source, rows, fetch, run, outputs={"plot": plot})

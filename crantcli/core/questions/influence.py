@@ -17,7 +17,7 @@ from crantcli.core.network.seeding import (
 )
 from crantcli.core.network.seeds import has_names, named_sets, seed_sets, selection_name
 from crantcli.core.network.wiring import EdgeWeight, InputTotals, Wiring, wired
-from crantcli.core.question import Table
+from crantcli.core.question import Figure, Output, Table
 from crantcli.core.questions.base import (
     Describe,
     Given,
@@ -43,6 +43,9 @@ GAIN = 0.99
 _RANKED = ("neuron_id", "influence", "adjusted_influence", "is_seed")
 _GROUPED = ("neurons", "seeds", "influence", "mean_influence", "adjusted_influence", "mean_without_seeds")
 _PER_TARGET = ("by_targets", "by_sources_and_targets")
+
+#: The most rows of a picture, and columns: more have no room for their names.
+MOST_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Influence(Question):
 
     command: ClassVar[str] = "influence"
     chosen_by: ClassVar[str] = P.seeds
-    outputs: ClassVar[Mapping[str, type]] = {"": Table}
+    outputs: ClassVar[Mapping[str, type]] = {"": Table, "plot": Figure}
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seeds", seed_sets(self.seeds, P.seeds, "drive the network"))
@@ -131,6 +134,11 @@ class Influence(Question):
         answers = drive(engine, given.source, wiring, sets, given.neurons["silence"], self.gain)
         table, what = self._table(engine, given, wiring, answers)
         notes = [*wiring.notes, *(note for answer in answers for note in answer.notes)]
+        outputs: dict[str, Output] = {"": table}
+        if "plot" in wanted:
+            if len(answers) > MOST_SHOWN:
+                raise UsageError(f"{P.plot} shows at most {MOST_SHOWN} sets of seeds, and there are {len(answers)}")
+            outputs["plot"] = self._picture(engine, given, table, [answer.name or "seeds" for answer in answers])
         figures = {
             "network": {
                 "neurons": wiring.weights.shape[0],
@@ -141,7 +149,7 @@ class Influence(Question):
             "seed_sets": [answer.record() for answer in answers],
         }
         return Results(
-            {"": table},
+            outputs,
             "influence",
             table.rows,
             wiring.ledger,
@@ -254,3 +262,32 @@ class Influence(Question):
         )
         number = int(engine.execute(f"SELECT count(*) FROM {summed}")[0][0])
         return Table(query, (*(["seed"] if seed else []), *names, *figures), number), "groups"
+
+    def _picture(self, engine: SqlEngine, given: Inputs, table: Table, sets: list[str]) -> Figure:
+        """What each set drives, by groups or neurons. Seeds are left out: they are driven by being seeds."""
+        import numpy as np
+
+        from crantcli.core.matrix.labelled import LabelledMatrix
+
+        if self.by:
+            from crantcli.core.rows.labels import label_columns
+
+            label = " || ' ' || ".join(map(sql.quote, label_columns(given.annotations, self.by)))
+            value, what = "coalesce(mean_without_seeds, 0)", "groups"
+        else:
+            label, value, what = "CAST(neuron_id AS VARCHAR)", "CASE WHEN is_seed THEN 0 ELSE influence END", "neurons"
+        seed = "seed" if "seed" in table.columns else sql.text(sets[0])
+        found = engine.arrays(
+            f"SELECT {seed} AS seed, {label} AS label, CAST({value} AS DOUBLE) AS value FROM ({table.query})"
+        )
+        names, rows = np.unique(found["label"], return_inverse=True)
+        values = adjusted(found["value"])
+        strongest = np.zeros(len(names))
+        np.maximum.at(strongest, rows, np.abs(values))
+        order = np.lexsort((names, -strongest))
+        at = np.empty(len(names), dtype=np.int64)
+        at[order] = np.arange(len(names))
+        columns = np.array([sets.index(name) for name in found["seed"].tolist()], dtype=np.int64)
+        whole = LabelledMatrix.from_entries(names[order], np.array(sets), at[rows], columns, values)
+        shown = whole.subset(np.arange(len(names)) < MOST_SHOWN, np.full(len(sets), True))
+        return Figure("influence", shown, {"what": what, "of": len(names)})

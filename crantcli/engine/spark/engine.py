@@ -9,10 +9,8 @@ types of the columns of a statement, and what comes from Spark must have these.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crantcli.core.engine import Division, GroupsOf, SqlEngine
@@ -21,10 +19,11 @@ from crantcli.engine.duckdb import Engine
 from crantcli.engine.limits import DEFAULT_MEMORY, MAX_RESULT
 from crantcli.engine.spark.division import counted_in, divided_frame
 from crantcli.engine.spark.errors import told_by_spark
+from crantcli.engine.spark.scan import Scan, scanned, unread_columns
 from crantcli.engine.spark.start import check_installed, spark_started, stop_spark
 from crantcli.engine.spark.text import identifier, names_in, spelled, unordered
-from crantcli.engine.spark.types import arrow_stream, as_ours, as_path, as_place, as_plain, read_as
-from crantcli.errors import CrantError, DataError
+from crantcli.engine.spark.types import arrow_stream, as_ours, as_place, as_plain
+from crantcli.errors import CrantError
 from crantcli.text import P
 
 if TYPE_CHECKING:
@@ -32,30 +31,6 @@ if TYPE_CHECKING:
 
 #: Rows up to which a result comes here.
 GATHERED = 1_000_000
-
-
-@dataclass(frozen=True)
-class Scan:
-    """Parquet files with the same columns.
-
-    Attributes
-    ----------
-    reading : str
-        What reads them, as query text.
-    columns : mapping of str to str
-        Names and types of their columns.
-    paths : tuple of str
-    name : str
-        What to call them in messages.
-    constants : mapping of str to mapping of str to (str or None)
-        Path -> columns that do not stand in the file, and their one value there, as text.
-    """
-
-    reading: str
-    columns: Mapping[str, str]
-    paths: tuple[str, ...]
-    name: str
-    constants: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
 
 class SparkEngine(Engine):
@@ -166,39 +141,12 @@ class SparkEngine(Engine):
     def _opened(self, source: Scan) -> str:
         """A view of files, with the columns that mean the same to both engines."""
         name = self.name("scanned")
-        known = {column: read_as(kind) for column, kind in source.columns.items()}
-        self._unread.update({column: source.columns[column] for column, kind in known.items() if kind is None})
-        groups: dict[tuple[tuple[str, str | None], ...], list[str]] = {}
-        for path in source.paths:
-            groups.setdefault(tuple(source.constants.get(path, {}).items()), []).append(path)
-        frames = [self._files(source.name, known, dict(values), paths) for values, paths in groups.items()]
-        self._keep(name, functools.reduce(lambda whole, frame: whole.unionByName(frame), frames))
-        return name
-
-    def _files(
-        self, name: str, columns: Mapping[str, str | None], values: Mapping[str, str | None], paths: list[str]
-    ) -> Any:
-        """Files with the same columns and types, and with columns of one value that do not stand in them."""
-        from pyspark.sql.functions import lit
-
-        told = {column: kind for column, kind in columns.items() if kind is not None}
-        schema = ", ".join(f"{identifier(column)} {kind}" for column, kind in told.items() if column not in values)
-        there = {as_place(self.reading.remote.address(path)): self.reading.get(path, name) for path in paths}
-        self._called.update(there)
+        self._unread.update(unread_columns(source))
+        places = {path: as_place(self.reading.remote.address(path)) for path in source.paths}
+        self._called.update({place: self.reading.get(path, source.name) for path, place in places.items()})
         with told_by_spark(self._called):
-            frame = self._spark.read.schema(schema).parquet(*map(as_path, there))
-            found = len(frame.inputFiles())
-        if found != len(paths):
-            # It leaves out files whose names begin with a dot or an underscore, and says nothing.
-            raise DataError(
-                f"{name}: Spark reads {found} of {len(paths)} files; it passes over names that begin with _ or a dot, "
-                "so rename them"
-            )
-        made = [
-            lit(values[column]).cast(kind).alias(column) if column in values else frame[identifier(column)]
-            for column, kind in told.items()
-        ]
-        return frame.select(*made)
+            self._keep(name, scanned(self._spark, source, places))
+        return name
 
     def _keep(self, name: str, frame: Any, kept: bool = False) -> None:
         frame.createOrReplaceTempView(name)

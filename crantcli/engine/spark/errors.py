@@ -18,6 +18,9 @@ _TOO_LARGE = re.compile(r"ARITHMETIC_OVERFLOW|CAST_OVERFLOW|NUMERIC_VALUE_OUT_OF
 #: Of files that are damaged, or hold something else than their first footer says.
 _DAMAGED = re.compile(r"FAILED_READ_FILE|CANNOT_READ_FILE|ParquetDecodingException|is not a Parquet file|CONVERT_NOT")
 
+#: Of files that are there for this machine, and not for a worker.
+_NOT_FOUND = re.compile(r"FAILED_READ_FILE\.FILE_NOT_EXIST|FileNotFoundException")
+
 #: Of a kind of address that Spark does not know.
 _NO_CONNECTOR = re.compile(r"Class (\S*fs\.\S+) not found|No FileSystem for scheme \"(\w+)\"")
 
@@ -61,9 +64,8 @@ def _explained(error: Exception, reading: Mapping[str, str], unread: Mapping[str
             f"{', '.join(reading.values()) or 'the input'}: a number, or what numbers add up to, is beyond 2^63 - 1; "
             "look for values that are no counts"
         )
-    if _DAMAGED.search(message):
-        named = next((name for path, name in reading.items() if path in message), "a file of the source")
-        return DataError(f"{named}: cannot be read by Spark ({line}); make it or fetch it again")
+    named = next((name for path, name in reading.items() if path in message), "a file of the source")
+    # Both are told inside of what Spark says of a file that it cannot read.
     connector = _NO_CONNECTOR.search(message)
     if connector is not None:
         return UsageError(
@@ -71,6 +73,13 @@ def _explained(error: Exception, reading: Mapping[str, str], unread: Mapping[str
             "one in its configuration, such as spark.jars.packages org.apache.hadoop:hadoop-aws:VERSION for s3a://, or "
             f"leave {P.engine} out"
         )
+    if _NOT_FOUND.search(message):
+        return CrantError(
+            f"{named}: a worker of Spark does not find the file; all of them have to see it under the same path as "
+            f"this machine does. What is no Parquet is copied to {P.tmp_dir}, which all have to see then"
+        )
+    if _DAMAGED.search(message):
+        return DataError(f"{named}: cannot be read by Spark ({line}); make it or fetch it again")
     lacks = _NO_MODULE.search(message)
     if lacks is not None or "PYTHON_VERSION_MISMATCH" in message:
         absent = f"lack the package {lacks[1]}" if lacks is not None else "have another Python"

@@ -163,6 +163,8 @@ def _piece(listed: list[Token], place: int) -> tuple[str, int]:
     """A piece and those that belong to it, and where the next one stands."""
     token = listed[place]
     following = listed[place + 1] if place + 1 < len(listed) else None
+    if token.kind == "word" and (found := _membership(listed, place)) is not None:
+        return found
     if token.kind == "text":
         return literal(token.text[1:-1].replace("''", "'")), place + 1
     if token.kind == "name":
@@ -184,6 +186,26 @@ def _piece(listed: list[Token], place: int) -> tuple[str, int]:
         where = following.inside[0].lower == "where"
         return f"FILTER ({'' if where else 'WHERE '}{_sequence(following.inside)})", place + 2
     return _call(listed, place)
+
+
+def _membership(listed: list[Token], place: int) -> tuple[str, int] | None:
+    """`column [NOT] IN (SELECT id FROM table)`, where it stands: of a table whose ids are never null.
+
+    Where that is negated, or one of several conditions, Spark compares every row with every id, for fear of nulls.
+    """
+    end = place + (3 if place + 1 < len(listed) and listed[place + 1].text == "." else 1)
+    negated = end < len(listed) and listed[end].lower == "not"
+    at = end + negated
+    if at + 1 >= len(listed) or listed[at].lower != "in":
+        return None
+    inside = listed[at + 1].inside
+    if inside is None or [token.lower for token in inside[:3]] != ["select", "id", "from"] or len(inside) != 4:
+        return None
+    column = "".join(token.text for token in listed[place:end])
+    # Its own name for the id, so that the column is one of the rows that are asked about.
+    ids = f"(SELECT id AS `the id` FROM {inside[3].text})"
+    exists = f"{'NOT ' if negated else ''}EXISTS (SELECT 1 FROM {ids} WHERE `the id` = {column})"
+    return f"CASE WHEN {column} IS NOT NULL THEN {exists} END", at + 2
 
 
 def _bracket(token: Token) -> str:

@@ -47,14 +47,20 @@ def latest_metadata(folder: Path) -> Path | None:
     return newest[0]
 
 
-def iceberg_relation(engine: Engine, source: Source) -> tuple[str, list[str], dict[str, Any]]:
-    """A FROM expression over the live files of an Iceberg table, their paths, and a record for the provenance.
+def iceberg_relation(engine: Engine, source: Source) -> tuple[str, dict[str, dict[str, str]], dict[str, Any]]:
+    """How the live files of an Iceberg table are read.
 
     Parameters
     ----------
     engine : Engine
     source : Source
         Its path is a metadata file.
+
+    Returns
+    -------
+    tuple
+        A FROM expression; path of each file -> names of the columns that stand in it, and what they are called there; a
+        record for the provenance.
 
     Raises
     ------
@@ -75,11 +81,12 @@ def iceberg_relation(engine: Engine, source: Source) -> tuple[str, list[str], di
         layouts.setdefault(tuple(columns.items()), []).append(path)
     fields = {field.field_id: field for field in schema.fields}
     selects = []
+    called: dict[str, dict[str, str]] = {}
     for layout, files in layouts.items():
         names = dict(layout)
-        chosen = [
-            f"{quote(names[number])} AS {quote(field.name)}" for number, field in fields.items() if number in names
-        ]
+        there = {field.name: names[number] for number, field in fields.items() if number in names}
+        called |= dict.fromkeys(files, there)
+        chosen = [f"{quote(column)} AS {quote(name)}" for name, column in there.items()]
         for number, field in fields.items():
             if number not in names and field.initial_default is not None:
                 raise DataError(
@@ -88,7 +95,7 @@ def iceberg_relation(engine: Engine, source: Source) -> tuple[str, list[str], di
                 )
         listed = ", ".join(literal_path(Path(path)) for path in files)
         selects.append(f"SELECT {', '.join(chosen)} FROM read_parquet([{listed}], hive_partitioning = false)")
-    return f"({' UNION ALL BY NAME '.join(selects)})", paths, {"name": source.name, "iceberg_snapshot": snapshot}
+    return f"({' UNION ALL BY NAME '.join(selects)})", called, {"name": source.name, "iceberg_snapshot": snapshot}
 
 
 def _live_files(source: Source) -> tuple[Any, dict[str, int], list[str], int | None]:

@@ -27,7 +27,7 @@ from crantcli.sources.tables.metadata import combine, resolve_units
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.sources.tables.reader import Reader
-from crantcli.sources.tables.spread import let_scan, refuse_elsewhere, refuse_kinds
+from crantcli.sources.tables.spread import let_scan, refuse_kinds, refuse_matrix, scans_of
 from crantcli.text import P
 
 #: Columns up to which a sample is taken of all at once; of wider tables of as many, and of fewer rows.
@@ -52,9 +52,9 @@ def open_table(engine: Engine, found: Sequence[Part], sources: Sequence[Source],
     DataError
         Where columns, IDs or units are not what a table needs; the message names file, column and row.
     """
-    refuse_elsewhere(engine, sources, given)
     matrices = [source for source in sources if source.format == "npz"]
     if matrices:
+        refuse_matrix(engine, matrices[0].name)
         _refuse_for_adjacency(given)
         if found or len(matrices) > 1:
             raise UsageError("an .npz adjacency is read alone; give one file")
@@ -171,6 +171,9 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
     selects = [reader.select(id_type) for reader in readers]
     canonical = list(dict.fromkeys(name for reader in readers for name in reader.outputs))
     whole = kind is not Kind.EDGES or all(reader.whole_weights for reader in readers)
+    selects, scanned = scans_of(
+        engine, selects, [part for part, _ in matched], [reader.ids for reader in readers], given
+    )
     relation = engine.view("source", " UNION ALL BY NAME ".join(selects))
     _tell_stored(engine, relation, kind, readers, id_type)
     recorded = combine(
@@ -205,7 +208,7 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
         filters["where"] = [*filters.get("where", ()), *map(str, given.where)]
     whole_rows = _whole_rows(engine, kind, readers, id_type)
     # Up to here a table is looked at in the same way whichever engine answers.
-    let_scan(engine, relation, selects, [part for part, _ in matched], [reader.ids for reader in readers])
+    let_scan(engine, relation, selects, scanned)
     return Relation(
         kind=kind,
         relation=relation,

@@ -68,6 +68,8 @@ class Part:
         The file of each of `recorded`, where there are several.
     constants : dict of str to dict of str to (str or None)
         Path -> columns that do not stand in the file, and their one value there, as text.
+    called : dict of str to dict of str to str
+        Path -> columns that stand in the file, and what they are called there; a file that is not told of has all.
     """
 
     relation: str
@@ -93,6 +95,7 @@ class Part:
     head: str = ""
     recorded_paths: list[str] = field(default_factory=list)
     constants: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    called: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def recorded_names(self) -> list[str]:

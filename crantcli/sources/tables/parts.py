@@ -188,9 +188,10 @@ def _delta_part(engine: Engine, source: Source, version: int | None) -> Part:
 def _iceberg_part(engine: Engine, source: Source) -> Part:
     from crantcli.sources.tables.iceberg import iceberg_relation
 
-    relation, paths, record = iceberg_relation(engine, source)
-    files = "[" + ", ".join(literal_path(Path(path)) for path in paths) + "]"
-    part = _footers(engine, relation, files, source.name, dict.fromkeys(paths, source.name))
+    relation, names, record = iceberg_relation(engine, source)
+    files = "[" + ", ".join(literal_path(Path(path)) for path in names) + "]"
+    part = _footers(engine, relation, files, source.name, dict.fromkeys(names, source.name))
+    part.called = names
     part.recorded, part.records, part.recorded_paths = [FileMetadata()], [record], []
     # What footers tell is told of the names that columns had.
     part.null_free, part.nulls = set(), {}

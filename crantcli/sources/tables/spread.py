@@ -8,45 +8,36 @@ from crantcli.core.rows.where import is_plain_number
 from crantcli.engine.duckdb import Engine
 from crantcli.errors import UsageError
 from crantcli.schema import Kind, Names
-from crantcli.sources.tables.files import Source
+from crantcli.sources.tables.files import literal_path
 from crantcli.sources.tables.inference import TextIds
 from crantcli.sources.tables.kinds import Decision
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.read_options import ReadOptions
 from crantcli.text import P
 
-#: Formats that are read here only, in words.
-_ELSEWHERE = {
-    "arrow": "a Feather or Arrow file", "csv": "a text file", "iceberg": "an Iceberg table",
-    "npz": "an .npz matrix", "xlsx": "an Excel sheet",
-}  # fmt: skip
+#: Of a copy for Spark: rows of a group.
+_GROUP = "245760"
 
 
-def refuse_elsewhere(engine: Engine, sources: Sequence[Source], given: ReadOptions) -> None:
-    """Refuse what a spread engine does not read as this one does, and options that ask for more than it can.
+def refuse_matrix(engine: Engine, name: str) -> None:
+    """Refuse an .npz file where a spread engine would have to read it.
 
     Raises
     ------
     UsageError
     """
+    if engine.spread:
+        raise UsageError(
+            f"{P.engine('spark')} reads tables of synapses and edges, and {name} is an .npz matrix; leave {P.engine} "
+            "out"
+        )
+
+
+def is_copied(engine: Engine, part: Part, given: ReadOptions) -> bool:
+    """Whether a spread engine reads a copy of the rows, made as they are read here, and not the files."""
     if not engine.spread:
-        return
-    alone = f"{P.engine('spark')} reads Parquet files and Delta Lake tables"
-    if not sources:
-        raise UsageError(f"{alone}, and this is a DataFrame; leave {P.engine} out")
-    for source in sources:
-        if source.format not in ("parquet", "delta"):
-            what = _ELSEWHERE.get(source.format, f"a {source.format} file")
-            raise UsageError(
-                f"{alone}, and {source.name} is {what}; write it as .parquet first, or leave the option out"
-            )
-        if engine.scratch in source.path.parents:
-            raise UsageError(f"{alone} where they lie, and {source.name} comes through a pipe; give the file itself")
-    for name, wanted in (("fill_down", given.fill_down), ("undirected", given.undirected)):
-        if wanted:
-            raise UsageError(
-                f"{getattr(P, name)(True)} cannot be asked of {P.engine('spark')}; leave one of the two out"
-            )
+        return False
+    return part.text or not part.files or given.fill_down or given.undirected
 
 
 def refuse_kinds(engine: Engine, matched: Sequence[tuple[Part, Decision]], given: ReadOptions) -> None:
@@ -64,6 +55,8 @@ def refuse_kinds(engine: Engine, matched: Sequence[tuple[Part, Decision]], given
                 f"{P.engine('spark')} reads tables of synapses and edges, and {part.name} is read as "
                 f"{decision.kind.value}; leave {P.engine} out"
             )
+        if is_copied(engine, part, given):
+            continue
         numbers = [decision.roles.get(role, "") for role in ("weight", "size")]
         for column in (*numbers, *Names(part.columns).all([] if given.value is None else [given.value])):
             if part.columns.get(column, "").startswith("VARCHAR"):
@@ -86,9 +79,59 @@ def _in_text(part: Part, column: str) -> UsageError:
     )
 
 
-def let_scan(
-    engine: Engine, relation: str, selects: Sequence[str], found: Sequence[Part], ids: Sequence[Mapping[str, TextIds]]
-) -> None:
+def scans_of(
+    engine: Engine,
+    selects: Sequence[str],
+    found: Sequence[Part],
+    ids: Sequence[Mapping[str, TextIds]],
+    given: ReadOptions,
+) -> tuple[list[str], list[Part]]:
+    """Queries with canonical columns as a spread engine can be asked them, and the parts that they read.
+
+    What stands in Parquet files is read there. All else is copied to such a file first, as it is read here, which all
+    workers have to find under its path.
+
+    Parameters
+    ----------
+    engine : Engine
+    selects : sequence of str
+        The queries.
+    found : sequence of Part
+        What each of them reads.
+    ids : sequence of mapping of str to TextIds
+        What is known of IDs in columns of text, of each.
+    given : ReadOptions
+
+    Raises
+    ------
+    UsageError
+        Where IDs are written in a way that the engine does not read.
+    """
+    if not engine.spread:
+        return list(selects), list(found)
+    asked, read = [], []
+    for select, part, columns in zip(selects, found, ids, strict=True):
+        if is_copied(engine, part, given):
+            select, part = _copied(engine, select, part.name)
+        else:
+            pointed = next((column for column, told in columns.items() if told.pointed), None)
+            if pointed is not None:
+                raise _in_text(part, pointed)
+        asked.append(select)
+        read.append(part)
+    return asked, read
+
+
+def _copied(engine: Engine, select: str, name: str) -> tuple[str, Part]:
+    """A query for the rows of another one, and the part that it reads."""
+    path = engine.scratch / f"{engine.name('copied')}.parquet"
+    engine.copy(select, str(path), {"FORMAT": "parquet", "ROW_GROUP_SIZE": _GROUP})
+    relation = f"read_parquet([{literal_path(path)}], hive_partitioning = false)"
+    query = f"SELECT * FROM {relation}"
+    return query, Part(relation, dict(engine.columns(query)), name, files={str(path): name})
+
+
+def let_scan(engine: Engine, relation: str, selects: Sequence[str], found: Sequence[Part]) -> None:
     """Let a spread engine read a table's files from here on.
 
     Parameters
@@ -100,22 +143,14 @@ def let_scan(
         The queries that it joins.
     found : sequence of Part
         What each of them reads.
-    ids : sequence of mapping of str to TextIds
-        What is known of IDs in columns of text, of each.
-
-    Raises
-    ------
-    UsageError
-        Where IDs are written in a way that the engine does not read.
     """
     if not engine.spread:
         return
-    for part, columns in zip(found, ids, strict=True):
-        for column, told in columns.items():
-            if told.pointed:
-                raise _in_text(part, column)
-    from crantcli.engine.spark.engine import Scan, SparkEngine
+    from crantcli.engine.spark.engine import SparkEngine
+    from crantcli.engine.spark.scan import Scan
 
     assert isinstance(engine, SparkEngine)
-    scans = [Scan(part.relation, part.columns, tuple(part.files), part.name, part.constants) for part in found]
+    scans = [
+        Scan(part.relation, part.columns, tuple(part.files), part.name, part.constants, part.called) for part in found
+    ]
     engine.scan(relation, selects, scans)
