@@ -39,7 +39,7 @@ from strategies import (
 from crantcli.core import row_parts
 from crantcli.core.graph import matrices
 from crantcli.core.nested import matrix as blocks
-from crantcli.engine.spark import engine
+from crantcli.engine.spark import engine, types
 from crantcli.engine.spark.errors import told_by_spark
 from crantcli.errors import CrantError, UsageError
 
@@ -410,6 +410,35 @@ def test_sums_beyond_64_bits_are_refused(spark: Any, crant: Crant) -> None:
     answer = on_both(crant, "connectivity", "large.parquet", "--sum-duplicates")
     assert answer.outcome.code == 3
     assert "beyond 2^63 - 1" in answer.outcome.err
+
+
+@pytest.mark.parametrize(
+    "asked_for",
+    [
+        "synapses t.parquet|out.csv", "connectivity t.parquet -a a.csv --annotate side",
+        "nested t.parquet -a a.csv --type-sum sums.csv",
+        "neuropil placed.parquet --meshes meshes --coordinates nm --assignments-only",
+    ],
+)  # fmt: skip
+def test_large_results_come_in_pieces_and_in_order(
+    spark: Any, crant: Crant, seeded: Path, asked_for: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: list[int] = []
+
+    def counted(frame: Any) -> Iterator[pa.Table]:
+        for table in types.arrow_stream(frame):
+            came.append(len(table))
+            yield table
+
+    monkeypatch.setattr(engine, "arrow_stream", counted)
+    most = 100 if asked_for.startswith(("synapses", "neuropil")) else 4
+    monkeypatch.setattr(engine, "PIECE", most)
+    usual = spark.conf.get("spark.sql.shuffle.partitions")
+    output = {"nested": "out.npz", "neuropil": "out"}.get(asked_for.split()[0], "out.parquet")
+    ask_about(crant, seeded, asked_for, True, output)
+    assert len(came) > 1
+    assert max(came) < 4 * most
+    assert spark.conf.get("spark.sql.shuffle.partitions") == usual
 
 
 def test_large_results_are_refused_before_they_come(

@@ -20,7 +20,7 @@ from crantcli.engine.limits import DEFAULT_MEMORY, MAX_RESULT
 from crantcli.engine.spark.division import counted_in, divided_frame
 from crantcli.engine.spark.errors import told_by_spark
 from crantcli.engine.spark.scan import Scan, scanned, unread_columns
-from crantcli.engine.spark.start import check_installed, spark_started, stop_spark
+from crantcli.engine.spark.start import check_installed, partitions_of, settings, spark_started, stop_spark
 from crantcli.engine.spark.text import identifier, names_in, spelled, unordered
 from crantcli.engine.spark.types import arrow_stream, as_ours, as_place, as_plain
 from crantcli.errors import CrantError
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 #: Rows up to which a result comes here.
 GATHERED = 1_000_000
+
+#: Rows that come at once: Spark holds them several times on their way, in the memory of one process.
+PIECE = 1_000_000
 
 
 class SparkEngine(Engine):
@@ -207,25 +210,43 @@ class SparkEngine(Engine):
             return super().reader(f"SELECT * FROM ({query}) LIMIT 0").schema
 
     @contextlib.contextmanager
-    def _brought(self, query: str) -> Iterator[str]:
-        """Query text for what Spark has for a query, in its order; the query itself where it does not ask Spark."""
+    def _brought(self, query: str, rows: int = 0) -> Iterator[str]:
+        """Query text for what Spark has for a query, in its order; the query itself where it does not ask Spark.
+
+        `rows` is how many these are, where they may be many.
+        """
         if not self._asks_spark(query):
             yield query
             return
-        name = self._loaded("brought", self._answer(query), query)
+        name = self._loaded("brought", self._pieces(query) if rows > PIECE else [self._answer(query)], query)
         try:
             yield f"SELECT * FROM {name}"
         finally:
             super().execute(f"DROP TABLE {name}")
 
-    def _loaded(self, stem: str, rows: pa.Table, query: str) -> str:
+    def _loaded(self, stem: str, pieces: Iterable[pa.Table], query: str) -> str:
         """A table of a query's rows. Of those that stay in Arrow, files would be written in another way."""
-        registered = super().register("arrived", rows)
-        name = self.name(stem)
-        chosen = ", ".join(f"CAST({quote(c)} AS {kind}) AS {quote(c)}" for c, kind in self.columns(query))
-        super().execute(f"CREATE TEMP TABLE {name} AS SELECT {chosen} FROM {registered}")
-        self._connection.unregister(registered)
+        name, columns = self.name(stem), self.columns(query)
+        told = ", ".join(f"{quote(column)} {kind}" for column, kind in columns)
+        super().execute(f"CREATE TEMP TABLE {name} ({told})")
+        chosen = ", ".join(f"CAST({quote(column)} AS {kind})" for column, kind in columns)
+        for rows in pieces:
+            registered = super().register("arrived", rows)
+            super().execute(f"INSERT INTO {name} SELECT {chosen} FROM {registered}")
+            self._connection.unregister(registered)
         return name
+
+    def _pieces(self, query: str) -> Iterator[pa.Table]:
+        """The result of a query in its order, of which Spark hands over about `PIECE` rows at a time."""
+        self._hand_over(query)
+        schema, parts = self._schema(query), -(-self._rows(query) // PIECE)
+        with settings(self._spark, partitions_of(self._spark, parts)):
+            frame = self._frame(spelled(query))
+            if unordered(query) == query:
+                frame = frame.repartition(parts)
+            with told_by_spark(self._called, self._unread):
+                for table in arrow_stream(frame):
+                    yield as_ours(table, schema)
 
     # The protocol.
 
@@ -260,7 +281,7 @@ class SparkEngine(Engine):
         with told_by_spark(self._called, self._unread):
             found = as_ours(frame.toArrow(), self._schema(query))
         frame.unpersist()
-        name = self._loaded(stem, found, query)
+        name = self._loaded(stem, [found], query)
         self._made.append(f"TABLE {name}")
         return name
 
@@ -306,27 +327,16 @@ class SparkEngine(Engine):
         """The result of a query as a stream of Arrow batches."""
         if not self._asks_spark(query):
             return super().reader(query, rows)
-        if self._rows(query) > self._most:
-            return self._stream(query)
-        return super().reader(f"SELECT * FROM {self._loaded('brought', self._answer(query), query)}", rows)
-
-    def _stream(self, query: str) -> pa.RecordBatchReader:
-        """The result of a query, of which Spark hands over a partition at a time."""
+        if self._rows(query) <= PIECE:
+            return super().reader(f"SELECT * FROM {self._loaded('brought', [self._answer(query)], query)}", rows)
         import pyarrow as pa
 
-        self._hand_over(query)
-        frame, schema = self._frame(spelled(query)), self._schema(query)
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            with told_by_spark(self._called, self._unread):
-                for table in arrow_stream(frame):
-                    yield from as_ours(table, schema).to_batches()
-
-        return pa.RecordBatchReader.from_batches(schema, batches())
+        batches = (batch for table in self._pieces(query) for batch in table.to_batches())
+        return pa.RecordBatchReader.from_batches(self._schema(query), batches)
 
     def arrays(self, query: str) -> dict[str, Any]:
         """Run a query and return its columns as arrays: integers as int64, text as fixed-width text."""
-        with self._brought(query) as found:
+        with self._brought(query, self._rows(query) if self._asks_spark(query) else 0) as found:
             return super().arrays(found)
 
     def ordered(self, query: str, keys: Sequence[str], rows: int) -> str:
@@ -361,13 +371,14 @@ class SparkEngine(Engine):
 
     def copy(self, query: str, path: str, options: dict[str, str]) -> None:
         """Write the result of a query to a file. Option values are query text."""
-        if self._asks_spark(query) and (rows := self._rows(query)) > self._most:
+        rows = self._rows(query) if self._asks_spark(query) else 0
+        if rows > self._most:
             raise CrantError(
                 f"the result has {rows:,} rows, and at most {self._most:,} come here from Spark for a text file; write "
                 f"a .parquet file, which becomes a folder of such, raise {P.max_result}, or ask for fewer, with "
                 f"{P.threshold} or some neurons"
             )
-        with self._brought(query) as found:
+        with self._brought(query, rows) as found:
             if found != query and options.get("FORMAT") == "parquet":
                 found = self._with_nulls_as_there(query, found)
             super().copy(found, path, options)

@@ -87,7 +87,7 @@ def _explained(error: Exception, reading: Mapping[str, str], unread: Mapping[str
             f"Spark's workers {absent}: some of the work is done in Python there; install crantcli where they run, "
             "with the same Python as here, and name it in PYSPARK_PYTHON"
         )
-    if "OutOfMemoryError" in message:
+    if "OutOfMemoryError" in message or "TaskResultLost" in message:
         return CrantError(f"Spark is out of memory; raise {P.max_memory}, or what its executors may take")
     if _NOT_SAID.search(line):
         return UsageError(

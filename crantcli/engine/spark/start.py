@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +133,28 @@ def spark_started(master: str | None, memory: int, threads: int, scratch: Path) 
     for name, value in _MEANING.items():
         found.conf.set(name, value)
     return found, running is None
+
+
+def partitions_of(found: SparkSession, parts: int) -> dict[str, str]:
+    """Settings with which what is sorted, or grouped anew, comes in at least so many partitions."""
+    usual = int(found.conf.get("spark.sql.shuffle.partitions") or 1)
+    return {
+        "spark.sql.shuffle.partitions": str(max(parts, usual)),
+        "spark.sql.adaptive.coalescePartitions.enabled": "false",
+    }
+
+
+@contextlib.contextmanager
+def settings(found: SparkSession, chosen: Mapping[str, str]) -> Iterator[None]:
+    """Settings of a session, until the block ends."""
+    before = {name: found.conf.get(name) for name in chosen}
+    try:
+        for name, value in chosen.items():
+            found.conf.set(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            found.conf.set(name, value)
 
 
 def stop_spark(found: SparkSession) -> None:

@@ -101,5 +101,5 @@ def arrow_stream(frame: Any) -> Iterator[pa.Table]:
                 writer.write_batch(batch)
             yield pa.RecordBatch.from_arrays([pa.array([sink.getvalue().to_pybytes()], pa.binary())], names=["rows"])
 
-    for row in frame.mapInArrow(packed, "rows binary").toLocalIterator():
+    for row in frame.mapInArrow(packed, "rows binary").toLocalIterator(prefetchPartitions=True):
         yield pa.ipc.open_stream(row["rows"]).read_all()
