@@ -218,7 +218,7 @@ class SparkEngine(Engine):
         if not self._asks_spark(query):
             yield query
             return
-        name = self._loaded("brought", self._pieces(query) if rows > PIECE else [self._answer(query)], query)
+        name = self._loaded("brought", self._pieces(query, rows) if rows > PIECE else [self._answer(query)], query)
         try:
             yield f"SELECT * FROM {name}"
         finally:
@@ -236,10 +236,10 @@ class SparkEngine(Engine):
             self._connection.unregister(registered)
         return name
 
-    def _pieces(self, query: str) -> Iterator[pa.Table]:
-        """The result of a query in its order, of which Spark hands over about `PIECE` rows at a time."""
+    def _pieces(self, query: str, rows: int) -> Iterator[pa.Table]:
+        """The result of a query in its order, of which Spark hands over about `PIECE` of all its rows at a time."""
         self._hand_over(query)
-        schema, parts = self._schema(query), -(-self._rows(query) // PIECE)
+        schema, parts = self._schema(query), -(-rows // PIECE)
         with settings(self._spark, partitions_of(self._spark, parts)):
             frame = self._frame(spelled(query))
             if unordered(query) == query:
@@ -327,11 +327,12 @@ class SparkEngine(Engine):
         """The result of a query as a stream of Arrow batches."""
         if not self._asks_spark(query):
             return super().reader(query, rows)
-        if self._rows(query) <= PIECE:
+        found = self._rows(query)
+        if found <= PIECE:
             return super().reader(f"SELECT * FROM {self._loaded('brought', [self._answer(query)], query)}", rows)
         import pyarrow as pa
 
-        batches = (batch for table in self._pieces(query) for batch in table.to_batches())
+        batches = (batch for table in self._pieces(query, found) for batch in table.to_batches())
         return pa.RecordBatchReader.from_batches(self._schema(query), batches)
 
     def arrays(self, query: str) -> dict[str, Any]:
