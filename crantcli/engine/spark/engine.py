@@ -226,14 +226,14 @@ class SparkEngine(Engine):
 
     def _loaded(self, stem: str, pieces: Iterable[pa.Table], query: str) -> str:
         """A table of a query's rows. Of those that stay in Arrow, files would be written in another way."""
-        name, columns = self.name(stem), self.columns(query)
-        told = ", ".join(f"{quote(column)} {kind}" for column, kind in columns)
-        super().execute(f"CREATE TEMP TABLE {name} ({told})")
-        chosen = ", ".join(f"CAST({quote(column)} AS {kind})" for column, kind in columns)
+        name = self.name(stem)
+        chosen = ", ".join(f"CAST({quote(c)} AS {kind}) AS {quote(c)}" for c, kind in self.columns(query))
+        into = f"CREATE TEMP TABLE {name} AS"
         for rows in pieces:
             registered = super().register("arrived", rows)
-            super().execute(f"INSERT INTO {name} SELECT {chosen} FROM {registered}")
+            super().execute(f"{into} SELECT {chosen} FROM {registered}")
             self._connection.unregister(registered)
+            into = f"INSERT INTO {name}"
         return name
 
     def _pieces(self, query: str, rows: int) -> Iterator[pa.Table]:
