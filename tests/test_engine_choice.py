@@ -109,6 +109,7 @@ SPELLED = {
     "THEN EXISTS (SELECT 1 FROM (SELECT id AS `the id` FROM u) WHERE `the id` = t.a) END)",
     "SELECT id NOT IN (SELECT id FROM u)": "SELECT CASE WHEN id IS NOT NULL THEN NOT EXISTS (SELECT 1 FROM "
     "(SELECT id AS `the id` FROM u) WHERE `the id` = id) END",
+    "SELECT a + b IN (SELECT id FROM u)": "SELECT a + b IN (SELECT id FROM u)",
     "SELECT a IN (SELECT id FROM u WHERE b)": "SELECT a IN (SELECT id FROM u WHERE b)",
     "SELECT isfinite(a)": "SELECT (abs(a) < double('Infinity'))",
     "SELECT row_number() OVER (PARTITION BY a)": "SELECT row_number() OVER (PARTITION BY a ORDER BY a)",

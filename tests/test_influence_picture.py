@@ -86,6 +86,16 @@ def test_seeds_that_drive_nobody_are_a_picture_without_cells(crant: Crant) -> No
         assert json.loads(image.info["crantcli"])["picture"]["connections"] == 0
 
 
+def test_groups_that_read_alike_are_not_added_up(crant: Crant) -> None:
+    Path("e.csv").write_text("pre,post,weight\n1,2,5\n2,3,5\n3,1,5\n", encoding="utf-8")
+    Path("a.csv").write_text("root_id,x,y\n2,a b,c\n3,a,b c\n", encoding="utf-8")
+    words = ("e.csv", "--seeds", "1", "-a", "a.csv", "--by", "x,y", "-q", "-o", "i.csv", "--plot", "i.png")
+    assert crant("influence", *words).code == 0
+    with Image.open("i.png") as image:
+        facts = json.loads(image.info["crantcli"])["picture"]
+    assert (facts["matrix"], facts["connections"]) == ([2, 1], 2)
+
+
 def test_too_many_sets_are_refused_and_nothing_is_written(crant: Crant, tmp_path: Path) -> None:
     sets = [f"--seeds=s{number}=AWCL" for number in range(61)]
     done = crant("influence", *WORM, *sets, "-o", "i.csv", "--plot", "i.png")

@@ -272,15 +272,19 @@ class Influence(Question):
         if self.by:
             from crantcli.core.rows.labels import label_columns
 
-            label = " || ' ' || ".join(map(sql.quote, label_columns(given.annotations, self.by)))
+            keys = [sql.quote(name) for name in label_columns(given.annotations, self.by)]
             value, what = "coalesce(mean_without_seeds, 0)", "groups"
         else:
-            label, value, what = "CAST(neuron_id AS VARCHAR)", "CASE WHEN is_seed THEN 0 ELSE influence END", "neurons"
+            keys, value, what = ["neuron_id"], "CASE WHEN is_seed THEN 0 ELSE influence END", "neurons"
         seed = "seed" if "seed" in table.columns else sql.text(sets[0])
+        label = " || ' ' || ".join(f"CAST({key} AS VARCHAR)" for key in keys)
         found = engine.arrays(
-            f"SELECT {seed} AS seed, {label} AS label, CAST({value} AS DOUBLE) AS value FROM ({table.query})"
+            f"SELECT {seed} AS seed, {label} AS label, dense_rank() OVER (ORDER BY {', '.join(keys)}) AS code, "
+            f"CAST({value} AS DOUBLE) AS value FROM ({table.query})"
         )
-        names, rows = np.unique(found["label"], return_inverse=True)
+        # Groups of several columns may read alike, and are several.
+        _, first, rows = np.unique(found["code"], return_index=True, return_inverse=True)
+        names = found["label"][first]
         values = adjusted(found["value"])
         strongest = np.zeros(len(names))
         np.maximum.at(strongest, rows, np.abs(values))

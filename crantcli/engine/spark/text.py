@@ -193,6 +193,9 @@ def _membership(listed: list[Token], place: int) -> tuple[str, int] | None:
 
     Where that is negated, or one of several conditions, Spark compares every row with every id, for fear of nulls.
     """
+    before = listed[place - 1] if place else None
+    if before is not None and before.kind == "mark" and before.text != ",":  # the end of a longer expression
+        return None
     end = place + (3 if place + 1 < len(listed) and listed[place + 1].text == "." else 1)
     negated = end < len(listed) and listed[end].lower == "not"
     at = end + negated

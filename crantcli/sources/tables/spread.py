@@ -27,16 +27,17 @@ def refuse_matrix(engine: Engine, name: str) -> None:
     UsageError
     """
     if engine.spread:
-        raise UsageError(
-            f"{P.engine('spark')} reads tables of synapses and edges, and {name} is an .npz matrix; leave {P.engine} "
-            "out"
-        )
+        raise _no_rows(name, "is an .npz matrix")
 
 
-def is_copied(engine: Engine, part: Part, given: ReadOptions) -> bool:
+def _no_rows(name: str, what: str) -> UsageError:
+    return UsageError(
+        f"{P.engine('spark')} reads tables of synapses and edges, and {name} {what}; leave {P.engine} out"
+    )
+
+
+def is_copied(part: Part, given: ReadOptions) -> bool:
     """Whether a spread engine reads a copy of the rows, made as they are read here, and not the files."""
-    if not engine.spread:
-        return False
     return part.text or not part.files or given.fill_down or given.undirected
 
 
@@ -51,11 +52,8 @@ def refuse_kinds(engine: Engine, matched: Sequence[tuple[Part, Decision]], given
         return
     for part, decision in matched:
         if decision.kind not in (Kind.SYNAPSES, Kind.EDGES):
-            raise UsageError(
-                f"{P.engine('spark')} reads tables of synapses and edges, and {part.name} is read as "
-                f"{decision.kind.value}; leave {P.engine} out"
-            )
-        if is_copied(engine, part, given):
+            raise _no_rows(part.name, f"is read as {decision.kind.value}")
+        if is_copied(part, given):
             continue
         numbers = [decision.roles.get(role, "") for role in ("weight", "size")]
         for column in (*numbers, *Names(part.columns).all([] if given.value is None else [given.value])):
@@ -111,7 +109,7 @@ def scans_of(
         return list(selects), list(found)
     asked, read = [], []
     for select, part, columns in zip(selects, found, ids, strict=True):
-        if is_copied(engine, part, given):
+        if is_copied(part, given):
             select, part = _copied(engine, select, part.name)
         else:
             pointed = next((column for column, told in columns.items() if told.pointed), None)
