@@ -205,10 +205,15 @@ class Screen:
         """What the console complains of."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
+    def draw(self) -> None:
+        """Draw what is in view to its end: a frame makes as many tiles as its time allows, and leaves the others to the next."""
+        self.until(lambda: self.run("plot.draw(); return !plot.waiting"), "tiles are missing")
+
     def colour(self, row: float, column: float) -> tuple[int, int, int]:
         """Colour of the canvas at a place of the matrix."""
+        self.draw()
         found = self.run(
-            "plot.draw(); const one = new OffscreenCanvas(1, 1).getContext('2d');"
+            "const one = new OffscreenCanvas(1, 1).getContext('2d');"
             "const [x, y] = [plot.x(arguments[1]), plot.y(arguments[0])].map(Math.floor);"
             "one.drawImage(plot.canvas, x, y, 1, 1, 0, 0, 1, 1);"
             "return [...one.getImageData(0, 0, 1, 1).data]",

@@ -205,7 +205,7 @@ def write_annotations(path: Path, source: Path, types: int) -> None:
     file = pq.ParquetFile(source)
     names = [name for name in file.schema_arrow.names if name in ("pre", "post") or name.endswith("root_id")]
     found = np.zeros(0, dtype=np.int64)
-    for batch in file.iter_batches(columns=names):
+    for batch in file.iter_batches(1 << 23, columns=names):
         found = np.unique(np.concatenate([found, *(column.to_numpy() for column in batch.columns)]))
     rng = np.random.default_rng(SEED)
     neurons = rng.permutation(found[found != 0])
