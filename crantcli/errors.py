@@ -65,7 +65,7 @@ class AuthorisationError(CrantError):
 
 
 class IncompleteError(CrantError):
-    """A server's answer is not known to be whole."""
+    """What was read is not known to be whole: a server's answer, or a file that changed meanwhile."""
 
     exit_code = 6
 

@@ -206,7 +206,7 @@ class Screen:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def draw(self) -> None:
-        """Draw what is in view to its end: a frame makes as many tiles as its time allows, and leaves the others to the next."""
+        """Draw all that is in view: a frame makes the tiles that it has time for, and leaves the others to the next."""
         self.until(lambda: self.run("plot.draw(); return !plot.waiting"), "tiles are missing")
 
     def colour(self, row: float, column: float) -> tuple[int, int, int]:

@@ -35,6 +35,8 @@ from strategies import (
     seeded_synapses,
     synapse_tables,
 )
+from tables import complaint
+from test_changed_files import pipe_after
 
 from crantcli.core import row_parts
 from crantcli.core.graph import matrices
@@ -548,6 +550,23 @@ def test_tables_that_hadoop_finds(spark: Any, crant: Crant, stored: None, name: 
         assert read_npz(Path("a.npz")) == read_npz(Path("b.npz"))
     else:
         assert there.files == here.files
+
+
+@pytest.mark.parametrize("scheme", ["s3", "hdfs"])
+def test_no_result_of_an_object_that_changes(
+    spark: Any, crant: Crant, stored: None, bucket: Callable[[str, Path], str], scheme: str
+) -> None:
+    """Between the look at it here and the end of Spark's reading."""
+    pq.write_table(pq.read_table(Path("brain", "t[1].parquet"), columns=["pre", "post"])[:50], "next.parquet")
+
+    def change() -> None:
+        bucket("t[1].parquet", Path("next.parquet"))
+
+    name = f"{scheme}://brain/t[1].parquet"
+    with pipe_after(change, "1\n2\n3\n"):
+        outcome = crant("connectivity", name, "-n", "@pipe", "--engine", "spark", "-o", "out.csv")
+    complaint(outcome, 6, f"{name}: the object was changed or removed while it was read; run the command again")
+    assert not Path("out.csv").exists()
 
 
 def test_what_hadoop_does_not_find(spark: Any, crant: Crant, stored: None) -> None:

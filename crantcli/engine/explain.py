@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from crantcli.core.engine import StoredFile
 from crantcli.core.sql import text
 from crantcli.engine.objects import RemoteFiles
-from crantcli.errors import CrantError, DataError, DefectError, UsageError, damaged
+from crantcli.errors import CrantError, DataError, DefectError, IncompleteError, UsageError, damaged
 from crantcli.system.temporary import TEMPORARY
 from crantcli.text import P
 
@@ -33,6 +33,37 @@ class Reading(dict[str, str]):
     def __init__(self) -> None:
         super().__init__()
         self.remote = RemoteFiles()
+        self._states: dict[Path, tuple[int, int] | None] = {}
+
+    def note(self, path: Path) -> None:
+        """Remember a file as it is before anything of it is read."""
+        self._states.setdefault(path, _state(path))
+
+    def check_unchanged(self) -> None:
+        """See that the files that were noted are what they were: they are read several times, and by several readers.
+
+        Raises
+        ------
+        IncompleteError
+        """
+        for path, state in self._states.items():
+            if _state(path) != state:
+                raise IncompleteError(
+                    f"{path}: the file was changed, replaced or removed while it was read; run the command again when "
+                    "it stays"
+                )
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Bytes of a file, and when it was written; None where it is gone.
+
+    Its number on the disk is not asked for: some remote disks give a file another one now and then.
+    """
+    try:
+        told = path.stat()
+    except OSError:
+        return None
+    return told.st_size, told.st_mtime_ns
 
 
 #: What a damaged Parquet file gives rise to -> what that means. The first that fits.
@@ -79,8 +110,8 @@ def explained(reading: Reading) -> Any:
 
 
 @contextmanager
-def explained_ledger(reading: Reading) -> Iterator[None]:
-    """Look for a file that contradicts itself where the rows of a ledger do not add up: the engine believes footers.
+def explained_inputs(reading: Reading) -> Iterator[None]:
+    """Look for a file that is to blame for an error: one that has changed, or contradicts itself.
 
     Parameters
     ----------
@@ -89,13 +120,19 @@ def explained_ledger(reading: Reading) -> Iterator[None]:
 
     Raises
     ------
-    AssertionError
-        Of the ledger, where no file does.
+    IncompleteError
+        Where a file has changed, whatever has come of that.
+    DataError
+        Where the rows of a ledger do not add up, since the engine believes a footer that is wrong.
     """
     try:
         yield
-    except AssertionError as error:
-        raise (_contradicting(reading) or error) from None
+    except (AssertionError, CrantError) as error:
+        reading.check_unchanged()
+        found = _contradicting(reading) if isinstance(error, AssertionError) else None
+        if found is None:
+            raise
+        raise found from None
 
 
 def explained_batches(reader: pa.RecordBatchReader, reading: Reading) -> pa.RecordBatchReader:

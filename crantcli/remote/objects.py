@@ -228,6 +228,18 @@ class ObjectStore:
         """Addresses of all objects that were found."""
         return [address for address, found in self._found.items() if found is not None]
 
+    def check_unchanged(self) -> None:
+        """See that the objects are those that were found, where somebody else has read them, in a way of their own.
+
+        Raises
+        ------
+        IncompleteError, AuthorisationError
+        """
+        for address, found in self._found.items():
+            now = None if found is None else self._look(address)
+            if found is not None and (now is None or now.record != found.record):
+                raise _changed(address)
+
     def below(self, address: str) -> list[str]:
         """Addresses of all objects whose keys begin with an address and a slash, in the order of their parts."""
         scheme, path = _split(address)
@@ -313,6 +325,12 @@ def asking(address: str, *, found: bool = False) -> Iterator[None]:
         raise _error(address, error, found) from None
 
 
+def _changed(address: str) -> IncompleteError:
+    return IncompleteError(
+        f"{address}: the object was changed or removed while it was read; run the command again when it stays"
+    )
+
+
 def _error(address: str, error: Exception, found: bool) -> CrantError:
     kind = type(error).__name__
     refused = getattr(error, "code", None) in (401, 403) or str(error).startswith("Forbidden: ")  # as gcsfs says it
@@ -324,9 +342,7 @@ def _error(address: str, error: Exception, found: bool) -> CrantError:
             f"from {_CREDENTIALS[scheme]}"
         )
     if found and (kind == "FileExpired" or isinstance(error, FileNotFoundError)):
-        return IncompleteError(
-            f"{address}: the object was changed or removed while it was read; run the command again when it stays"
-        )
+        return _changed(address)
     if isinstance(error, FileNotFoundError):
         return UsageError(f"{address}: there is no such bucket or object")
     return IncompleteError(f"{address}: the store does not answer as it should ({kind}); try again")

@@ -210,6 +210,19 @@ class Opener(LiveOpener):
         changed = current if current != list(known.neurons) else None
         return OpenSkeletons(known.neurons, changed, known.loader(table))
 
+    def check_unchanged(self) -> None:
+        """See that all that was read has stayed what it was.
+
+        Raises
+        ------
+        IncompleteError
+        """
+        self.engine.reading.check_unchanged()
+        if self.engine.spread:
+            from crantcli.sources.tables.stored import object_store
+
+            object_store(self.engine).check_unchanged()
+
     def records(self) -> list[dict[str, Any]]:
         """What was read, for the provenance: asked for when all of it has been."""
         return [*self.inputs, *(record for late in self._late_records for record in late())]

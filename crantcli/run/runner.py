@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from crantcli.core.question import Output
 from crantcli.core.questions.base import Needs, Question, Results
 from crantcli.engine.duckdb import Engine
-from crantcli.engine.explain import explained_ledger
+from crantcli.engine.explain import explained_inputs
 from crantcli.errors import ConditionError
 from crantcli.remote.progress import Progress
 from crantcli.run.engines import engine_of, refuse_engine
@@ -120,7 +120,7 @@ def opened(
         with engine_of(settings, files) as engine:
             opener = Opener(engine, dataset, settings.live)
             opener.null_text = request.read.null_text
-            with sink.working(engine, settings.live.policy.progress), explained_ledger(engine.reading):
+            with sink.working(engine, settings.live.policy.progress), explained_inputs(engine.reading):
                 yield opener
 
 
@@ -129,4 +129,5 @@ def pass_on(results: Results, sink: Sink, opener: Opener, outputs: Sequence[str]
     for name in outputs:
         if name in sink.wanted:
             sink.take(name, results.outputs[name], results, record, opener.engine)
+    opener.check_unchanged()
     sink.finish(results, opener)

@@ -46,34 +46,40 @@ def expand(names: Iterable[str], engine: Engine) -> list[Source]:
         elif is_stream(name):
             found.append(spooled(engine, name, again=False))
         else:
-            found += _named(name)
+            found += _named(engine, name)
     unique = {source.remote or os.path.realpath(source.path): source for source in found}
     return list(unique.values())
 
 
-def _named(name: str) -> list[Source]:
+def _named(engine: Engine, name: str) -> list[Source]:
     """The files that one name stands for."""
     path = Path(name)
     if path.is_dir():
-        return _folder(name, path)
+        return _folder(engine, name, path)
     if path.name.endswith(METADATA) and path.is_file():
         return [_iceberg(path)]
     if path.exists():
-        return [source_file(path)]
+        return [_file(engine, path)]
     if glob.has_magic(name):
         files = sorted(Path(match) for match in glob.glob(name, recursive=True))
         files = [match for match in files if match.is_file()]
         if not files:
             raise UsageError(f"{name}: no file matches")
         _refuse_lakes(name, files)
-        return [replace(source_file(file), together=name) for file in files]
+        return [replace(_file(engine, file), together=name) for file in files]
     book, _, sheet = name.rpartition(":")
     if sheet and book.lower().endswith(".xlsx") and Path(book).is_file():
-        return [replace(source_file(Path(book)), sheet=sheet)]
+        return [replace(_file(engine, Path(book)), sheet=sheet)]
     raise UsageError(f"{name}: there is no such file or folder")
 
 
-def _folder(name: str, path: Path) -> list[Source]:
+def _file(engine: Engine, path: Path) -> Source:
+    """A file as a source, which is to stay what it is until the command has ended."""
+    engine.reading.note(path)
+    return source_file(path)
+
+
+def _folder(engine: Engine, name: str, path: Path) -> list[Source]:
     """A folder is one table: all its files, or what the log of a Delta Lake or Iceberg table says."""
     if (path / _DELTA_LOG).is_dir():
         return [Source(path, "delta", path.resolve().name)]
@@ -84,7 +90,7 @@ def _folder(name: str, path: Path) -> list[Source]:
     _refuse_lakes(name, [path / "any", *inside])
     if not inside:
         raise UsageError(f"{name}: no table in this folder ({', '.join(SUFFIXES)})")
-    return [replace(source_file(file), together=name) for file in inside]
+    return [replace(_file(engine, file), together=name) for file in inside]
 
 
 def _iceberg(metadata: Path) -> Source:

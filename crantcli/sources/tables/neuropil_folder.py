@@ -64,6 +64,7 @@ class NeuropilFolder:
             path = self.path / f"{stem}.matrix.npz"
             if not path.is_file():
                 raise DataError(f"{path}: is not there, and the manifest of the folder names it; {_ADVICE}")
+            engine.reading.note(path)
             table = open_npz(engine, Source(path, "npz", path.name), given)
             yield name, replace(table, types=_types(engine, self.path / f"{stem}.order.csv", table))
 

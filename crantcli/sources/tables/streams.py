@@ -65,6 +65,7 @@ def source_of(engine: Engine, path: Path) -> Source:
     """A file as a source, whatever its suffix; a stream is copied first, and once however often it is asked for."""
     if is_stream(str(path)):
         return spooled(engine, str(path))
+    engine.reading.note(path)
     return Source(path, file_format(path.name) or "csv", path.name)
 
 
