@@ -443,6 +443,19 @@ def test_large_results_come_in_pieces_and_in_order(
     assert spark.conf.get("spark.sql.shuffle.partitions") == usual
 
 
+def test_pieces_that_have_come_are_let_go(spark: Any) -> None:
+    """What Spark holds here does not grow with the length of a result."""
+    wide = [f"sha2(CAST(id * {number} AS STRING), 512) AS column{number}" for number in range(1, 17)]
+    frame = spark.range(0, 40_000, 1, 20).selectExpr("id", *wide)
+    java, held, size = spark.sparkContext._jvm.java.lang, [], 0
+    for rows in types.arrow_stream(frame):
+        size += rows.nbytes
+        java.System.gc()
+        held.append(java.Runtime.getRuntime().totalMemory() - java.Runtime.getRuntime().freeMemory())
+    assert (len(held), size > 80_000_000) == (20, True)
+    assert held[-1] - held[2] < size / 2
+
+
 def test_large_results_are_refused_before_they_come(
     spark: Any, crant: Crant, seeded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,7 @@ def neuroglancer_state(
     try:
         with opened(request, settings, FrameSink(), Needs({"neurons": chosen})) as opener:
             state = state_of(open_view(opener, request, chosen, names, most))
+            opener.check_unchanged()
             notes = opener.notes
     except CrantError as error:
         error.args = (in_python(error.message),)

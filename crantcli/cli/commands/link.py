@@ -138,6 +138,7 @@ def link(
         else:
             content = state_url(viewer, state) if url and viewer else state_text(state)
         content += "\n"
+        opener.check_unchanged()
         number = len(view.neurons)
         if not to_stdout:
             sink.files.put_text("", content)
