@@ -102,6 +102,15 @@ def test_no_result_of_other_inputs_that_change(crant: Crant) -> None:
         assert not Path("out.csv").exists()
 
 
+def test_no_link_to_what_has_changed(crant: Crant) -> None:
+    text_file("types.csv", "root_id,cell_type\n1,A\n2,B\n3,B\n")
+    text_file("brain.toml", '[files]\nannotations = "types.csv"\n')
+    with pipe_after(lambda: appended(Path("types.csv")), "2\n3\n"):
+        outcome = crant("link", "@pipe", "-d", "brain.toml", "-o", "state.json")
+    complaint(outcome, 6, "types.csv: the file was changed")
+    assert not Path("state.json").exists()
+
+
 def test_python_gives_no_answer_of_it() -> None:
     with pipe_after(lambda: appended(Path("s.csv"))), pytest.raises(IncompleteError, match=r"s\.csv: the file was"):
         cc.ask(cc.questions.Connectivity(), source=["s.csv", "pipe"])  # type: ignore[attr-defined]
