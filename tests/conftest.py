@@ -28,13 +28,13 @@ import pytest
 import tokens
 from cave_brain import make_brain
 from cave_server import CaveServer, serving
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from crantcli import errors
 from crantcli.engine.duckdb import DEFAULT_MEMORY, parse_memory
 
-# How long an example takes depends on what else the machine does.
-settings.register_profile("untimed", deadline=None)
+# How long an example takes, or is drawn, depends on what else the machine does.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -126,6 +126,7 @@ class Screen:
                      uploadThroughput=0)  # fmt: skip
         self.driver.get(path.resolve().as_uri())
         self.wait("Ready")
+        self.settle()
 
     def command(self, name: str, **arguments: Any) -> Any:
         return self.driver.execute_cdp_cmd(name, arguments)
@@ -133,6 +134,13 @@ class Screen:
     def wait(self, start: str) -> None:
         """Until the page says something."""
         self.until(lambda: self.text("status").startswith(start), f"status {start}")
+
+    def settle(self) -> None:
+        """Let some frames pass, after which the page has its final measures."""
+        self.driver.execute_async_script(
+            "const done = arguments[0]; let left = 4;"
+            "const next = () => (left-- ? requestAnimationFrame(next) : done()); next();"
+        )
 
     def until(self, holds: Any, what: str) -> None:
         end = time.monotonic() + 30
@@ -155,6 +163,7 @@ class Screen:
 
         Select(self.find(name)).select_by_value(value)
         self.until(lambda: self.run("return document.body.getAttribute('aria-busy')") is None, "still busy")
+        self.settle()
 
     def keys(self, *keys: str) -> None:
         self.find("plot").send_keys(*keys)
@@ -205,21 +214,31 @@ class Screen:
         """What the console complains of."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
-    def draw(self) -> None:
-        """Draw all that is in view: a frame makes the tiles that it has time for, and leaves the others to the next."""
-        self.until(lambda: self.run("plot.draw(); return !plot.waiting"), "tiles are missing")
+    def drawn(self, script: str, *arguments: Any) -> Any:
+        """What a script gives right after all that is in view was drawn.
+
+        A frame makes the tiles that it has time for, and leaves the others to the next.
+        """
+        found: list[Any] = []
+
+        def look() -> bool:
+            one = f"plot.draw(); if (plot.waiting) return []; return [((...given) => {{{script}}})(...arguments)];"
+            found[:] = self.run(one, *arguments)
+            return bool(found)
+
+        self.until(look, "tiles are missing")
+        return found[0]
 
     def colour(self, row: float, column: float) -> tuple[int, int, int]:
         """Colour of the canvas at a place of the matrix."""
-        self.draw()
-        found = self.run(
+        found = self.drawn(
             "const one = new OffscreenCanvas(1, 1).getContext('2d');"
-            "const [x, y] = [plot.x(arguments[1]), plot.y(arguments[0])].map(Math.floor);"
+            "const [x, y] = [plot.x(given[1]), plot.y(given[0])].map(Math.floor);"
             "one.drawImage(plot.canvas, x, y, 1, 1, 0, 0, 1, 1);"
             "return [...one.getImageData(0, 0, 1, 1).data]",
             row, column,
         )  # fmt: skip
-        return tuple(found[:3])  # type: ignore[return-value]
+        return tuple(found[:3])
 
 
 def why_no_browser() -> str:

@@ -19,7 +19,7 @@ def read_terminal(descriptor: int, process: subprocess.Popen[bytes], until: byte
                 found += os.read(descriptor, 1 << 16)
             except OSError:  # the other end is closed
                 break
-        elif process.poll() is not None:
+        elif process.poll() is not None and not select.select([descriptor], [], [], 0)[0]:
             break
     return found
 

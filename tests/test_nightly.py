@@ -56,6 +56,7 @@ class Night:
         """Run a program with an environment as poor as cron's."""
         path = f"{Path(sys.executable).parent}{os.pathsep}/usr/bin{os.pathsep}/bin"
         own = {"HOME": str(self.home), "PATH": path, "BRAIN": "brain.toml", "CRANTTABLE_TOKEN": ACCOUNT_TOKEN}
+        own["MPLCONFIGDIR"] = os.environ["MPLCONFIGDIR"]  # a list of all fonts, which takes a while, and is told of
         return subprocess.run(
             command, cwd=self.folder, env=own, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
             check=False, timeout=300,

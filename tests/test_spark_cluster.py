@@ -20,10 +20,21 @@ pytestmark = [pytest.mark.spark, pytest.mark.skipif(bool(missing()), reason=miss
 _ANSWER = 300
 
 
+#: Nothing begins before both workers are there, so that each has something to do.
+_BOTH_WORK = """\
+spark.cores.max 2
+spark.scheduler.minRegisteredResourcesRatio 1.0
+spark.scheduler.maxRegisteredResourcesWaitingTime 120s
+"""
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
-    with running_cluster(folder, 2, settings=quick(folder)) as running:
+    settings = quick(folder)
+    with (folder / "spark-defaults.conf").open("a", encoding="utf-8") as more:
+        more.write(_BOTH_WORK)
+    with running_cluster(folder, 2, settings=settings) as running:
         yield running
 
 

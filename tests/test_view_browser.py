@@ -81,8 +81,7 @@ def test_a_strong_pair_is_seen_from_afar(screen: Screen, tmp_path: Path) -> None
     path.write_text(cc.ask(cc.questions.View(), source=edges), encoding="utf-8")  # type: ignore[attr-defined]
     screen.open(path, width=500)
     for _ in range(8):
-        screen.draw()
-        seen = screen.run(
+        seen = screen.drawn(
             "const {area, canvas, colours} = plot;"
             "const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d');"
             "copy.drawImage(canvas, 0, 0);"

@@ -6,7 +6,6 @@ import itertools
 import logging
 import re
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -420,10 +419,8 @@ def test_a_stalled_answer_is_asked_for_again(
     question = ("synapses", "--pre", ids(server, 0), "-q")
     expected = rows(crant(*question, saved(server)))
     server.weather.action = only(lambda asked: path in asked.path, action, times=1)
-    begun = time.monotonic()
-    assert rows(crant(*question, "-d", described(server), "--timeout", 0.2)) == expected
+    assert rows(crant(*question, "-d", described(server), "--timeout", 2)) == expected
     assert len(pauses) == 1
-    assert time.monotonic() - begun < 20  # the server would have been silent for longer
 
 
 def test_a_request_that_is_too_large_is_made_smaller(crant: Crant, server: CaveServer) -> None:

@@ -124,8 +124,11 @@ class Console:
 
 
 def _clear_line() -> None:
-    """Take the bar away, and show the cursor again."""
-    os.write(sys.stderr.fileno(), b"\r\x1b[2K\x1b[?25h")
+    """Take the bar away, and show the cursor again. Nothing comes to the terminal after that, such as the next bar."""
+    number = sys.stderr.fileno()
+    terminal = os.dup(number)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    os.write(terminal, b"\r\x1b[2K\x1b[?25h")
 
 
 def _cell(value: Any) -> str:

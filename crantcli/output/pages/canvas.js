@@ -112,8 +112,9 @@ class Plot {
     main.style.setProperty("--plot", `${full}px`);
     this.canvas.style.width = `${full}px`;
     this.canvas.style.height = `${tall}px`;
-    this.canvas.width = Math.round(full * ratio);
-    this.canvas.height = Math.round(tall * ratio);
+    const pixels = [Math.round(full * ratio), Math.round(tall * ratio)];
+    // Whatever is set empties the canvas.
+    if (this.canvas.width !== pixels[0] || this.canvas.height !== pixels[1]) [this.canvas.width, this.canvas.height] = pixels;
     this.ratio = ratio;
     this.area = { x: this.margin.left, y: this.margin.top, width: full - this.margin.left - 8, height: tall - this.margin.top - 8 };
     this.redraw();

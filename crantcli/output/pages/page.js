@@ -675,7 +675,12 @@ function listen() {
     enter(`${count(bottom - top)} × ${count(right - left)}`, { top, left, height: bottom - top, width: right - left });
   });
   byId("clear").addEventListener("click", () => { clearMarks(); plot.redraw(); });
-  new ResizeObserver(() => plot.layer && plot.resize()).observe(byId("plot-box"));
+  // It is told before the page is painted, so that the canvas is never seen empty.
+  new ResizeObserver(() => {
+    if (!plot.layer) return;
+    plot.resize();
+    plot.draw();
+  }).observe(byId("plot-box"));
   dark.addEventListener("change", () => { plot.recolour(); showBar(); });
 }
 
