@@ -691,6 +691,15 @@ def test_text_of_nothing_is_no_id(crant: Crant, tmp_path: Path, nothing: str, su
     assert "2 null" in done.err
 
 
+def test_conditions_compare_single_values(crant: Crant) -> None:
+    parquet_file("s.parquet", pre=[1, 2, 2], post=[2, 3, 4], tags=[["a"], None, ["b"]], at=[[1.5], [2.0], None])
+    question = ("connectivity", "s.parquet", "--kind", "synapses")
+    for condition in ("tags=[a]", "tags~a", "at>1", "at in [1.5],[2.0]"):
+        complaint(crant(*question, "--where", condition), 3, f"--where {condition[:2]}", "compares single ones")
+    done = crant(*question, "--where", "tags is null", "--where", "at is not null")
+    assert rows(done) == ["2,3,1"]
+
+
 #: Numbers in text that a double does not hold, beside others: no sum of them would be right.
 INEXACT = {
     "beyond 64 bits": ["1", "9223372036854775808"],

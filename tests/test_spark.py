@@ -378,6 +378,9 @@ REFUSED = {
     "floats in text": "counts pointed.parquet",
     "weights in text": "connectivity weights.parquet",
     "numbers in text": "counts sizes.parquet --kind synapses --where told>1",
+    "neuropils as floats": "connectivity regions.parquet --kind synapses --by neuropil",
+    "groups of floats": "connectivity scores.parquet --kind synapses --by score",
+    "decimals in one file, floats in another": "connectivity mixed",
 }
 
 
@@ -391,6 +394,12 @@ def test_what_may_be_read_otherwise_is_refused(spark: Any, crant: Crant, seeded:
     plain.assign(weight=["1_000", "2"]).to_parquet("weights.parquet")
     plain.assign(told=["1.5", "2"]).to_parquet("sizes.parquet")
     plain.assign(pre=["1.0", "2.0"]).to_parquet("pointed.parquet")
+    plain.assign(neuropil=[182305713.0, 0.0005]).to_parquet("regions.parquet")
+    plain.assign(score=[-0.0, 1.5]).to_parquet("scores.parquet")
+    Path("mixed").mkdir()
+    plain.assign(pre=[5, 6], weight=[2.5, 3.5]).to_parquet("mixed/b.parquet")
+    decimals = pa.table({"pre": [1, 2], "post": [2, 3], "weight": pa.array([12, 1], pa.decimal128(7, 2))})
+    pq.write_table(decimals, "mixed/a.parquet", store_decimal_as_integer=True)
     pd.DataFrame({"": ["a", "b"], "a": [1, 2], "b": [0, 1]}).to_parquet("matrix.parquet")
     assert crant("adjacency", "t.parquet", "-o", "matrix.npz").code == 0
     outcome = on("spark", crant, *words_of(REFUSED[name])).outcome
@@ -398,6 +407,34 @@ def test_what_may_be_read_otherwise_is_refused(spark: Any, crant: Crant, seeded:
     assert "spark" in outcome.err.lower()
     # It is refused for want of Spark, and not because nobody could answer it.
     assert on("duckdb", crant, *words_of(REFUSED[name])).outcome.code == 0
+
+
+def test_nothing_is_put_in_for_what_looks_like_a_variable(spark: Any, crant: Crant) -> None:
+    edges = pd.DataFrame({"pre": ["${n1}", "n2", "n3"], "post": ["n2", "${env:HOME}", "n1"], "weight": [3, 2, 1]})
+    edges.to_parquet("names.parquet")
+    answer = on_both(crant, "connectivity", "names.parquet", "-n", "${n1},${env:HOME}", outputs=("out.csv",))
+    assert answer.files["out.csv"].count(b"\n") == 3
+
+
+def test_weights_of_a_pair_are_added_up_in_one_order(spark: Any, crant: Crant) -> None:
+    """0.1, 0.2 and 0.7 are 1, or a little less, as they come."""
+    rows = [(pre, 99, region, weight) for pre in range(20) for region, weight in (("c", 0.7), ("b", 0.2), ("a", 0.1))]
+    random.Random(5).shuffle(rows)
+    pd.DataFrame(rows, columns=["pre", "post", "neuropil", "weight"]).to_parquet("parts.parquet")
+    words = (
+        "connectivity",
+        "parts.parquet",
+        "--by",
+        "neuropil",
+        "--sum-duplicates",
+        "-t",
+        1,
+        "--top",
+        3,
+        "--no-downstream",
+    )
+    answer = on_both(crant, *words, outputs=("out.csv",))
+    assert answer.files["out.csv"].count(b"\n") == 10
 
 
 def test_hidden_files_are_not_passed_over(spark: Any, crant: Crant, seeded: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,22 @@ def test_what_is_left_at_several_thresholds(tables: Path, crant: Crant) -> None:
         f"2,2,5,3,{2 / 6},0.0",
         "3,1,3,2,0.5,0.0",
     ]
+
+
+def test_fractional_weights_at_several_thresholds_are_not_rounded(tables: Path, crant: Crant) -> None:
+    (tables / "fractions.csv").write_text("pre,post,weight\n1,2,10.7\n2,1,1.5\n2,3,0.25\n")
+    done = crant("connectivity", "fractions.csv", "-t", "1,2", "--sweep", "sweep.csv", "-o", "-")
+    assert done.code == 0, done.err
+    assert (tables / "sweep.csv").read_text().splitlines()[1:] == ["1,2,12.2,2,1.0,1.0", "2,1,10.7,2,0.5,0.0"]
+
+
+def test_parts_of_a_pair_are_added_up_in_one_order(tables: Path, crant: Crant) -> None:
+    """0.1, 0.2 and 0.7 are 1, or a little less, as they come."""
+    for parts in permutations((("a", 0.1), ("b", 0.2), ("c", 0.7))):
+        lines = "".join(f"1,2,{name},{weight}\n" for name, weight in parts)
+        (tables / "parts.csv").write_text(f"pre,post,roi,weight\n{lines}")
+        done = crant("connectivity", "parts.csv", "--by", "neuropil", "--sum-duplicates", "-t", "1", "-o", "-")
+        assert done.text == "pre,post,neuropil,weight\n1,2,c,0.7\n1,2,b,0.2\n1,2,a,0.1\n", done.err
 
 
 @pytest.mark.parametrize(

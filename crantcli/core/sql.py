@@ -79,6 +79,12 @@ def total(column: str, order: str, whole: bool, where: str = "TRUE") -> str:
     return f"CAST(sum({column}){_filter(where)} AS BIGINT)" if whole else ordered_sum(column, order, where)
 
 
+def total_of_each(column: str, keys: str, order: str, whole: bool) -> str:
+    """Beside each row, the sum of a column over all rows with the same keys: of floats, in this order."""
+    frame = "" if whole else f" ORDER BY {order}, {column} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
+    return f"sum({column}) OVER (PARTITION BY {keys}{frame})"
+
+
 def _filter(where: str) -> str:
     return "" if where == "TRUE" else f" FILTER ({where})"
 

@@ -246,7 +246,8 @@ def connectivity(
     work.notes += absent_notes(engine, table, wanted, found.pairs, rows)
     if question.min_fraction is not None:
         work.keep_strong_inputs(question.min_fraction)
-    sweep = told_per_threshold(engine, work.relation, question.thresholds) if question.thresholds else None
+    per_threshold = (engine, work.relation, question.thresholds, table.whole_weights)
+    sweep = told_per_threshold(*per_threshold) if question.thresholds else None
     if question.signs is not None:
         work.sign(question.signs)
     if question.by == "type":

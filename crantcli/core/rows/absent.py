@@ -197,7 +197,8 @@ def unrelated_note(engine: SqlEngine, table: Relation, annotations: Annotations)
     note = f"none of the {number:,} annotated neurons (column {annotations.id_column}) is in the table"
     if not columns:
         return [note]
-    sample = f"(SELECT pre, post FROM {rows} LIMIT {_SAMPLE})"
+    # Which rows come first is not told where many places read them.
+    sample = f"(SELECT pre, post FROM {rows}{'' if engine.spread else f' LIMIT {_SAMPLE}'})"
     ends = [f"SELECT pre AS id FROM {sample}", f"SELECT post FROM {sample}"]
     ends += [f"SELECT id FROM {table.silent}"] if table.silent is not None else []
     seen = f"SELECT CAST(id AS VARCHAR) AS id FROM ({' UNION '.join(ends)})"

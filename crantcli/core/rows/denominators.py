@@ -188,14 +188,16 @@ def _from_file(engine: SqlEngine, table: Relation, totals: str, kept: str, ids: 
     )
     if missing:
         raise DataError(f"{what} has no row for neuron {missing[0][0]}; make it with counts of the whole table")
+    # Sums of floats depend on the order in which they were added up.
+    known = "w.whole" if table.whole_weights else "w.whole * (1 + CAST(1e-12 AS DOUBLE))"
     short = engine.execute(
         f"SELECT e.id, e.weight, w.whole FROM (SELECT {end} AS id, sum(abs(weight)) AS weight FROM {kept} "
-        f"GROUP BY {end}) AS e JOIN {whole} AS w ON e.id = w.id WHERE e.weight > w.whole ORDER BY e.id LIMIT 1"
+        f"GROUP BY {end}) AS e JOIN {whole} AS w ON e.id = w.id WHERE e.weight > {known} ORDER BY e.id LIMIT 1"
     )
     if short:
-        neuron, weight, known = short[0]
+        neuron, weight, told = short[0]
         raise DataError(
-            f"{what} gives neuron {neuron} {known} synapses of {side}, and the input alone has {weight}; "
+            f"{what} gives neuron {neuron} {told} synapses of {side}, and the input alone has {weight}; "
             "they do not belong together"
         )
     return whole

@@ -96,7 +96,8 @@ class EdgeList:
         """
         whole = self._wholes("input", f"SELECT post AS id FROM {self.relation}")
         names = sql.columns(self._names())
-        pair = "sum(e.n) OVER (PARTITION BY e.pre, e.post)" if self._split else "e.n"
+        split = ", ".join(f"e.{quote(name)}" for name in self._split)
+        pair = sql.total_of_each("e.n", "e.pre, e.post", split, self._table.whole_weights) if split else "e.n"
         pair = f"abs({pair})" if self._table.signed else pair  # as the input is of absolute weights
         shares = self._engine.table(
             "shares",
@@ -247,7 +248,9 @@ class EdgeList:
             if self._types is not None:
                 chosen = f"SELECT label FROM {self._types} WHERE id IN ({chosen})"
             asked = "{end} IN (" + chosen + ")"
-        strength = "sum(weight) OVER (PARTITION BY pre, post)" if self._split else "weight"
+        whole = self._table.whole_weights and self._weight.column is None
+        split = sql.columns(self._split)
+        strength = sql.total_of_each("weight", "pre, post", split, whole) if split else "weight"
         ranks, conditions = [], []
         for wanted, end, partner in ((downstream, "pre", "post"), (upstream, "post", "pre")):
             if wanted:

@@ -119,7 +119,7 @@ def edges(
     if split:
         kept = (
             f"SELECT {sql.columns(('pre', 'post', *split))}, {weight} AS weight FROM "
-            f"(SELECT *, {pair_strength(split)} AS pair FROM {pairs} WHERE NOT dropped) "
+            f"(SELECT *, {pair_strength(split, table.whole_weights)} AS pair FROM {pairs} WHERE NOT dropped) "
             f"WHERE n <> 0 AND {rows.strong_sql('pair')}"
         )
     else:
@@ -218,9 +218,9 @@ def _stored_pairs(
     return pairs
 
 
-def pair_strength(split: tuple[str, ...]) -> str:
-    """The number of synapses of a pair, however it is split, from one row of `pairs`."""
-    return "sum(n) OVER (PARTITION BY pre, post)" if split else "n"
+def pair_strength(split: tuple[str, ...], whole: bool) -> str:
+    """The number of synapses of a pair, or its weight, however it is split, from one row of `pairs`."""
+    return sql.total_of_each("n", "pre, post", sql.columns(split), whole) if split else "n"
 
 
 def count_pair_steps(
@@ -242,7 +242,8 @@ def count_pair_steps(
     sums |= {step: f"sum({reaching}) FILTER ({taken[step]})" for step in ("threshold", KEPT)}
     sums["pairs"] = f"count(*) FILTER ({taken[KEPT]})"
     numbers = engine.execute(
-        f"SELECT {', '.join(sums.values())} FROM (SELECT *, {pair_strength(split)} AS pair FROM {pairs})"
+        f"SELECT {', '.join(sums.values())} FROM "
+        f"(SELECT *, {pair_strength(split, table.whole_weights)} AS pair FROM {pairs})"
     )[0]
     removed = {step: int(number or 0) for step, number in zip(sums, numbers, strict=True)}
     kept, kept_pairs = removed.pop(KEPT), removed.pop("pairs")

@@ -119,7 +119,7 @@ def condition_sql(condition: Condition, column: str, kind: str, numeric: bool, w
     """
     if condition.operator in ("is null", "is not null"):
         missing = f"({column} IS NULL)"
-        if kind.startswith("VARCHAR"):
+        if kind.startswith("VARCHAR") and not kind.endswith("]"):
             missing = f"(coalesce({trimmed(column)}, '') = '')"
         return missing if condition.operator == "is null" else f"(NOT {missing})"
     if condition.operator == "~":

@@ -22,7 +22,7 @@ from crantcli.engine.spark.errors import told_by_spark
 from crantcli.engine.spark.scan import Scan, scanned, unread_columns
 from crantcli.engine.spark.start import check_installed, partitions_of, settings, spark_started, stop_spark
 from crantcli.engine.spark.text import identifier, names_in, spelled, unordered
-from crantcli.engine.spark.types import arrow_stream, as_ours, as_place, as_plain
+from crantcli.engine.spark.types import arrow_stream, as_ours, as_place, as_plain, read_as
 from crantcli.errors import CrantError
 from crantcli.text import P
 
@@ -136,8 +136,13 @@ class SparkEngine(Engine):
         """
         self.session()
         whole: Any = None
+        kinds = {column: read_as(kind) for column, kind in self.columns(f"SELECT * FROM {relation}")}
         for select, source in zip(selects, scans, strict=True):
             made = self._frame(spelled(select, {source.reading: self._opened(source)}))
+            if len(scans) > 1:  # Spark would find another type for integers and floats
+                told = ((name, kinds[name]) for name in made.columns)
+                made = made.select(*(made[identifier(name)].cast(kind) if kind else made[identifier(name)]
+                                     for name, kind in told))  # fmt: skip
             whole = made if whole is None else whole.unionByName(made, allowMissingColumns=True)
         self._keep(relation, whole)
 
@@ -245,8 +250,12 @@ class SparkEngine(Engine):
             if unordered(query) == query:
                 frame = frame.repartition(parts)
             with told_by_spark(self._called, self._unread):
+                came = 0
                 for table in arrow_stream(frame):
+                    came += len(table)
                     yield as_ours(table, schema)
+        if came != rows:
+            raise CrantError(f"Spark has counted {rows:,} rows, and given {came:,}; nothing is written, so try again")
 
     # The protocol.
 

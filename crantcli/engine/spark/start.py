@@ -38,6 +38,9 @@ _MEANING = {
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    "spark.sql.variable.substitute": "false",
+    # Or rows could go twice, or not at all, where a task is done again.
+    "spark.sql.execution.sortBeforeRepartition": "true",
 }
 
 #: What may be configured elsewhere.

@@ -13,7 +13,7 @@ from crantcli.sources.tables.inference import TextIds
 from crantcli.sources.tables.kinds import Decision
 from crantcli.sources.tables.part import Part
 from crantcli.sources.tables.read_options import ReadOptions
-from crantcli.text import P
+from crantcli.text import P, join_names
 
 #: Of a copy for Spark: rows of a group.
 _GROUP = "245760"
@@ -55,6 +55,8 @@ def refuse_kinds(engine: Engine, matched: Sequence[tuple[Part, Decision]], given
             raise _no_rows(part.name, f"is read as {decision.kind.value}")
         if is_copied(part, given):
             continue
+        _refuse_labels(part, [decision.roles.get("neuropil", ""), *_named(part, given)])
+        _refuse_widened(engine, part)
         numbers = [decision.roles.get(role, "") for role in ("weight", "size")]
         for column in (*numbers, *Names(part.columns).all([] if given.value is None else [given.value])):
             if part.columns.get(column, "").startswith("VARCHAR"):
@@ -68,6 +70,42 @@ def refuse_kinds(engine: Engine, matched: Sequence[tuple[Part, Decision]], given
                     f"{P.where} {condition}: {part.name}, column {column}: numbers as text are written and read in "
                     f"another way by Spark; leave {P.engine('spark')} out"
                 )
+
+
+def _named(part: Part, given: ReadOptions) -> list[str]:
+    """Columns by whose values rows are grouped."""
+    return Names(part.columns).all(given.carry) if isinstance(given.carry, tuple) else []
+
+
+def _refuse_labels(part: Part, columns: Sequence[str]) -> None:
+    """Refuse labels that are floats, or lists: as text Spark writes them otherwise, and -0.0 is 0.0 there."""
+    for column in columns:
+        kind = part.columns.get(column, "")
+        if kind in ("FLOAT", "DOUBLE") or kind.endswith("]"):
+            raise UsageError(
+                f"{P.engine('spark')}: {part.name}, column {column} holds {kind} values, which Spark writes in another "
+                f"way where they are labels; leave {P.engine} out, or write the column as integers or text"
+            )
+
+
+def _refuse_widened(engine: Engine, part: Part) -> None:
+    """Refuse columns of several files that are of one type in one and of another in the next, where Spark misreads one.
+
+    It reads 32 bits of an unsigned integer or a decimal as a plain integer, where other files make the column a float.
+    """
+    if len(part.files) < 2:
+        return
+    files = ", ".join(map(literal_path, part.files))
+    told: dict[str, set[str]] = {}
+    for column, kind in engine.execute(f"SELECT DISTINCT name, duckdb_type FROM parquet_schema([{files}])"):
+        told.setdefault(str(column), set()).add(str(kind))
+    for column, kinds in told.items():
+        if column in part.columns and len(kinds) > 1 and any(kind.startswith(("U", "DECIMAL")) for kind in kinds):
+            raise UsageError(
+                f"{P.engine('spark')}: {part.name} and further files, column {column} holds "
+                f"{join_names(sorted(kinds))}, which Spark does not tell apart; leave {P.engine} out, or write the "
+                "files with one type"
+            )
 
 
 def _in_text(part: Part, column: str) -> UsageError:
