@@ -68,14 +68,14 @@ def labelled_side(
     limits: Sequence[int],
     ledger: Ledger,
     notes: list[str],
-    split: bool = False,
+    own: int = 0,
 ) -> LabelledSide:
     """Give the neurons of a network their labels; what has none is taken from the ledger.
 
     Parameters
     ----------
-    split : bool
-        A pair may have several rows.
+    own : int
+        By how many columns of the table pairs are split into several rows.
 
     Raises
     ------
@@ -104,10 +104,16 @@ def labelled_side(
     inside = " AND ".join(f"{end} IN (SELECT id FROM {side.neurons})" for end in ("pre", "post"))
     counts = ", ".join(f"count(*) FILTER (n >= {limit})" if limit > 1 else "count(*)" for limit in limits)
     pairs = side.kept
-    if split:
-        pairs = f"(SELECT pre, post, sum(n) AS n FROM {side.kept} GROUP BY pre, post)"
+    if own:
+        strength = sql.total("n", ", ".join([*_own_columns(own), "n"]), side.table.whole_weights)
+        pairs = f"(SELECT pre, post, {strength} AS n FROM {side.kept} GROUP BY pre, post)"
     edges = engine.execute(f"SELECT {counts} FROM {pairs} WHERE pre <> post AND {inside}")[0]
     return LabelledSide(side, labels, neurons, tuple(map(int, edges)))
+
+
+def _own_columns(number: int) -> list[str]:
+    """What columns of the table are called here."""
+    return [f"own_{place}" for place in range(number)]
 
 
 def _refuse_incomplete(engine: SqlEngine, side: NetworkSide, notes: list[str]) -> None:
@@ -153,7 +159,7 @@ def group_table(
         neurons is an edge of every group of which it has a synapse; thresholds are of the whole pair.
     """
     number = max(1, len(by))
-    values = [f"own_{place}" for place in range(own)]
+    values = _own_columns(own)
     keys = [*(f"{end}_{place}" for end in ("pre", "post") for place in range(number)), *values]
     sums = {name: _sums(engine, side, number, values, limits) for name, side in (("a", a), ("b", b))}
     sizes = {name: _sizes(engine, side, number) for name, side in (("a", a), ("b", b))}
@@ -212,7 +218,8 @@ def _sums(engine: SqlEngine, side: LabelledSide, number: int, own: Sequence[str]
         f"count(*) FILTER (pre <> post{f' AND pair >= {limit}' if limit > 1 else ''}) AS edges_{place}"
         for place, limit in enumerate(limits)
     ]
-    pair = "sum(e.n) OVER (PARTITION BY e.pre, e.post)" if own else "e.n"
+    split = ", ".join(f"e.{name}" for name in own)
+    pair = sql.total_of_each("e.n", "e.pre, e.post", split, side.side.table.whole_weights) if own else "e.n"
     weighing = side.side.weighing
     values = "".join(f", e.{name}" for name in (*own, *(() if weighing.column is None else ("valued",))))
     rows = (
@@ -306,7 +313,7 @@ def group_query(
     """
     named = [f"{end}_{name}" for end in ("pre", "post") for name in by]
     keys = [f"{end}_{place}" for end in ("pre", "post") for place in range(len(by))]
-    named, keys = [*named, *own], [*keys, *(f"own_{place}" for place in range(len(own)))]
+    named, keys = [*named, *own], [*keys, *_own_columns(len(own))]
     chosen = [f"g.{key} AS {sql.quote(name)}" for key, name in zip(keys, named, strict=True)]
     numbers: tuple[str, ...] = (
         "weight_a", "weight_b", "edges_a", "possible_a", "edges_b", "possible_b", "probability_a", "probability_b",

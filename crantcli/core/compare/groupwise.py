@@ -42,7 +42,7 @@ def groups_of_sides(engine: SqlEngine, given: Inputs, options: CompareOptions) -
     limits = options.thresholds or (given.rows.threshold or 1,)
     notes += sides.notes
     a, b = (
-        labelled_side(engine, side, by, limits, ledger, notes, bool(own))
+        labelled_side(engine, side, by, limits, ledger, notes, len(own))
         for side, ledger in zip((sides.a, sides.b), sides.ledgers, strict=True)
     )
     notes += missing_labels(engine, a, b, by)

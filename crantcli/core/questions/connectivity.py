@@ -246,7 +246,7 @@ def connectivity(
     work.notes += absent_notes(engine, table, wanted, found.pairs, rows)
     if question.min_fraction is not None:
         work.keep_strong_inputs(question.min_fraction)
-    per_threshold = (engine, work.relation, question.thresholds, table.whole_weights)
+    per_threshold = (engine, work.relation, question.thresholds, split, table.whole_weights)
     sweep = told_per_threshold(*per_threshold) if question.thresholds else None
     if question.signs is not None:
         work.sign(question.signs)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crantcli.core.engine import SqlEngine
-from crantcli.core.sql import total
+from crantcli.core.sql import columns, total
 
 #: Columns of the table.
 SWEEP = ("threshold", "pairs", "synapses", "neurons", "density", "reciprocity")
 
 
-def told_per_threshold(engine: SqlEngine, found: str, thresholds: Sequence[int], whole: bool) -> str:
+def told_per_threshold(
+    engine: SqlEngine, found: str, thresholds: Sequence[int], split: Sequence[str], whole: bool
+) -> str:
     """A table with a row for each threshold.
 
     Parameters
@@ -20,6 +22,8 @@ def told_per_threshold(engine: SqlEngine, found: str, thresholds: Sequence[int],
     found : str
         A relation `pre, post, n` of what is left at the lowest threshold. A pair may stand in several rows.
     thresholds : sequence of int
+    split : sequence of str
+        Columns by which a pair stands in several rows.
     whole : bool
         `n` are integers.
 
@@ -31,7 +35,7 @@ def told_per_threshold(engine: SqlEngine, found: str, thresholds: Sequence[int],
         could make; reciprocity, such pairs whose reverse is there, too, among all such pairs (float64, null where
         there are none).
     """
-    strength = total("n", "n", whole)
+    strength = total("n", columns([*split, "n"]), whole)
     pairs = engine.table("sweep_pairs", f"SELECT pre, post, {strength} AS n FROM {found} GROUP BY pre, post")
     both = engine.table(
         "both_ways",

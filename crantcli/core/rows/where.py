@@ -117,9 +117,15 @@ def condition_sql(condition: Condition, column: str, kind: str, numeric: bool, w
     Numbers are compared as numbers, integers exactly; everything else as text without blanks at its ends. A missing
     value differs from every value (`!=` holds), and no order holds of it.
     """
+    nested = kind.endswith("]") or kind.startswith(("STRUCT", "MAP"))
+    if nested and condition.values:
+        raise DataError(
+            f"{P.where} {condition}: {where} holds {kind} values, and a condition compares single ones; is null and is "
+            "not null go with it"
+        )
     if condition.operator in ("is null", "is not null"):
         missing = f"({column} IS NULL)"
-        if kind.startswith("VARCHAR") and not kind.endswith("]"):
+        if kind.startswith("VARCHAR") and not nested:
             missing = f"(coalesce({trimmed(column)}, '') = '')"
         return missing if condition.operator == "is null" else f"(NOT {missing})"
     if condition.operator == "~":

@@ -184,14 +184,8 @@ class Reader:
                 f"{P.where} {condition}: there is no such column ({did_you_mean(condition.column, part.columns)})"
             )
         kind = part.columns[column]
-        nested = kind.endswith("]") or kind.startswith(("STRUCT", "MAP"))
-        if nested and condition.values:
-            raise DataError(
-                f"{P.where} {condition}: {part.name}, column {column} holds {kind} values, and a condition compares "
-                "single ones; is null and is not null go with it"
-            )
         numeric = False
-        if kind.startswith(("VARCHAR", "ENUM")) and not nested:
+        if kind.startswith(("VARCHAR", "ENUM")) and not kind.endswith("]"):
             found = numeric_types(self._engine, part.relation, [column])[column]
             numeric = found != "VARCHAR"
         expression = quote(column)
