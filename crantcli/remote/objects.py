@@ -236,8 +236,10 @@ class ObjectStore:
         IncompleteError, AuthorisationError
         """
         for address, found in self._found.items():
-            now = None if found is None else self._look(address)
-            if found is not None and (now is None or now.record != found.record):
+            if found is None:
+                continue
+            now = self._look(address)
+            if now is None or now.record != found.record:
                 raise _changed(address)
 
     def below(self, address: str) -> list[str]:

@@ -136,13 +136,14 @@ class SparkEngine(Engine):
         """
         self.session()
         whole: Any = None
-        kinds = {column: read_as(kind) for column, kind in self.columns(f"SELECT * FROM {relation}")}
+        # Of integers and floats in a column, Spark would make another type.
+        kinds = dict(self.columns(f"SELECT * FROM {relation}")) if len(scans) > 1 else {}
         for select, source in zip(selects, scans, strict=True):
             made = self._frame(spelled(select, {source.reading: self._opened(source)}))
-            if len(scans) > 1:  # Spark would find another type for integers and floats
-                told = ((name, kinds[name]) for name in made.columns)
-                made = made.select(*(made[identifier(name)].cast(kind) if kind else made[identifier(name)]
-                                     for name, kind in told))  # fmt: skip
+            if kinds:
+                told = [(name, made[identifier(name)], read_as(kinds[name])) for name in made.columns]
+                cast = (column.cast(kind).alias(name) if kind else column for name, column, kind in told)
+                made = made.select(*cast)
             whole = made if whole is None else whole.unionByName(made, allowMissingColumns=True)
         self._keep(relation, whole)
 

@@ -95,7 +95,7 @@ class Plot {
 
   whole() { return { top: 0, left: 0, height: Math.max(1, this.shape[0]), width: Math.max(1, this.shape[1]) }; }
 
-  /** Fit the canvas to the page: a square matrix is square, as long as there is room. */
+  /** Fit the canvas to the page, which empties it: a square matrix is square, as long as there is room. */
   resize() {
     const ratio = window.devicePixelRatio || 1;
     const main = this.canvas.closest("main");
@@ -112,12 +112,10 @@ class Plot {
     main.style.setProperty("--plot", `${full}px`);
     this.canvas.style.width = `${full}px`;
     this.canvas.style.height = `${tall}px`;
-    const pixels = [Math.round(full * ratio), Math.round(tall * ratio)];
-    // Whatever is set empties the canvas.
-    if (this.canvas.width !== pixels[0] || this.canvas.height !== pixels[1]) [this.canvas.width, this.canvas.height] = pixels;
+    this.canvas.width = Math.round(full * ratio);
+    this.canvas.height = Math.round(tall * ratio);
     this.ratio = ratio;
     this.area = { x: this.margin.left, y: this.margin.top, width: full - this.margin.left - 8, height: tall - this.margin.top - 8 };
-    this.redraw();
   }
 
   redraw() {

@@ -241,10 +241,9 @@ def _open_long(engine: Engine, matched: list[tuple[Part, Decision]], given: Read
 
 def _needed(part: Part, match: Decision, given: ReadOptions) -> set[str]:
     """Columns that are read: of synapses those that play a part, if no others are kept or looked at."""
-    named = given.carry if isinstance(given.carry, tuple) else ()
-    if match.kind is not Kind.SYNAPSES or (given.carry and not named) or given.where or given.fill_down:
+    if match.kind is not Kind.SYNAPSES or (given.carry and not given.named) or given.where or given.fill_down:
         return set(part.columns)
-    further = [*named, *([] if given.value is None else [given.value])]
+    further = [*given.named, *([] if given.value is None else [given.value])]
     return {*match.roles.values(), *Names(part.columns).all(further)}
 
 

@@ -111,6 +111,11 @@ class ReadOptions:
             raise UsageError(f"{P.weight_col} {self.weight_col}: that column holds the neuron IDs")
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """Columns that are carried by their names."""
+        return self.carry if isinstance(self.carry, tuple) else ()
+
+    @property
     def settled(self) -> bool:
         """Whether an option says what the table is."""
         return any((self.kind, self.pre_col, self.post_col, self.weight_col))

@@ -61,7 +61,7 @@ class Reader:
         self.positions = {} if isinstance(carry, tuple) else positions
         hidden = {column for columns in positions.values() for column in columns}
         hidden |= {joint for name in positions if (joint := Names(types).get(name)) is not None}
-        everything, named = carry is True, set(Names(types).all(carry)) if isinstance(carry, tuple) else set()
+        everything, named = carry is True, set(Names(types).all(given.named))
         self._others = [
             name
             for name in types

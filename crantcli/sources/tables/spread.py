@@ -55,7 +55,7 @@ def refuse_kinds(engine: Engine, matched: Sequence[tuple[Part, Decision]], given
             raise _no_rows(part.name, f"is read as {decision.kind.value}")
         if is_copied(part, given):
             continue
-        _refuse_labels(part, [decision.roles.get("neuropil", ""), *_named(part, given)])
+        _refuse_labels(part, [decision.roles.get("neuropil", ""), *Names(part.columns).all(given.named)])
         _refuse_widened(engine, part)
         numbers = [decision.roles.get(role, "") for role in ("weight", "size")]
         for column in (*numbers, *Names(part.columns).all([] if given.value is None else [given.value])):
@@ -70,11 +70,6 @@ def refuse_kinds(engine: Engine, matched: Sequence[tuple[Part, Decision]], given
                     f"{P.where} {condition}: {part.name}, column {column}: numbers as text are written and read in "
                     f"another way by Spark; leave {P.engine('spark')} out"
                 )
-
-
-def _named(part: Part, given: ReadOptions) -> list[str]:
-    """Columns by whose values rows are grouped."""
-    return Names(part.columns).all(given.carry) if isinstance(given.carry, tuple) else []
 
 
 def _refuse_labels(part: Part, columns: Sequence[str]) -> None:
