@@ -426,15 +426,6 @@ def test_weights_of_a_pair_are_added_up_in_one_order(spark: Any, crant: Crant) -
     assert answer.files["out.csv"].count(b"\n") == 10
 
 
-def test_integers_in_one_table_and_floats_in_another(spark: Any, crant: Crant) -> None:
-    """In two parts, since one has a column more: both are of single precision then, as DuckDB joins them."""
-    edges = pd.DataFrame({"pre": [1, 2], "post": [2, 3]})
-    edges.assign(weight=pd.Series([0.1, 2.5], dtype="float32"), note=["a", "b"]).to_parquet("floats.parquet")
-    edges.assign(pre=[5, 6], weight=[16777217, 3]).to_parquet("integers.parquet")
-    answer = on_both(crant, "connectivity", "floats.parquet", "integers.parquet", outputs=("out.csv",))
-    assert (answer.outcome.code, answer.files["out.csv"].count(b"\n")) == (0, 5), answer.outcome.err
-
-
 def test_hidden_files_are_not_passed_over(spark: Any, crant: Crant, seeded: Path) -> None:
     shutil.copy(seeded / "t.parquet", "_t.parquet")
     outcome = on("spark", crant, "counts", "_t.parquet").outcome
